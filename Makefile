@@ -1,0 +1,49 @@
+# Two commands for a fresh machine: `make demo` shows what inpaintlab does, `make test` that it works.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check format bench docs clean
+
+help:
+	@echo "make demo    train on drawn portraits for some minutes, evaluate, fill one, write a report"
+	@echo "make test    install what the tests need and run them"
+	@echo "make check   lint and types: ruff, mypy --strict"
+	@echo "make format  let ruff put the code in shape"
+	@echo "make bench   measurements of speed and memory (DATA=folder of pictures)"
+	@echo "make docs    build the documentation into site/"
+
+# The stamp is newer than pyproject.toml once everything in it is installed.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+demo: $(VENV)/.installed
+	rm -rf runs/demo
+	$(BIN)/python examples/demo.py runs/demo
+
+test: $(VENV)/.installed
+	$(BIN)/pytest -n auto
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/loading.py $(DATA)
+	$(BIN)/python benchmarks/fill.py
+
+docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[docs]"
+	$(BIN)/zensical build
+
+clean:
+	rm -rf $(VENV) site build .pytest_cache .mypy_cache .ruff_cache .hypothesis

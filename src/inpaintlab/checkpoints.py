@@ -1,0 +1,147 @@
+"""Run folders and weights.
+
+A run folder can be copied to another machine and used there::
+
+    recipe.yaml          the settings, resolved; `--config` reads it back
+    data.json            hashes of split and masks, sides and hashes of the pictures
+    model.safetensors    the best averaged weights, with config and provenance in the metadata
+    last.safetensors     the newest averaged weights
+    state/training.pt    what resuming needs
+    log.jsonl, events.*  figures of the run, also for TensorBoard
+    metrics/, report.html, examples.png   written by `inpaint evaluate`
+
+Every file is replaced whole: whenever a process is killed, the folder holds the old or the new one.
+"""
+
+import io
+import json
+import pickle
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+from inpaintlab import networks
+from inpaintlab.errors import InpaintlabError, RunError
+from inpaintlab.files import write_atomically
+from inpaintlab.networks import Network
+
+_METADATA_KEY = "inpaintlab"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What weights carry with them: enough to rebuild the network, and where they come from.
+
+    `size` is the side of the pictures that the network was trained on.
+    """
+
+    network: str
+    arguments: dict[str, Any]
+    size: int
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+class Run:
+    """The paths of a run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.recipe = folder / "recipe.yaml"
+        self.data = folder / "data.json"
+        self.model = folder / "model.safetensors"
+        self.last = folder / "last.safetensors"
+        self.state = folder / "state" / "training.pt"
+        self.log = folder / "log.jsonl"
+        self.metrics = folder / "metrics"
+        self.report = folder / "report.html"
+        self.examples = folder / "examples.png"
+
+    @classmethod
+    def open(cls, folder: Path) -> "Run":
+        """Open a run that is there; raises `RunError` where it is not."""
+        run = cls(folder)
+        if not run.recipe.is_file():
+            reason = (
+                "is not a run folder: it has no recipe.yaml" if folder.exists() else "does not exist"
+            )
+            raise RunError(f"{folder} {reason}")
+        return run
+
+
+def newest_run(parent: Path) -> Path:
+    """Return the run folder whose weights were written last; raises `RunError` where there is none."""
+    models = sorted(parent.glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime)
+    if not models:
+        raise RunError(f"there is no trained run in {parent}/: name one with --run, or train one first")
+    return models[-1].parent
+
+
+def save_model(path: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
+    """Write weights and their card to one `.safetensors` file."""
+    metadata = {_METADATA_KEY: json.dumps(asdict(card))}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    write_atomically(path, save_tensors(tensors, metadata))
+
+
+def load_model(path: Path) -> tuple[Network, ModelCard]:
+    """Rebuild a network, ready for use, from a `.safetensors` file of ours.
+
+    Raises `RunError` for a file that is missing, damaged or not written by inpaintlab.
+    """
+    if not path.is_file():
+        raise RunError(f"there is no file of weights {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        card = ModelCard(**json.loads(metadata[_METADATA_KEY]))
+        network = networks.create(card.network, **card.arguments)
+        network.load_state_dict(weights)
+    except SafetensorError as error:
+        raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{path.name} was not written by inpaintlab: it says of no network") from None
+    except (InpaintlabError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"{path.name} does not fit this version of inpaintlab: {reason}") from None
+    network.eval()
+    return network, card
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Write what resuming needs."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def load_state(path: Path) -> dict[str, Any] | None:
+    """Read what `save_state` wrote, or None where a run was ended before its first save.
+
+    Only tensors and plain values are read: a state file from a stranger can run no code.
+    """
+    if not path.is_file():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise RunError(f"{path} is damaged: {' '.join(str(error).split())}") from None
+    return state
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write values as JSON, whole or not at all."""
+    write_atomically(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of a run folder."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read {path}: {error}") from None

@@ -1,0 +1,251 @@
+"""Every setting of every command. Free of torch, so that `inpaint --help` stays quick.
+
+A setting comes, later ones winning, from: the default here, a YAML recipe (`--config`), the flags of
+the command line, and single settings (`-s key=value`). Unknown names are refused everywhere.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Self, TypeVar
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from inpaintlab.errors import SettingError, near_miss
+
+
+class Part(BaseModel):
+    """A thing chosen from a table by name, with keyword arguments of its own.
+
+    In a recipe it is the bare name (`network: unet`) or the name with arguments
+    (`network: {name: unet, width: 48}`). The table's own function says which arguments there are.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments, without the name."""
+        return dict(self.model_extra or {})
+
+
+def resolve_arguments(
+    function: Callable[..., Any], arguments: Mapping[str, Any], what: str
+) -> dict[str, Any]:
+    """Return the arguments together with the defaults of those not given.
+
+    Raises `SettingError` for a name that the function does not take.
+
+    >>> resolve_arguments(lambda width=32, depth=3: None, {"depth": 4}, "network 'unet'")
+    {'width': 32, 'depth': 4}
+    """
+    allowed = inspect.signature(function).parameters
+    for name in arguments:
+        if name not in allowed:
+            raise SettingError(f"{what} has no setting {name!r}{near_miss(name, allowed)}")
+    for name, parameter in allowed.items():
+        if parameter.default is parameter.empty and name not in arguments:
+            raise SettingError(f"{what} needs the setting {name!r}")
+    return {name: arguments.get(name, parameter.default) for name, parameter in allowed.items()}
+
+
+def _as_parts(value: Any) -> Any:
+    """Let one mask kind stand for a list of one."""
+    return [value] if isinstance(value, str | Mapping) else value
+
+
+def _known_precision(value: str) -> str:
+    if value not in (allowed := ("32-true", "bf16-mixed", "16-mixed")):
+        raise ValueError(f"must be one of {', '.join(allowed)}")
+    return value
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class TrainSettings(_Settings):
+    """Settings of `inpaint train`; the comments in the reference say more of each."""
+
+    data: str = Field(description="folder of pictures, searched recursively, or samples:N")
+    output: Path | None = Field(None, description="run folder; none: a new one under runs/")
+    size: int | None = Field(None, ge=8, description="side in pixels; none: 64 on CPU, else 256")
+    network: Part = Field(Part(name="unet"), description="name and arguments of the network")
+    masks: Annotated[list[Part], BeforeValidator(_as_parts)] = Field(
+        default_factory=lambda: [Part(name="rectangles")],
+        min_length=1,
+        description="mask kinds, mixed by their `weight`",
+    )
+    steps: int | None = Field(None, ge=1, description="number of optimiser steps")
+    minutes: float | None = Field(None, gt=0, description="or: time, reading and validation too")
+    batch: int = Field(32, ge=1, description="pictures a step, over all devices")
+    seed: int = Field(0, ge=0, description="of weights, picture order, masks and flips")
+    devices: int = Field(1, ge=1, description="processes on CPU, or accelerators")
+    precision: Annotated[str, AfterValidator(_known_precision)] = "32-true"
+    learning_rate: float = Field(2e-3, gt=0)
+    warmup: float = Field(0.03, ge=0, lt=1, description="share of the budget with a rising rate")
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
+    hole_weight: float = Field(6.0, ge=0, description="weight of L1 in the hole")
+    known_weight: float = Field(1.0, ge=0, description="weight of L1 outside it")
+    flip: bool = Field(True, description="mirror half of the pictures")
+    workers: int | None = Field(None, ge=0, description="none: 0 if the pictures fit into memory")
+    max_bad: float = Field(0.1, ge=0, le=1, description="share of bad pictures that is borne")
+    validate_every: int = Field(250, ge=1, description="steps between validations and saves")
+    validation_pictures: int = Field(500, ge=1, description="at most so many are used for it")
+
+    @model_validator(mode="after")
+    def _one_budget(self) -> Self:
+        if self.steps is not None and self.minutes is not None:
+            raise ValueError("give steps or minutes, not both")
+        return self
+
+
+class EvaluateSettings(_Settings):
+    """Settings of `inpaint evaluate`."""
+
+    run: Path = Field(description="run folder")
+    data: str | None = Field(None, description="other pictures; none: the run's validation part")
+    masks: Annotated[list[Part] | None, BeforeValidator(_as_parts)] = Field(
+        None, description="mask kinds; none: those of the run"
+    )
+    limit: int | None = Field(None, ge=1, description="at most so many pictures")
+    batch: int = Field(64, ge=1)
+    examples: int = Field(8, ge=1, description="random pictures shown in the report")
+
+
+SettingsT = TypeVar("SettingsT", bound=_Settings)
+
+
+def build(
+    kind: type[SettingsT],
+    *,
+    config: Path | None = None,
+    assignments: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> SettingsT:
+    """Merge a recipe, flags and `key=value` assignments into checked settings.
+
+    Flags that are None or an empty list count as not given. Raises `SettingError`, one line that
+    names the setting, where it stands and the nearest known name.
+
+    >>> build(TrainSettings, assignments=["network.width=48"], flags={"data": "photos"}).network
+    Part(name='unet', width=48)
+    """
+    values = _read_recipe(config) if config else {}
+    for key, value in (flags or {}).items():
+        if value not in (None, []) and not _keeps_name(values.get(key), value):
+            values[key] = value
+    for assignment in assignments:
+        _assign(kind, values, assignment)
+    source = f" in {config.name}" if config else ""
+    for name in values:
+        if name not in kind.model_fields:
+            hint = near_miss(name, kind.model_fields)
+            raise SettingError(f"unknown setting {name!r}{source}{hint}")
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise SettingError(_first_line(error)) from None
+
+
+def dump(settings: _Settings) -> str:
+    """Return the settings as YAML that `--config` reads back."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+
+
+def mask_parts(names: Sequence[str] | None) -> list[dict[str, str]] | None:
+    """Read the values of `--masks`: names of mask kinds, or folders of mask files.
+
+    A word with a slash, or that names a folder, is one of files; two or more make a mixture.
+    """
+    if not names:
+        return None
+    return [
+        {"name": "folder", "path": name} if "/" in name or Path(name).is_dir() else {"name": name}
+        for name in names
+    ]
+
+
+def _read_recipe(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"cannot read the recipe {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingError(f"{path} is not a YAML file: {reason}") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise SettingError(f"{path} must hold settings, one `name: value` a line")
+    return {str(key): value for key, value in values.items()}
+
+
+def _keeps_name(old: Any, new: Any) -> bool:
+    """Tell whether a flag only repeats the recipe's name, whose arguments then stay in force."""
+    old_parts, new_parts = ([v] if not isinstance(v, list) else v for v in (old, new))
+    names = [part.get("name") if isinstance(part, dict) else part for part in old_parts]
+    return names == [
+        part["name"] if isinstance(part, dict) and len(part) == 1 else part for part in new_parts
+    ]
+
+
+def _assign(kind: type[_Settings], values: dict[str, Any], assignment: str) -> None:
+    """Put `network.width=48` into nested values; the right-hand side is read as YAML."""
+    key, equals, text = assignment.partition("=")
+    if not equals or not key:
+        raise SettingError(f"-s takes key=value, got {assignment!r}")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise SettingError(f"-s {key}: {text!r} is not a YAML value") from None
+    setting, dot, argument = key.partition(".")
+    if dot:
+        value = _part(kind, setting, values.get(setting)) | {argument: value}
+    values[setting] = value
+
+
+def _part(kind: type[_Settings], setting: str, value: Any) -> dict[str, Any]:
+    """Return the part that a setting holds so far, as a mapping that can take an argument."""
+    field = kind.model_fields.get(setting)
+    if value is None and field is not None:
+        value = field.get_default(call_default_factory=True)
+    if isinstance(value, list):
+        if len(value) != 1:
+            raise SettingError(f"-s {setting}.… needs one part, there are {len(value)}: use a recipe")
+        value = value[0]
+    if isinstance(value, Part):
+        return value.model_dump()
+    if isinstance(value, str):
+        return {"name": value}
+    if isinstance(value, dict):
+        return dict(value)
+    hint = "" if field else near_miss(setting, kind.model_fields)
+    raise SettingError(f"setting {setting!r} has no settings of its own{hint}")
+
+
+def _first_line(error: ValidationError) -> str:
+    """Return `path: message` of the first finding."""
+    finding = error.errors()[0]
+    path = ".".join(str(part) for part in finding["loc"])
+    message = finding["msg"].removeprefix("Value error, ")
+    given = finding["input"]
+    seen = f" (got {given!r})" if path and not isinstance(given, dict | list) else ""
+    return f"{path}: {message}{seen}" if path else message

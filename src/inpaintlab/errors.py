@@ -1,0 +1,69 @@
+"""Every error that a user can cause and mend, on one page.
+
+The command line prints the message on one line and ends with exit code 2; from Python they are
+ordinary exceptions with one common base::
+
+    InpaintlabError
+    ├── SettingError         a setting is unknown, of the wrong kind or out of range
+    ├── DataError            a folder of pictures cannot be used as asked
+    ├── ImageError           one picture, file or array cannot be used
+    ├── MaskError            one mask cannot be used
+    ├── SizeError            a network cannot take pictures of this size
+    ├── MemoryLimitError     the run would not fit into the memory of this machine
+    ├── RunError             a run folder or a file of weights cannot be used as asked
+    └── OutputError          a file cannot be written
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InpaintlabError(Exception):
+    """Base of all errors that name a cure."""
+
+
+class SettingError(InpaintlabError):
+    """A setting is unknown, of the wrong kind or out of range."""
+
+
+class DataError(InpaintlabError):
+    """A folder of pictures cannot be used as asked."""
+
+
+class ImageError(InpaintlabError):
+    """One picture, file or array cannot be used."""
+
+
+class MaskError(InpaintlabError):
+    """One mask cannot be used."""
+
+
+class SizeError(InpaintlabError):
+    """A network cannot take pictures of this size."""
+
+
+class MemoryLimitError(InpaintlabError):
+    """The run would not fit into the memory of this machine."""
+
+
+class RunError(InpaintlabError):
+    """A run folder or a file of weights cannot be used as asked."""
+
+
+class OutputError(InpaintlabError):
+    """A file cannot be written."""
+
+
+def near_miss(word: str, allowed: Iterable[str]) -> str:
+    """Return `, did you mean 'X'?` for the nearest allowed word, or the list of allowed words.
+
+    >>> near_miss("widht", ["width", "depth"])
+    ", did you mean 'width'?"
+    >>> near_miss("colour", ["width", "depth"])
+    '; there are: depth, width'
+    """
+    names = sorted(allowed)
+    close = get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return f", did you mean {close[0]!r}?"
+    return f"; there are: {', '.join(names)}" if names else "; it takes none"

@@ -1,0 +1,1 @@
+"""Evaluation: metrics beside classical baselines, as a table, JSON and a report."""

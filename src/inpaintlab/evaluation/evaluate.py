@@ -1,0 +1,177 @@
+"""`inpaint evaluate`: one table of a run and the classical baselines, on the same pictures and masks."""
+
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inpaintlab import masks
+from inpaintlab.checkpoints import Run, read_json, write_json
+from inpaintlab.configs import EvaluateSettings, TrainSettings, build
+from inpaintlab.data.loading import Pictures, check_bad, hash_all
+from inpaintlab.data.sources import open_source
+from inpaintlab.data.splits import split
+from inpaintlab.errors import DataError
+from inpaintlab.evaluation.baselines import BASELINES
+from inpaintlab.evaluation.report import write_report
+from inpaintlab.images import composite, to_arrays, to_tensor
+from inpaintlab.inpainter import Inpainter
+from inpaintlab.masks import FrozenMasks, ratio_bin
+from inpaintlab.metrics import METRICS
+from inpaintlab.progress import bar, say
+from inpaintlab.training.validation import MASK_SEED
+
+Array = npt.NDArray[np.uint8]
+#: Fills a batch: images `[B, 3, H, W]` in [0, 1] and masks to filled images, rounded to 8 bits.
+Filler = Callable[[Tensor, Tensor], Tensor]
+
+#: Seed of the choice of examples, the same for every run: nobody picks them.
+EXAMPLE_SEED = 7
+
+
+def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
+    """Measure a run and the baselines; write `metrics/NAME.json`, `report.html` and `examples.png`.
+
+    The result holds, for `overall` and for each hole-ratio bin, the number of pictures `n` and, for
+    each method, the mean of the per-picture metrics. All methods get the same pictures and the same
+    frozen masks, whose hash is in the result. Pictures that the run was trained on are left out.
+    Raises `RunError`, `DataError` and `MaskError`.
+    """
+    run = Run.open(settings.run)
+    recipe = build(TrainSettings, config=run.recipe)
+    inpainter = Inpainter.load(settings.run)
+    size = inpainter.card.size
+    pictures = _open_pictures(run, recipe, settings, size)
+    count = min(len(pictures), settings.limit or len(pictures))
+    parts = settings.masks or recipe.masks
+    mixture = masks.create([part.model_dump() for part in parts])
+    frozen = FrozenMasks(mixture, size, count, MASK_SEED)
+    fillers = {
+        **{name: _classical(fill) for name, fill in BASELINES.items()},
+        "ours": _ours(inpainter),
+    }
+    values = _measure(fillers, pictures, frozen, settings.batch)
+    result = {
+        "inpaintlab": version("inpaintlab"),
+        "run": run.folder.name,
+        "network": inpainter.card.network,
+        "provenance": inpainter.card.provenance,
+        "data": settings.data or recipe.data,
+        "part": "all pictures not trained on" if settings.data else "validation",
+        "size": size,
+        "masks": {
+            "parts": [masks.resolve(part.name, part.arguments) for part in parts],
+            "seed": MASK_SEED,
+            "hash": frozen.hash,
+        },
+        **_tabulate(values, frozen.ratios),
+    }
+    write_json(run.metrics / f"{_file_name(settings)}.json", result)
+    write_report(run, result, examples(fillers, pictures, frozen, settings.examples))
+    return result
+
+
+def examples(
+    fillers: dict[str, Filler], pictures: Pictures, frozen: FrozenMasks, count: int
+) -> dict[str, Array]:
+    """Return rows of random examples, uint8 `[N, H, W, 3]`: damaged, each method, truth."""
+    random = np.random.default_rng(EXAMPLE_SEED)
+    chosen = sorted(random.choice(len(frozen), min(count, len(frozen)), replace=False).tolist())
+    image = torch.cat([pictures.squares(index, index + 1) for index in chosen])
+    mask = torch.stack([frozen[index] for index in chosen])
+    rows = {"damaged": composite(image, torch.ones_like(image), mask)}
+    rows |= {name: fill(image, mask) for name, fill in fillers.items()}
+    return {name: to_arrays(row) for name, row in (rows | {"truth": image}).items()}
+
+
+def _open_pictures(run: Run, recipe: TrainSettings, settings: EvaluateSettings, size: int) -> Pictures:
+    """Open the validation part of the run's own data, or all of another folder."""
+    source = open_source(settings.data or recipe.data)
+    hashes = hash_all(source)
+    indices = list(range(len(hashes))) if settings.data else split(hashes).val
+    trained_on = set(read_json(run.data)["train_hashes"])
+    unseen = [index for index in indices if hashes[index][:16] not in trained_on]
+    if len(unseen) < len(indices):
+        say(f"{len(indices) - len(unseen)} pictures were trained on by this run: left out")
+    pictures = Pictures(source, unseen, size, "evaluation")
+    check_bad(pictures.bad, len(unseen), recipe.max_bad)
+    if not len(pictures):
+        raise DataError(f"there is no picture to evaluate on in {settings.data or recipe.data}")
+    if pictures.bad:
+        say(f"{len(pictures.bad)} pictures passed over, first {pictures.bad[0].reason}")
+    return pictures
+
+
+def _measure(
+    fillers: dict[str, Filler], pictures: Pictures, frozen: FrozenMasks, batch: int
+) -> dict[str, dict[str, Array]]:
+    """Return method -> metric -> one value a picture."""
+    collected: dict[str, dict[str, list[Tensor]]] = {
+        name: {metric: [] for metric in METRICS} for name in fillers
+    }
+    with bar("evaluating", len(frozen)) as advance:
+        for image, mask in _batches(pictures, frozen, batch):
+            for name, fill in fillers.items():
+                filled = fill(image, mask)
+                for metric, measure in METRICS.items():
+                    collected[name][metric].append(measure(filled, image, mask))
+            for _ in range(len(image)):
+                advance()
+    return {
+        name: {metric: torch.cat(values).double().numpy() for metric, values in metrics.items()}
+        for name, metrics in collected.items()
+    }
+
+
+def _batches(pictures: Pictures, frozen: FrozenMasks, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(frozen), batch):
+        stop = min(start + batch, len(frozen))
+        yield pictures.squares(start, stop), frozen.batch(start, stop)
+
+
+def _tabulate(values: dict[str, dict[str, Array]], ratios: list[float]) -> dict[str, Any]:
+    """Return means over all pictures and over each hole-ratio bin that has any."""
+    names = np.array([ratio_bin(ratio) for ratio in ratios])
+    everywhere = np.ones(len(names), bool)
+
+    def row(chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
+        means = {
+            name: {metric: float(of[chosen].mean()) for metric, of in metrics.items()}
+            for name, metrics in values.items()
+        }
+        return {"n": int(chosen.sum()), "methods": means}
+
+    bins = {
+        name: row(names == name)
+        for name in dict.fromkeys(ratio_bin(e / 10) for e in range(1, 11))
+        if name in names
+    }
+    return {"overall": row(everywhere), "bins": bins}
+
+
+def _classical(fill: Callable[[Array, Array], Array]) -> Filler:
+    def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
+        holes = mask[:, 0].byte().numpy()
+        pairs = zip(to_arrays(image), holes, strict=True)
+        return to_tensor(np.stack([fill(*pair) for pair in pairs]))
+
+    return fill_batch
+
+
+def _ours(inpainter: Inpainter) -> Filler:
+    def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
+        with torch.inference_mode():
+            painted = inpainter.network(image, mask)
+        # What a user gets has 8 bits; so have the baselines.
+        return to_tensor(to_arrays(composite(image, painted, mask)))
+
+    return fill_batch
+
+
+def _file_name(settings: EvaluateSettings) -> str:
+    return "val" if settings.data is None else Path(settings.data).name.replace(":", "-")

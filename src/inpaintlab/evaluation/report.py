@@ -1,0 +1,112 @@
+"""`report.html`: one self-contained file, and `examples.png` beside it."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from PIL import Image
+
+from inpaintlab.checkpoints import Run
+from inpaintlab.evaluation.table import COLUMNS, caption, rows
+from inpaintlab.files import write_atomically
+from inpaintlab.training.record import read_log
+
+Array = npt.NDArray[np.uint8]
+
+_GAP = 2
+
+
+def write_report(run: Run, result: dict[str, Any], examples: dict[str, Array]) -> None:
+    """Write the report of a run: headline, table, curves, examples chosen at random."""
+    picture = encode_png(example_grid(examples))
+    write_atomically(run.examples, picture)
+    environment = Environment(
+        loader=PackageLoader("inpaintlab", "evaluation"), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("report.html.jinja").render(
+        result=result,
+        caption=caption(result),
+        headline=headline(result),
+        columns=COLUMNS,
+        rows=rows(result),
+        best=_best,
+        names=list(examples),
+        grid=base64.b64encode(picture).decode(),
+        curves=Markup(training_curves(run, result)),  # noqa: S704 - our own SVG
+        recipe=run.recipe.read_text(encoding="utf-8"),
+    )
+    write_atomically(run.report, page.encode())
+
+
+def headline(result: dict[str, Any]) -> str:
+    """Return one sentence: ours beside the best baseline."""
+    methods = result["overall"]["methods"]
+    ours = methods["ours"]["hole_psnr"]
+    name, best = max(
+        ((name, of["hole_psnr"]) for name, of in methods.items() if name != "ours"),
+        key=lambda pair: pair[1],
+    )
+    word = "above" if ours >= best else "below"
+    return f"{ours:.2f} dB in the hole, {abs(ours - best):.2f} dB {word} {name} ({best:.2f} dB)"
+
+
+def example_grid(examples: dict[str, Array]) -> Array:
+    """Join rows `[N, H, W, 3]` to one picture: a column for each example, a row for each method."""
+    lines = [
+        np.concatenate(
+            [np.pad(image, ((_GAP, 0), (_GAP, 0), (0, 0)), constant_values=255) for image in row], 1
+        )
+        for row in examples.values()
+    ]
+    grid = np.concatenate(lines)
+    return np.pad(grid, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
+
+
+def encode_png(image: Array) -> bytes:
+    """Return the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def training_curves(run: Run, result: dict[str, Any]) -> str:
+    """Draw loss and validation over the steps, as SVG text."""
+    train, validation = read_log(run.log, "train"), read_log(run.log, "validation")
+    figure = Figure(figsize=(9, 3), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(
+        [line["step"] for line in train],
+        [line["hole_l1"] for line in train],
+        lw=0.8,
+        label="training, hole",
+    )
+    for key, label in (("hole_l1", "validation, hole"), ("known_l1", "validation, outside")):
+        left.plot([v["step"] for v in validation], [v[key] for v in validation], marker=".", label=label)
+    left.set(xlabel="step", ylabel="L1", yscale="log")
+    left.legend()
+    right.plot(
+        [v["step"] for v in validation],
+        [v["hole_psnr"] for v in validation],
+        marker=".",
+        label="ours",
+    )
+    if result["part"] == "validation":
+        for name, metrics in result["overall"]["methods"].items():
+            if name != "ours":
+                right.axhline(metrics["hole_psnr"], ls="--", lw=0.8, color="gray")
+                right.annotate(name, (0, metrics["hole_psnr"]), fontsize="small", color="gray")
+    right.set(xlabel="step", ylabel="validation hole PSNR, dB")
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    svg = buffer.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def _best(row: dict[str, Any], metric: str) -> float:
+    values: list[float] = [of[metric] for of in row["methods"].values()]
+    return max(values) if COLUMNS[metric][2] else min(values)

@@ -1,0 +1,450 @@
+"""Picture files and tensors: the only place that knows decoders, EXIF, alpha, grey and CMYK.
+
+Inside inpaintlab an image is RGB float32 `[B, 3, H, W]` in [0, 1]. A decoded file is a `Picture`: its
+pixels exactly as stored (upright), so that what is not filled can be written back bit by bit.
+"""
+
+import io
+import math
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from inpaintlab.errors import ImageError
+from inpaintlab.files import write_atomically
+
+Pixels = npt.NDArray[Any]
+ArrayOrTensor = TypeVar("ArrayOrTensor", Pixels, Tensor)
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".jp2"}
+)
+#: Larger pictures are refused before they are decoded: a file of some kB can claim terabytes. This is
+#: also where Pillow itself refuses.
+MAX_PIXELS = 178_956_970
+#: Formats that `save` writes without changing a pixel, by suffix; JPEG is the one that changes them.
+LOSSLESS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp"})
+_EXIF_ORIENTATION = 0x0112
+# Counter-clockwise quarter turns and a left-right flip that set each EXIF orientation upright.
+_UPRIGHT = {
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
+_WRITABLE = {
+    ".jpg": ("L", "RGB", "CMYK"),
+    ".jpeg": ("L", "RGB", "CMYK"),
+    ".webp": ("RGB", "RGBA"),
+    ".bmp": ("L", "RGB"),
+    ".png": ("L", "LA", "RGB", "RGBA"),
+    ".tif": ("L", "LA", "RGB", "RGBA", "CMYK"),
+    ".tiff": ("L", "LA", "RGB", "RGBA", "CMYK"),
+}
+_DEEP = frozenset({".png", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture file.
+
+    `pixels` is `[H, W]` or `[H, W, C]`, upright, with the channels that `mode` names (`L`, `LA`, `RGB`,
+    `RGBA`, `CMYK`): uint8 or uint16, or floating point in [0, 1] (never from a file). `notes` are
+    sentences for the user about what decoding could not keep.
+    """
+
+    pixels: Pixels
+    mode: str
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+
+def load(path: Path) -> Picture:
+    """Decode a picture file, upright, with its pixels as stored.
+
+    Palette and two-level pictures become RGB(A) or grey of the same colours; of an animation the
+    first frame is taken. Raises `ImageError` for a file that is missing, truncated, not a picture,
+    larger than `MAX_PIXELS` or of a kind (floating point, 32 bit) without a fixed white.
+    """
+    with _opened(path) as image:
+        picture = _decode(image, path)
+        frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        note = f"{path.name} has {frames} frames: the first one is used"
+        picture = replace(picture, notes=(*picture.notes, note))
+    return picture
+
+
+def load_rgb(path: Path, short_side: int) -> npt.NDArray[np.uint8]:
+    """Decode a picture for training: RGB uint8 `[H, W, 3]` with the shorter side as asked.
+
+    Transparent pictures stand on white. Raises `ImageError` as `load` does, and for a picture whose
+    shorter side is less than asked: enlarging would teach blur.
+    """
+    with _opened(path) as image:
+        if min(image.size) < short_side:
+            width, height = image.size
+            raise ImageError(f"{path.name} is {width}×{height}, less than --size {short_side}")
+        # JPEG decodes straight to a half, quarter or eighth; twice the size keeps the detail.
+        image.draft("RGB", (2 * short_side, 2 * short_side))
+        if image.mode in ("L", "RGB"):
+            upright = ImageOps.exif_transpose(_complete(image, path))
+            pixels: Pixels = np.asarray(upright.convert("RGB"))
+        else:
+            pixels = _on_white(_decode(image, path))
+    return shrink(pixels, short_side)
+
+
+def shrink(pixels: Pixels, short_side: int) -> npt.NDArray[np.uint8]:
+    """Resize `[H, W, 3]` so that the shorter side is as asked, by area averages."""
+    height, width = pixels.shape[:2]
+    scale = short_side / min(height, width)
+    size = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
+    if size == (width, height):
+        return np.ascontiguousarray(pixels, dtype=np.uint8)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def load_gray(path: Path) -> npt.NDArray[np.uint8]:
+    """Decode a picture file to grey uint8 `[H, W]`, upright; this is how mask files are read."""
+    return np.asarray(to_uint8(to_rgb(load(path))).max(axis=2), np.uint8)
+
+
+def save(path: Path, picture: Picture) -> list[str]:
+    """Write a picture in the format of the suffix, all or nothing; return notes on what was lost.
+
+    PNG, TIFF, BMP and WebP are written without loss. Raises `ImageError` for a suffix that cannot
+    be written, and where the disk refuses.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in _WRITABLE:
+        allowed = ", ".join(sorted(_WRITABLE))
+        raise ImageError(f"cannot write {path.name}: the suffix must be one of {allowed}")
+    picture, notes = _writable(picture, suffix)
+    if suffix not in LOSSLESS:
+        notes.append(
+            "JPEG is lossy: pixels outside the hole change slightly; name the output .png to keep them"
+        )
+    write_atomically(path, _encode(picture, suffix))
+    return notes
+
+
+def to_rgb(picture: Picture) -> npt.NDArray[np.float32]:
+    """Return RGB float32 `[H, W, 3]` in [0, 1]; alpha is left out."""
+    pixels = picture.pixels
+    if picture.mode == "CMYK":
+        pixels = np.asarray(_to_pillow(pixels, "CMYK").convert("RGB"))
+    elif picture.mode in ("L", "LA"):
+        gray = pixels if pixels.ndim == 2 else pixels[..., 0]
+        pixels = np.repeat(gray[..., None], 3, axis=2)
+    return pixels[..., :3].astype(np.float32) / _white(pixels)
+
+
+def from_rgb(rgb: npt.NDArray[np.float32], like: Picture) -> Pixels:
+    """Return the pixels of a picture like the given one, in these colours and with its own alpha.
+
+    `rgb` is `[H, W, 3]` in [0, 1] and of the same height and width. Grey takes the luma of ITU-R
+    BT.601.
+    """
+    if like.mode in ("L", "LA"):
+        gray = _quantise(rgb @ np.array([0.299, 0.587, 0.114], np.float32), like.pixels)
+        return gray if like.mode == "L" else np.stack([gray, like.pixels[..., 1]], axis=2)
+    scaled = _quantise(rgb, like.pixels)
+    if like.mode == "CMYK":
+        return np.asarray(Image.fromarray(scaled).convert("CMYK"))
+    return np.concatenate([scaled, like.pixels[..., 3:]], axis=2)
+
+
+def from_array(array: Pixels) -> Picture:
+    """Take an array `[H, W]`, `[H, W, 3]` or `[H, W, 4]` for a picture.
+
+    Raises `ImageError` for another shape, a type other than uint8, uint16 and floating point, and
+    for floating point outside [0, 1].
+    """
+    modes = {(2, 0): "L", (3, 3): "RGB", (3, 4): "RGBA"}
+    mode = modes.get((array.ndim, array.shape[2] if array.ndim == 3 else 0))
+    if mode is None or array.size == 0:
+        raise ImageError(f"an array is [H, W], [H, W, 3] or [H, W, 4], got {list(array.shape)}")
+    if array.dtype.kind == "f":
+        _check_range(float(array.min()), float(array.max()))
+    elif array.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"an array is uint8, uint16 or floating point in [0, 1], got {array.dtype}")
+    return Picture(array, mode)
+
+
+def from_pillow(image: Image.Image) -> Picture:
+    """Take a Pillow image for a picture; raises `ImageError` for 32-bit and floating-point modes."""
+    pixels, mode = _to_known_mode(image, "the image")
+    return Picture(pixels, mode)
+
+
+def to_pillow(picture: Picture) -> Image.Image:
+    """Turn a picture with 8 bits a channel, or 16-bit grey, into a Pillow image."""
+    return _to_pillow(picture.pixels, picture.mode)
+
+
+def to_uint8(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Round values in [0, 1] to 0…255; what lies outside is clipped."""
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def to_tensor(pixels: Pixels) -> Tensor:
+    """Turn uint8 `[H, W, 3]` or `[B, H, W, 3]` into a float32 tensor `[B, 3, H, W]` in [0, 1]."""
+    batch = torch.from_numpy(pixels if pixels.ndim == 4 else pixels[None])
+    return batch.permute(0, 3, 1, 2).float().div_(255)
+
+
+def to_arrays(images: Tensor) -> npt.NDArray[np.uint8]:
+    """Turn a tensor `[B, 3, H, W]` in [0, 1] into uint8 `[B, H, W, 3]`."""
+    return to_uint8(images.detach().float().cpu().permute(0, 2, 3, 1).numpy())
+
+
+def check_image(image: Tensor) -> None:
+    """Refuse what is not an image of our convention: float `[B, 3, H, W]`, finite, in [0, 1].
+
+    Raises `ImageError` naming the shape or the range that was seen.
+
+    >>> check_image(torch.full((1, 3, 8, 8), 255.0))
+    Traceback (most recent call last):
+    inpaintlab.errors.ImageError: image values run from 255 to 255, expected 0 to 1: divide by 255
+    """
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ImageError(f"an image is [batch, 3, height, width], got {list(image.shape)}")
+    if not image.is_floating_point():
+        raise ImageError(f"an image is floating point in [0, 1], got {image.dtype}: divide by 255")
+    if image.numel() == 0:
+        raise ImageError(f"an image has at least one pixel, got {list(image.shape)}")
+    _check_range(*(float(value) for value in torch.aminmax(image)))
+
+
+def _check_range(low: float, high: float) -> None:
+    if low >= 0 and high <= 1:
+        return
+    if math.isnan(low) or math.isnan(high):
+        raise ImageError("image values are not finite: there is a NaN in it")
+    cure = "divide by 255" if high > 2 else "shift and scale it to 0 to 1"
+    raise ImageError(f"image values run from {low:g} to {high:g}, expected 0 to 1: {cure}")
+
+
+def composite(known: ArrayOrTensor, filled: ArrayOrTensor, hole: ArrayOrTensor) -> ArrayOrTensor:
+    """Return `filled` in the hole and `known` outside it, bit by bit.
+
+    Works on tensors and on arrays of any type; `hole` is 1 or True in the hole and broadcasts.
+    """
+    if isinstance(known, Tensor):
+        return torch.where(hole > 0, filled, known)
+    return np.where(hole > 0, filled, known)
+
+
+def pad_to_multiple(image: Tensor, multiple: int, minimum: int = 1) -> Tensor:
+    """Extend the right and lower border until both sides are multiples, and at least `minimum`.
+
+    The border is mirrored where the image is large enough for it, otherwise repeated. Undone by
+    `image[..., :height, :width]`.
+    """
+    height, width = image.shape[-2:]
+    goal = [max(-(-side // multiple), -(-minimum // multiple)) * multiple for side in (height, width)]
+    right, below = goal[1] - width, goal[0] - height
+    if not right and not below:
+        return image
+    mirrored = right < width and below < height
+    return F.pad(image, (0, right, 0, below), mode="reflect" if mirrored else "replicate")
+
+
+def _white(pixels: Pixels) -> np.float32:
+    """The value of white in an array."""
+    return np.float32(1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max)
+
+
+def _quantise(values: npt.NDArray[np.float32], like: Pixels) -> Pixels:
+    """Bring values in [0, 1] to the type and range of an array."""
+    scaled = np.clip(values, 0, 1) * _white(like)
+    return (scaled if like.dtype.kind == "f" else np.rint(scaled)).astype(like.dtype)
+
+
+def _opened(path: Path) -> Image.Image:
+    """Open a file with its header read and its size checked, but no pixel decoded."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures; we refuse them with a limit of our own just below.
+            warnings.simplefilter("ignore")
+            image = Image.open(path)
+    except UnidentifiedImageError:
+        raise ImageError(f"{path.name} is not a picture that can be read") from None
+    except Image.DecompressionBombError:
+        raise ImageError(_too_large(path)) from None
+    except FileNotFoundError:
+        raise ImageError(f"there is no file {path}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"{path.name} cannot be read: {error}") from None
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise ImageError(_too_large(path))
+    return image
+
+
+def _too_large(path: Path) -> str:
+    return f"{path.name} has more than {MAX_PIXELS:,} pixels, the limit against decompression bombs"
+
+
+def _complete(image: Image.Image, path: Path) -> Image.Image:
+    """Decode all pixels; a file cut short is an error, not a half-grey picture."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image.load()
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        Image.DecompressionBombError,
+    ) as error:
+        raise ImageError(f"{path.name} is damaged or cut short: {error}") from None
+    return image
+
+
+def _decode(image: Image.Image, path: Path) -> Picture:
+    """Decode an open file into the modes that `Picture` knows."""
+    icc_profile, exif = image.info.get("icc_profile"), image.getexif()
+    orientation = exif.get(_EXIF_ORIENTATION, 1)
+    exif.pop(_EXIF_ORIENTATION, None)
+    if _is_deep_colour(image):
+        pixels, mode = _decode_deep_colour(path)
+    else:
+        pixels, mode = _to_known_mode(_complete(image, path), path.name)
+    return Picture(
+        _upright(pixels, orientation), mode, icc_profile, exif.tobytes() if len(exif) else None
+    )
+
+
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Tell whether the file holds 16-bit colour, which Pillow would cut to 8 bit."""
+    codecs = [str(tile.args) for tile in getattr(image, "tile", [])]
+    return image.mode in ("RGB", "RGBA", "LA") and any(";16" in codec for codec in codecs)
+
+
+def _decode_deep_colour(path: Path) -> tuple[Pixels, str]:
+    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ImageError(f"{path.name} is damaged or cut short")
+    if pixels.ndim == 2:
+        return pixels, "L"
+    if pixels.shape[2] == 4:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA), "RGBA"
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), "RGB"
+
+
+def _to_known_mode(image: Image.Image, name: str) -> tuple[Pixels, str]:
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        return np.asarray(image), image.mode
+    if image.mode.startswith("I"):
+        pixels = np.asarray(image)
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ImageError(f"{name} has 32-bit values: save it with 8 or 16 bits a channel")
+        return pixels.astype(np.uint16), "L"
+    if image.mode == "F":
+        raise ImageError(f"{name} has floating-point values: save it with 8 or 16 bits a channel")
+    if image.mode == "1":
+        goal = "L"
+    elif image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
+        goal = "RGBA"
+    else:
+        goal = "RGB"
+    return np.asarray(image.convert(goal)), goal
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    turns, flipped = _UPRIGHT.get(orientation, (0, False))
+    turned = np.rot90(pixels, turns)
+    return np.ascontiguousarray(np.fliplr(turned) if flipped else turned)
+
+
+def _on_white(picture: Picture) -> npt.NDArray[np.uint8]:
+    rgb = to_rgb(picture)
+    if picture.mode in ("LA", "RGBA"):
+        alpha = picture.pixels[..., -1:].astype(np.float32) / _white(picture.pixels)
+        rgb = rgb * alpha + (1 - alpha)
+    return to_uint8(rgb)
+
+
+def _writable(picture: Picture, suffix: str) -> tuple[Picture, list[str]]:
+    """Convert to what the format can hold, and say what that costs."""
+    notes = []
+    if picture.pixels.dtype == np.uint16 and suffix not in _DEEP:
+        notes.append(f"{suffix} holds 8 bits a channel: the 16-bit picture was rounded")
+        pixels = np.rint(picture.pixels / 257).astype(np.uint8)
+        picture = replace(picture, pixels=pixels)
+    if picture.mode not in (allowed := _WRITABLE[suffix]):
+        goal = _nearest_mode(picture.mode, allowed)
+        if (picture.mode, goal) not in (("L", "RGB"), ("LA", "RGBA")):
+            notes.append(f"{suffix} cannot hold {picture.mode}: the picture was converted to {goal}")
+        picture = _converted(picture, goal)
+    return picture, notes
+
+
+def _nearest_mode(mode: str, allowed: tuple[str, ...]) -> str:
+    if mode in ("LA", "RGBA") and "RGBA" in allowed:
+        return "RGBA"
+    return "L" if mode == "LA" and "L" in allowed else "RGB"
+
+
+def _converted(picture: Picture, goal: str) -> Picture:
+    if picture.pixels.dtype == np.uint16:  # only grey with alpha gets here: TIFF and PNG hold the rest
+        return picture
+    image = _to_pillow(picture.pixels, picture.mode).convert(goal)
+    profile = picture.icc_profile if picture.mode != "CMYK" else None
+    return replace(picture, pixels=np.asarray(image), mode=goal, icc_profile=profile)
+
+
+def _encode(picture: Picture, suffix: str) -> bytes:
+    if picture.pixels.dtype == np.uint16 and picture.pixels.ndim == 3:
+        return _encode_deep_colour(picture.pixels, suffix)
+    options: dict[str, Any] = {"icc_profile": picture.icc_profile, "exif": picture.exif}
+    options = {key: value for key, value in options.items() if value}
+    if suffix in (".jpg", ".jpeg"):
+        options |= {"quality": 95, "subsampling": 0}
+    elif suffix == ".webp":
+        # `exact` keeps the colours under fully transparent pixels.
+        options |= {"lossless": True, "exact": True}
+    elif suffix in (".tif", ".tiff"):
+        options |= {"compression": "tiff_lzw"}
+    buffer = io.BytesIO()
+    names = {".jpg": "JPEG", ".tif": "TIFF"}
+    format_name = names.get(suffix, suffix[1:].upper())
+    _to_pillow(picture.pixels, picture.mode).save(buffer, format=format_name, **options)
+    return buffer.getvalue()
+
+
+def _to_pillow(pixels: Pixels, mode: str) -> Image.Image:
+    if mode == "CMYK":  # four channels would be taken for RGBA
+        height, width = pixels.shape[:2]
+        return Image.frombytes("CMYK", (width, height), np.ascontiguousarray(pixels).tobytes())
+    return Image.fromarray(pixels)
+
+
+def _encode_deep_colour(pixels: Pixels, suffix: str) -> bytes:
+    order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    done, data = cv2.imencode(suffix, cv2.cvtColor(pixels, order))
+    if not done:
+        raise ImageError(f"cannot encode a 16-bit picture as {suffix}")
+    return data.tobytes()

@@ -1,0 +1,311 @@
+"""Masks: which part of a picture is the hole.
+
+A mask is `[B, 1, H, W]` (a single one `[1, H, W]`), exactly 0 or 1, **1 = hole**; in files white is the
+hole (grey above 127). A mask kind is a class with a method `draw(height, width, generator)` and one
+line in `KINDS`.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inpaintlab.configs import resolve_arguments
+from inpaintlab.errors import MaskError, SettingError, near_miss
+from inpaintlab.images import SUFFIXES, load_gray
+
+Array = npt.NDArray[np.uint8]
+
+#: A mask over this share of the picture leaves too little to fill from.
+MAX_RATIO = 0.9
+#: Upper edges of the hole-ratio bins; a bin is (lower, upper].
+BIN_EDGES = tuple(edge / 10 for edge in range(1, 11))
+
+
+class MaskKind(Protocol):
+    """What draws masks: everything random comes from the generator."""
+
+    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+        """Return a mask `[height, width]` of 0 and 1."""
+        ...
+
+
+class Rectangles:
+    """Rectangles anywhere in the picture, whole, with sides drawn apart.
+
+    `count` is the smallest and largest number of them, `side` the smallest and largest share of the
+    picture's height and width that one takes.
+    """
+
+    def __init__(self, count: Sequence[int] = (1, 1), side: Sequence[float] = (0.25, 0.5)) -> None:
+        self.count = _range("rectangles.count", count, 1, 100)
+        self.side = _range("rectangles.side", side, 0.01, 0.95)
+
+    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+        """Return a mask `[height, width]` of 0 and 1."""
+        mask = np.zeros((height, width), np.uint8)
+        for _ in range(_integer(self.count, generator)):
+            rows, columns = (self._side(length, generator) for length in (height, width))
+            top = _integer((0, height - rows), generator)
+            left = _integer((0, width - columns), generator)
+            mask[top : top + rows, left : left + columns] = 1
+        return mask
+
+    def _side(self, length: int, generator: torch.Generator) -> int:
+        low, high = (max(1, round(share * length)) for share in self.side)
+        return _integer((low, high), generator)
+
+
+class Strokes:
+    """Brush strokes: wandering lines with round ends (free-form masks, Yu et al. 2019, section 3.4).
+
+    `count` is the number of strokes, `points` the number of straight pieces of one, `length` the share
+    of the picture's mean side that a piece takes, and `width` the share that the brush takes.
+    """
+
+    def __init__(
+        self,
+        count: Sequence[int] = (1, 4),
+        points: Sequence[int] = (3, 8),
+        length: Sequence[float] = (0.1, 0.3),
+        width: Sequence[float] = (0.05, 0.12),
+    ) -> None:
+        self.count = _range("strokes.count", count, 1, 100)
+        self.points = _range("strokes.points", points, 1, 100)
+        self.length = _range("strokes.length", length, 0.01, 1)
+        self.width = _range("strokes.width", width, 0.005, 0.5)
+
+    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+        """Return a mask `[height, width]` of 0 and 1."""
+        mask = np.zeros((height, width), np.uint8)
+        side = (height + width) / 2
+        for _ in range(_integer(self.count, generator)):
+            brush = max(1, round(_real(self.width, generator) * side))
+            cv2.polylines(mask, [self._path(height, width, generator)], False, 1, brush)
+        return mask
+
+    def _path(self, height: int, width: int, generator: torch.Generator) -> npt.NDArray[np.int32]:
+        side = (height + width) / 2
+        place = np.array([_real((0, width - 1), generator), _real((0, height - 1), generator)])
+        angle = _real((0, 2 * math.pi), generator)
+        path = [place]
+        for _ in range(_integer(self.points, generator)):
+            angle += _real((-math.pi / 2, math.pi / 2), generator)
+            step = _real(self.length, generator) * side
+            place = place + step * np.array([math.cos(angle), math.sin(angle)])
+            place = np.clip(place, 0, (width - 1, height - 1))
+            path.append(place)
+        return np.asarray(np.rint(np.stack(path)), np.int32)
+
+
+class Folder:
+    """Mask files of a folder, searched recursively, one drawn at random each time.
+
+    Files are read once, when the first mask of a size is drawn, and resized without smoothing.
+    Raises `MaskError` naming a file that is empty or more than 90 % hole; `invert` is for sets
+    that paint the hole black.
+    """
+
+    def __init__(self, path: str, invert: bool = False) -> None:
+        self.invert = invert
+        self.files = sorted(file for file in Path(path).rglob("*") if file.suffix.lower() in SUFFIXES)
+        if not self.files:
+            raise MaskError(f"there is no mask picture in {path}")
+        self._packed: dict[tuple[int, int], list[Array]] = {}
+
+    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+        """Return a mask `[height, width]` of 0 and 1."""
+        size = (height, width)
+        if size not in self._packed:
+            with ThreadPoolExecutor() as pool:
+                self._packed[size] = list(pool.map(lambda file: self._read(file, size), self.files))
+        packed = self._packed[size][_integer((0, len(self.files) - 1), generator)]
+        return np.unpackbits(packed, count=height * width).reshape(height, width)
+
+    def _read(self, file: Path, size: tuple[int, int]) -> Array:
+        mask = load_mask(file, invert=self.invert)
+        check_ratio(mask, file.name, inverted_by="invert: true")
+        height, width = size
+        return np.packbits(
+            np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+        )
+
+
+class Mixture:
+    """Several mask kinds; each draw picks one, by weight."""
+
+    def __init__(self, kinds: Sequence[MaskKind], weights: Sequence[float]) -> None:
+        if min(weights) < 0 or sum(weights) <= 0:
+            raise SettingError(f"mask weights must be positive, got {list(weights)}")
+        self.kinds = list(kinds)
+        self.bounds = np.cumsum(weights) / sum(weights)
+
+    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+        """Return a mask `[height, width]` of 0 and 1, with at least one pixel of each."""
+        for _ in range(100):
+            choice = int(np.searchsorted(self.bounds, _real((0, 1), generator), side="right"))
+            kind = self.kinds[min(choice, len(self.kinds) - 1)]
+            mask = kind.draw(height, width, generator)
+            # A thin stroke can vanish at 8 px, many rectangles can cover everything: draw again.
+            if 0 < mask.mean() <= MAX_RATIO:
+                return mask
+        raise MaskError(
+            f"100 masks of {height}×{width} in a row were empty or over {MAX_RATIO:.0%}: "
+            "choose other mask settings or a larger --size"
+        )
+
+
+KINDS: dict[str, type[Any]] = {"rectangles": Rectangles, "strokes": Strokes, "folder": Folder}
+
+
+def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return name, weight and every argument of a mask kind, with the defaults filled in."""
+    if name not in KINDS:
+        raise SettingError(f"unknown mask kind {name!r}{near_miss(name, KINDS)}")
+    arguments = dict(arguments)
+    weight = float(arguments.pop("weight", 1.0))
+    full = resolve_arguments(KINDS[name], arguments, f"mask kind {name!r}")
+    lists = {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
+    return {"name": name, "weight": weight, **lists}
+
+
+def create(parts: Sequence[Mapping[str, Any]]) -> Mixture:
+    """Build what draws masks from a list of parts: a name, a weight and the kind's own arguments.
+
+    >>> mixture = create([{"name": "rectangles", "side": (0.5, 0.5)}])
+    >>> int(mixture.draw(8, 8, torch.Generator().manual_seed(0)).sum())
+    16
+    """
+    resolved = [resolve(part["name"], {k: v for k, v in part.items() if k != "name"}) for part in parts]
+    weights = [part.pop("weight") for part in resolved]
+    return Mixture([KINDS[part.pop("name")](**part) for part in resolved], weights)
+
+
+class FrozenMasks:
+    """`count` masks of one size that never change: mask i depends on the seed and on i alone.
+
+    `hash` names the very pixels, so that two results can be told to rest on the same masks.
+    """
+
+    def __init__(self, mixture: Mixture, size: int, count: int, seed: int = 0) -> None:
+        self.mixture, self.size, self.count, self.seed = mixture, size, count, seed
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Tensor:
+        """Return mask `[1, H, W]` of float 0 and 1."""
+        return torch.from_numpy(self._draw(index))[None].float()
+
+    def batch(self, start: int, stop: int) -> Tensor:
+        """Return masks `[B, 1, H, W]`."""
+        return torch.stack([self[index] for index in range(start, stop)])
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over size and pixels of all masks, 16 hexadecimal digits."""
+        digest = hashlib.sha256(f"{self.size} {self.count}".encode())
+        for mask in self._all():
+            digest.update(np.packbits(mask).tobytes())
+        return digest.hexdigest()[:16]
+
+    @cached_property
+    def ratios(self) -> list[float]:
+        """Hole ratio of each mask."""
+        return [float(mask.mean()) for mask in self._all()]
+
+    def _all(self) -> Iterator[Array]:
+        return (self._draw(index) for index in range(self.count))
+
+    def _draw(self, index: int) -> Array:
+        return self.mixture.draw(self.size, self.size, generator_for(self.seed, index))
+
+
+def generator_for(*key: int) -> torch.Generator:
+    """Return a generator that depends on these numbers alone.
+
+    Neighbouring keys give unrelated streams (numpy's SeedSequence mixes them).
+    """
+    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def ratio_bin(ratio: float) -> str:
+    """Return the name of the hole-ratio bin (lower, upper].
+
+    >>> ratio_bin(0.1), ratio_bin(0.1001), ratio_bin(1)
+    ('0–10 %', '10–20 %', '90–100 %')
+    """
+    for lower, upper in pairwise((0.0, *BIN_EDGES)):
+        if ratio <= upper:
+            return f"{lower * 100:.0f}–{upper * 100:.0f} %"
+    raise MaskError(f"a hole ratio lies in 0 to 1, got {ratio:g}")
+
+
+def load_mask(path: Path, *, invert: bool = False) -> Array:
+    """Read a mask file: `[H, W]` of 0 and 1, 1 where it is white (or black, with `invert`)."""
+    white = load_gray(path) > 127
+    return (~white if invert else white).astype(np.uint8)
+
+
+def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
+    """Refuse a mask without a hole, and one over 90 % of the picture.
+
+    Raises `MaskError` with the mask's name and `inverted_by`, what turns its polarity round.
+    """
+    ratio = float(mask.mean())
+    if ratio == 0:
+        raise MaskError(f"{name} marks no hole (white is the hole); if black marks it: {inverted_by}")
+    if ratio > MAX_RATIO:
+        raise MaskError(
+            f"{name} marks {ratio:.0%} of the picture as hole, the limit is {MAX_RATIO:.0%}; "
+            f"if black marks the hole: {inverted_by}"
+        )
+
+
+def looks_inverted(mask: Array) -> bool:
+    """Tell whether a mask seems to have its polarity wrong: hole nearly all round the border."""
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return bool(mask.mean() > 0.5 and border.mean() > 0.9)
+
+
+def check_mask(mask: Tensor, image: Tensor) -> None:
+    """Refuse what is not a mask of our convention: `[B, 1, H, W]`, exactly 0 or 1, the image's size.
+
+    Raises `MaskError` naming what was seen. An empty or a full mask is allowed here.
+    """
+    expected = (image.shape[0], 1, *image.shape[-2:])
+    if tuple(mask.shape) != expected:
+        raise MaskError(f"the mask must be {list(expected)} like the image, got {list(mask.shape)}")
+    if not bool(((mask == 0) | (mask == 1)).all()):
+        low, high = (float(value) for value in torch.aminmax(mask))
+        raise MaskError(f"a mask is exactly 0 or 1, got values from {low:g} to {high:g}: use mask > 0.5")
+
+
+def _range(name: str, value: Sequence[float], lowest: float, highest: float) -> tuple[Any, Any]:
+    """Check a (smallest, largest) setting."""
+    pair = (value, value) if isinstance(value, int | float) else tuple(value)
+    if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:
+        raise SettingError(
+            f"{name} must be two rising numbers from {lowest:g} to {highest:g}, got {value}"
+        )
+    return pair[0], pair[1]
+
+
+def _integer(bounds: tuple[int, int], generator: torch.Generator) -> int:
+    """Draw an integer, both bounds included."""
+    return int(torch.randint(bounds[0], bounds[1] + 1, (), generator=generator))
+
+
+def _real(bounds: tuple[float, float], generator: torch.Generator) -> float:
+    return bounds[0] + (bounds[1] - bounds[0]) * float(torch.rand((), generator=generator))

@@ -1,0 +1,45 @@
+"""Networks: `forward(image, mask) -> image`.
+
+A network is one file and one line in `NETWORKS`. It takes plain keyword arguments, never sees what is
+under the hole, may paint everything, and states its needs as `multiple_of` and `min_size`.
+"""
+
+from typing import Any
+
+from inpaintlab.configs import resolve_arguments
+from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.networks.base import Network
+from inpaintlab.networks.unet import UNet
+
+__all__ = ["NETWORKS", "Network", "create", "resolve"]
+
+NETWORKS: dict[str, type[Network]] = {"unet": UNet}
+
+
+def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return all arguments of a network, with the defaults filled in.
+
+    Raises `SettingError` for an unknown network or argument, with the nearest known name.
+    """
+    if name not in NETWORKS:
+        raise SettingError(f"unknown network {name!r}{near_miss(name, NETWORKS)}")
+    full = resolve_arguments(NETWORKS[name], arguments, f"network {name!r}")
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
+
+
+def create(name: str, **arguments: Any) -> Network:
+    """Build a network by name, with fresh weights.
+
+    Raises `SettingError` for an unknown name or argument.
+
+    >>> create("unet", width=16, depth=2).multiple_of
+    8
+    >>> create("unet", widht=16)
+    Traceback (most recent call last):
+    inpaintlab.errors.SettingError: network 'unet' has no setting 'widht', did you mean 'width'?
+    """
+    full = resolve(name, arguments)
+    try:
+        return NETWORKS[name](**full)
+    except TypeError as error:
+        raise SettingError(f"network {name!r}: {error}") from None

@@ -1,0 +1,40 @@
+"""What every network states about itself, and the checks that rest on it."""
+
+from torch import Tensor, nn
+
+from inpaintlab.errors import SizeError
+
+
+class Network(nn.Module):
+    """An `nn.Module` that paints `[B, 3, H, W]` in [0, 1] from an image and its mask, 1 = hole.
+
+    `multiple_of` is what height and width must be multiples of, `min_size` the least of both.
+    """
+
+    multiple_of: int
+    min_size: int
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Paint the whole picture without looking under the hole."""
+        raise NotImplementedError
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Run `forward`; here so that its type is known."""
+        painted: Tensor = super().__call__(image, mask)
+        return painted
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise `SizeError`, with the sizes that would do, where the network cannot take this one."""
+        for side in (height, width):
+            if side % self.multiple_of or side < self.min_size:
+                sizes = " or ".join(str(size) for size in self.nearest_sizes(side))
+                raise SizeError(
+                    f"{type(self).__name__} cannot take {height}×{width}: sides are multiples of "
+                    f"{self.multiple_of}, at least {self.min_size}; nearest: {sizes}"
+                )
+
+    def nearest_sizes(self, side: int) -> list[int]:
+        """Return the allowed sides next to one that is not allowed."""
+        below = side // self.multiple_of * self.multiple_of
+        candidates = (below, below + self.multiple_of)
+        return [size for size in candidates if size >= self.min_size] or [self.min_size]

@@ -1,0 +1,96 @@
+"""U-Net for inpainting: a pixel-unshuffle stem, few skips, a dilated middle.
+
+After Ronneberger et al. 2015 (the shape), Shi et al. 2016 (pixel shuffle) and Yu & Koltun 2016
+(dilation). What differs is why it is here: a skip at full resolution lets the network copy its input,
+hole and all, and the hole stays unfilled; so every skip can be switched, and that one is off.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaintlab.errors import SettingError
+from inpaintlab.layers import ConvBlock, hide, known_mean
+from inpaintlab.networks.base import Network
+
+
+class UNet(Network):
+    """Encoder, dilated middle and decoder with switchable skips.
+
+    Level 0 works at `1 / stem` of the picture's side with `width` channels, each further one at half
+    the side with twice the channels, never more than `max_width`. There are `depth` levels below level
+    0. `skips[i]` joins encoder and decoder at level i; none given: all but level 0.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        depth: int = 2,
+        max_width: int = 256,
+        stem: int = 2,
+        blocks: int = 1,
+        dilations: Sequence[int] = (1, 2, 1, 2),
+        skips: Sequence[bool] | None = None,
+    ) -> None:
+        super().__init__()
+        _check(width, depth, stem, blocks)
+        skips = [level > 0 for level in range(depth)] if skips is None else list(skips)
+        if len(skips) != depth:
+            raise SettingError(f"network 'unet' of depth {depth} has {depth} skips, got {skips}")
+        widths = [min(width * 2**level, max_width) for level in range(depth + 1)]
+        self.stem = stem
+        self.skips = skips
+        self.multiple_of = stem * 2**depth
+        # Below two pixels at the coarsest level, normalisation has nothing to average over.
+        self.min_size = 2 * self.multiple_of
+        self.enter = ConvBlock(4 * stem**2, widths[0])
+        self.down = nn.ModuleList(
+            nn.Sequential(ConvBlock(above, below, stride=2), *_plain(below, blocks))
+            for above, below in pairwise(widths)
+        )
+        self.middle = nn.Sequential(*(ConvBlock(widths[-1], widths[-1], 1, d) for d in dilations))
+        self.up = nn.ModuleList(
+            nn.Sequential(ConvBlock(below + above * skip, above), *_plain(above, blocks))
+            for (above, below), skip in zip(pairwise(widths), skips, strict=True)
+        )
+        # No activation: a linear output always has a gradient, and cannot get stuck at black.
+        self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+
+        The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
+        Raises `SizeError` for a height or width that is not a multiple, or too small.
+        """
+        self.check_size(image.shape[-2], image.shape[-1])
+        # Seen and painted as differences from the mean colour: a face in the shade is the same face.
+        middle = known_mean(image, mask)
+        features = self.enter(F.pixel_unshuffle(hide(image, mask, middle), self.stem))
+        kept = []
+        for down in self.down:
+            kept.append(features)
+            features = down(features)
+        features = self.middle(features)
+        for level in reversed(range(len(self.up))):
+            features = F.interpolate(features, scale_factor=2, mode="nearest")
+            if self.skips[level]:
+                features = torch.cat([features, kept[level]], dim=1)
+            features = self.up[level](features)
+        painted = F.pixel_shuffle(self.leave(features), self.stem) / 2 + middle
+        return painted if self.training else painted.clamp(0, 1)
+
+
+def _plain(channels: int, count: int) -> list[ConvBlock]:
+    return [ConvBlock(channels, channels) for _ in range(count)]
+
+
+def _check(width: int, depth: int, stem: int, blocks: int) -> None:
+    """Raise `SettingError` for arguments that no network can be built from."""
+    if width < 4 or width % 4:
+        raise SettingError(f"network 'unet': width must be a multiple of 4, got {width}")
+    for name, value, lowest in (("depth", depth, 1), ("stem", stem, 1), ("blocks", blocks, 0)):
+        if value < lowest:
+            raise SettingError(f"network 'unet': {name} must be at least {lowest}, got {value}")

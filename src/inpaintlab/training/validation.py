@@ -1,0 +1,53 @@
+"""Validation with frozen masks: the same pictures and the same holes at every step of every run."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from inpaintlab.data.loading import Pictures
+from inpaintlab.images import composite
+from inpaintlab.masks import FrozenMasks
+from inpaintlab.metrics import hole_psnr
+from inpaintlab.training.objectives import Reconstruction
+
+#: Seed of the frozen masks. It is not the run's: runs with other seeds are compared on the same holes.
+MASK_SEED = 20_240_601
+
+
+class Validation:
+    """The first `count` pictures of the val part (in the order of their content) and their masks."""
+
+    def __init__(self, pictures: Pictures, masks: FrozenMasks, batch: int) -> None:
+        self.pictures, self.masks, self.batch = pictures, masks, batch
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images and masks, always the same."""
+        for start in range(0, len(self.masks), self.batch):
+            stop = min(start + self.batch, len(self.masks))
+            yield self.pictures.squares(start, stop), self.masks.batch(start, stop)
+
+    @torch.inference_mode()
+    def run(
+        self, network: nn.Module, objective: Reconstruction, device: torch.device
+    ) -> dict[str, float]:
+        """Return means over all pictures: the objective's scalars and the PSNR in the hole."""
+        sums: dict[str, float] = {}
+        for image, mask in self.batches():
+            image, mask = image.to(device), mask.to(device)
+            painted = network(image, mask)
+            scalars = objective(painted, image, mask)
+            filled = composite(image, painted, mask)
+            scalars["hole_psnr"] = hole_psnr(filled, image, mask).mean()
+            for name, value in scalars.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(image)
+        return {name: total / len(self.masks) for name, total in sums.items()}
+
+    @torch.inference_mode()
+    def grid(self, network: nn.Module, device: torch.device, count: int = 8) -> Tensor:
+        """Return the first pictures as `[3 × count, 3, H, W]`: damaged, filled, truth."""
+        count = min(count, len(self.masks))
+        image, mask = self.pictures.squares(0, count), self.masks.batch(0, count)
+        painted = network(image.to(device), mask.to(device)).cpu()
+        damaged = composite(image, torch.ones_like(image), mask)
+        return torch.cat([damaged, composite(image, painted, mask), image])
