@@ -6,7 +6,10 @@ pixels exactly as stored (upright), so that what is not filled can be written ba
 
 import io
 import math
+import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -106,7 +109,9 @@ def load_rgb(path: Path, short_side: int) -> npt.NDArray[np.uint8]:
         # JPEG decodes straight to a half, quarter or eighth; twice the size keeps the detail.
         image.draft("RGB", (2 * short_side, 2 * short_side))
         if image.mode in ("L", "RGB"):
-            upright = ImageOps.exif_transpose(_complete(image, path))
+            _complete(image, path)
+            with _damage_named(path):
+                upright = ImageOps.exif_transpose(image)
             pixels: Pixels = np.asarray(upright.convert("RGB"))
         else:
             pixels = _on_white(_decode(image, path))
@@ -307,34 +312,42 @@ def _too_large(path: Path) -> str:
 
 def _complete(image: Image.Image, path: Path) -> Image.Image:
     """Decode all pixels; a file cut short is an error, not a half-grey picture."""
+    with _damage_named(path):
+        image.load()
+    return image
+
+
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Turn what decoders raise for a damaged file into one error that names it."""
     try:
         with warnings.catch_warnings():
+            # Decoders warn of odd metadata, which does not concern the pixels.
             warnings.simplefilter("ignore")
-            image.load()
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-        Image.DecompressionBombError,
-    ) as error:
+            yield
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
         raise ImageError(f"{path.name} is damaged or cut short: {error}") from None
-    return image
 
 
 def _decode(image: Image.Image, path: Path) -> Picture:
     """Decode an open file into the modes that `Picture` knows."""
-    icc_profile, exif = image.info.get("icc_profile"), image.getexif()
+    deep = _is_deep_colour(image)  # asked first: reading the EXIF of a PNG decodes it
+    icc_profile, exif = image.info.get("icc_profile"), _exif(image, path)
     orientation = exif.get(_EXIF_ORIENTATION, 1)
     exif.pop(_EXIF_ORIENTATION, None)
-    if _is_deep_colour(image):
+    if deep:
         pixels, mode = _decode_deep_colour(path)
     else:
         pixels, mode = _to_known_mode(_complete(image, path), path.name)
     return Picture(
         _upright(pixels, orientation), mode, icc_profile, exif.tobytes() if len(exif) else None
     )
+
+
+def _exif(image: Image.Image, path: Path) -> Image.Exif:
+    """Read the EXIF data, for which some formats decode all of the file."""
+    with _damage_named(path):
+        return image.getexif()
 
 
 def _is_deep_colour(image: Image.Image) -> bool:

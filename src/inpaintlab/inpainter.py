@@ -216,8 +216,12 @@ def crop_holes(hole: Array, size: int) -> Iterator[tuple[Box, Bools]]:
     filled along with it. Every pixel of the hole is in exactly one share.
     """
     height, width = hole.shape
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(hole, connectivity=8)
+    # Components are looked for in the bounding box alone: a photo is large, its hole mostly is not.
+    x, y, columns, rows = cv2.boundingRect(hole)
+    found = cv2.connectedComponentsWithStats(hole[y : y + rows, x : x + columns], connectivity=8)
+    count, labels, stats, _ = found
     left, top, wide, high, _ = stats.T
+    left, top = left + x, top + y
     largest_first = np.argsort(-np.maximum(wide, high)[1:], kind="stable") + 1
     pending = np.ones(count, bool)
     pending[0] = False  # label 0 is what is known
@@ -230,7 +234,19 @@ def crop_holes(hole: Array, size: int) -> Iterator[tuple[Box, Bools]]:
         within &= (top + high <= box.bottom) & (left + wide <= box.right)
         members = within & pending
         pending &= ~members
-        yield box, members[labels[box.slices]]
+        yield box, _share(members[labels], (y, x), box)
+
+
+def _share(inside: Bools, corner: tuple[int, int], box: Box) -> Bools:
+    """Return what of `inside`, which begins at `corner` of the picture, lies in a box, `[h, w]`."""
+    top, left = box.top - corner[0], box.left - corner[1]
+    share = np.zeros((box.bottom - box.top, box.right - box.left), bool)
+    rows = slice(max(top, 0), top + share.shape[0])
+    columns = slice(max(left, 0), left + share.shape[1])
+    part = inside[rows, columns]
+    below, right = max(-top, 0), max(-left, 0)
+    share[below : below + part.shape[0], right : right + part.shape[1]] = part
+    return share
 
 
 def _with_context(bounds: Box, height: int, width: int, size: int) -> Box:

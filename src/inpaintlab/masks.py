@@ -263,7 +263,7 @@ def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
 
     Raises `MaskError` with the mask's name and `inverted_by`, what turns its polarity round.
     """
-    ratio = float(mask.mean())
+    ratio = cv2.countNonZero(mask) / mask.size
     if ratio == 0:
         raise MaskError(f"{name} marks no hole (white is the hole); if black marks it: {inverted_by}")
     if ratio > MAX_RATIO:
@@ -276,7 +276,7 @@ def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
 def looks_inverted(mask: Array) -> bool:
     """Tell whether a mask seems to have its polarity wrong: hole nearly all round the border."""
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    return bool(mask.mean() > 0.5 and border.mean() > 0.9)
+    return bool(border.mean() > 0.9 and mask.mean() > 0.5)
 
 
 def check_mask(mask: Tensor, image: Tensor) -> None:

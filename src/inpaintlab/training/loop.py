@@ -339,8 +339,10 @@ def _create(settings: TrainSettings) -> Network:
 
 
 def _check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> None:
-    """Refuse a size that the network cannot take, and a batch that memory cannot hold."""
+    """Raise for all that cannot work: data, masks, the network's size, the batch and the memory."""
     assert settings.size is not None  # resolved
+    open_source(settings.data)
+    masks.create([part.model_dump() for part in settings.masks])
     network.check_size(settings.size, settings.size)
     batch = settings.batch // settings.devices
     check_memory(network, settings.size, batch, free_bytes(fabric.device))

@@ -79,11 +79,7 @@ class Recorder:
         if step % LOG_EVERY:
             return
         values = {name: float(value) for name, value in scalars.items()}
-        if not math.isfinite(values["loss"]):
-            raise RunError(
-                f"the loss is {values['loss']} at step {step}: start again with a smaller rate, "
-                f"-s learning_rate={values['learning_rate'] / 4:.2g}; the best weights so far are kept"
-            )
+        _check_finite(values["loss"], step)
         now = time.monotonic()
         speed = self._pictures / (now - self._since)
         self._since, self._pictures = now, 0
@@ -94,6 +90,7 @@ class Recorder:
 
     def validated(self, step: int, scalars: Mapping[str, float], best: bool) -> None:
         """Write down a validation, whose time does not count as training."""
+        _check_finite(scalars["loss"], step)
         self._since, self._pictures = time.monotonic(), 0
         self._write("validation", step, **scalars, best=best)
         text = f"hole PSNR {scalars['hole_psnr']:.2f} dB"
@@ -118,6 +115,14 @@ class Recorder:
         for name, value in values.items():
             if not isinstance(value, bool):
                 self._events.add_scalar(f"{kind}/{name}", value, step)
+
+
+def _check_finite(loss: float, step: int) -> None:
+    if not math.isfinite(loss):
+        raise RunError(
+            f"the loss is {loss} at step {step}: start again with a smaller -s learning_rate=…; "
+            "the best weights so far are kept"
+        )
 
 
 def keep_until(log: Path, step: int) -> None:

@@ -1,0 +1,86 @@
+"""What all tests share: one thread, no runs left behind, small pictures and runs to work on."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inpaintlab.configs import TrainSettings
+from inpaintlab.data import samples
+from inpaintlab.training import train
+
+REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data"
+
+# Test processes run side by side, one a core.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path, monkeypatch):
+    """Every test works in a folder of its own: nothing lands in the project."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def real_faces() -> Path:
+    """The folder of real faces; skips where it is not there."""
+    return _real("faces")
+
+
+@pytest.fixture
+def real_masks() -> Path:
+    """The folder of real irregular masks; skips where it is not there."""
+    return _real("masks")
+
+
+def _real(name: str) -> Path:
+    folder = REAL_DATA / name
+    if not folder.is_dir():
+        pytest.skip(
+            f"needs the real pictures in {os.path.relpath(folder)}, which are not part of the project"
+        )
+    return folder
+
+
+def save_portraits(folder: Path, count: int, size: int = 40) -> Path:
+    """Write sample portraits as PNG files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for index in range(count):
+        Image.fromarray(samples.draw(index, size)).save(folder / f"{index:03}.png")
+    return folder
+
+
+@pytest.fixture
+def portraits(tmp_path) -> Path:
+    """A folder of 40 small portraits."""
+    return save_portraits(tmp_path / "portraits", 40)
+
+
+def small_settings(**changes) -> TrainSettings:
+    """Settings of a run that takes a second or two."""
+    defaults = {
+        "data": "samples:40",
+        "size": 16,
+        "steps": 6,
+        "batch": 4,
+        "network": {"name": "unet", "width": 8, "depth": 1, "dilations": [1]},
+        "validate_every": 3,
+        "validation_pictures": 8,
+    }
+    return TrainSettings.model_validate(defaults | changes)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory) -> Path:
+    """The folder of a small finished run; tests that write into it work on a copy."""
+    folder = tmp_path_factory.mktemp("shared") / "run"
+    return train(small_settings(output=folder, size=32)).run
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """A picture of an odd size, uint8 RGB."""
+    return samples.draw(5, 75)[:61]

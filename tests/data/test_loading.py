@@ -1,0 +1,146 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from inpaintlab import masks
+from inpaintlab.data import loading
+from inpaintlab.data.loading import (
+    DrawBatches,
+    Draws,
+    Pictures,
+    open_training_data,
+    training_batches,
+)
+from inpaintlab.data.sources import open_source
+from inpaintlab.errors import DataError
+from tests.conftest import save_portraits
+
+
+def draws(count=12, size=16, seed=0, flip=True):
+    pictures = Pictures(open_source(f"samples:{count}"), range(count), size, "training")
+    return Draws(pictures, masks.create([{"name": "rectangles"}]), seed, flip)
+
+
+def stream(source, workers, batches=6, start=0):
+    numbers = DrawBatches(4, start)
+    return list(itertools.islice(training_batches(source, numbers, workers), batches))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_same_stream_for_any_number_of_workers(workers):
+    source = draws()
+    pairs = zip(stream(source, 0), stream(source, workers), strict=True)
+    for (image, mask), (other_image, other_mask) in pairs:
+        assert torch.equal(image, other_image)
+        assert torch.equal(mask, other_mask)
+
+
+def test_resuming_goes_on_in_the_stream():
+    source = draws()
+    whole, rest = stream(source, 0, 6), stream(source, 0, 2, start=4)
+    assert all(
+        torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(whole[4:], rest, strict=True)
+    )
+
+
+def test_devices_share_a_batch():
+    source = draws()
+    whole = next(training_batches(source, DrawBatches(4), 0))[0]
+    shares = [next(training_batches(source, DrawBatches(4, 0, rank, 2), 0))[0] for rank in (0, 1)]
+    assert torch.equal(torch.cat(shares), whole)
+
+
+def test_every_picture_once_an_epoch_in_another_order():
+    source = draws(flip=False)
+    epochs = [[source[12 * epoch + place][0].tobytes() for place in range(12)] for epoch in range(2)]
+    assert set(epochs[0]) == set(epochs[1])
+    assert len(set(epochs[0])) == 12
+    assert epochs[0] != epochs[1]
+
+
+def test_every_sample_draws_its_own_mask_and_flip():
+    """One mask for a batch, or one flip, is a classic: here the same picture never repeats."""
+    source = draws(count=1)
+    seen = [source[index] for index in range(64)]
+    assert len({mask.tobytes() for _, mask in seen}) > 50
+    assert len({image.tobytes() for image, _ in seen}) == 2
+    other = draws(count=1, seed=1)
+    assert any(not np.array_equal(seen[i][1], other[i][1]) for i in range(4))
+
+
+def test_crops_of_long_pictures_move(tmp_path):
+    from PIL import Image
+
+    from inpaintlab.data import samples
+
+    Image.fromarray(np.concatenate([samples.draw(0, 32), samples.draw(1, 32)], 1)).save(
+        tmp_path / "long.png"
+    )
+    pictures = Pictures(open_source(str(tmp_path)), [0], 16, "training")
+    source = Draws(pictures, masks.create([{"name": "rectangles"}]), 0, False)
+    assert pictures[0].shape == (16, 32, 3)
+    crops = {source[index][0].tobytes() for index in range(60)}
+    assert len(crops) > 10
+    assert all(source[index][0].shape == (16, 16, 3) for index in range(5))
+    assert np.array_equal(pictures.square(0), pictures[0][:, 8:24])
+
+
+def test_values_and_shapes():
+    image, mask = stream(draws(), 0, 1)[0]
+    assert image.shape == (4, 3, 16, 16)
+    assert mask.shape == (4, 1, 16, 16)
+    assert image.is_contiguous(memory_format=torch.channels_last)
+    assert 0.2 < image.mean() < 0.8
+    assert set(mask.unique().tolist()) == {0.0, 1.0}
+
+
+def test_without_the_memory_pictures_are_read_again(monkeypatch):
+    kept = draws()
+    monkeypatch.setattr(loading, "CACHE_SHARE", 0.0)
+    read_again = draws()
+    assert kept.pictures.cached
+    assert not read_again.pictures.cached
+    assert np.array_equal(kept[5][0], read_again[5][0])
+
+
+def test_the_test_part_is_never_decoded(monkeypatch):
+    source = open_source("samples:200")
+    decoded = []
+    read = source.read
+    monkeypatch.setattr(source, "read", lambda index, size: decoded.append(index) or read(index, size))
+    data = open_training_data(source, 8, 0.1)
+    assert sorted(decoded) == sorted(data.split.train + data.split.val)
+    assert len(decoded) + data.split.test_count == 200
+    assert data.split.test_count > 5
+
+
+def break_some(folder, count):
+    for path in sorted(folder.iterdir())[:count]:
+        path.write_bytes(path.read_bytes()[:300])
+
+
+def test_bad_pictures_are_passed_over_and_named(tmp_path):
+    folder = save_portraits(tmp_path / "p", 40)
+    break_some(folder, 3)
+    data = open_training_data(open_source(str(folder)), 16, 0.2)
+    used = len(data.train) + len(data.val)
+    assert used + len(data.bad) + data.split.test_count == 40
+    assert 0 < len(data.bad) <= 3
+    assert all(
+        bad.name in ("000.png", "001.png", "002.png") and "cut short" in bad.reason for bad in data.bad
+    )
+
+
+def test_too_many_bad_pictures(tmp_path):
+    folder = save_portraits(tmp_path / "p", 40)
+    break_some(folder, 20)
+    with pytest.raises(
+        DataError, match=r"of \d+ pictures cannot be used, first 0.*more than max_bad = 0\.1"
+    ):
+        open_training_data(open_source(str(folder)), 16, 0.1)
+    with pytest.raises(DataError, match="less than --size 64"):
+        open_training_data(open_source(str(save_portraits(tmp_path / "q", 40))), 64, 0.1)
+    with pytest.raises(DataError, match="no usable picture"):
+        open_training_data(open_source(str(tmp_path / "q")), 64, 1.0)

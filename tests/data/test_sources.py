@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from inpaintlab.data import samples
+from inpaintlab.data.sources import FolderSource, open_source
+from inpaintlab.errors import DataError, ImageError
+from tests.conftest import save_portraits
+
+
+def test_folder_is_searched_recursively_and_in_order(tmp_path):
+    save_portraits(tmp_path / "b", 2)
+    save_portraits(tmp_path / "a" / "deep", 1)
+    save_portraits(tmp_path / ".hidden", 1)
+    (tmp_path / "notes.txt").write_text("no picture")
+    source = open_source(str(tmp_path))
+    assert source.names == ["a/deep/000.png", "b/000.png", "b/001.png"]
+    assert np.array_equal(source.read(2, 40), samples.draw(1, 40))
+    assert source.content_hash(0) == source.content_hash(1) != source.content_hash(2)
+
+
+def test_samples():
+    source = open_source("samples:5")
+    assert len(source.names) == 5
+    assert len({source.content_hash(index) for index in range(5)}) == 5
+    assert np.array_equal(source.read(4, 20), samples.draw(4, 20))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("samples:", "a number of portraits"),
+        ("samples:0", "a number of portraits"),
+        ("samples:x", "a number of portraits"),
+        ("nowhere", "nowhere does not exist: give a folder of pictures, or samples:N"),
+    ],
+)
+def test_what_cannot_be_opened(data, words):
+    with pytest.raises(DataError, match=words):
+        open_source(data)
+
+
+def test_empty_folder_and_file(tmp_path):
+    with pytest.raises(DataError, match=r"no picture in .*\.png"):
+        open_source(str(tmp_path))
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(DataError, match="is a file, not a folder"):
+        open_source(str(tmp_path / "a.png"))
+
+
+def test_a_picture_that_is_too_small(tmp_path):
+    source = FolderSource(save_portraits(tmp_path / "p", 1, size=20))
+    with pytest.raises(ImageError, match="less than --size 32"):
+        source.read(0, 32)

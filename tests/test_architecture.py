@@ -1,0 +1,74 @@
+"""Imports run in one direction, and importing has no effect."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import inpaintlab
+
+SOURCE = Path(inpaintlab.__file__).parent
+# From left to right; a module imports only from rooms to its left, or from its own.
+ROOMS = [
+    *("errors", "files", "progress", "configs", "images", "masks", "layers", "networks", "losses"),
+    *("metrics", "data", "checkpoints", "inpainter", "training", "evaluation", "cli"),
+]
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Names of the rooms that a file imports from, inside functions too."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: write imports in full"
+            # `from inpaintlab import masks` imports the room masks.
+            bases = [f"inpaintlab.{a.name}" for a in node.names] if node.module == "inpaintlab" else []
+            names += bases or [str(node.module)]
+    return {name.split(".")[1] for name in names if name.startswith("inpaintlab.")}
+
+
+def test_every_file_is_in_a_room():
+    assert {room_of(path) for path in MODULES} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_imports_run_from_right_to_left(path):
+    own = ROOMS.index(room_of(path))
+    for room in imported_rooms(path):
+        assert room in ROOMS, f"{path.name} imports {room} from the package root"
+        assert ROOMS.index(room) <= own, f"{room_of(path)} must not import {room}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_importing_only_defines(path):
+    """At the top of a module there are definitions, no calls for their effect and no loops."""
+    harmless = (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.FunctionDef, ast.ClassDef)
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        assert isinstance(node, harmless) or is_docstring, f"{path.name}:{node.lineno}"
+
+
+def test_importing_the_package_is_light():
+    code = (
+        "import sys; before = set(sys.modules); import inpaintlab; "
+        "print(sorted(m.split('.')[0] for m in set(sys.modules) - before if '.' not in m))"
+    )
+    new = ast.literal_eval(subprocess.check_output([sys.executable, "-c", code], text=True))
+    assert not {"torch", "numpy", "cv2", "pydantic", "rich", "typer"} & set(new)
+
+
+def test_public_names_are_exact():
+    assert dir(inpaintlab) == inpaintlab.__all__ == sorted(inpaintlab.__all__)
+    for name in inpaintlab.__all__:
+        assert getattr(inpaintlab, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        _ = inpaintlab.trian

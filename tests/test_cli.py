@@ -1,0 +1,161 @@
+"""The real command, in a process of its own where that matters."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaintlab import cli
+from inpaintlab.configs import TrainSettings
+from inpaintlab.data import samples
+
+PROJECT = Path(__file__).parents[1]
+SMALL = "--size 16 --steps 3 --batch 4 -s network.width=8 -s network.depth=1 -s validation_pictures=4"
+
+
+@pytest.fixture
+def inpaint(monkeypatch, capfd):
+    """Run a command line in this process; returns exit code, stdout and stderr."""
+
+    def run(words):
+        monkeypatch.setattr(sys, "argv", ["inpaint", *words.split()])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capfd.readouterr()
+        return stopped.value.code or 0, out, err
+
+    return run
+
+
+def files(tmp_path, size=40):
+    """A portrait and a mask."""
+    hole = np.zeros((size, size), np.uint8)
+    hole[10:20, 8:22] = 255
+    Image.fromarray(samples.draw(0, size)).save(tmp_path / "photo.png")
+    Image.fromarray(hole).save(tmp_path / "mask.png")
+
+
+def test_train_evaluate_fill(inpaint, tmp_path):
+    code, out, err = inpaint(f"train samples:40 {SMALL} -o run --seed 3")
+    assert code == 0, err
+    assert "next: inpaint evaluate run" in out
+    code, out, err = inpaint("evaluate run --limit 5 --masks strokes")
+    assert code == 0, err
+    assert "Telea" in out
+    assert (tmp_path / "run" / "report.html").is_file()
+    files(tmp_path)
+    code, out, err = inpaint("fill photo.png mask.png -o out.png --run run")
+    assert (code, out) == (0, "out.png (filled by run)\n")
+    before, after = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", "out.png"))
+    hole = np.asarray(Image.open(tmp_path / "mask.png")) > 0
+    assert np.array_equal(before[~hole], after[~hole])
+    assert not np.array_equal(before, after)
+
+
+def test_json_stands_alone_on_stdout(inpaint, trained_run, tmp_path):
+    run = shutil.copytree(trained_run, tmp_path / "run")
+    files(tmp_path)
+    for words in (
+        f"train samples:40 {SMALL} --json",
+        f"evaluate {run} --limit 3 --json",
+        f"fill photo.png mask.png -o out.jpg --run {run} --json",
+    ):
+        code, out, err = inpaint(words)
+        assert code == 0, err
+        assert isinstance(json.loads(out), dict)
+
+
+def test_newest_run_is_the_default(inpaint, tmp_path):
+    files(tmp_path)
+    assert inpaint("fill photo.png mask.png -o out.png")[0] == 2
+    inpaint(f"train samples:40 {SMALL}")
+    code, out, _ = inpaint("fill photo.png mask.png -o out.png")
+    assert (code, out) == (0, "out.png (filled by runs/samples-40-1)\n")
+
+
+def test_lossy_output_is_told(inpaint, trained_run, tmp_path):
+    files(tmp_path)
+    _, _, err = inpaint(f"fill photo.png mask.png -o out.jpg --run {trained_run}")
+    assert "note: JPEG is lossy" in err
+
+
+def test_recipe_and_resume(inpaint, tmp_path):
+    inpaint(f"train samples:40 {SMALL} -o run")
+    code, out, err = inpaint("train --config run/recipe.yaml -o again --steps 2")
+    assert code == 0, err
+    code, out, err = inpaint("train --resume again --steps 4")
+    assert (code, "again: 4 steps" in out) == (0, True), err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("train", "say what to train on"),
+        ("train empty", "there is no picture in"),
+        ("train nowhere", "nowhere does not exist"),
+        ("train samples:40 --sise 64", "No such option: --sise"),
+        ("train samples:40 --size big", "Invalid value for '--size'"),
+        ("train samples:40 --size 63", "nearest: "),
+        ("train samples:40 --network une", "did you mean 'unet'?"),
+        ("train samples:40 --masks rectangels", "did you mean 'rectangles'?"),
+        ("train samples:40 -s widht=3", "unknown setting 'widht'"),
+        ("train samples:40 --config none.yaml", "cannot read the recipe none.yaml"),
+        ("train samples:40 --steps 3 --minutes 3", "give steps or minutes, not both"),
+        ("train samples:40 --size 512 --batch 900000", "would fit"),
+        ("train --resume nowhere", "nowhere does not exist"),
+        ("train --resume run -s batch=3", "leave out --config and -s"),
+        ("train --resume run --batch 3", "batch cannot change"),
+        ("evaluate nowhere", "nowhere does not exist"),
+        ("evaluate empty", "is not a run folder"),
+        ("fill photo.png mask.png -o out.png --run run", "there is no file photo.png"),
+        ("fill photo.png mask.png", "Missing option"),
+        ("trian", "No such command 'trian'"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_code_2(inpaint, trained_run, tmp_path, words, message):
+    (tmp_path / "empty").mkdir()
+    shutil.copytree(trained_run, tmp_path / "run")
+    code, out, err = inpaint(words)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("inpaint: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_help_names_every_command_and_does_not_import_torch():
+    """Half a second is the promise; importing torch alone takes more."""
+    script = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print('torch' in sys.modules, 'cv2' in sys.modules))\n"
+        "from inpaintlab.cli import main; sys.argv = ['inpaint', '--help']; main()"
+    )
+    out = subprocess.check_output([sys.executable, "-c", script], text=True)
+    assert all(name in out for name in ("train", "evaluate", "fill"))
+    assert out.rstrip().endswith("False False")
+
+
+def test_bare_command_shows_the_help(inpaint):
+    code, out, _ = inpaint("")
+    assert code == 0
+    assert "Usage: inpaint" in out
+
+
+def test_flags_name_settings_and_their_defaults(inpaint):
+    """The help states defaults in words; they must be those of the settings."""
+    _, out, _ = inpaint("train --help")
+    flat = re.sub(r"[│\s]+", " ", out)
+    for flag, field in (("--batch", "batch"), ("--seed", "seed"), ("--devices", "devices")):
+        assert re.search(rf"{flag} .*?\[{TrainSettings.model_fields[field].default}\]", flat)
+
+
+def test_entry_point():
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"inpaint": "inpaintlab.cli:main"}

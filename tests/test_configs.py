@@ -1,0 +1,140 @@
+import subprocess
+import sys
+
+import pytest
+
+from inpaintlab.configs import (
+    EvaluateSettings,
+    TrainSettings,
+    build,
+    dump,
+    mask_parts,
+    resolve_arguments,
+)
+from inpaintlab.errors import SettingError
+
+
+def built(*assignments, **flags):
+    return build(TrainSettings, assignments=assignments, flags={"data": "photos", **flags})
+
+
+def test_torch_is_not_imported():
+    code = "import sys, inpaintlab.configs; print('torch' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def test_later_sources_win(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("data: a\nbatch: 4\nseed: 1\nsize: 32\n")
+    settings = build(
+        TrainSettings,
+        config=recipe,
+        flags={"seed": 2, "size": None, "batch": 5},
+        assignments=["batch=6"],
+    )
+    assert (settings.data, settings.seed, settings.size, settings.batch) == ("a", 2, 32, 6)
+
+
+@pytest.mark.parametrize(
+    ("assignments", "flags"),
+    [
+        (["network.width=48"], {}),
+        (["network.width=48"], {"network": "unet"}),
+        (["network={name: unet, width: 48}"], {}),
+    ],
+)
+def test_arguments_of_a_part(assignments, flags):
+    network = built(*assignments, **flags).network
+    assert (network.name, network.arguments) == ("unet", {"width": 48})
+
+
+def test_a_flag_that_repeats_the_name_keeps_the_arguments_of_the_recipe(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "data: a\nnetwork: {name: unet, width: 48}\nmasks: [{name: strokes, count: [1, 2]}]\n"
+    )
+    settings = build(
+        TrainSettings, config=recipe, flags={"network": "unet", "masks": [{"name": "strokes"}]}
+    )
+    assert settings.network.arguments == {"width": 48}
+    assert settings.masks[0].arguments == {"count": [1, 2]}
+    other = build(TrainSettings, config=recipe, flags={"masks": [{"name": "rectangles"}]})
+    assert other.masks[0].arguments == {}
+
+
+def test_argument_of_the_only_mask_kind():
+    (part,) = built("masks.side=[0.1, 0.2]").masks
+    assert (part.name, part.arguments) == ("rectangles", {"side": [0.1, 0.2]})
+
+
+@pytest.mark.parametrize(
+    ("assignments", "flags", "words"),
+    [
+        (["bacth=3"], {}, "unknown setting 'bacth', did you mean 'batch'?"),
+        (["batch"], {}, "key=value"),
+        (["batch=0"], {}, "batch: Input should be greater than or equal to 1 (got 0)"),
+        (["batch=[1"], {}, "not a YAML value"),
+        (["batch=abc"], {}, "batch: "),
+        (["batch.width=3"], {}, "'batch' has no settings of its own"),
+        (["netwrok.width=3"], {}, "did you mean 'network'?"),
+        (["masks.side=[0, 1]"], {"masks": ["strokes", "rectangles"]}, "there are 2"),
+        (["steps=3", "minutes=2"], {}, "steps or minutes, not both"),
+        (["precision=8"], {}, "precision"),
+        (["masks=[]"], {}, "masks: "),
+    ],
+)
+def test_bad_settings_are_refused_in_one_line(assignments, flags, words):
+    with pytest.raises(SettingError) as refused:
+        built(*assignments, **flags)
+    assert words in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("data: x\nwidht: 3\n", "unknown setting 'widht' in recipe.yaml"),
+        ("- a\n", "must hold settings"),
+        ("data: [\n", "not a YAML file"),
+        ("!!python/object/apply:os.system [ls]", "not a YAML file"),
+    ],
+)
+def test_bad_recipes_are_refused(tmp_path, text, words):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(text)
+    with pytest.raises(SettingError, match=words):
+        build(TrainSettings, config=recipe)
+
+
+def test_a_missing_recipe_is_refused(tmp_path):
+    with pytest.raises(SettingError, match="cannot read the recipe"):
+        build(TrainSettings, config=tmp_path / "none.yaml")
+
+
+def test_dump_is_read_back(tmp_path):
+    settings = built("network.width=48", masks=["strokes", {"name": "folder", "path": "m"}])
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(dump(settings))
+    assert build(TrainSettings, config=recipe) == settings
+
+
+def test_every_setting_is_described():
+    for kind in (TrainSettings, EvaluateSettings):
+        obvious = {"precision", "learning_rate", "weight_decay", "batch"}
+        missing = [name for name, field in kind.model_fields.items() if not field.description]
+        assert set(missing) <= obvious
+
+
+def test_masks_of_the_command_line(tmp_path):
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    assert mask_parts(None) is None
+    assert mask_parts(["strokes", str(folder)]) == [
+        {"name": "strokes"},
+        {"name": "folder", "path": str(folder)},
+    ]
+
+
+def test_resolve_arguments_needs_those_without_a_default():
+    with pytest.raises(SettingError, match="needs the setting 'path'"):
+        resolve_arguments(lambda path, invert=False: None, {}, "mask kind 'folder'")

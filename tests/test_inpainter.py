@@ -1,0 +1,227 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from inpaintlab import inpainter as module
+from inpaintlab import networks
+from inpaintlab.checkpoints import ModelCard
+from inpaintlab.errors import ImageError, MaskError, OutputError, RunError
+from inpaintlab.images import load
+from inpaintlab.inpainter import Inpainter, as_hole, crop_holes
+
+SIZE = 16
+
+
+@pytest.fixture(scope="module")
+def inpainter() -> Inpainter:
+    torch.manual_seed(0)
+    arguments = {"width": 8, "depth": 1, "dilations": (1,)}
+    return Inpainter(networks.create("unet", **arguments), ModelCard("unet", arguments, SIZE))
+
+
+def some_hole(height, width, seed=0):
+    """A few rectangles, at least one pixel of hole and at most half of the picture."""
+    random = np.random.default_rng(seed)
+    hole = np.zeros((height, width), np.uint8)
+    for _ in range(random.integers(1, 5)):
+        y, x = random.integers(0, height), random.integers(0, width)
+        hole[y : y + random.integers(1, height // 3 + 2), x : x + random.integers(1, width // 3 + 2)] = 1
+    return (
+        hole if hole.mean() <= 0.9 else np.eye(1, height * width, dtype=np.uint8).reshape(height, width)
+    )
+
+
+KINDS = {
+    "L": lambda r, h, w: Image.fromarray(r.integers(0, 256, (h, w), np.uint8)),
+    "LA": lambda r, h, w: Image.fromarray(r.integers(0, 256, (h, w, 2), np.uint8)),
+    "RGB": lambda r, h, w: Image.fromarray(r.integers(0, 256, (h, w, 3), np.uint8)),
+    "RGBA": lambda r, h, w: Image.fromarray(r.integers(0, 256, (h, w, 4), np.uint8)),
+    "I;16": lambda r, h, w: Image.fromarray(r.integers(0, 2**16, (h, w)).astype(np.uint16)),
+    "CMYK": lambda r, h, w: Image.frombytes("CMYK", (w, h), r.bytes(4 * h * w)),
+    "uint8": lambda r, h, w: r.integers(0, 256, (h, w, 3), np.uint8),
+    "uint16": lambda r, h, w: r.integers(0, 2**16, (h, w, 4)).astype(np.uint16),
+    "float32": lambda r, h, w: r.random((h, w, 3), np.float32),
+    "float64": lambda r, h, w: r.random((h, w)),
+    "torch": lambda r, h, w: torch.from_numpy(r.random((3, h, w), np.float32)),
+    "half": lambda r, h, w: torch.from_numpy(r.random((3, h, w), np.float32)).half(),
+}
+
+
+def as_array(image):
+    if isinstance(image, torch.Tensor):
+        return np.moveaxis(image.numpy(), 0, -1)
+    return np.asarray(image)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(height=st.integers(2, 70), width=st.integers(2, 70), seed=st.integers(0, 10**6))
+@settings(max_examples=25)
+def test_known_pixels_come_back_bit_by_bit_and_in_kind(inpainter, kind, height, width, seed):
+    image = KINDS[kind](np.random.default_rng(seed), height, width)
+    hole = some_hole(height, width, seed)
+    filled = inpainter.fill(image, hole.astype(bool))
+    assert type(filled) is type(image)
+    before, after = as_array(image), as_array(filled)
+    assert after.dtype == before.dtype
+    assert after.shape == before.shape
+    assert np.array_equal(before[hole == 0], after[hole == 0])
+    if kind in ("LA", "RGBA", "uint16"):
+        assert np.array_equal(before[..., -1], after[..., -1])
+
+
+@pytest.mark.parametrize("kind", ["RGB", "uint8", "torch"])
+def test_nothing_of_the_hole_gets_in_and_all_of_it_is_filled(inpainter, kind):
+    hole = some_hole(90, 120, 3)
+    random = np.random.default_rng(0)
+    image = KINDS["uint8"](random, 90, 120)
+    other = np.where(hole[..., None] > 0, 255 - image, image)
+    convert = {
+        "RGB": Image.fromarray,
+        "uint8": lambda a: a,
+        "torch": lambda a: torch.from_numpy(a).permute(2, 0, 1) / 255,
+    }[kind]
+    first, second = (as_array(inpainter.fill(convert(one), hole)) for one in (image, other))
+    assert np.array_equal(first, second)
+    assert (first[hole > 0] != as_array(convert(image))[hole > 0]).any(axis=-1).mean() > 0.9
+
+
+def test_torch_batches(inpainter):
+    image = torch.rand(2, 3, 20, 24)
+    mask = torch.zeros(2, 1, 20, 24)
+    mask[0, :, 5:9, 5:9] = 1
+    mask[1, :, 2:9, 12:20] = 1
+    filled = inpainter.fill(image, mask)
+    assert torch.equal(filled[0], inpainter.fill(image[0], mask[0]))
+    assert torch.equal(filled[1], inpainter.fill(image[1], mask[1, 0]))
+    with pytest.raises(MaskError, match="2 images need as many masks"):
+        inpainter.fill(image, mask[:1])
+
+
+@given(height=st.integers(4, 200), width=st.integers(4, 200), seed=st.integers(0, 10**6))
+def test_crops_share_out_the_hole(height, width, seed):
+    hole = some_hole(height, width, seed)
+    seen = np.zeros_like(hole)
+    for box, inside in crop_holes(hole, SIZE):
+        part = seen[box.slices]
+        assert part.shape == inside.shape
+        assert not (part.astype(bool) & inside).any()
+        part |= inside
+        whole = (box.top, box.left, box.bottom, box.right) == (0, 0, height, width)
+        assert whole or box.bottom - box.top == box.right - box.left >= SIZE
+    assert np.array_equal(seen, hole)
+
+
+def test_cost_follows_the_hole(inpainter, monkeypatch):
+    sizes = []
+    run = Inpainter._run
+    monkeypatch.setattr(
+        Inpainter, "_run", lambda self, x, m: sizes.append(tuple(x.shape)) or run(self, x, m)
+    )
+    hole = np.zeros((800, 1000), np.uint8)
+    hole[100:180, 200:250] = 1
+    hole[700:703, 900:903] = 1
+    inpainter.fill(np.zeros((800, 1000, 3), np.uint8), hole)
+    assert sizes == [(2, 3, SIZE, SIZE)]
+
+
+def test_one_colour_around_the_hole_has_no_seam_from_shrinking():
+    """Pixels under the hole must not darken what is beside it when a crop is made smaller."""
+
+    class Copy(networks.Network):
+        multiple_of, min_size = 1, 1
+
+        def forward(self, image, mask):
+            self.seen = image[(1 - mask).expand_as(image) > 0]
+            return image
+
+    copy = Copy()
+    image = np.full((200, 200, 3), 200, np.uint8)
+    hole = np.zeros((200, 200), np.uint8)
+    hole[51:99, 51:99] = 1
+    image[hole > 0] = 0
+    Inpainter(copy, ModelCard("copy", {}, SIZE)).fill(image, hole)
+    assert torch.allclose(copy.seen, torch.tensor(200 / 255))
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        np.eye(4, dtype=bool),
+        np.eye(4, dtype=np.uint8) * 255,
+        np.eye(4),
+        Image.fromarray(np.eye(4, dtype=np.uint8) * 200),
+        Image.fromarray(np.eye(4, dtype=bool)),
+        torch.eye(4),
+        torch.eye(4)[None] > 0,
+    ],
+)
+def test_masks_of_every_kind(mask):
+    assert np.array_equal(as_hole(mask), np.eye(4, dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("image", "mask", "error", "words"),
+    [
+        (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8)), MaskError, "marks no hole"),
+        (np.zeros((8, 8, 3), np.uint8), np.ones((8, 8)), MaskError, "100% .*--invert-mask"),
+        (np.zeros((8, 8, 3), np.uint8), np.eye(9), MaskError, "9×9, but the picture is 8×8"),
+        (np.zeros((8, 8, 2), np.uint8), np.eye(8), ImageError, r"got \[8, 8, 2\]"),
+        (np.zeros((8, 8, 3), np.int64), np.eye(8), ImageError, "got int64"),
+        (np.full((8, 8, 3), 255.0), np.eye(8), ImageError, "divide by 255"),
+        (torch.full((3, 8, 8), 255.0), torch.eye(8), ImageError, "divide by 255"),
+        (torch.zeros(3, 8, 8), torch.full((8, 8), 0.3), MaskError, "exactly 0 or 1"),
+        (torch.zeros(1, 8, 8), torch.eye(8), ImageError, r"got \[1, 1, 8, 8\]"),
+        ("photo.png", np.eye(8), ImageError, "PIL, numpy or torch, got str"),
+        (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8, 3)), MaskError, r"\[height, width\]"),
+    ],
+)
+def test_bad_input(inpainter, image, mask, error, words):
+    with pytest.raises(error, match=words):
+        inpainter.fill(image, mask)
+
+
+def files(tmp_path, image, hole):
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    Image.fromarray(hole * 255).save(tmp_path / "mask.png")
+    return tmp_path / "photo.png", tmp_path / "mask.png"
+
+
+def test_files(inpainter, tmp_path, photo):
+    hole = some_hole(*photo.shape[:2], 1)
+    paths = files(tmp_path, photo, hole)
+    before = [path.read_bytes() for path in paths]
+    assert inpainter.fill_file(*paths, tmp_path / "out" / "filled.png") == []
+    filled = load(tmp_path / "out" / "filled.png").pixels
+    assert np.array_equal(filled[hole == 0], photo[hole == 0])
+    assert not np.array_equal(filled, photo)
+    assert [path.read_bytes() for path in paths] == before
+    with pytest.raises(OutputError, match="is an input"):
+        inpainter.fill_file(*paths, paths[0])
+
+
+def test_inverted_mask_files(inpainter, tmp_path, photo):
+    hole = np.zeros(photo.shape[:2], np.uint8)
+    hole[20:50, 20:55] = 1
+    paths = files(tmp_path, photo, 1 - hole)
+    (note,) = inpainter.fill_file(*paths, tmp_path / "wrong.png")
+    assert "mask.png marks" in note
+    assert "--invert-mask" in note
+    assert inpainter.fill_file(*paths, tmp_path / "right.png", invert_mask=True) == []
+    assert np.array_equal(load(tmp_path / "right.png").pixels[hole == 0], photo[hole == 0])
+
+
+def test_load(trained_run, tmp_path):
+    from_run, from_file = Inpainter.load(trained_run), Inpainter.load(trained_run / "model.safetensors")
+    image, mask = torch.rand(3, 40, 40), torch.zeros(40, 40)
+    mask[10:20, 10:30] = 1
+    assert torch.equal(from_run.fill(image, mask), from_file.fill(image, mask))
+    with pytest.raises(RunError, match="does not exist"):
+        Inpainter.load(tmp_path / "none")
+
+
+def test_crop_constants_make_training_like_holes():
+    """A hole in a crop takes 40 % of its side, inside the 25–50 % of the default masks."""
+    assert 0.25 <= 1 / module.CONTEXT <= 0.5

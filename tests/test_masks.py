@@ -1,0 +1,195 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from inpaintlab import masks
+from inpaintlab.errors import MaskError, SettingError
+from inpaintlab.masks import (
+    FrozenMasks,
+    check_mask,
+    check_ratio,
+    generator_for,
+    load_mask,
+    looks_inverted,
+)
+
+sides = st.integers(8, 60)
+seeds = st.integers(0, 10_000)
+DRAWN = ["rectangles", "strokes"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@given(height=sides, width=sides, seed=seeds)
+@settings(max_examples=50)
+def test_drawn_masks_are_binary_partial_and_repeatable(name, height, width, seed):
+    mixture = masks.create([{"name": name}])
+    mask = mixture.draw(height, width, generator_for(seed))
+    assert mask.shape == (height, width)
+    assert set(np.unique(mask)) == {0, 1}
+    assert mask.mean() <= masks.MAX_RATIO
+    assert np.array_equal(mask, mixture.draw(height, width, generator_for(seed)))
+
+
+@given(seed=seeds, low=st.floats(0.1, 0.5), more=st.floats(0, 0.4), height=sides, width=sides)
+@settings(max_examples=50)
+def test_rectangle_sides_keep_their_range(seed, low, more, height, width):
+    mask = masks.Rectangles(side=(low, low + more)).draw(height, width, generator_for(seed))
+    rows, columns = mask.any(axis=1).sum(), mask.any(axis=0).sum()
+    assert mask.sum() == rows * columns
+    for length, side in ((rows, height), (columns, width)):
+        assert max(1, round(low * side)) <= length <= max(1, round((low + more) * side))
+
+
+def test_number_of_rectangles():
+    kind = masks.Rectangles(count=(3, 3), side=(0.05, 0.05))
+    filled = [kind.draw(100, 100, generator_for(seed)).sum() for seed in range(20)]
+    assert max(filled) == 3 * 25
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_draws_differ(name):
+    mixture = masks.create([{"name": name}])
+    drawn = {mixture.draw(32, 32, generator_for(0, index)).tobytes() for index in range(50)}
+    assert len(drawn) > 45
+
+
+def test_neighbouring_generators_are_unrelated():
+    values = torch.tensor([float(torch.rand((), generator=generator_for(0, i))) for i in range(2000)])
+    assert abs(values.mean() - 0.5) < 0.03
+    assert abs(torch.corrcoef(torch.stack([values[:-1], values[1:]]))[0, 1]) < 0.06
+
+
+def test_mixture_follows_the_weights():
+    parts = [
+        {"name": "rectangles", "side": (0.5, 0.5), "weight": 3},
+        {"name": "rectangles", "side": (0.25, 0.25), "weight": 1},
+    ]
+    mixture = masks.create(parts)
+    areas = [int(mixture.draw(16, 16, generator_for(i)).sum()) for i in range(400)]
+    assert set(areas) == {64, 16}
+    assert 0.68 < areas.count(64) / 400 < 0.82
+
+
+def test_what_is_always_empty_or_full_is_an_error():
+    class Full:
+        def draw(self, height, width, generator):
+            return np.ones((height, width), np.uint8)
+
+    with pytest.raises(MaskError, match="in a row were empty or over 90%"):
+        masks.Mixture([Full()], [1]).draw(8, 8, generator_for(0))
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"name": "rectangels"}, "did you mean 'rectangles'"),
+        ({"name": "rectangles", "sied": 1}, "did you mean 'side'"),
+        ({"name": "rectangles", "side": (0.5, 0.2)}, "two rising numbers"),
+        ({"name": "rectangles", "side": (0.5, 1.2)}, "two rising numbers"),
+        ({"name": "strokes", "count": (0, 2)}, "two rising numbers"),
+        ({"name": "rectangles", "weight": -1}, "weights must be positive"),
+        ({"name": "folder"}, "needs the setting 'path'"),
+    ],
+)
+def test_bad_settings(part, words):
+    with pytest.raises(SettingError, match=words):
+        masks.create([part])
+
+
+def save_mask(path, mask):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(mask, np.uint8)).save(path)
+    return path
+
+
+def test_folder_draws_its_files_at_any_size(tmp_path):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:16, :16] = 255
+    for name in ("a/1.png", "a/2.png", "b/3.png"):
+        save_mask(tmp_path / name, np.roll(mask, 16 * int(name[2]), axis=1))
+    kind = masks.Folder(str(tmp_path))
+    for size in (64, 16):
+        drawn = {kind.draw(size, size, generator_for(i)).tobytes() for i in range(40)}
+        assert len(drawn) == 3
+        assert kind.draw(size, size, generator_for(1)).mean() == 1 / 16
+
+
+def test_inverted_folder(tmp_path):
+    mask = np.full((8, 8), 255, np.uint8)
+    mask[2:4, 2:4] = 0
+    save_mask(tmp_path / "1.png", mask)
+    assert masks.Folder(str(tmp_path), invert=True).draw(8, 8, generator_for(0)).sum() == 4
+    with pytest.raises(MaskError, match=r"1\.png marks 94% .* invert: true"):
+        masks.Folder(str(tmp_path)).draw(8, 8, generator_for(0))
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(MaskError, match="no mask picture"):
+        masks.Folder(str(tmp_path))
+
+
+def test_frozen_masks_do_not_change():
+    """A golden value: results that name this hash stay comparable."""
+    mixture = masks.create([{"name": "rectangles"}, {"name": "strokes"}])
+    frozen = FrozenMasks(mixture, 16, 8, seed=3)
+    assert frozen.hash == "GOLDEN"
+    assert torch.equal(frozen.batch(2, 5), torch.stack([frozen[2], frozen[3], frozen[4]]))
+    assert FrozenMasks(mixture, 16, 8, seed=4).hash != frozen.hash
+    assert torch.equal(FrozenMasks(mixture, 16, 99, seed=3)[7], frozen[7])
+    assert frozen.ratios == [float(frozen[i].mean()) for i in range(8)]
+
+
+@given(st.floats(0.0001, 1))
+def test_ratio_bins_close_above(ratio):
+    low, high = (int(word) / 100 for word in masks.ratio_bin(ratio).removesuffix(" %").split("–"))
+    assert low < ratio <= high or (ratio == low == 0)
+
+
+def test_ratio_out_of_range():
+    with pytest.raises(MaskError, match=r"got 1\.1"):
+        masks.ratio_bin(1.1)
+
+
+def test_threshold_of_files(tmp_path):
+    path = save_mask(tmp_path / "m.png", [[0, 127, 128, 255]])
+    assert load_mask(path).tolist() == [[0, 0, 1, 1]]
+    assert load_mask(path, invert=True).tolist() == [[1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(("value", "words"), [(0, "marks no hole"), (1, "marks 100% of the picture")])
+def test_useless_masks_are_named_with_the_flag(value, words):
+    with pytest.raises(MaskError, match=f"hole.png {words}.*--invert-mask"):
+        check_ratio(np.full((4, 4), value, np.uint8), "hole.png", inverted_by="--invert-mask")
+
+
+def test_looks_inverted():
+    mask = np.zeros((20, 20), np.uint8)
+    mask[8:12, 8:12] = 1
+    assert not looks_inverted(mask)
+    assert looks_inverted(1 - mask)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (torch.zeros(1, 3, 4, 4), r"must be \[1, 1, 4, 4\]"),
+        (torch.zeros(1, 1, 4, 5), r"got \[1, 1, 4, 5\]"),
+        (torch.full((1, 1, 4, 4), 0.5), r"exactly 0 or 1, got values from 0\.5 to 0\.5"),
+        (torch.full((1, 1, 4, 4), 255.0), "use mask > 0.5"),
+    ],
+)
+def test_mask_tensors_are_checked(mask, words):
+    with pytest.raises(MaskError, match=words):
+        check_mask(mask, torch.zeros(1, 3, 4, 4))
+
+
+def test_real_masks_fall_into_their_bins(real_masks):
+    """The published set names the bin of each file; ours must agree."""
+    files = sorted(real_masks.glob("*.png"))[::60]
+    assert files
+    for file in files:
+        number = int(file.name[3])
+        assert masks.ratio_bin(float(load_mask(file).mean())) == f"{10 * number - 10}–{10 * number} %"

@@ -1,0 +1,240 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from inpaintlab.checkpoints import Run, load_state
+from inpaintlab.errors import DataError, MemoryLimitError, RunError, SettingError, SizeError
+from inpaintlab.training import loop, resume, train
+from inpaintlab.training.record import read_log
+from inpaintlab.training.stop import StopSignal
+from tests.conftest import save_portraits, small_settings
+
+
+def weights(run, name="last.safetensors"):
+    return load_file(run / name)
+
+
+def assert_same_weights(first, second):
+    for name in ("last.safetensors", "model.safetensors"):
+        one, other = weights(first, name), weights(second, name)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_run_leaves_all_its_files(tmp_path):
+    result = train(small_settings(output=tmp_path / "run"))
+    run = Run.open(result.run)
+    assert (result.steps, result.interrupted) == (6, False)
+    assert all(
+        path.is_file() for path in (run.recipe, run.data, run.model, run.last, run.state, run.log)
+    )
+    assert list(result.run.glob("events.*"))
+    validations = read_log(run.log, "validation")
+    assert [line["step"] for line in validations] == [3, 6]
+    assert result.hole_psnr == max(line["hole_psnr"] for line in validations)
+    facts = json.loads(run.data.read_text())
+    assert facts["train"] + facts["val"] + facts["test"] == 40
+    assert len(facts["train_hashes"]) == facts["train"]
+
+
+def test_training_learns(tmp_path):
+    train(small_settings(output=tmp_path / "run", steps=120, validate_every=20, learning_rate=5e-3))
+    first, *_, last = read_log(tmp_path / "run" / "log.jsonl", "validation")
+    assert last["hole_psnr"] > first["hole_psnr"] + 0.5
+    assert last["known_l1"] < 0.95 * first["known_l1"]
+
+
+def test_log(tmp_path):
+    train(small_settings(output=tmp_path / "run", steps=25))
+    lines = read_log(tmp_path / "run" / "log.jsonl", "train")
+    assert [line["step"] for line in lines] == [10, 20]
+    assert {"hole_l1", "known_l1", "gradient_norm", "learning_rate", "images_per_second"} <= set(
+        lines[0]
+    )
+
+
+def test_same_seed_same_weights(tmp_path):
+    for name in ("a", "b"):
+        train(small_settings(output=tmp_path / name))
+    train(small_settings(output=tmp_path / "c", seed=1))
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+    first, other = weights(tmp_path / "a"), weights(tmp_path / "c")
+    assert any(not torch.equal(first[key], other[key]) for key in first)
+
+
+class _StopAfter(StopSignal):
+    """Ctrl-C after a number of steps."""
+
+    left = 0
+
+    @property
+    def requested(self):
+        _StopAfter.left -= 1
+        return _StopAfter.left < 0
+
+    @requested.setter
+    def requested(self, value):
+        pass
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, stop_after):
+    whole = train(small_settings(output=tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "StopSignal", _StopAfter)
+        _StopAfter.left = stop_after
+        stopped = train(small_settings(output=tmp_path / "parts"))
+    assert (stopped.interrupted, stopped.steps) == (True, stop_after)
+    assert (tmp_path / "parts" / "model.safetensors").is_file()
+    result = resume(tmp_path / "parts", {})
+    assert (result.steps, result.interrupted, result.hole_psnr) == (6, False, whole.hole_psnr)
+    assert_same_weights(tmp_path / "whole", tmp_path / "parts")
+    steps = [line["step"] for line in read_log(tmp_path / "parts" / "log.jsonl", "validation")]
+    assert steps == [3, 6]
+
+
+def test_killed_runs_resume_bit_by_bit(tmp_path):
+    """`kill -9` at several moments: while reading, between saves, and perhaps within one."""
+    whole = train(small_settings(output=tmp_path / "whole", steps=40))
+    command = [sys.executable, "-c", "from inpaintlab.cli import main; main()", "train"]
+    recipe = tmp_path / "whole" / "recipe.yaml"
+    killed = tmp_path / "killed"
+    for moment in range(3):
+        if not (killed / "recipe.yaml").exists():
+            shutil.rmtree(killed, ignore_errors=True)
+            arguments = ["--config", str(recipe), "-o", str(killed)]
+        else:
+            arguments = ["--resume", str(killed)]
+        log = killed / "log.jsonl"
+        before = log.read_bytes() if log.exists() else b""
+        process = subprocess.Popen(
+            [*command, *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        while process.poll() is None and moment and (not log.exists() or log.read_bytes() == before):
+            time.sleep(0.001)  # waits for the run to write, not for time to pass
+        process.kill()
+        process.wait()
+    result = resume(killed, {}) if (killed / "recipe.yaml").exists() else pytest.fail("never began")
+    assert result.steps == 40
+    assert result.hole_psnr == whole.hole_psnr
+    assert_same_weights(tmp_path / "whole", killed)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    code = (
+        "import os, signal; from inpaintlab.training import record; step = record.Recorder.step\n"
+        "def press(self, number, *rest):\n"
+        "    step(self, number, *rest)\n"
+        "    if number == 2: os.kill(os.getpid(), signal.SIGINT)\n"
+        "record.Recorder.step = press\n"
+        "from inpaintlab.cli import main; main()"
+    )
+    words = (
+        "train samples:40 --size 16 --steps 50 --batch 4 -o run -s network.width=8 -s network.depth=1"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True)
+    assert done.returncode == 130, done.stderr
+    assert "stopped and saved at step 2; go on: inpaint train --resume run" in done.stdout
+    assert load_state(tmp_path / "run" / "state" / "training.pt")["step"] == 2
+
+
+def test_a_second_signal_interrupts_at_once():
+    with StopSignal() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_more_steps_can_be_given_later(tmp_path):
+    train(small_settings(output=tmp_path / "run"))
+    with pytest.raises(RunError, match="is over after 6 steps: give more"):
+        resume(tmp_path / "run", {})
+    with pytest.raises(RunError, match="batch, size cannot change"):
+        resume(tmp_path / "run", {"batch": 2, "size": 32, "steps": 9})
+    assert resume(tmp_path / "run", {"steps": 8}).steps == 8
+    steps = [line["step"] for line in read_log(tmp_path / "run" / "log.jsonl", "validation")]
+    assert steps == [3, 6, 8]
+
+
+def test_minutes_are_kept_to(tmp_path):
+    """The clock decides: a budget of a second ends by itself, with a validation and weights."""
+    result = train(small_settings(output=tmp_path / "run", steps=None, minutes=1 / 60))
+    assert result.steps >= 1
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_pictures_that_changed_meanwhile_are_told(tmp_path, capsys):
+    folder = save_portraits(tmp_path / "pictures", 40)
+    train(small_settings(data=str(folder), output=tmp_path / "run"))
+    save_portraits(folder / "more", 45)
+    resume(tmp_path / "run", {"steps": 8})
+    assert "not the ones this run began with" in capsys.readouterr().err
+
+
+def test_bad_pictures_are_named_in_the_run(tmp_path, capsys):
+    folder = save_portraits(tmp_path / "pictures", 40)
+    broken = sorted(folder.iterdir())[:12]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:400])
+    train(small_settings(data=str(folder), output=tmp_path / "run", max_bad=0.5))
+    named = json.loads((tmp_path / "run" / "data.json").read_text())["bad"]
+    assert named
+    assert {bad["name"] for bad in named} <= {path.name for path in broken}
+    assert f"{len(named)} pictures passed over" in capsys.readouterr().err
+
+
+def test_a_run_folder_is_not_overwritten(tmp_path):
+    train(small_settings(output=tmp_path / "run"))
+    with pytest.raises(RunError, match="exists already: name another with -o, or go on with --resume"):
+        train(small_settings(output=tmp_path / "run"))
+
+
+def test_new_folders_under_runs(tmp_path):
+    names = [train(small_settings(steps=1)).run for _ in range(2)]
+    assert [str(name) for name in names] == ["runs/samples-40-1", "runs/samples-40-2"]
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
+    with pytest.raises(
+        RunError, match=r"the loss is (nan|inf) at step \d+: start again with a smaller -s learning_rate"
+    ):
+        train(small_settings(output=tmp_path / "run", steps=20, learning_rate=1e30, warmup=0, clip=1e30))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"size": 18}, SizeError, "nearest: 16 or 20"),
+        ({"data": "nowhere"}, DataError, "does not exist"),
+        ({"batch": 3, "devices": 2}, SettingError, "cannot be shared by 2 devices"),
+        ({"batch": 10**9}, MemoryLimitError, r"GB are free: --batch \d+ would fit"),
+        ({"network": {"name": "unet", "widht": 3}}, SettingError, "did you mean 'width'"),
+        ({"masks": [{"name": "strokes", "conut": 3}]}, SettingError, "did you mean 'count'"),
+        ({"masks": [{"name": "rectangles", "count": 3, "side": [0.9, 0.1]}]}, SettingError, "rising"),
+    ],
+)
+def test_known_before_the_first_step(tmp_path, changes, error, words):
+    with pytest.raises(error, match=words):
+        train(small_settings(output=tmp_path / "run", **changes))
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_devices_see_the_same_batch(tmp_path):
+    """Two processes on CPU share each batch: the same weights as one process, but for rounding."""
+    train(small_settings(output=tmp_path / "one"))
+    words = f"train --config {tmp_path}/one/recipe.yaml --devices 2 -o {tmp_path}/two"
+    script = tmp_path / "inpaint.py"
+    script.write_text("from inpaintlab.cli import main\nmain()\n")
+    done = subprocess.run([sys.executable, script, *words.split()], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    assert all(torch.allclose(one[key], two[key], atol=1e-4) for key in one)
