@@ -68,7 +68,7 @@ def prepare(network: str, size: int, batch: int) -> loop._Session:
 
 
 def convolutions(network: nn.Module, size: int) -> set[tuple[int, int, int, int]]:
-    """Return the shapes (inputs, outputs, side, dilation) of the network's 3×3 convolutions of stride 1."""
+    """Return (inputs, outputs, side, dilation) of the 3×3 convolutions of stride 1 in a network."""
     seen = set()
 
     def look(module: nn.Conv2d, _: object, output: torch.Tensor) -> None:

@@ -80,7 +80,7 @@ class _Settings(BaseModel):
 
 
 class TrainSettings(_Settings):
-    """Settings of `inpaint train`; the comments in the reference say more of each."""
+    """Settings of `inpaint train`."""
 
     data: str = Field(description="folder of pictures, searched recursively, or samples:N")
     output: Path | None = Field(None, description="run folder; none: a new one under runs/")
@@ -96,10 +96,12 @@ class TrainSettings(_Settings):
     batch: int = Field(32, ge=1, description="pictures a step, over all devices")
     seed: int = Field(0, ge=0, description="of weights, picture order, masks and flips")
     devices: int = Field(1, ge=1, description="processes on CPU, or accelerators")
-    precision: Annotated[str, AfterValidator(_known_precision)] = "32-true"
-    learning_rate: float = Field(2e-3, gt=0)
+    precision: Annotated[str, AfterValidator(_known_precision)] = Field(
+        "32-true", description="or bf16-mixed, 16-mixed where the device is good at it"
+    )
+    learning_rate: float = Field(1.5e-3, gt=0, description="its peak")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the budget with a rising rate")
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     hole_weight: float = Field(6.0, ge=0, description="weight of L1 in the hole")
@@ -126,7 +128,7 @@ class EvaluateSettings(_Settings):
         None, description="mask kinds; none: those of the run"
     )
     limit: int | None = Field(None, ge=1, description="at most so many pictures")
-    batch: int = Field(64, ge=1)
+    batch: int = Field(64, ge=1, description="pictures measured at a time")
     examples: int = Field(8, ge=1, description="random pictures shown in the report")
 
 

@@ -26,6 +26,19 @@ def hide(image: Tensor, mask: Tensor, middle: Tensor) -> Tensor:
     return torch.cat([known, mask], dim=1)
 
 
+class Residual(nn.Module):
+    """Adds what a module makes of its input to the input (He et al. 2016)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return `features + inner(features)`."""
+        changed: Tensor = self.inner(features)
+        return features + changed
+
+
 class ConvBlock(nn.Sequential):
     """3×3 convolution, group normalisation, SiLU: `[B, inputs, H, W]` to `[B, outputs, H/s, W/s]`.
 

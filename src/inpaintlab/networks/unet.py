@@ -1,19 +1,19 @@
 """U-Net for inpainting: a pixel-unshuffle stem, few skips, a dilated middle.
 
-After Ronneberger et al. 2015 (the shape), Shi et al. 2016 (pixel shuffle) and Yu & Koltun 2016
-(dilation). What differs is why it is here: a skip at full resolution lets the network copy its input,
-hole and all, and the hole stays unfilled; so every skip can be switched, and that one is off.
+After Ronneberger et al. 2015 (the shape), Shi et al. 2016 (pixel shuffle), Yu & Koltun 2016 (dilation)
+and He et al. 2016 (residual blocks). What differs is why it is here: a skip at full resolution lets the
+network copy its input, hole and all, and the hole stays unfilled; so every skip can be switched, and
+that one is off.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
-from inpaintlab.layers import ConvBlock, hide, known_mean
+from inpaintlab.layers import ConvBlock, Residual, hide, known_mean
 from inpaintlab.networks.base import Network
 
 
@@ -22,14 +22,16 @@ class UNet(Network):
 
     Level 0 works at `1 / stem` of the picture's side with `width` channels, each further one at half
     the side with twice the channels, never more than `max_width`. There are `depth` levels below level
-    0. `skips[i]` joins encoder and decoder at level i; none given: all but level 0.
+    0, each with `blocks` residual blocks on the way down and on the way up; the coarsest ends in one
+    residual block for each of the `dilations`. `skips[i]` adds the encoder's features to the decoder's
+    at level i; none given: at all levels but 0.
     """
 
     def __init__(
         self,
-        width: int = 64,
-        depth: int = 2,
-        max_width: int = 256,
+        width: int = 32,
+        depth: int = 3,
+        max_width: int = 192,
         stem: int = 2,
         blocks: int = 1,
         dilations: Sequence[int] = (1, 2, 1, 2),
@@ -48,14 +50,12 @@ class UNet(Network):
         self.min_size = 2 * self.multiple_of
         self.enter = ConvBlock(4 * stem**2, widths[0])
         self.down = nn.ModuleList(
-            nn.Sequential(ConvBlock(above, below, stride=2), *_plain(below, blocks))
+            nn.Sequential(ConvBlock(above, below, stride=2), *_residual(below, [1] * blocks))
             for above, below in pairwise(widths)
         )
-        self.middle = nn.Sequential(*(ConvBlock(widths[-1], widths[-1], 1, d) for d in dilations))
-        self.up = nn.ModuleList(
-            nn.Sequential(ConvBlock(below + above * skip, above), *_plain(above, blocks))
-            for (above, below), skip in zip(pairwise(widths), skips, strict=True)
-        )
+        self.middle = nn.Sequential(*_residual(widths[-1], dilations))
+        self.narrow = nn.ModuleList(ConvBlock(below, above) for above, below in pairwise(widths))
+        self.up = nn.ModuleList(nn.Sequential(*_residual(above, [1] * blocks)) for above in widths[:-1])
         # No activation: a linear output always has a gradient, and cannot get stuck at black.
         self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
 
@@ -75,16 +75,17 @@ class UNet(Network):
             features = down(features)
         features = self.middle(features)
         for level in reversed(range(len(self.up))):
-            features = F.interpolate(features, scale_factor=2, mode="nearest")
+            # Fewer channels first, then more pixels: a quarter of the work of the other order.
+            features = F.interpolate(self.narrow[level](features), scale_factor=2, mode="nearest")
             if self.skips[level]:
-                features = torch.cat([features, kept[level]], dim=1)
+                features = features + kept[level]
             features = self.up[level](features)
         painted = F.pixel_shuffle(self.leave(features), self.stem) / 2 + middle
         return painted if self.training else painted.clamp(0, 1)
 
 
-def _plain(channels: int, count: int) -> list[ConvBlock]:
-    return [ConvBlock(channels, channels) for _ in range(count)]
+def _residual(channels: int, dilations: Sequence[int]) -> list[Residual]:
+    return [Residual(ConvBlock(channels, channels, dilation=dilation)) for dilation in dilations]
 
 
 def _check(width: int, depth: int, stem: int, blocks: int) -> None:
