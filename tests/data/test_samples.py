@@ -34,4 +34,6 @@ def test_an_eye_is_told_by_the_other_one_and_not_by_the_mean_face():
 
 def test_golden():
     """The demo's figures hold for these pixels; the sums are what this very expression gave."""
-    assert (int(samples.draw(0, 16).sum()), int(samples.draw(11, 16, seed=5).sum())) == (0, 0)
+    sums = [int(samples.draw(0, 16).sum()), int(samples.draw(11, 16, seed=5).sum())]
+    # Some pixels may round the other way on another processor.
+    assert sums == pytest.approx([67_513, 94_510], abs=20)
