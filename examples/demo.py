@@ -15,15 +15,15 @@ from inpaintlab.data import samples
 from inpaintlab.evaluation.table import show
 
 
-def main(folder: Path, minutes: float = 3.5, portraits: int = 3000) -> None:
+def main(folder: Path, minutes: float = 4.5, portraits: int = 2500) -> None:
     settings = TrainSettings(
         data=f"samples:{portraits}",
         output=folder,
-        size=64,
+        size=48,
         minutes=minutes,
         masks=["rectangles"],
-        batch=min(32, portraits // 4),
-        validate_every=100,
+        batch=16,
+        validate_every=250,
     )
     train(settings)
     show(evaluate(EvaluateSettings(run=folder)))

@@ -175,6 +175,8 @@ def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     arguments = dict(arguments)
     weight = float(arguments.pop("weight", 1.0))
     full = resolve_arguments(KINDS[name], arguments, f"mask kind {name!r}")
+    if "path" in full:  # a recipe must mean the same folder wherever it is used from
+        full["path"] = str(Path(full["path"]).expanduser().resolve())
     lists = {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
     return {"name": name, "weight": weight, **lists}
 

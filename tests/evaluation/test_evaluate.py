@@ -141,5 +141,16 @@ def test_headline_says_above_or_below():
 
 
 def test_grid_has_a_row_for_each_method():
-    rows = {name: np.zeros((3, 8, 6, 3), np.uint8) for name in ("damaged", "ours")}
-    assert example_grid(rows).shape == (2 * 10 + 2, 3 * 8 + 2, 3)
+    random = np.random.default_rng(0)
+    rows = {name: random.integers(0, 256, (3, 96, 96, 3), np.uint8) for name in ("damaged", "ours")}
+    grid = example_grid(rows)
+    assert grid.shape == (2 * 98 + 2, 3 * 98 + 2, 3)
+    assert np.array_equal(grid[100:196, 2:98], rows["ours"][0])
+    assert np.array_equal(grid[2:98, 198:294], rows["damaged"][2])
+
+
+def test_small_examples_are_enlarged():
+    rows = {"ours": np.arange(32 * 32 * 3, dtype=np.uint8).reshape(1, 32, 32, 3)}
+    grid = example_grid(rows)
+    assert grid.shape == (100, 100, 3)
+    assert np.array_equal(grid[2:98:3, 2:98:3], rows["ours"][0])

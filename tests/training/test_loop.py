@@ -161,6 +161,7 @@ def test_more_steps_can_be_given_later(tmp_path):
     with pytest.raises(RunError, match="batch, size cannot change"):
         resume(tmp_path / "run", {"batch": 2, "size": 32, "steps": 9})
     assert resume(tmp_path / "run", {"steps": 8}).steps == 8
+    assert "steps: 8" in (tmp_path / "run" / "recipe.yaml").read_text()
     steps = [line["step"] for line in read_log(tmp_path / "run" / "log.jsonl", "validation")]
     assert steps == [3, 6, 8]
 

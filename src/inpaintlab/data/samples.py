@@ -21,7 +21,7 @@ EYES = ((0.32, 0.45), (0.68, 0.45))
 _SKIN_LIGHT, _SKIN_DARK = np.array([0.97, 0.84, 0.75]), np.array([0.36, 0.22, 0.15])
 _HAIR = np.array(
     [[0.08, 0.06, 0.05], [0.24, 0.14, 0.08], [0.47, 0.27, 0.13], [0.84, 0.67, 0.36], [0.66, 0.64, 0.62],
-     [0.58, 0.18, 0.10], [0.18, 0.35, 0.55], [0.75, 0.35, 0.55]]
+     [0.58, 0.18, 0.10]]
 )  # fmt: skip
 _IRIS = np.array(
     [
@@ -80,14 +80,20 @@ def draw(index: int, size: int, seed: int = 0) -> npt.NDArray[np.uint8]:
 
 def _background(canvas: _Canvas, random: np.random.Generator) -> None:
     """Two colours blended along a direction, with a few soft discs."""
-    first, second = random.uniform(0.1, 0.95, (2, 3))
+    first, second = _muted(random), _muted(random)
     angle = random.uniform(0, 2 * np.pi)
     along = (canvas.x - 0.5) * np.cos(angle) + (canvas.y - 0.5) * np.sin(angle) + 0.5
     canvas.colours += first + np.clip(along, 0, 1)[..., None] * (second - first)
     for _ in range(random.integers(0, 6)):
         x, y, radius = random.uniform(0, 1), random.uniform(0, 1), random.uniform(0.05, 0.2)
         distance = canvas.ellipse(x, y, radius, radius)
-        canvas.paint(distance, random.uniform(0.1, 0.95, 3), random.uniform(0.2, 0.6))
+        canvas.paint(distance, _muted(random), random.uniform(0.2, 0.6))
+
+
+def _muted(random: np.random.Generator) -> Colour:
+    """A colour of a wall or a shirt: any lightness, little saturation."""
+    colour: Colour = np.clip(random.uniform(0.15, 0.9) + random.normal(0, 0.08, 3), 0.05, 0.97)
+    return colour
 
 
 def _person(canvas: _Canvas, random: np.random.Generator) -> None:
@@ -126,7 +132,7 @@ def _hair_behind(
 
 def _shoulders(canvas: _Canvas, random: np.random.Generator, middle: float, skin: Colour) -> None:
     canvas.paint(canvas.ellipse(middle, 0.9, 0.13, 0.2, power=4), skin * 0.85)
-    clothes = random.uniform(0.05, 0.95, 3)
+    clothes = _muted(random)
     canvas.paint(canvas.ellipse(middle, 1.15, random.uniform(0.42, 0.55), 0.25, power=2.5), clothes)
     if random.random() < 0.5:
         canvas.paint(canvas.arc(middle, 0.915, 0.15, 0.04, 0.02), clothes * 0.6)

@@ -19,6 +19,8 @@ from inpaintlab.training.record import read_log
 Array = npt.NDArray[np.uint8]
 
 _GAP = 2
+#: Least height of a picture in the grid.
+_CELL = 96
 
 
 def write_report(run: Run, result: dict[str, Any], examples: dict[str, Array]) -> None:
@@ -56,14 +58,17 @@ def headline(result: dict[str, Any]) -> str:
 
 
 def example_grid(examples: dict[str, Array]) -> Array:
-    """Join rows `[N, H, W, 3]` to one picture: a column for each example, a row for each method."""
-    lines = [
-        np.concatenate(
-            [np.pad(image, ((_GAP, 0), (_GAP, 0), (0, 0)), constant_values=255) for image in row], 1
-        )
-        for row in examples.values()
-    ]
-    grid = np.concatenate(lines)
+    """Join rows `[N, H, W, 3]` to one picture: a column for each example, a row for each method.
+
+    Small pictures are enlarged by a whole factor, pixel by pixel, so that they can be seen.
+    """
+    cells = np.stack(list(examples.values()))
+    factor = -(-_CELL // cells.shape[2])
+    cells = cells.repeat(factor, axis=2).repeat(factor, axis=3)
+    gaps = ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0))
+    cells = np.pad(cells, gaps, constant_values=255)
+    methods, count, height, width, channels = cells.shape
+    grid = cells.transpose(0, 2, 1, 3, 4).reshape(methods * height, count * width, channels)
     return np.pad(grid, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
 
 

@@ -124,6 +124,8 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainResult:
     settings = build(TrainSettings, config=run.recipe)
     settings = TrainSettings.model_validate(settings.model_dump() | unset | changes)
     fabric = _launch(settings)
+    if changes and fabric.is_global_zero:  # so that the next `--resume` goes by the new budget too
+        write_atomically(run.recipe, dump(settings).encode())
     budget = Budget(settings.steps, settings.minutes, clock)
     return _fit(run, settings, _create(settings), fabric, budget)
 
@@ -218,12 +220,8 @@ def _prepare(
 
 def _loop(session: _Session) -> bool:
     """Train until the budget is spent or a stop is asked for; return whether one was."""
-    settings, fabric, state, budget = (
-        session.settings,
-        session.fabric,
-        session.state,
-        session.budget,
-    )
+    settings, fabric = session.settings, session.fabric
+    state, budget = session.state, session.budget
     model, optimiser = fabric.setup(state.network, state.optimiser)
     model.train()
     batches = _batches(session)
@@ -240,9 +238,10 @@ def _loop(session: _Session) -> bool:
             if state.step % settings.validate_every == 0:
                 _validate(session, recorder)
                 _save(session)
-        if not stopping and state.step % settings.validate_every:
-            _validate(session, recorder)
-        _save(session)
+        if state.step == 0 or state.step % settings.validate_every:
+            if not stopping:
+                _validate(session, recorder)
+            _save(session)
     return bool(stopping)
 
 
