@@ -46,6 +46,7 @@ KINDS = {
     "float32": lambda r, h, w: r.random((h, w, 3), np.float32),
     "float64": lambda r, h, w: r.random((h, w)),
     "torch": lambda r, h, w: torch.from_numpy(r.random((3, h, w), np.float32)),
+    "double": lambda r, h, w: torch.from_numpy(r.random((3, h, w))),
     "half": lambda r, h, w: torch.from_numpy(r.random((3, h, w), np.float32)).half(),
 }
 

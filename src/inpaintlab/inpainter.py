@@ -145,9 +145,12 @@ class Inpainter:
             pairs = zip(image, mask, strict=True)
             return torch.stack([self._fill_tensor(one, hole) for one, hole in pairs])
         check_image(image[None])
+        hole = as_hole(mask)
         pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
-        filled = self.fill_picture(Picture(pixels, "RGB"), as_hole(mask)).pixels
-        return torch.from_numpy(filled).permute(2, 0, 1).to(image)
+        filled = torch.from_numpy(self.fill_picture(Picture(pixels, "RGB"), hole).pixels)
+        # Put together once more in the image's own type, which may be finer than float32.
+        inside = torch.from_numpy(hole).to(image.device)
+        return composite(image, filled.permute(2, 0, 1).to(image), inside)
 
     def _paint(self, picture: Picture, hole: Array) -> Iterator[tuple[Box, Bools, Floats]]:
         """Yield boxes of the picture, which of their pixels to fill, and colours `[h, w, 3]`."""

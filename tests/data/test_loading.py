@@ -116,6 +116,17 @@ def test_the_test_part_is_never_decoded(monkeypatch):
     assert data.split.test_count > 5
 
 
+def test_real_faces(real_faces):
+    """A hundred real files: all are read, none is dark or flat, and both parts get some."""
+    names = sorted(real_faces.iterdir())[::120]
+    source = open_source(str(real_faces))
+    pictures = Pictures(source, [source.names.index(path.name) for path in names], 32, "test")
+    assert pictures.bad == []
+    squares = pictures.squares(0, len(pictures))
+    assert squares.shape == (len(names), 3, 32, 32)
+    assert bool((squares.std((1, 2, 3)) > 0.02).all())
+
+
 def break_some(folder, count):
     for path in sorted(folder.iterdir())[:count]:
         path.write_bytes(path.read_bytes()[:300])
