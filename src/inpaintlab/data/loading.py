@@ -72,10 +72,6 @@ class Pictures:
             return self._kept[position]
         return self.source.read(self.indices[position], self.size)
 
-    def name(self, position: int) -> str:
-        """Name of a picture, as the source has it."""
-        return self.source.names[self.indices[position]]
-
     def square(self, position: int) -> Image:
         """Return the middle square, `[size, size, 3]`: what validation and evaluation use."""
         image = self[position]

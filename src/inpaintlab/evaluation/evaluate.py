@@ -1,6 +1,6 @@
 """`inpaint evaluate`: one table of a run and the classical baselines, on the same pictures and masks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from inpaintlab.inpainter import Inpainter
 from inpaintlab.masks import FrozenMasks, ratio_bin
 from inpaintlab.metrics import METRICS
 from inpaintlab.progress import bar, say
-from inpaintlab.training.validation import MASK_SEED
+from inpaintlab.training.validation import MASK_SEED, Validation
 
 Array = npt.NDArray[np.uint8]
 #: Fills a batch: images `[B, 3, H, W]` in [0, 1] and masks to filled images, rounded to 8 bits.
@@ -115,7 +115,7 @@ def _measure(
         name: {metric: [] for metric in METRICS} for name in fillers
     }
     with bar("evaluating", len(frozen)) as advance:
-        for image, mask in _batches(pictures, frozen, batch):
+        for image, mask in Validation(pictures, frozen, batch).batches():
             for name, fill in fillers.items():
                 filled = fill(image, mask)
                 for metric, measure in METRICS.items():
@@ -126,12 +126,6 @@ def _measure(
         name: {metric: torch.cat(values).double().numpy() for metric, values in metrics.items()}
         for name, metrics in collected.items()
     }
-
-
-def _batches(pictures: Pictures, frozen: FrozenMasks, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for start in range(0, len(frozen), batch):
-        stop = min(start + batch, len(frozen))
-        yield pictures.squares(start, stop), frozen.batch(start, stop)
 
 
 def _tabulate(values: dict[str, dict[str, Array]], ratios: list[float]) -> dict[str, Any]:
