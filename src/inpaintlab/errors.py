@@ -31,7 +31,11 @@ class DataError(InpaintlabError):
 
 
 class ImageError(InpaintlabError):
-    """One picture, file or array cannot be used."""
+    """One picture, file or array cannot be used; `finding` is the kind of trouble in one word."""
+
+    def __init__(self, message: str, finding: str = "unreadable") -> None:
+        super().__init__(message)
+        self.finding = finding
 
 
 class MaskError(InpaintlabError):

@@ -60,6 +60,28 @@ _DEEP = frozenset({".png", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """The bytes of a picture file that has no path of its own: it stands in a tar shard or a table."""
+
+    name: str
+    data: bytes
+
+
+#: What the loading functions take: a path, or bytes with a name for messages.
+File = Path | Encoded
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a picture file says of itself before it is decoded: size as stored, and Pillow's names."""
+
+    width: int
+    height: int
+    mode: str
+    format: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """A decoded picture file.
 
@@ -80,7 +102,7 @@ class Picture:
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
-def load(path: Path) -> Picture:
+def load(path: File) -> Picture:
     """Decode a picture file, upright, with its pixels as stored.
 
     Palette and two-level pictures become RGB(A) or grey of the same colours; of an animation the
@@ -96,7 +118,7 @@ def load(path: Path) -> Picture:
     return picture
 
 
-def load_rgb(path: Path, short_side: int) -> npt.NDArray[np.uint8]:
+def load_rgb(path: File, short_side: int) -> npt.NDArray[np.uint8]:
     """Decode a picture for training: RGB uint8 `[H, W, 3]` with the shorter side as asked.
 
     Transparent pictures stand on white. Raises `ImageError` as `load` does, and for a picture whose
@@ -108,14 +130,18 @@ def load_rgb(path: Path, short_side: int) -> npt.NDArray[np.uint8]:
             raise ImageError(f"{path.name} is {width}×{height}, less than --size {short_side}")
         # JPEG decodes straight to a half, quarter or eighth; twice the size keeps the detail.
         image.draft("RGB", (2 * short_side, 2 * short_side))
-        if image.mode in ("L", "RGB"):
-            _complete(image, path)
-            with _damage_named(path):
-                upright = ImageOps.exif_transpose(image)
-            pixels: Pixels = np.asarray(upright.convert("RGB"))
-        else:
-            pixels = _on_white(_decode(image, path))
+        pixels = _decode_rgb(image, path)
     return shrink(pixels, short_side)
+
+
+def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
+    """Decode a picture at its own size, RGB uint8 `[H, W, 3]`, upright and on white, with its header.
+
+    Raises `ImageError` as `load` does.
+    """
+    with _opened(path) as image:
+        header = Header(image.width, image.height, image.mode, image.format or "")
+        return _decode_rgb(image, path), header
 
 
 def shrink(pixels: Pixels, short_side: int) -> npt.NDArray[np.uint8]:
@@ -285,32 +311,36 @@ def _quantise(values: npt.NDArray[np.float32], like: Pixels) -> Pixels:
     return (scaled if like.dtype.kind == "f" else np.rint(scaled)).astype(like.dtype)
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(path: File) -> Image.Image:
     """Open a file with its header read and its size checked, but no pixel decoded."""
     try:
+        stream = io.BytesIO(path.data) if isinstance(path, Encoded) else path
         with warnings.catch_warnings():
             # Pillow warns of large pictures; we refuse them with a limit of our own just below.
             warnings.simplefilter("ignore")
-            image = Image.open(path)
+            image = Image.open(stream)
     except UnidentifiedImageError:
         raise ImageError(f"{path.name} is not a picture that can be read") from None
     except Image.DecompressionBombError:
-        raise ImageError(_too_large(path)) from None
+        raise _too_large(path) from None
     except FileNotFoundError:
         raise ImageError(f"there is no file {path}") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"{path.name} cannot be read: {error}") from None
     if image.width * image.height > MAX_PIXELS:
         image.close()
-        raise ImageError(_too_large(path))
+        raise _too_large(path)
     return image
 
 
-def _too_large(path: Path) -> str:
-    return f"{path.name} has more than {MAX_PIXELS:,} pixels, the limit against decompression bombs"
+def _too_large(path: File) -> ImageError:
+    return ImageError(
+        f"{path.name} has more than {MAX_PIXELS:,} pixels, the limit against decompression bombs",
+        finding="bomb",
+    )
 
 
-def _complete(image: Image.Image, path: Path) -> Image.Image:
+def _complete(image: Image.Image, path: File) -> Image.Image:
     """Decode all pixels; a file cut short is an error, not a half-grey picture."""
     with _damage_named(path):
         image.load()
@@ -318,7 +348,7 @@ def _complete(image: Image.Image, path: Path) -> Image.Image:
 
 
 @contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
+def _damage_named(path: File) -> Iterator[None]:
     """Turn what decoders raise for a damaged file into one error that names it."""
     try:
         with warnings.catch_warnings():
@@ -326,10 +356,25 @@ def _damage_named(path: Path) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
-        raise ImageError(f"{path.name} is damaged or cut short: {error}") from None
+        raise _damaged(path, error) from None
 
 
-def _decode(image: Image.Image, path: Path) -> Picture:
+def _damaged(path: File, error: Exception | None = None) -> ImageError:
+    reason = f": {error}" if error else ""
+    return ImageError(f"{path.name} is damaged or cut short{reason}", finding="damaged")
+
+
+def _decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
+    """Decode an open file to RGB uint8, upright and on white."""
+    if image.mode not in ("L", "RGB") or _is_deep_colour(image):
+        return _on_white(_decode(image, path))
+    _complete(image, path)
+    with _damage_named(path):
+        upright = ImageOps.exif_transpose(image)
+    return np.asarray(upright.convert("RGB"))
+
+
+def _decode(image: Image.Image, path: File) -> Picture:
     """Decode an open file into the modes that `Picture` knows."""
     deep = _is_deep_colour(image)  # asked first: reading the EXIF of a PNG decodes it
     icc_profile, exif = image.info.get("icc_profile"), _exif(image, path)
@@ -344,7 +389,7 @@ def _decode(image: Image.Image, path: Path) -> Picture:
     )
 
 
-def _exif(image: Image.Image, path: Path) -> Image.Exif:
+def _exif(image: Image.Image, path: File) -> Image.Exif:
     """Read the EXIF data, for which some formats decode all of the file."""
     with _damage_named(path):
         return image.getexif()
@@ -356,10 +401,11 @@ def _is_deep_colour(image: Image.Image) -> bool:
     return image.mode in ("RGB", "RGBA", "LA") and any(";16" in codec for codec in codecs)
 
 
-def _decode_deep_colour(path: Path) -> tuple[Pixels, str]:
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+def _decode_deep_colour(path: File) -> tuple[Pixels, str]:
+    data = path.data if isinstance(path, Encoded) else path.read_bytes()
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
-        raise ImageError(f"{path.name} is damaged or cut short")
+        raise _damaged(path)
     if pixels.ndim == 2:
         return pixels, "L"
     if pixels.shape[2] == 4:
