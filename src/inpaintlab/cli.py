@@ -14,6 +14,9 @@ import typer
 
 from inpaintlab.errors import InpaintlabError
 
+#: Names that `prepare` takes for a known data set. (A table of torch-free names: help must be quick.)
+KNOWN_DATASETS = ("celeba-hq", "ffhq", "imagenet", "paris", "places2")
+
 app = typer.Typer(
     name="inpaint",
     help="Train an image-inpainting network on your own pictures, know whether to trust it, use it.",
@@ -39,12 +42,62 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, al
 
 
 @app.command()
+def prepare(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Folders of pictures, .tar shards, or hf:NAME; or a known data set and its folder: "
+            "celeba-hq, ffhq, imagenet, paris, places2."
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The dataset: a folder NAME.dataset.")
+    ] = None,
+    group_by: Annotated[
+        str | None,
+        typer.Option(help="What stays on one side, e.g. a person: folder, name:REGEX, column:NAME."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="Only list pictures that stand in this other folder or dataset, too."),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Also draw preview.png: what training would see.")
+    ] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Check, de-duplicate, split and seal a dataset; the pictures stay where they are."""
+    from inpaintlab.configs import PrepareSettings, build
+
+    words = list(sources or [])
+    layout = words.pop(0) if words and words[0] in KNOWN_DATASETS else None
+    flags = {"sources": words, "output": output, "group_by": group_by, "layout": layout}
+    settings = build(PrepareSettings, config=config, assignments=assignments or (), flags=flags)
+    if against:
+        _print_leaks(settings, against, as_json)
+        return
+    if not settings.output:
+        raise InpaintlabError("say where the dataset goes: -o NAME.dataset")
+    from inpaintlab.data.prepare import prepare as run_preparation
+
+    facts = run_preparation(settings)
+    if preview:
+        from inpaintlab.data.preview import write_preview
+
+        write_preview(settings.output)
+    if as_json:
+        _print_json(facts)
+    else:
+        _print_facts(facts, settings.output)
+
+
+@app.command()
 def train(
     data: Annotated[
         str | None,
-        typer.Argument(
-            help="Folder of pictures, searched recursively, or samples:N for drawn portraits."
-        ),
+        typer.Argument(help="Folder of pictures, prepared dataset, or samples:N for drawn portraits."),
     ] = None,
     size: Annotated[
         int | None,
@@ -96,6 +149,9 @@ def evaluate(
     data: Annotated[
         str | None, typer.Option(help="Other pictures. [the validation part of the run's own]")
     ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="val, or test: sealed, and every look is written down. [val]")
+    ] = None,
     mask_kinds: Masks = None,
     limit: Annotated[int | None, typer.Option(help="At most so many pictures.")] = None,
     config: Config = None,
@@ -105,7 +161,9 @@ def evaluate(
     """Measure a run beside classical methods; write metrics and report.html into the run folder."""
     from inpaintlab.configs import EvaluateSettings, build, mask_parts
 
-    flags = {"run": run, "data": data, "masks": mask_parts(mask_kinds), "limit": limit}
+    flags = {
+        "run": run, "data": data, "split": split, "masks": mask_parts(mask_kinds), "limit": limit
+    }  # fmt: skip
     settings = build(EvaluateSettings, config=config, assignments=assignments or (), flags=flags)
     from inpaintlab.evaluation.evaluate import evaluate as run_evaluation
     from inpaintlab.evaluation.table import show
@@ -201,6 +259,38 @@ def _finish_training(result: Any, as_json: bool) -> None:
         )
     if result.interrupted:
         raise typer.Exit(130)
+
+
+def _print_facts(facts: dict[str, Any], folder: Path) -> None:
+    """Print what a preparation found and what to do next."""
+    from inpaintlab.data.findings import FINDINGS
+
+    for name, count in facts["findings"].items():
+        typer.echo(f"{count:>8}  {name}: {FINDINGS[name].text}")
+    typer.echo(
+        f"{facts['used']} of {facts['pictures']} pictures: {facts['train']} to train on, "
+        f"{facts['val']} to validate with, {facts['test']} sealed for the test\n"
+        f"summary: {folder / 'summary.html'}\nnext: inpaint train {folder}"
+    )
+
+
+def _print_leaks(settings: Any, against: str, as_json: bool) -> None:
+    """Print the pictures that stand in another collection; exit code 1 if there are any."""
+    from inpaintlab.data.leaks import find_leaks
+
+    leaks = find_leaks(settings, against)
+    if as_json:
+        _print_json(leaks)
+    else:
+        for leak in leaks["pairs"]:
+            how = "same pixels" if leak["same"] else f"{leak['distance']} bits of 64 apart"
+            typer.echo(f"{leak['ours']}\t{leak['theirs']}\t{how}")
+        typer.echo(
+            f"{leaks['pictures']} of {leaks['of']} pictures stand in {against}, too "
+            f"({leaks['same']} with the same pixels)"
+        )
+    if leaks["pairs"]:
+        raise typer.Exit(1)
 
 
 def _print_json(values: Any) -> None:

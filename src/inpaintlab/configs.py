@@ -7,7 +7,7 @@ the command line, and single settings (`-s key=value`). Unknown names are refuse
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -82,7 +82,8 @@ class _Settings(BaseModel):
 class TrainSettings(_Settings):
     """Settings of `inpaint train`."""
 
-    data: str = Field(description="folder of pictures, searched recursively, or samples:N")
+    data: str = Field(description="folder of pictures, prepared dataset, or samples:N")
+    fold: int | None = Field(None, ge=0, description="of a dataset: this fold validates, others train")
     output: Path | None = Field(None, description="run folder; none: a new one under runs/")
     size: int | None = Field(None, ge=8, description="side in pixels; none: 64 on CPU, else 256")
     network: Part = Field(Part(name="unet"), description="name and arguments of the network")
@@ -123,13 +124,34 @@ class EvaluateSettings(_Settings):
     """Settings of `inpaint evaluate`."""
 
     run: Path = Field(description="run folder")
-    data: str | None = Field(None, description="other pictures; none: the run's validation part")
+    data: str | None = Field(None, description="other pictures; none: those of the run")
+    split: Literal["val", "test"] = Field("val", description="part of the run's own pictures")
     masks: Annotated[list[Part] | None, BeforeValidator(_as_parts)] = Field(
         None, description="mask kinds; none: those of the run"
     )
     limit: int | None = Field(None, ge=1, description="at most so many pictures")
     batch: int = Field(64, ge=1, description="pictures measured at a time")
     examples: int = Field(8, ge=1, description="random pictures shown in the report")
+
+
+class PrepareSettings(_Settings):
+    """Settings of `inpaint prepare`."""
+
+    sources: list[str] = Field(min_length=1, description="folders, .tar shards, hf:NAME data sets")
+    output: Path | None = Field(None, description="folder of the dataset, NAME.dataset")
+    layout: str | None = Field(None, description="a known data set: its published split is kept")
+    min_size: int = Field(32, ge=1, description="pictures with a shorter side in pixels are left out")
+    max_aspect: float = Field(4.0, ge=1, description="longest side over shortest; above: left out")
+    near_distance: int = Field(6, ge=0, le=7, description="bits in which look-alikes may differ, of 64")
+    group_by: str | None = Field(
+        None, description="what stays on one side: folder, name:REGEX or column:NAME"
+    )
+    stratify: bool | None = Field(None, description="by folder; none: if folders look like classes")
+    test_share: float = Field(0.1, ge=0, lt=1, description="share of all pictures for the test")
+    train_share: float = Field(0.8, gt=0, lt=1, description="share of the rest for training")
+    folds: int = Field(5, ge=2, le=100, description="folds inside train and val, for k-fold")
+    keep: list[str] = Field(default_factory=list, description="findings taken in all the same")
+    leave_out: list[str] = Field(default_factory=list, description="other findings to leave out")
 
 
 SettingsT = TypeVar("SettingsT", bound=_Settings)

@@ -73,12 +73,13 @@ File = Path | Encoded
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture file says of itself before it is decoded: size as stored, and Pillow's names."""
+    """What a picture file says of itself: size as stored, mode and format as Pillow calls them."""
 
     width: int
     height: int
     mode: str
     format: str
+    frames: int
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,11 @@ def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
     Raises `ImageError` as `load` does.
     """
     with _opened(path) as image:
-        header = Header(image.width, image.height, image.mode, image.format or "")
-        return _decode_rgb(image, path), header
+        width, height, mode, kind = *image.size, image.mode, image.format or ""
+        pixels = _decode_rgb(image, path)
+        with _damage_named(path):
+            frames = getattr(image, "n_frames", 1)
+        return pixels, Header(width, height, mode, kind, frames)
 
 
 def shrink(pixels: Pixels, short_side: int) -> npt.NDArray[np.uint8]:

@@ -132,7 +132,7 @@ def open_training_data(source: Source, size: int, max_bad: float) -> TrainingDat
     left to train on.
     """
     hashes = hash_all(source)
-    parts = split(hashes)
+    parts = source.settled or split(hashes)
     train = Pictures(source, parts.train, size, "training")
     val = Pictures(source, parts.val, size, "validation")
     check_bad(train.bad + val.bad, len(parts.train) + len(parts.val), max_bad)

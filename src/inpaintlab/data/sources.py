@@ -1,24 +1,34 @@
-"""Where pictures come from: a folder, or the portraits of `samples`.
+"""Where pictures come from: a folder, a prepared dataset, or the portraits of `samples`.
 
-A source only names its pictures, hashes them and reads one; which may be read is the split's matter.
+A source names its pictures, hashes them and reads one. Which of them may be read is the split's matter;
+a prepared dataset brings its own, and its test part is not even in the source.
 """
 
 import hashlib
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from inpaintlab.data import samples
+from inpaintlab.data import places, samples
+from inpaintlab.data.manifest import DatasetFolder, is_dataset, read_used
+from inpaintlab.data.places import HUB, Place
+from inpaintlab.data.splits import Split
 from inpaintlab.errors import DataError
-from inpaintlab.images import SUFFIXES, load_rgb
+from inpaintlab.images import SUFFIXES, Encoded, load_rgb
 
 
 class Source(Protocol):
     """A numbered collection of pictures."""
 
     names: list[str]
+    #: The split that the source brings; None: by the content of the pictures.
+    settled: Split | None
 
     def content_hash(self, index: int) -> str:
         """SHA-256 of what picture `index` is made from, in hexadecimal."""
@@ -41,6 +51,7 @@ class FolderSource:
             what = "is a file, not a folder" if folder.exists() else "does not exist"
             raise DataError(f"{folder} {what}: give a folder of pictures, or samples:N")
         self.folder = folder
+        self.settled: Split | None = None
         self.names = sorted(
             str(path.relative_to(folder)) for path in folder.rglob("*") if self._is_picture(path)
         )
@@ -70,6 +81,7 @@ class SampleSource:
 
     def __init__(self, count: int) -> None:
         self.names = [f"portrait-{index:06}" for index in range(count)]
+        self.settled: Split | None = None
 
     def content_hash(self, index: int) -> str:
         """SHA-256 of the portrait's name: it stands for what is drawn, at every size."""
@@ -80,15 +92,101 @@ class SampleSource:
         return samples.draw(index, size)
 
 
-def open_source(data: str) -> Source:
-    """Open `samples:N` or a folder.
+class PreparedSource:
+    """The usable pictures of some parts of a prepared dataset; those of other parts are not in it.
+
+    `settled` is its split; with `fold` that fold validates and the other folds train.
+    """
+
+    #: Every picture was decoded when the dataset was prepared.
+    checked = True
+
+    def __init__(
+        self, folder: Path, parts: Sequence[str] = ("train", "val"), fold: int | None = None
+    ) -> None:
+        dataset = DatasetFolder.open(folder)
+        self.facts = dataset.read_facts()
+        table = read_used(dataset.manifest, parts)
+        self._rows = table.select(["path", "offset", "key", "bytes", "file_sha256"]).combine_chunks()
+        self.names = [
+            f"{path}/{key}" if key else path
+            for path, key in zip(table["path"].to_pylist(), table["key"].to_pylist(), strict=True)
+        ]
+        self.settled: Split | None = self._split(table, fold)
+
+    def content_hash(self, index: int) -> str:
+        """SHA-256 of the bytes of the file, as they were when it was prepared."""
+        return str(self._rows["file_sha256"][index])
+
+    def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
+        """Decode picture `index`; raises `ImageError` for one that cannot be used at this size."""
+        place = self._place(index)
+        file = Path(place.path) if place.offset < 0 else places.encoded(place)
+        return load_rgb(file, size)
+
+    @property
+    def in_shards(self) -> bool:
+        """Tell whether all pictures stand in tar shards."""
+        files = pc.less(self._rows["offset"], 0)
+        rows = pc.starts_with(self._rows["path"], HUB)
+        return not pc.any(pc.or_(files, rows)).as_py()
+
+    def _place(self, index: int) -> Place:
+        path, offset, key, size = (
+            self._rows[name][index].as_py() for name in ("path", "offset", "key", "bytes")
+        )
+        return Place(path, offset, key, size)
+
+    def _split(self, table: pa.Table, fold: int | None) -> Split:
+        if fold is None:
+            validates = np.asarray(table["split"].to_numpy() == "val")
+        else:
+            count = self.facts["settings"]["folds"]
+            if not 0 <= fold < count:
+                raise DataError(f"the dataset has folds 0 to {count - 1}, got fold {fold}")
+            validates = table["fold"].to_numpy() == fold
+        train, val = (np.flatnonzero(chosen).tolist() for chosen in (~validates, validates))
+        return Split(train, val, self.facts["test"], self.facts["hash"])
+
+
+class ShardedSource(PreparedSource):
+    """A prepared dataset whose pictures all stand in tar shards, to be read shard by shard."""
+
+    @cached_property
+    def shards(self) -> list[list[int]]:
+        """Indices of the pictures of each shard, in the order in which they stand there."""
+        shards: dict[str, list[int]] = {}
+        for index, path in enumerate(self._rows["path"].to_pylist()):
+            shards.setdefault(path, []).append(index)
+        offsets = self._rows["offset"].to_numpy()
+        return [sorted(shard, key=offsets.__getitem__) for shard in shards.values()]
+
+    def read_bytes(self, index: int) -> bytes:
+        """Return the bytes of picture `index`."""
+        return places.read(self._place(index))
+
+    def decode(self, index: int, data: bytes, size: int) -> npt.NDArray[np.uint8]:
+        """Decode the bytes of picture `index`; raises `ImageError` as `read` does."""
+        return load_rgb(Encoded(self.names[index], data), size)
+
+
+def open_source(data: str, fold: int | None = None) -> Source:
+    """Open `samples:N`, a prepared dataset (without its test part) or a folder.
+
+    With `fold`, that fold of a prepared dataset validates. Raises `DataError`.
 
     >>> len(open_source("samples:12").names)
     12
     """
+    path = Path(data).expanduser()
+    if is_dataset(path):
+        source = PreparedSource(path, fold=fold)
+        return ShardedSource(path, fold=fold) if source.in_shards else source
+    if fold is not None:
+        raise DataError(f"{data} has no folds: inpaint prepare {data} -o NAME.dataset makes them")
     kind, colon, count = data.partition(":")
     if kind == "samples" and colon:
         if not count.isdigit() or int(count) < 1:
             raise DataError(f"samples:N takes a number of portraits, got {data!r}")
         return SampleSource(int(count))
-    return FolderSource(Path(data).expanduser())
+    return FolderSource(path)

@@ -14,14 +14,16 @@ from inpaintlab import masks
 from inpaintlab.checkpoints import Run, read_json, write_json
 from inpaintlab.configs import EvaluateSettings, TrainSettings, build
 from inpaintlab.data.loading import Pictures, check_bad, hash_all
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.manifest import DatasetFolder, is_dataset
+from inpaintlab.data.seal import Look, model_hash, open_test, read_ledger
+from inpaintlab.data.sources import Source, open_source
 from inpaintlab.data.splits import split
 from inpaintlab.errors import DataError
 from inpaintlab.evaluation.baselines import BASELINES
 from inpaintlab.evaluation.report import write_report
 from inpaintlab.images import composite, to_arrays, to_tensor
 from inpaintlab.inpainter import Inpainter
-from inpaintlab.masks import FrozenMasks, ratio_bin
+from inpaintlab.masks import FrozenMasks, Mixture, ratio_bin
 from inpaintlab.metrics import METRICS
 from inpaintlab.progress import bar, say
 from inpaintlab.training.validation import MASK_SEED, Validation
@@ -46,10 +48,16 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     recipe = build(TrainSettings, config=run.recipe)
     inpainter = Inpainter.load(settings.run)
     size = inpainter.card.size
-    pictures = _open_pictures(run, recipe, settings, size)
-    count = min(len(pictures), settings.limit or len(pictures))
     parts = settings.masks or recipe.masks
     mixture = masks.create([part.model_dump() for part in parts])
+    data = settings.data or recipe.data
+    dataset = DatasetFolder.open(Path(data)) if is_dataset(Path(data)) else None
+    if settings.split == "test":
+        source = _open_test(data, dataset, run, settings, mixture, size)
+    else:
+        source = open_source(data)
+    pictures = _open_pictures(run, source, settings, recipe.max_bad, size)
+    count = min(len(pictures), settings.limit or len(pictures))
     frozen = FrozenMasks(mixture, size, count, MASK_SEED)
     fillers = {
         **{name: _classical(fill) for name, fill in BASELINES.items()},
@@ -61,8 +69,9 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         "run": run.folder.name,
         "network": inpainter.card.network,
         "provenance": inpainter.card.provenance,
-        "data": settings.data or recipe.data,
-        "part": "all pictures not trained on" if settings.data else "validation",
+        "data": data,
+        "part": _part(settings, source),
+        "test_looks": read_ledger(dataset).sentence() if dataset else None,
         "size": size,
         "masks": {
             "parts": [masks.resolve(part.name, part.arguments) for part in parts],
@@ -89,19 +98,61 @@ def examples(
     return {name: to_arrays(row) for name, row in (rows | {"truth": image}).items()}
 
 
-def _open_pictures(run: Run, recipe: TrainSettings, settings: EvaluateSettings, size: int) -> Pictures:
-    """Open the validation part of the run's own data, or all of another folder."""
-    source = open_source(settings.data or recipe.data)
+def _open_test(
+    data: str,
+    dataset: DatasetFolder | None,
+    run: Run,
+    settings: EvaluateSettings,
+    mixture: Mixture,
+    size: int,
+) -> Source:
+    """Open the sealed test part; the look is in its ledger before a picture is read."""
+    if dataset is None:
+        raise DataError(
+            f"no test part of {data} is sealed: inpaint prepare {data} -o NAME.dataset, train on "
+            "NAME.dataset, then evaluate with --split test"
+        )
+    sealed = dataset.read_facts()["test"]
+    trained = read_json(run.data)
+    frozen = FrozenMasks(mixture, size, min(sealed, settings.limit or sealed), MASK_SEED)
+    look = Look(
+        run=run.folder.name,
+        lineage=trained.get("lineage", run.folder.name),
+        trained=trained.get("began", ""),
+        model_hash=model_hash(run.model),
+        mask_hash=frozen.hash,
+    )
+    warning = read_ledger(dataset).warning(look)
+    if warning:
+        say(f"warning: {warning}")
+    source = open_test(dataset, look)
+    say(f"{read_ledger(dataset).sentence()} ({dataset.ledger})")
+    return source
+
+
+def _part(settings: EvaluateSettings, source: Source) -> str:
+    if settings.split == "test":
+        return "sealed test"
+    return "validation" if source.settled or not settings.data else "all pictures not trained on"
+
+
+def _open_pictures(
+    run: Run, source: Source, settings: EvaluateSettings, max_bad: float, size: int
+) -> Pictures:
+    """Open the part of a source that is measured, without the pictures that the run has learnt from."""
     hashes = hash_all(source)
-    indices = list(range(len(hashes))) if settings.data else split(hashes).val
+    if settings.split == "test" or (settings.data and not source.settled):
+        indices = list(range(len(hashes)))
+    else:
+        indices = (source.settled or split(hashes)).val
     trained_on = set(read_json(run.data)["train_hashes"])
     unseen = [index for index in indices if hashes[index][:16] not in trained_on]
     if len(unseen) < len(indices):
         say(f"{len(indices) - len(unseen)} pictures were trained on by this run: left out")
     pictures = Pictures(source, unseen, size, "evaluation")
-    check_bad(pictures.bad, len(unseen), recipe.max_bad)
+    check_bad(pictures.bad, len(unseen), max_bad)
     if not len(pictures):
-        raise DataError(f"there is no picture to evaluate on in {settings.data or recipe.data}")
+        raise DataError("there is no picture to evaluate on that the run has not learnt from")
     if pictures.bad:
         say(f"{len(pictures.bad)} pictures passed over, first {pictures.bad[0].reason}")
     return pictures
@@ -168,4 +219,7 @@ def _ours(inpainter: Inpainter) -> Filler:
 
 
 def _file_name(settings: EvaluateSettings) -> str:
-    return "val" if settings.data is None else Path(settings.data).name.replace(":", "-")
+    if settings.data is None:
+        return settings.split
+    name = Path(settings.data).name.replace(":", "-")
+    return f"{name}-test" if settings.split == "test" else name

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import torch
 from lightning_fabric import Fabric
@@ -96,7 +97,7 @@ def train(settings: TrainSettings) -> TrainResult:
     fabric = _launch(settings)
     settings = resolve(settings, fabric.device)
     network = _create(settings)
-    folder = settings.output or _free_folder(Path("runs"), Path(settings.data).name.replace(":", "-"))
+    folder = settings.output or _free_folder(Path("runs"), _run_name(settings.data))
     if settings.output and folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} exists already: name another with -o, or go on with --resume {folder}")
     _check_before_reading(network, settings, fabric)
@@ -186,7 +187,8 @@ def _prepare(
     run: Run, settings: TrainSettings, network: Network, fabric: Fabric, budget: Budget
 ) -> _Session:
     assert settings.size is not None  # resolved
-    data = open_training_data(open_source(settings.data), settings.size, settings.max_bad)
+    source = open_source(settings.data, settings.fold)
+    data = open_training_data(source, settings.size, settings.max_bad)
     mixture = masks.create([part.model_dump() for part in settings.masks])
     frozen_count = min(len(data.val), settings.validation_pictures)
     frozen = FrozenMasks(mixture, settings.size, frozen_count, MASK_SEED)
@@ -340,7 +342,7 @@ def _create(settings: TrainSettings) -> Network:
 def _check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> None:
     """Raise for all that cannot work: data, masks, the network's size, the batch and the memory."""
     assert settings.size is not None  # resolved
-    open_source(settings.data)
+    open_source(settings.data, settings.fold)
     masks.create([part.model_dump() for part in settings.masks])
     network.check_size(settings.size, settings.size)
     batch = settings.batch // settings.devices
@@ -350,6 +352,7 @@ def _check_before_reading(network: Network, settings: TrainSettings, fabric: Fab
 def _write_data(session: _Session) -> None:
     """Write `data.json`, and say what was found; changed pictures in a resumed run are told."""
     data, run, masks_used = session.data, session.run, session.validation.masks
+    before = read_json(run.data) if run.data.exists() else {}
     facts = {
         "data": session.settings.data,
         "split_hash": data.split.hash,
@@ -358,9 +361,12 @@ def _write_data(session: _Session) -> None:
         "test": data.split.test_count,
         "masks": {"count": len(masks_used), "seed": MASK_SEED, "hash": masks_used.hash},
         "bad": [{"name": bad.name, "reason": bad.reason} for bad in data.bad],
+        # A run and its resumptions are one lineage: the ledger of the test part goes by it.
+        "lineage": before.get("lineage") or uuid4().hex,
+        "began": before.get("began") or datetime.now(UTC).isoformat(timespec="seconds"),
         "train_hashes": sorted(content_hash[:16] for content_hash in data.train_hashes),
     }
-    if run.data.exists() and read_json(run.data)["split_hash"] != data.split.hash:
+    if before and before["split_hash"] != data.split.hash:
         say("the pictures are not the ones this run began with: it goes on with those of today")
     write_json(run.data, facts)
     kept = "in memory" if data.train.cached else "read again for each step: they do not fit into memory"
@@ -381,6 +387,10 @@ def _provenance(settings: TrainSettings, data: TrainingData, frozen: FrozenMasks
         "mask_hash": frozen.hash,
         "seed": settings.seed,
     }
+
+
+def _run_name(data: str) -> str:
+    return Path(data).name.replace(":", "-").removesuffix(".dataset")
 
 
 def _free_folder(parent: Path, name: str) -> Path:

@@ -1,0 +1,139 @@
+"""A prepared dataset: a folder that lists pictures and says which may be used for what.
+
+It holds no picture::
+
+    manifest.parquet   one row a picture, see `COLUMNS`
+    dataset.json       how it was made, counts, and the hashes that runs and ledger refer to
+    summary.html       what was found, with examples
+    findings.jsonl     every picture with a finding, one JSON line each
+    ledger.jsonl       every look at the test part
+    reading/           rows of a preparation that was interrupted
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inpaintlab.errors import DataError
+from inpaintlab.files import write_atomically
+
+#: What is known of a picture from reading it. `columns` are values that came with it, by name.
+FACTS = pa.schema(
+    {
+        "path": pa.string(),
+        "key": pa.string(),
+        "offset": pa.int64(),
+        "bytes": pa.int64(),
+        "modified": pa.int64(),
+        "folder": pa.string(),
+        "columns": pa.map_(pa.string(), pa.string()),
+        "file_sha256": pa.string(),
+        "sha256": pa.string(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "mode": pa.string(),
+        "format": pa.string(),
+        "frames": pa.int32(),
+        "suffix_fits": pa.bool_(),
+        "grey": pa.bool_(),
+        "contrast": pa.float32(),
+        "sharpness": pa.float32(),
+        "phash": pa.string(),
+        "phash_mirror": pa.string(),
+        "trouble": pa.string(),
+        "reason": pa.string(),
+    }
+)
+#: What was decided about it. `split` is train, val or test, null for what cannot be read; pictures with
+#: `use` false (copies, broken ones) are on a side, but nobody gets them.
+DECISIONS = pa.schema(
+    {
+        "findings": pa.list_(pa.string()),
+        "use": pa.bool_(),
+        "group": pa.int64(),
+        "split": pa.string(),
+        "fold": pa.int8(),
+    }
+)
+COLUMNS = pa.schema([*FACTS, *DECISIONS])
+#: Rows held in memory at a time.
+BATCH = 4096
+FORMAT = 1
+
+
+class DatasetFolder:
+    """The paths of a prepared dataset."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = folder / "manifest.parquet"
+        self.facts = folder / "dataset.json"
+        self.summary = folder / "summary.html"
+        self.findings = folder / "findings.jsonl"
+        self.preview = folder / "preview.png"
+        self.ledger = folder / "ledger.jsonl"
+        self.reading = folder / "reading"
+
+    @classmethod
+    def open(cls, folder: Path) -> "DatasetFolder":
+        """Open a dataset that is there and whole; raises `DataError` where it is not."""
+        dataset = cls(folder)
+        if dataset.manifest.is_file() and dataset.facts.is_file():
+            return dataset
+        if dataset.reading.is_dir():
+            raise DataError(f"{folder} is not finished: run inpaint prepare … -o {folder} again")
+        raise DataError(f"{folder} is not a prepared dataset: inpaint prepare FOLDER -o NAME.dataset")
+
+    def read_facts(self) -> dict[str, Any]:
+        """Return what `dataset.json` says."""
+        try:
+            facts: dict[str, Any] = json.loads(self.facts.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DataError(f"cannot read {self.facts}: {error}") from None
+        if facts.get("format") != FORMAT:
+            raise DataError(f"{self.folder} was made by another version: prepare it anew")
+        return facts
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
+        """Write `dataset.json`."""
+        text = json.dumps({"format": FORMAT, **facts}, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(self.facts, text.encode())
+
+
+def is_dataset(path: Path) -> bool:
+    """Tell whether a path is a prepared dataset, finished or not."""
+    return path.suffix == ".dataset" or (path / "manifest.parquet").is_file()
+
+
+def read_rows(files: Iterable[Path], columns: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of parquet files one by one, so that no more than `BATCH` are in memory."""
+    for table in read_batches(files, columns):
+        yield from table.to_pylist(maps_as_pydicts="lossy")
+
+
+def read_batches(files: Iterable[Path], columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of parquet files, `BATCH` at a time."""
+    for path in files:
+        try:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(BATCH, columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+
+
+def read_used(manifest: Path, parts: Iterable[str]) -> pa.Table:
+    """Return path, place, size and hash of the usable pictures of some parts; others are not read in."""
+    wanted = ["path", "key", "offset", "bytes", "file_sha256", "split", "fold"]
+    condition = (pa.compute.field("use")) & (pa.compute.field("split").isin(list(parts)))
+    return pq.read_table(manifest, columns=wanted, filters=condition)
+
+
+def write_part(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write rows of facts to one parquet file, whole or not at all."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(rows, schema=FACTS), sink)
+    write_atomically(path, sink.getvalue().to_pybytes())

@@ -1,0 +1,219 @@
+"""Where pictures stand: files of folders, members of tar shards, rows of Hugging Face data sets.
+
+A place says how to get the bytes of one picture; nothing is decoded here and nothing is unpacked.
+"""
+
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from inpaintlab.errors import DataError, ImageError
+from inpaintlab.images import SUFFIXES, Encoded
+
+#: Files above this are not read: no picture within the pixel limit needs as much.
+MAX_BYTES = 2**30
+#: Begins the name of a data set that the library `datasets` opens.
+HUB = "hf:"
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Place:
+    """Where one picture stands.
+
+    `path` is the file, the tar shard, or `hf:NAME#SPLIT`; `offset` is the first byte in a shard or
+    the row of a data set, and -1 for a file; `key` is the name in the shard or the row's number.
+    `bytes` and `modified` (of the file or shard, in nanoseconds) tell whether it has changed. `folder`
+    is the folder below the one searched, or the row's label; `columns` are a row's other values.
+    `trouble` says why it cannot be read, where that is known already.
+    """
+
+    path: str
+    offset: int
+    key: str = field(compare=False, default="")
+    bytes: int = field(compare=False, default=0)
+    modified: int = field(compare=False, default=0)
+    folder: str = field(compare=False, default="")
+    columns: dict[str, str] = field(compare=False, default_factory=dict)
+    trouble: str = field(compare=False, default="")
+
+    @property
+    def name(self) -> str:
+        """The picture's name, for messages."""
+        return f"{self.path}/{self.key}" if self.offset >= 0 else self.path
+
+
+def find(sources: list[str]) -> Iterator[Place]:
+    """Yield every picture of folders, tar shards and `hf:NAME` data sets, in the order of `Place`.
+
+    Hidden files and folders are passed over; links to folders are followed, each folder once. Raises
+    `DataError` for a source that is not there.
+    """
+    on_disk = [source for source in sources if not source.startswith(HUB)]
+    resolved = {str(Path(source).expanduser().resolve()) for source in on_disk}
+    seen: set[tuple[int, int]] = set()
+    for source in sorted(resolved, key=lambda path: path + "/"):
+        yield from _find_on_disk(Path(source), seen)
+    for source in sorted(set(sources) - set(on_disk)):
+        yield from _find_rows(source)
+
+
+def read(place: Place) -> bytes:
+    """Return the bytes of a picture file; raises `ImageError` where that cannot be done."""
+    if place.trouble:
+        raise ImageError(place.trouble)
+    if place.path.startswith(HUB):
+        return _row_bytes(place)
+    try:
+        with Path(place.path).open("rb") as file:
+            file.seek(max(0, place.offset))
+            data = file.read(place.bytes)
+    except OSError as error:
+        raise ImageError(f"{place.name} cannot be read: {error.strerror}") from None
+    if len(data) < place.bytes:
+        raise ImageError(f"{place.name} is damaged or cut short", finding="damaged")
+    return data
+
+
+def encoded(place: Place) -> Encoded:
+    """Return name and bytes of a picture file."""
+    return Encoded(Path(place.name).name, read(place))
+
+
+def _find_on_disk(source: Path, seen: set[tuple[int, int]]) -> Iterator[Place]:
+    if source.is_dir():
+        yield from _find_in_folder(str(source), "", seen)
+    elif source.suffix.lower() == ".tar" and source.is_file():
+        yield from _find_in_shard(str(source), source.stat())
+    elif source.exists():
+        raise DataError(f"{source} is neither a folder nor a .tar shard")
+    else:
+        raise DataError(f"{source} does not exist: give a folder of pictures, .tar shards or hf:NAME")
+
+
+def _find_in_folder(folder: str, below: str, seen: set[tuple[int, int]]) -> Iterator[Place]:
+    """Go through a folder so that full paths come in the order of their characters."""
+    status = os.stat(folder)
+    if (status.st_dev, status.st_ino) in seen:  # a link back to where we are, or have been
+        return
+    seen.add((status.st_dev, status.st_ino))
+    try:
+        with os.scandir(folder) as listing:
+            entries = [(e.name + "/" * _is_dir(e), e) for e in listing if not e.name.startswith(".")]
+    except OSError as error:
+        yield Place(
+            folder, -1, folder=below, trouble=f"{folder} cannot be looked into: {error.strerror}"
+        )
+        return
+    for name, entry in sorted(entries, key=lambda pair: pair[0]):
+        suffix = os.path.splitext(entry.name)[1].lower()
+        if name.endswith("/"):
+            yield from _find_in_folder(entry.path, os.path.join(below, entry.name), seen)
+        elif suffix in SUFFIXES:
+            yield _file(entry, below)
+        elif suffix == ".tar":
+            yield from _find_in_shard(entry.path, entry.stat())
+
+
+def _is_dir(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
+
+
+def _file(entry: "os.DirEntry[str]", folder: str) -> Place:
+    path, trouble = entry.path, ""
+    try:
+        path.encode()
+        folder.encode()
+    except UnicodeEncodeError:
+        path, folder = (os.fsencode(text).decode("utf-8", "backslashreplace") for text in (path, folder))
+        trouble = f"{Path(path).name} has a name that is not valid text: rename the file"
+    try:
+        status = entry.stat()
+    except OSError as error:
+        return Place(path, -1, folder=folder, trouble=f"{path} cannot be read: {error.strerror}")
+    if not stat.S_ISREG(status.st_mode):
+        trouble = f"{path} is not a regular file"
+    elif status.st_size > MAX_BYTES:
+        trouble = f"{path} has {status.st_size:,} bytes, the limit is {MAX_BYTES:,}"
+    return Place(path, -1, "", status.st_size, status.st_mtime_ns, folder, {}, trouble)
+
+
+def _find_in_shard(path: str, status: os.stat_result) -> Iterator[Place]:
+    """Read the headers of an uncompressed tar file; its members stay where they are."""
+    try:
+        with tarfile.open(path, "r:") as shard:
+            for member in shard:
+                if member.isreg() and os.path.splitext(member.name)[1].lower() in SUFFIXES:
+                    folder, size = os.path.dirname(member.name), member.size
+                    yield Place(path, member.offset_data, member.name, size, status.st_mtime_ns, folder)
+    except (tarfile.TarError, OSError, ValueError) as error:
+        trouble = f"{path} is not an uncompressed tar file, or damaged: {error}"
+        yield Place(path, status.st_size, trouble=trouble)
+
+
+def _find_rows(source: str) -> Iterator[Place]:
+    """Yield the rows of a Hugging Face data set, with label and plain columns beside them."""
+    for split, rows in _open_hub(source).items():
+        path = f"{source}#{split}"
+        image, label = image_column(rows, source), rows.features.get("label")
+        names = getattr(label, "names", None)
+        modified = max((os.stat(f["filename"]).st_mtime_ns for f in rows.cache_files), default=0)
+        plain = [name for name in rows.column_names if name != image]
+        others = rows.select_columns(plain) if plain else ({} for _ in range(len(rows)))
+        for number, row in enumerate(others):
+            folder = names[row["label"]] if names and row["label"] is not None else ""
+            columns = {key: str(value) for key, value in row.items() if isinstance(value, str | int)}
+            yield Place(path, number, str(number), 0, modified, folder, columns)
+
+
+def image_column(rows: Any, source: str) -> str:
+    """Return the name of the column that holds pictures."""
+    for name, feature in rows.features.items():
+        # Parquet files that were not written by `datasets` hold plain pairs of bytes and path.
+        if type(feature).__name__ == "Image" or (isinstance(feature, dict) and "bytes" in feature):
+            return str(name)
+    columns = ", ".join(rows.column_names)
+    raise DataError(f"{source} has no column of pictures, only {columns}")
+
+
+def _row_bytes(place: Place) -> bytes:
+    source, _, split = place.path.rpartition("#")
+    rows = _open_hub(source)[split]
+    value = rows[place.offset][image_column(rows, source)]
+    if value and value["bytes"] is not None:
+        return bytes(value["bytes"])
+    if value and value["path"]:
+        try:
+            return Path(value["path"]).read_bytes()
+        except OSError as error:
+            raise ImageError(f"{place.name} cannot be read: {error.strerror}") from None
+    raise ImageError(f"{place.name} is empty")
+
+
+@lru_cache(4)
+def _open_hub(source: str) -> dict[str, Any]:
+    """Open a data set by `datasets`, its pictures left encoded; return its splits by name."""
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(f"{source} needs the library datasets: pip install 'inpaintlab[data]'") from None
+    name = source.removeprefix(HUB)
+    try:
+        if name.endswith(".parquet"):
+            opened = datasets.load_dataset("parquet", data_files=name)
+        else:
+            opened = datasets.load_dataset(name)
+    except Exception as error:  # noqa: BLE001 - the library raises errors of many other libraries
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{source} cannot be opened: {reason}") from None
+    return {
+        str(split): rows.cast_column(image_column(rows, source), datasets.Image(decode=False))
+        for split, rows in opened.items()
+    }

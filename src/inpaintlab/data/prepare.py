@@ -1,0 +1,384 @@
+"""`inpaint prepare`: read every picture once, find what is wrong, group, split, seal."""
+
+import shutil
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from inpaintlab.configs import PrepareSettings
+from inpaintlab.data.duplicates import Fingerprints, Groups, link_near
+from inpaintlab.data.findings import CAN_BE_KEPT, FINDINGS, NO_PIXELS, bits, findings_of, names_of
+from inpaintlab.data.grouping import key_for
+from inpaintlab.data.known import open_known
+from inpaintlab.data.manifest import COLUMNS, DatasetFolder, read_batches, read_rows
+from inpaintlab.data.reading import read_all
+from inpaintlab.data.sides import NONE, SIDES, TEST, TRAIN, VAL, Members, assign, torn
+from inpaintlab.data.summary import GROUPS, Examples, list_findings, write_summary
+from inpaintlab.errors import DataError, SettingError, near_miss
+
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+#: Settings that must not change once sides are settled: other groups would tear old ones apart.
+_LASTING = ("group_by", "near_distance", "test_share", "train_share", "folds", "layout")
+#: Published sides, by number: those of `SIDES`, and what is divided between train and val.
+_PUBLISHED = (*SIDES, "pool")
+_POOL = _PUBLISHED.index("pool")
+#: Folders are taken for classes when they hold this many pictures in the median, or more.
+_LEAST_CLASS = 10
+
+
+def prepare(settings: PrepareSettings) -> dict[str, Any]:
+    """Make or bring up to date a prepared dataset; return its counts and findings.
+
+    Interrupted, it goes on where it stopped; run again, it reads what is new or changed, and every
+    picture keeps its side and fold. Raises `DataError` for sources that cannot be used, and for
+    settings that would tear settled groups apart.
+    """
+    assert settings.output is not None  # the command says so where it is missing
+    dataset = DatasetFolder(settings.output)
+    _check(settings, dataset)
+    sources, side_of = settings.sources, None
+    if settings.layout:
+        sources, side_of = open_known(settings.layout, settings.sources)
+    files, examined = read_all(sources, dataset)
+    if not files:
+        raise DataError(f"there is no picture in {', '.join(sources)}")
+    pictures = _load(files, settings, dataset, side_of)
+    decisions = _decide(pictures, settings)
+    examples = _write_manifest(files, pictures, decisions, dataset)
+    facts = _facts(settings, pictures, decisions, examined)
+    write_summary(dataset, facts, examples)
+    # Last: a dataset without this file is not finished.
+    dataset.write_facts(facts)
+    shutil.rmtree(dataset.reading, ignore_errors=True)
+    return facts
+
+
+def _check(settings: PrepareSettings, dataset: DatasetFolder) -> None:
+    """Raise for all that can be known to be wrong before anything is read."""
+    key_for(settings.group_by, settings.sources)
+    for name in settings.keep:
+        if name not in CAN_BE_KEPT:
+            raise SettingError(f"keep: {name!r} cannot be kept{near_miss(name, CAN_BE_KEPT)}")
+    for name in settings.leave_out:
+        if name not in FINDINGS:
+            raise SettingError(f"leave_out: unknown finding {name!r}{near_miss(name, FINDINGS)}")
+    if dataset.folder.exists() and not dataset.folder.is_dir():
+        raise DataError(f"{dataset.folder} is a file: name another folder with -o")
+    if not dataset.facts.is_file():
+        return
+    before = dataset.read_facts()["settings"]
+    now = settings.model_dump(mode="json")
+    for name in _LASTING:
+        if before[name] != now[name]:
+            raise DataError(
+                f"{dataset.folder} was made with {name} = {before[name]!r}, not {now[name]!r}: its "
+                "sides would not hold; keep the setting, or make a new dataset with another -o"
+            )
+
+
+@dataclass
+class _Pictures:
+    """What deciding needs of each picture, in arrays: less than 100 bytes a picture."""
+
+    sha: npt.NDArray[np.uint64]
+    prints: Fingerprints
+    folder: Integers
+    folders: list[str]
+    key: Integers
+    published: Integers
+    findings: Integers
+    given: Integers
+    given_fold: Integers
+
+    def has(self, *names: str) -> Flags:
+        """Return which pictures have one of these findings."""
+        return np.asarray((self.findings & bits(names)) != 0)
+
+    def add(self, name: str, where: Flags) -> None:
+        """Add a finding to some pictures."""
+        self.findings[where] |= bits([name])
+
+    def __len__(self) -> int:
+        return len(self.sha)
+
+
+@dataclass
+class _Decisions:
+    """What was decided, in arrays; `group` and `side` are `NONE` for pictures that cannot be read."""
+
+    group: Integers
+    side: Integers
+    fold: Integers
+    use: Flags
+    strata: list[str]
+
+
+def _load(
+    files: list[Path],
+    settings: PrepareSettings,
+    dataset: DatasetFolder,
+    side_of: Callable[[str], str] | None,
+) -> _Pictures:
+    """Read the facts of all pictures into arrays."""
+    hashes = [array("Q") for _ in range(3)]
+    folder, key, published, findings = (array("q") for _ in range(4))
+    folders, keys = _Numbers(), _Numbers()
+    key_of = key_for(settings.group_by, settings.sources)
+    for row in read_rows(files):
+        texts = (row["sha256"] or row["file_sha256"], row["phash"], row["phash_mirror"])
+        for column, text in zip(hashes, texts, strict=True):
+            column.append(int((text or "0")[:16], 16))
+        owner = key_of(row) if key_of else None
+        folder.append(folders.number(row["folder"]))
+        key.append(NONE if owner is None else keys.number(owner))
+        published.append(_PUBLISHED.index(side_of(row["path"])) if side_of else NONE)
+        findings.append(findings_of(row, settings.min_size, settings.max_aspect))
+    sha, upright, mirrored = (np.array(column, np.uint64) for column in hashes)
+    given, given_fold = _settled(dataset, sha)
+    return _Pictures(
+        sha=sha,
+        prints=Fingerprints(upright, mirrored),
+        folder=np.array(folder, np.int64),
+        folders=list(folders.names),
+        key=np.array(key, np.int64),
+        published=np.array(published, np.int64),
+        findings=np.array(findings, np.int64),
+        given=given,
+        given_fold=given_fold,
+    )
+
+
+class _Numbers:
+    """Numbers names in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+
+    def number(self, name: str) -> int:
+        return self.names.setdefault(name, len(self.names))
+
+
+def _settled(dataset: DatasetFolder, sha: npt.NDArray[np.uint64]) -> tuple[Integers, Integers]:
+    """Return side and fold that pictures with these pixels have from an earlier preparation."""
+    side, fold = np.full(len(sha), NONE), np.full(len(sha), NONE)
+    if not dataset.manifest.is_file():
+        return side, fold
+    old_sha, old_side, old_fold = array("Q"), array("b"), array("b")
+    for row in read_rows([dataset.manifest], ["sha256", "split", "fold"]):
+        if row["split"]:
+            old_sha.append(int(row["sha256"][:16], 16))
+            old_side.append(SIDES.index(row["split"]))
+            old_fold.append(NONE if row["fold"] is None else row["fold"])
+    if not old_sha:
+        return side, fold
+    values, first = np.unique(np.array(old_sha, np.uint64), return_index=True)
+    place = np.searchsorted(values, sha).clip(max=len(values) - 1)
+    there = values[place] == sha
+    side[there] = np.array(old_side, np.int64)[first][place[there]]
+    fold[there] = np.array(old_fold, np.int64)[first][place[there]]
+    return side, fold
+
+
+def _decide(pictures: _Pictures, settings: PrepareSettings) -> _Decisions:
+    """Group the pictures, name copies and look-alikes, and give every group its side and fold."""
+    decoded = ~pictures.has(*NO_PIXELS)
+    if decoded.any() and pictures.has("grey")[decoded].mean() > 0.5:  # grey is what this dataset is
+        pictures.findings &= ~bits(["grey"])
+    left_out = {name for name, finding in FINDINGS.items() if finding.left_out} - set(settings.keep)
+    left_out |= set(settings.leave_out)
+    group = _group(pictures, decoded, settings.near_distance)
+    use = decoded & ~pictures.has(*(left_out - {"copy", "near"}))
+    pictures.add("copy", _copies(pictures, decoded, use))
+    use &= ~pictures.has(*left_out)
+    stratum, strata = _strata(pictures, use, settings)
+    given = np.where(pictures.given == NONE, pictures.published, pictures.given)
+    members = Members(group, stratum, pictures.sha, use, given, pictures.given_fold)
+    members, out = _mended(members, pictures, decoded)
+    use &= ~out
+    side, fold = (np.full(len(pictures), NONE) for _ in range(2))
+    inside = decoded & ~out
+    test_share = 0.0 if settings.layout else settings.test_share
+    side[inside], fold[inside] = assign(
+        _taken(members, inside), strata, test_share, settings.train_share, settings.folds
+    )
+    return _Decisions(members.group, side, fold, use, strata)
+
+
+def _group(pictures: _Pictures, decoded: Flags, distance: int) -> Integers:
+    """Return the group of each picture; those that cannot be read stand alone."""
+    groups = Groups(len(pictures))
+    _link_equal(groups, pictures.sha, decoded)
+    # A picture of one colour has a perceptual hash of its noise: it looks like nothing.
+    members = np.flatnonzero(decoded & ~pictures.has("constant"))
+    link_near(groups, members, pictures.prints.take(members), distance)
+    looks = groups.finish()
+    lowest, highest = np.full(len(looks), np.iinfo(np.uint64).max), np.zeros(len(looks), np.uint64)
+    np.minimum.at(lowest, looks[decoded], pictures.sha[decoded])
+    np.maximum.at(highest, looks[decoded], pictures.sha[decoded])
+    pictures.add("near", decoded & (lowest < highest)[looks])
+    _link_equal(groups, pictures.key, decoded & (pictures.key != NONE))
+    return groups.finish()
+
+
+def _link_equal(groups: Groups, values: npt.NDArray[Any], chosen: Flags) -> None:
+    members = np.flatnonzero(chosen)
+    _, first, inverse = np.unique(values[members], return_index=True, return_inverse=True)
+    groups.link(members, members[first[inverse]])
+
+
+def _copies(pictures: _Pictures, decoded: Flags, use: Flags) -> Flags:
+    """Return which pictures have the pixels of another that is preferred.
+
+    Preferred is one that can be used, then one that was there before, then the first.
+    """
+    order = np.lexsort((np.arange(len(pictures)), pictures.given == NONE, ~use, pictures.sha))
+    order = order[decoded[order]]
+    copies = np.zeros(len(pictures), bool)
+    copies[order[1:]] = pictures.sha[order[1:]] == pictures.sha[order[:-1]]
+    return copies
+
+
+def _strata(pictures: _Pictures, use: Flags, settings: PrepareSettings) -> tuple[Integers, list[str]]:
+    """Return the stratum of each picture and the names: the folders where these look like classes."""
+    counts = np.bincount(pictures.folder[use], minlength=len(pictures.folders))
+    counts = counts[counts > 0]
+    classes = len(counts) > 1 and np.median(counts) >= _LEAST_CLASS and settings.group_by != "folder"
+    if classes if settings.stratify is None else settings.stratify:
+        return pictures.folder, pictures.folders
+    return np.zeros(len(pictures), np.int64), [""]
+
+
+def _mended(members: Members, pictures: _Pictures, decoded: Flags) -> tuple[Members, Flags]:
+    """Leave out what ties together groups whose sides are settled already; what is left is whole.
+
+    Of a published split the test part is kept, then val; what looks the same elsewhere is a leak. Of
+    sides settled by us, what came later is left out. Returns who is left out, too.
+    """
+    # A picture of the pool goes with train and with val, but not with the test.
+    given = np.where(members.given == _POOL, NONE, members.given)
+    in_test = np.where(members.given == NONE, NONE, members.given == TEST)
+    tied = decoded & (torn(replace(members, given=given)) | torn(replace(members, given=in_test)))
+    rank = np.array([0, 2, 1, 2, 3])[members.given]  # test, train, val, pool, and none at the end
+    best = np.full(len(members.group), 3)
+    np.minimum.at(best, members.group[tied], rank[tied])
+    unsettled = tied & (pictures.given == NONE)
+    leak = unsettled & (pictures.published != NONE) & (rank > best[members.group])
+    between = unsettled & (pictures.published == NONE)
+    pictures.add("leak", leak)
+    pictures.add("between", between)
+    out = leak | between
+    # Old members of a torn group are as many groups as they have sides; who is left out stands alone.
+    parts = np.stack(
+        [
+            members.group,
+            np.where(tied, members.given, NONE),
+            np.where(tied, members.given_fold, NONE),
+            np.where(out, np.arange(len(out)), NONE),
+        ]
+    )
+    group = np.unique(parts, axis=1, return_inverse=True)[1] if tied.any() else members.group
+    return replace(members, group=group, given=given), out
+
+
+def _taken(members: Members, chosen: Flags) -> Members:
+    """Return some members, their groups numbered without gaps."""
+    arrays = {name: values[chosen] for name, values in vars(members).items()}
+    _, arrays["group"] = np.unique(arrays["group"], return_inverse=True)
+    return Members(**arrays)
+
+
+def _write_manifest(
+    files: list[Path], pictures: _Pictures, decisions: _Decisions, dataset: DatasetFolder
+) -> Examples:
+    """Write all rows with what was decided; return examples of each finding for the summary."""
+    temporary = dataset.reading / "manifest.parquet"
+    findings = dataset.reading / "findings.jsonl"
+    examples = Examples(_groups_to_show(pictures, decisions))
+    start = 0
+    with pq.ParquetWriter(temporary, COLUMNS) as writer, findings.open("wb") as listing:
+        for batch in read_batches(files):
+            stop = start + len(batch)
+            decided = _decision_columns(pictures, decisions, slice(start, stop))
+            table = pa.Table.from_batches([batch])
+            for name, column in decided.items():
+                table = table.append_column(
+                    COLUMNS.field(name), pa.array(column, COLUMNS.field(name).type)
+                )
+            writer.write_table(table)
+            listing.write(list_findings(table))
+            examples.look(table)
+            start = stop
+    findings.replace(dataset.findings)
+    temporary.replace(dataset.manifest)
+    return examples
+
+
+def _groups_to_show(pictures: _Pictures, decisions: _Decisions) -> list[int]:
+    """Return the largest groups of look-alikes and some of the others, none of the test part."""
+    looks = pictures.has("near") & np.isin(decisions.side, (TRAIN, VAL))
+    groups, sizes = np.unique(decisions.group[looks], return_counts=True)
+    by_size = groups[np.argsort(-sizes, kind="stable")]
+    return list(dict.fromkeys([*by_size[:2].tolist(), *groups.tolist()]))[:GROUPS]
+
+
+def _decision_columns(pictures: _Pictures, decisions: _Decisions, rows: slice) -> dict[str, list[Any]]:
+    side, fold = decisions.side[rows].tolist(), decisions.fold[rows].tolist()
+    return {
+        "findings": [names_of(packed) for packed in pictures.findings[rows].tolist()],
+        "use": decisions.use[rows].tolist(),
+        "group": decisions.group[rows].tolist(),
+        "split": [None if one == NONE else SIDES[one] for one in side],
+        "fold": [None if one == NONE else one for one in fold],
+    }
+
+
+def _facts(
+    settings: PrepareSettings,
+    pictures: _Pictures,
+    decisions: _Decisions,
+    examined: int,
+) -> dict[str, Any]:
+    """Return what `dataset.json` says."""
+    use, group = decisions.use, decisions.group
+    sizes = np.bincount(group[decisions.side != NONE])
+    looks = pictures.has("near", "copy")
+    counts = {side: int((use & (decisions.side == n)).sum()) for n, side in enumerate(SIDES)}
+    return {
+        "inpaintlab": version("inpaintlab"),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": settings.model_dump(mode="json"),
+        "pictures": len(pictures),
+        "read_now": examined,
+        "used": int(use.sum()),
+        **{side: counts[side] for side in ("train", "val", "test")},
+        "findings": {name: count for name in FINDINGS if (count := int(pictures.has(name).sum()))},
+        "groups": {
+            "count": int((sizes > 0).sum()),
+            "of_look_alikes": len(np.unique(group[looks])),
+            "largest": int(sizes.max(initial=0)),
+        },
+        "strata": len(decisions.strata),
+        "hash": _hash(pictures, decisions, (0, 1, 2)),
+        "test_hash": _hash(pictures, decisions, (TEST,)),
+    }
+
+
+def _hash(pictures: _Pictures, decisions: _Decisions, which: tuple[int, ...]) -> str:
+    """SHA-256 over pixels and sides of the pictures of some sides, 16 hexadecimal digits."""
+    chosen = decisions.use & np.isin(decisions.side, which)
+    order = np.argsort(pictures.sha[chosen])
+    digest = sha256(pictures.sha[chosen][order].astype("<u8").tobytes())
+    digest.update(decisions.side[chosen][order].astype("u1").tobytes())
+    return digest.hexdigest()[:16]

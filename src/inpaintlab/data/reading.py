@@ -1,0 +1,106 @@
+"""Reading all pictures once, in parallel, going on where an earlier reading stopped."""
+
+import heapq
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+from inpaintlab.data import places
+from inpaintlab.data.examine import examine
+from inpaintlab.data.manifest import BATCH, FACTS, DatasetFolder, read_rows, write_part
+from inpaintlab.data.places import Place
+from inpaintlab.progress import bar, say
+
+Row = dict[str, Any]
+
+#: Rows are written at least so often (seconds), so that an interruption costs no more.
+_SAVE_SECONDS = 20.0
+
+
+def read_all(sources: list[str], dataset: DatasetFolder) -> tuple[list[Path], int]:
+    """Examine every picture that is new or changed; return files of rows and the number examined.
+
+    The files are those of this reading, in the order of `Place`; what was known (from the manifest, or
+    from readings that were interrupted) is copied. They are in `dataset.reading`; remove it when the
+    manifest is written.
+    """
+    total = sum(1 for _ in places.find(sources))
+    known = _Known(dataset)
+    session = 1 + max((int(path.name.split("-")[0]) for path in known.parts), default=0)
+    writer = _Writer(dataset.reading, session)
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool, bar("reading pictures", total) as advance:
+        stream = places.find(sources)
+        try:
+            while block := list(islice(stream, 16 * workers)):
+                rows = [known.row(place) for place in block]
+                unknown = [place for place, row in zip(block, rows, strict=True) if row is None]
+                fresh = pool.map(examine, unknown)
+                writer.add([row if row is not None else next(fresh) for row in rows])
+                writer.examined += len(unknown)
+                for _ in block:
+                    advance()
+        finally:  # also after Ctrl-C: what was read is kept
+            writer.flush()
+    return writer.files, writer.examined
+
+
+class _Known:
+    """Rows of earlier readings, asked for in the order of their places."""
+
+    def __init__(self, dataset: DatasetFolder) -> None:
+        self.parts = sorted(dataset.reading.glob("*-*.parquet")) if dataset.reading.is_dir() else []
+        streams = [read_rows(list(of)) for _, of in groupby(self.parts, lambda p: p.name.split("-")[0])]
+        if dataset.manifest.is_file():
+            streams.append(read_rows([dataset.manifest], FACTS.names))
+        self._rows = heapq.merge(*streams, key=_order)
+        self._next: Row | None = next(self._rows, None)
+
+    def row(self, place: Place) -> Row | None:
+        """Return the row of a place, or None where it is new or has changed since."""
+        order, found = (place.path, place.offset), None
+        while self._next is not None and _order(self._next) <= order:
+            if _order(self._next) == order and _unchanged(self._next, place):
+                found = self._next
+            self._next = next(self._rows, None)
+        return found
+
+
+def _order(row: Row) -> tuple[str, int]:
+    return row["path"], row["offset"]
+
+
+def _unchanged(row: Row, place: Place) -> bool:
+    now = (place.key, place.bytes, place.modified, bool(place.trouble))
+    return now == (row["key"], row["bytes"], row["modified"], row["file_sha256"] is None)
+
+
+class _Writer:
+    """Collects rows and writes them in files of `BATCH`, or after some seconds."""
+
+    def __init__(self, folder: Path, session: int) -> None:
+        self.folder, self.session = folder, session
+        self.files: list[Path] = []
+        self.examined = 0
+        self._rows: list[Row] = []
+        self._written = time.monotonic()
+
+    def add(self, rows: list[Row]) -> None:
+        self._rows += rows
+        if len(self._rows) >= BATCH or time.monotonic() - self._written > _SAVE_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._rows:
+            path = self.folder / f"{self.session:04}-{len(self.files):06}.parquet"
+            write_part(path, self._rows)
+            self.files.append(path)
+        self._rows, self._written = [], time.monotonic()
+
+
+def say_interrupted(dataset: DatasetFolder) -> None:
+    """Tell how to go on after Ctrl-C."""
+    say(f"stopped; what was read is kept: the same command goes on ({dataset.reading})")

@@ -1,0 +1,149 @@
+"""The sealed test: who looked at it is written down before a picture of it can be read.
+
+`ledger.jsonl` grows by one line a look. Each line carries its own hash and that of the line before, so
+that an edit, or a line taken out of the middle, shows.
+"""
+
+import getpass
+import hashlib
+import json
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from inpaintlab.data.manifest import DatasetFolder
+from inpaintlab.data.sources import PreparedSource
+from inpaintlab.errors import DataError, OutputError
+
+#: What the first line refers to, as there is none before it.
+_FIRST = "sealed"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at the test: by which run, of which lineage, with which weights and masks.
+
+    A lineage is a run with all its resumptions; `trained` is when it began.
+    """
+
+    run: str
+    lineage: str
+    trained: str
+    model_hash: str
+    mask_hash: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The looks so far, and the first line that does not fit those before it (None: all do)."""
+
+    looks: list[dict[str, Any]]
+    broken_at: int | None
+
+    def sentence(self) -> str:
+        """Say how often the test was looked at, and whether that can be believed."""
+        count = len(self.looks)
+        times = {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+        sentence = f"the test set has been looked at {times}"
+        if self.broken_at is not None:
+            sentence += (
+                f"; line {self.broken_at} of its ledger was edited, or one before it taken out: "
+                "the number cannot be trusted"
+            )
+        return sentence
+
+    def warning(self, look: Look) -> str | None:
+        """Say in plain words why one more look is worth less than the first."""
+        same = sum(line.get("lineage") == look.lineage for line in self.looks)
+        if same:
+            times = "once" if same == 1 else f"{same} times"
+            return (
+                f"this run has been measured on the test {times} before: whatever was changed since "
+                "may have been fitted to the test, and the figure is no longer that of unseen pictures"
+            )
+        earlier = sum(str(line.get("when", "")) < look.trained for line in self.looks)
+        if earlier:
+            return (
+                f"the test was looked at {earlier}× before this run was trained: choices made since may "
+                "rest on it, and the figure may be better than unseen pictures would give"
+            )
+        return None
+
+
+def read_ledger(dataset: DatasetFolder) -> Ledger:
+    """Read the ledger and check its chain."""
+    if not dataset.ledger.is_file():
+        return Ledger([], None)
+    looks: list[dict[str, Any]] = []
+    broken, before = None, _FIRST
+    for number, line in enumerate(dataset.ledger.read_text(encoding="utf-8").splitlines(), 1):
+        look = _parse(line)
+        fits = look.get("previous") == before and look.get("hash") == _line_hash(look)
+        if not fits and broken is None:
+            broken = number
+        before = str(look.get("hash"))
+        looks.append(look)
+    return Ledger(looks, broken)
+
+
+def open_test(dataset: DatasetFolder, look: Look) -> PreparedSource:
+    """Write the look into the ledger and return the pictures of the test part.
+
+    This is the only door to them. Raises `DataError` where there are none, and `OutputError` where
+    the ledger cannot be written: then there is no look.
+    """
+    facts = dataset.read_facts()
+    if not facts["test"]:
+        raise DataError(f"{dataset.folder} has no test part")
+    _append(dataset, look)
+    return PreparedSource(dataset.folder, parts=("test",))
+
+
+def _append(dataset: DatasetFolder, look: Look) -> None:
+    looks = read_ledger(dataset).looks
+    line: dict[str, Any] = {
+        "look": len(looks) + 1,
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "who": f"{_user()}@{socket.gethostname()}",
+        **vars(look),
+        "previous": looks[-1].get("hash") if looks else _FIRST,
+    }
+    line["hash"] = _line_hash(line)
+    try:
+        with dataset.ledger.open("ab") as file:
+            file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {dataset.ledger}: {error.strerror}: the test stays shut"
+        ) from None
+
+
+def _parse(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _line_hash(line: dict[str, Any]) -> str:
+    content = {key: value for key, value in line.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        return f"uid {os.getuid()}"
+
+
+def model_hash(path: Path) -> str:
+    """SHA-256 of a file of weights, 16 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,145 @@
+"""Sides and folds of groups of pictures: shares kept in every stratum, no group torn apart.
+
+The order of groups within a stratum is that of their content's hash, so that the outcome depends on
+the pictures alone. The first tenth is the test, then comes training, then validation. What has a side
+from an earlier preparation keeps it.
+"""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+#: Names of sides, by number; -1 is none.
+SIDES = ("test", "train", "val")
+TEST, TRAIN, VAL = range(3)
+NONE = -1
+
+
+@dataclass(frozen=True)
+class Members:
+    """One entry a picture: its group, stratum and place (a hash of its content), and whether it counts.
+
+    `given` and `given_fold` are the side and fold it must keep, or `NONE`.
+    """
+
+    group: Integers
+    stratum: Integers
+    place: npt.NDArray[np.uint64]
+    counts: Flags
+    given: Integers
+    given_fold: Integers
+
+
+@dataclass(frozen=True)
+class _Groups:
+    """The same of each group, with the number of its pictures that count."""
+
+    stratum: Integers
+    place: npt.NDArray[np.uint64]
+    weight: Integers
+    given: Integers
+    given_fold: Integers
+
+
+def torn(members: Members) -> Flags:
+    """Return which members stand in a group whose members must keep different sides or folds."""
+    count = int(members.group.max(initial=-1)) + 1
+    result = np.zeros(count, bool)
+    for given in (members.given, members.given_fold):
+        kept = given != NONE
+        low, high = np.full(count, np.iinfo(np.int64).max), np.full(count, NONE)
+        np.minimum.at(low, members.group[kept], given[kept])
+        np.maximum.at(high, members.group[kept], given[kept])
+        result |= (high != NONE) & (low != high)
+    return result[members.group]
+
+
+def assign(
+    members: Members, names: list[str], test_share: float, train_share: float, folds: int
+) -> tuple[Integers, Integers]:
+    """Return side and fold of each member; no group may be `torn`.
+
+    `names` are those of the strata, `test_share` is of all and `train_share` of the rest. The fold of
+    a test picture is `NONE`. Shares are of pictures that count; in a small stratum a share is rounded
+    up or down by a hash of its name, so that many small strata together come out right.
+    """
+    groups = _grouped(members)
+    side, fold = groups.given.copy(), groups.given_fold.copy()
+    order = np.lexsort((groups.place, groups.stratum))
+    ends = np.searchsorted(groups.stratum[order], np.arange(len(names) + 1))
+    for stratum, name in enumerate(names):
+        chosen = order[ends[stratum] : ends[stratum + 1]]
+        _assign_sides(chosen, groups, side, _draw(name, "test"), test_share, train_share)
+    _leave_none_empty(order, groups, side)
+    for stratum, name in enumerate(names):
+        chosen = order[ends[stratum] : ends[stratum + 1]]
+        _assign_folds(chosen[side[chosen] != TEST], groups, fold, _draw(name, "fold"), folds)
+    fold[side == TEST] = NONE
+    return side[members.group], fold[members.group]
+
+
+def _grouped(members: Members) -> _Groups:
+    count = int(members.group.max(initial=-1)) + 1
+    _, first = np.unique(members.group, return_index=True)
+    place = np.full(count, np.iinfo(np.uint64).max)
+    np.minimum.at(place, members.group, members.place)
+    given, given_fold = np.full(count, NONE), np.full(count, NONE)
+    np.maximum.at(given, members.group, members.given)
+    np.maximum.at(given_fold, members.group, members.given_fold)
+    weight = np.bincount(members.group[members.counts], minlength=count)
+    return _Groups(members.stratum[first], place, weight, given, given_fold)
+
+
+def _assign_sides(
+    chosen: Integers,
+    groups: _Groups,
+    side: Integers,
+    draw: float,
+    test_share: float,
+    train_share: float,
+) -> None:
+    """Give the groups of one stratum that have no side yet what is left of each share."""
+    weight = groups.weight[chosen]
+    total = int(weight.sum())
+    test = int(total * test_share + draw)
+    train = int((total - test) * train_share + draw)
+    old = [int(weight[side[chosen] == one].sum()) for one in (TEST, TRAIN)]
+    new = side[chosen] == NONE
+    middle = np.cumsum(weight[new]) - weight[new] / 2
+    left_test, left_train = max(0, test - old[0]), max(0, train - old[1])
+    side[chosen[new]] = np.where(
+        middle < left_test, TEST, np.where(middle < left_test + left_train, TRAIN, VAL)
+    )
+
+
+def _leave_none_empty(order: Integers, groups: _Groups, side: Integers) -> None:
+    """Where all new groups came out on one of train and val, move one to the other."""
+    movable = [g for g in order.tolist() if groups.given[g] == NONE and groups.weight[g]]
+    for empty, full in ((VAL, TRAIN), (TRAIN, VAL)):
+        if groups.weight[side == empty].sum():
+            continue
+        there = [g for g in movable if side[g] == full]
+        if len(there) > 1 or (there and groups.weight[side == full].sum() > groups.weight[there[0]]):
+            side[there[-1]] = empty
+
+
+def _assign_folds(chosen: Integers, groups: _Groups, fold: Integers, draw: float, folds: int) -> None:
+    """Cut the groups of one stratum, in an order of their own, into folds of equal weight."""
+    # Another order than that of the sides: otherwise the last fold would be the validation part.
+    places = groups.place[chosen] * np.uint64(0x9E3779B97F4A7C15)
+    chosen = chosen[np.argsort(places, kind="stable")]
+    new = chosen[fold[chosen] == NONE]
+    weight = groups.weight[new]
+    middle = (np.cumsum(weight) - weight / 2) / max(1, weight.sum())
+    fold[new] = (np.floor((middle + draw) * folds)).astype(np.int64) % folds
+
+
+def _draw(name: str, purpose: str) -> float:
+    """A number in [0, 1) that depends on the words alone."""
+    digest = sha256(f"{purpose} {name}".encode(errors="surrogateescape")).digest()
+    return int.from_bytes(digest[:8]) / 2**64
