@@ -134,7 +134,8 @@ def matches(ours: Fingerprints, theirs: Fingerprints, distance: int) -> tuple[In
     """
     index = Index(theirs.upright)
     found = [pair for hashes in (ours.upright, ours.mirrored) for pair in index.near(hashes, distance)]
-    pairs = np.unique(np.concatenate([np.stack(pair, axis=1) for pair in found]), axis=0)
+    none = np.empty((0, 2), np.int64)
+    pairs = np.unique(np.concatenate([none, *(np.stack(pair, axis=1) for pair in found)]), axis=0)
     first, second = pairs[:, 0], pairs[:, 1]
     distances = np.minimum(
         np.bitwise_count(ours.upright[first] ^ theirs.upright[second]),

@@ -55,6 +55,9 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     if not files:
         raise DataError(f"there is no picture in {', '.join(sources)}")
     pictures = _load(files, settings, dataset, side_of)
+    if pictures.has(*NO_PIXELS).all():
+        reason = next(read_rows(files, ["reason"]))["reason"]
+        raise DataError(f"none of {len(pictures)} pictures can be read, first {reason}")
     decisions = _decide(pictures, settings)
     examples = _write_manifest(files, pictures, decisions, dataset)
     facts = _facts(settings, pictures, decisions, examined)
@@ -194,7 +197,7 @@ def _settled(dataset: DatasetFolder, sha: npt.NDArray[np.uint64]) -> tuple[Integ
 def _decide(pictures: _Pictures, settings: PrepareSettings) -> _Decisions:
     """Group the pictures, name copies and look-alikes, and give every group its side and fold."""
     decoded = ~pictures.has(*NO_PIXELS)
-    if decoded.any() and pictures.has("grey")[decoded].mean() > 0.5:  # grey is what this dataset is
+    if pictures.has("grey")[decoded].mean() > 0.5:  # grey is what this dataset is
         pictures.findings &= ~bits(["grey"])
     left_out = {name for name, finding in FINDINGS.items() if finding.left_out} - set(settings.keep)
     left_out |= set(settings.leave_out)

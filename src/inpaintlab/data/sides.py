@@ -72,9 +72,10 @@ def assign(
     side, fold = groups.given.copy(), groups.given_fold.copy()
     order = np.lexsort((groups.place, groups.stratum))
     ends = np.searchsorted(groups.stratum[order], np.arange(len(names) + 1))
-    for stratum, name in enumerate(names):
+    draws = [_draw(name, "sides") for name in names] if len(names) > 1 else [0.5]
+    for stratum, draw in enumerate(draws):
         chosen = order[ends[stratum] : ends[stratum + 1]]
-        _assign_sides(chosen, groups, side, _draw(name, "test"), test_share, train_share)
+        _assign_sides(chosen, groups, side, draw, test_share, train_share)
     _leave_none_empty(order, groups, side)
     for stratum, name in enumerate(names):
         chosen = order[ends[stratum] : ends[stratum + 1]]
@@ -106,12 +107,12 @@ def _assign_sides(
     """Give the groups of one stratum that have no side yet what is left of each share."""
     weight = groups.weight[chosen]
     total = int(weight.sum())
-    test = int(total * test_share + draw)
+    old_test, old_train = (int(weight[side[chosen] == one].sum()) for one in (TEST, TRAIN))
+    test = max(old_test, int(total * test_share + draw))
     train = int((total - test) * train_share + draw)
-    old = [int(weight[side[chosen] == one].sum()) for one in (TEST, TRAIN)]
     new = side[chosen] == NONE
     middle = np.cumsum(weight[new]) - weight[new] / 2
-    left_test, left_train = max(0, test - old[0]), max(0, train - old[1])
+    left_test, left_train = test - old_test, max(0, train - old_train)
     side[chosen[new]] = np.where(
         middle < left_test, TEST, np.where(middle < left_test + left_train, TRAIN, VAL)
     )
@@ -119,12 +120,11 @@ def _assign_sides(
 
 def _leave_none_empty(order: Integers, groups: _Groups, side: Integers) -> None:
     """Where all new groups came out on one of train and val, move one to the other."""
-    movable = [g for g in order.tolist() if groups.given[g] == NONE and groups.weight[g]]
+    movable = order[(groups.given[order] == NONE) & (groups.weight[order] > 0)]
     for empty, full in ((VAL, TRAIN), (TRAIN, VAL)):
-        if groups.weight[side == empty].sum():
-            continue
-        there = [g for g in movable if side[g] == full]
-        if len(there) > 1 or (there and groups.weight[side == full].sum() > groups.weight[there[0]]):
+        there = movable[side[movable] == full]
+        enough = len(there) and groups.weight[side == full].sum() > groups.weight[there[-1]]
+        if enough and not groups.weight[side == empty].sum():
             side[there[-1]] = empty
 
 

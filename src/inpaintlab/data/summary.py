@@ -32,6 +32,7 @@ class Examples:
 
     def __init__(self, groups: list[int]) -> None:
         self.groups: dict[int, list[dict[str, Any]]] = {group: [] for group in groups}
+        self.group_sizes: Counter[int] = Counter()
         self.findings: dict[str, list[dict[str, Any]]] = {name: [] for name in FINDINGS}
         self.formats: Counter[str] = Counter()
         self.sizes: list[npt.NDArray[np.int32]] = []
@@ -53,6 +54,7 @@ class Examples:
             if len(self.findings[name]) < EXAMPLES:
                 self.findings[name].append(row)
         members = self.groups.get(row["group"])
+        self.group_sizes[row["group"]] += members is not None
         if members is not None and len(members) < MEMBERS:
             members.append(row)
 
@@ -85,7 +87,11 @@ def write_summary(dataset: DatasetFolder, facts: dict[str, Any], examples: Examp
             (name, FINDINGS[name].text, facts["findings"][name], _shown(examples.findings[name]))
             for name in facts["findings"]
         ],
-        groups=[_shown(rows) for rows in examples.groups.values() if len(rows) > 1],
+        groups=[
+            (examples.group_sizes[group], _shown(rows))
+            for group, rows in examples.groups.items()
+            if len(rows) > 1
+        ],
         formats=examples.formats.most_common(),
         shorter_sides=examples.shorter_sides(),
         folds=_fold_table(examples),
@@ -107,11 +113,19 @@ def _shown(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
         {
             "name": row["key"] or Path(row["path"]).name,
             "path": row["path"],
-            "reason": row["reason"] or f"{row['width']}×{row['height']}",
+            "reason": _reason(row),
             "thumbnail": _thumbnail(row),
         }
         for row in rows
     ]
+
+
+def _reason(row: dict[str, Any]) -> str:
+    """Say why, without the name, which stands beside it."""
+    if not row["reason"]:
+        return f"{row['width']}×{row['height']}"
+    name = Path(row["path"]).name
+    return str(row["reason"]).removeprefix(row["path"]).removeprefix(name).strip()
 
 
 def _thumbnail(row: dict[str, Any]) -> str:
