@@ -159,3 +159,59 @@ def test_flags_name_settings_and_their_defaults(inpaint):
 def test_entry_point():
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"inpaint": "inpaintlab.cli:main"}
+
+
+def test_prepare_train_and_open_the_seal(inpaint, tmp_path, portraits):
+    code, out, err = inpaint(f"prepare {portraits} -o p.dataset")
+    assert code == 0, err
+    assert "40 of 40 pictures: 29 to train on, 7 to validate with, 4 sealed for the test" in out
+    assert "summary: p.dataset/summary.html" in out
+    code, out, err = inpaint(f"train p.dataset {SMALL} -o run")
+    assert code == 0, err
+    assert "29 pictures to train on, 7 to validate with, 4 set aside" in err
+    code, out, err = inpaint("evaluate run --split test")
+    assert code == 0, err
+    assert "sealed test" in out
+    assert "looked at once" in err
+    code, out, err = inpaint(f"prepare {portraits} -o p.dataset --json")
+    assert json.loads(out)["read_now"] == 0
+
+
+def test_prepare_against(inpaint, tmp_path, portraits):
+    (tmp_path / "other").mkdir()
+    shutil.copy(portraits / "003.png", tmp_path / "other" / "x.png")
+    code, out, _ = inpaint(f"prepare {portraits} --against other -s near_distance=0")
+    assert code == 1
+    assert "003.png" in out.splitlines()[0]
+    assert "same pixels" in out
+    assert "1 of 40 pictures stand in other, too (1 with the same pixels)" in out
+    (tmp_path / "other" / "x.png").unlink()
+    Image.new("RGB", (50, 50)).save(tmp_path / "other" / "black.png")
+    code, out, _ = inpaint(f"prepare {portraits} --against other --json")
+    assert (code, json.loads(out)["pairs"]) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("prepare", "say what to prepare"),
+        ("prepare photos", "-o NAME.dataset"),
+        ("prepare nowhere -o x.dataset", "does not exist"),
+        ("prepare places2 . -o x.dataset", "missing; ask at"),
+        ("prepare . -o x.dataset --group-by person", "group_by is folder, name:REGEX or column:NAME"),
+        ("prepare . -o x.dataset --group-by name:(", "not a regular expression"),
+        ("train samples:40 -s fold=1", "has no folds"),
+        ("train none.dataset", "not a prepared dataset"),
+    ],
+)
+def test_mistakes_with_datasets(inpaint, words, message):
+    code, out, err = inpaint(words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_known_data_sets_are_the_tables():
+    from inpaintlab.data.known import KNOWN
+
+    assert set(cli.KNOWN_DATASETS) == set(KNOWN)

@@ -73,6 +73,8 @@ def prepare(
 
     words = list(sources or [])
     layout = words.pop(0) if words and words[0] in KNOWN_DATASETS else None
+    if not words and not layout and not config:
+        raise InpaintlabError("say what to prepare: inpaint prepare FOLDER -o NAME.dataset")
     flags = {"sources": words, "output": output, "group_by": group_by, "layout": layout}
     settings = build(PrepareSettings, config=config, assignments=assignments or (), flags=flags)
     if against:

@@ -137,7 +137,9 @@ class EvaluateSettings(_Settings):
 class PrepareSettings(_Settings):
     """Settings of `inpaint prepare`."""
 
-    sources: list[str] = Field(min_length=1, description="folders, .tar shards, hf:NAME data sets")
+    sources: list[str] = Field(
+        default_factory=list, description="folders, .tar shards, hf:NAME data sets"
+    )
     output: Path | None = Field(None, description="folder of the dataset, NAME.dataset")
     layout: str | None = Field(None, description="a known data set: its published split is kept")
     min_size: int = Field(32, ge=1, description="pictures with a shorter side in pixels are left out")

@@ -43,7 +43,10 @@ def read_all(sources: list[str], dataset: DatasetFolder) -> tuple[list[Path], in
                 writer.examined += len(unknown)
                 for _ in block:
                     advance()
-        finally:  # also after Ctrl-C: what was read is kept
+        except KeyboardInterrupt:
+            say("stopped; what was read so far is kept, the same command goes on")
+            raise
+        finally:
             writer.flush()
     return writer.files, writer.examined
 
@@ -99,8 +102,3 @@ class _Writer:
             write_part(path, self._rows)
             self.files.append(path)
         self._rows, self._written = [], time.monotonic()
-
-
-def say_interrupted(dataset: DatasetFolder) -> None:
-    """Tell how to go on after Ctrl-C."""
-    say(f"stopped; what was read is kept: the same command goes on ({dataset.reading})")
