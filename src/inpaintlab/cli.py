@@ -56,8 +56,14 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
     network: Annotated[str | None, typer.Option(help="Network by name. [unet]")] = None,
     mask_kinds: Masks = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order, masks and flips. [0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")
+    ] = None,
     devices: Annotated[int | None, typer.Option(help="Accelerators, or processes on CPU. [1]")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder. [a new one under runs/]")
@@ -74,8 +80,8 @@ def train(
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
-        "masks": mask_parts(mask_kinds), "batch": batch, "seed": seed, "devices": devices,
-        "output": output,
+        "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch, "seed": seed,
+        "devices": devices, "output": output,
     }  # fmt: skip
     if resume:
         _finish_training(_resume(resume, flags, config, assignments), as_json)

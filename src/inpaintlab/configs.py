@@ -7,7 +7,7 @@ the command line, and single settings (`-s key=value`). Unknown names are refuse
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import (
@@ -94,7 +94,7 @@ class TrainSettings(_Settings):
     steps: int | None = Field(None, ge=1, description="number of optimiser steps")
     minutes: float | None = Field(None, gt=0, description="or: time, reading and validation too")
     batch: int = Field(32, ge=1, description="pictures a step, over all devices")
-    seed: int = Field(0, ge=0, description="of weights, picture order, masks and flips")
+    seed: int = Field(0, ge=0, description="of weights, picture order, masks and augmentation")
     devices: int = Field(1, ge=1, description="processes on CPU, or accelerators")
     precision: Annotated[str, AfterValidator(_known_precision)] = Field(
         "32-true", description="or bf16-mixed, 16-mixed where the device is good at it"
@@ -106,8 +106,12 @@ class TrainSettings(_Settings):
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     hole_weight: float = Field(6.0, ge=0, description="weight of L1 in the hole")
     known_weight: float = Field(1.0, ge=0, description="weight of L1 outside it")
-    flip: bool = Field(True, description="mirror half of the pictures")
-    workers: int | None = Field(None, ge=0, description="none: 0 if the pictures fit into memory")
+    augment: Part = Field(Part(name="flip"), description="how pictures vary: a preset, and its changes")
+    cache: Literal["auto", "memory", "disk", "off"] = Field(
+        "auto", description="where decoded pictures are kept"
+    )
+    cache_dir: Path | None = Field(None, description="folder of cache files; none: the user's cache")
+    workers: int | None = Field(None, ge=0, description="none: 0 if decoded pictures are kept")
     max_bad: float = Field(0.1, ge=0, le=1, description="share of bad pictures that is borne")
     validate_every: int = Field(250, ge=1, description="steps between validations and saves")
     validation_pictures: int = Field(500, ge=1, description="at most so many are used for it")
