@@ -157,6 +157,38 @@ def fill(
         typer.echo(f"{output} (filled by {chosen})")
 
 
+@app.command("masks")
+def draw_masks(
+    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.", show_default=False)],
+    mask_kinds: Masks = None,
+    size: Annotated[int | None, typer.Option(help="Side of a mask in pixels. [256]")] = None,
+    count: Annotated[int | None, typer.Option(help="Number of masks. [100]")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed draws the same masks. [0]")] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Write only the sheet.")] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Draw a mask set into a folder, or only a sheet of it, and print its hole ratios."""
+    from inpaintlab.configs import MaskSettings, build, mask_parts
+
+    flags = {
+        "output": output, "masks": mask_parts(mask_kinds), "size": size, "count": count,
+        "seed": seed, "preview": preview or None,
+    }  # fmt: skip
+    settings = build(MaskSettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.data.mask_sets import show, write_masks
+
+    facts = write_masks(settings)
+    if as_json:
+        _print_json(facts)
+    else:
+        typer.echo(show(facts))
+        typer.echo(f"{output / 'sheet.png'} shows the first of them")
+        if not settings.preview:
+            typer.echo(f"train with them: inpaint train FOLDER --masks {output / 'masks'}")
+
+
 def main() -> None:
     """Run the command line; every mistake of the user is one line on stderr and exit code 2."""
     arguments = sys.argv[1:] or ["--help"]

@@ -136,6 +136,21 @@ class EvaluateSettings(_Settings):
     examples: int = Field(8, ge=1, description="random pictures shown in the report")
 
 
+class MaskSettings(_Settings):
+    """Settings of `inpaint masks`."""
+
+    output: Path = Field(description="folder to write, new or empty")
+    masks: Annotated[list[Part], BeforeValidator(_as_parts)] = Field(
+        default_factory=lambda: [Part(name="rectangles")],
+        min_length=1,
+        description="mask kinds to draw, mixed by their `weight`",
+    )
+    size: int = Field(256, ge=8, description="side of a mask in pixels")
+    count: int = Field(100, ge=1, le=100_000, description="number of masks")
+    seed: int = Field(0, ge=0, description="of all masks; the same seed draws the same ones")
+    preview: bool = Field(False, description="write only the sheet")
+
+
 SettingsT = TypeVar("SettingsT", bound=_Settings)
 
 

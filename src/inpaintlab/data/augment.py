@@ -362,12 +362,12 @@ def preview_sheet(draws: Drawn, count: int) -> Image:
     return grid(to_arrays(torch.where(masks > 0, 0.5 * (images + tint), images)))
 
 
-def grid(tiles: Image, gap: int = 2) -> Image:
-    """Lay tiles `[N, H, W, 3]` out in rows, about as many as columns, on white."""
+def grid(tiles: Image, gap: int = 2, line: int = 255) -> Image:
+    """Lay tiles `[N, H, W, 3]` out in rows, about as many as columns, on a grey between them."""
     count, height, width = tiles.shape[:3]
     columns = math.ceil(math.sqrt(count))
     rows = -(-count // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), line, np.uint8)
     for number, tile in enumerate(tiles):
         top, left = gap + number // columns * (height + gap), gap + number % columns * (width + gap)
         sheet[top : top + height, left : left + width] = tile
