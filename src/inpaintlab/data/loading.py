@@ -34,7 +34,7 @@ Image = npt.NDArray[np.uint8]
 #: Pictures handed to a thread at a time, and blocks of them that are under way at most.
 _CHUNK, _AHEAD = 16, 256
 #: After so many pictures in a row that can no longer be read, the rest are not tried.
-_TRIES = 100
+TRIES = 100
 _WORDS: dict[Place, str] = {
     "memory": "in memory",
     "disk": "in a memory-mapped file",
@@ -99,7 +99,7 @@ class Pictures:
 
         Says so once for each lost picture. Raises `DataError` when a hundred in a row are lost.
         """
-        for other in range(position, position + min(_TRIES, len(self))):
+        for other in range(position, position + min(TRIES, len(self))):
             try:
                 return self[other % len(self)]
             except ImageError as error:
@@ -309,12 +309,17 @@ class DrawBatches(Sampler[list[int]]):
 
 
 def training_batches(draws: Draws, batches: DrawBatches, workers: int | None) -> Iterator[Batch]:
-    """Return an endless stream of batches.
+    """Return an endless stream of batches; shards that are not kept decoded are read forward.
 
     `workers` None chooses: none for pictures that are kept decoded, which take less time than handing
     them from a process to another; otherwise one for each processor, eight at most.
     """
+    pictures = draws.pictures
     if workers is None:
-        workers = 0 if draws.pictures.cached else min(8, os.cpu_count() or 1)
+        workers = 0 if pictures.cached else min(8, os.cpu_count() or 1)
+    if not pictures.cached and hasattr(pictures.source, "shards"):
+        from inpaintlab.data.streaming import ShardStream  # it builds on this module
+
+        return iter(DataLoader(ShardStream(draws, batches), batch_size=None, num_workers=workers))
     loader = DataLoader(draws, batch_sampler=batches, collate_fn=draws.collate, num_workers=workers)
     return iter(loader)
