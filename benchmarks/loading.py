@@ -85,7 +85,7 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
 def against_torchvision(data: str, size: int = 64, batch: int = 32) -> None:
     on_one_core()
     with tempfile.TemporaryDirectory() as root:
-        folder = choose(Path(data), Path(root) / "all", size)
+        folder = choose(Path(data), Path(root) / "pictures" / "all", size)
         for preset in ("flip", "strong"):
             compare(folder, preset, size, batch)
 
@@ -110,7 +110,8 @@ def compare(folder: Path, preset: str, size: int, batch: int) -> None:
 
     transform = {"flip": crop_and_mirror, "strong": strong}[preset](size)
     loader = DataLoader(ImageFolder(str(folder.parent), transform), batch, shuffle=True, drop_last=True)
-    kept = read()
+    kept, cache = read(), Cache("disk", folder.parent.parent / "cache")
+    mapped = Pictures(source, everything, size, "benchmark", stored=stored, cache=cache)
     assert kept.bad == []
     seconds = alternate(
         {
@@ -118,6 +119,7 @@ def compare(folder: Path, preset: str, size: int, batch: int) -> None:
             "ours, first epoch": lambda: epoch(read(), NoMasks()),
             "ours, first epoch, with masks and hashes": hashed_epoch,
             "ours, later epochs": lambda: epoch(kept, NoMasks()),
+            "ours, later epochs, from the mapped file": lambda: epoch(mapped, NoMasks()),
             "ours, later epochs, with masks": lambda: epoch(kept, rectangles),
         }
     )
@@ -162,7 +164,7 @@ def strong(size: int) -> v2.Transform:
 
 def choose(data: Path, folder: Path, size: int) -> Path:
     """Link pictures that are large enough for everything into a folder, and read them once."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     files = (path for path in sorted(data.iterdir()) if min(Image.open(path).size) >= 1.5 * size)
     for path, _ in zip(files, range(EPOCH), strict=False):
         (folder / path.name).symlink_to(path.resolve())
