@@ -1,38 +1,69 @@
-"""Whether loading keeps up with training.
+"""How quick loading is: against the training step that it feeds, and against torchvision.
 
-Prints pictures per second of the loader over those of the training step, measured in turn in one
-process: from decoded pictures in memory, as in a run, and read again from files for every step.
+The first prints pictures per second of the loader over those of the training step, measured in turn in
+one process: from decoded pictures in memory, as in a run, and read again from files for every step.
+
+The second prints pictures per second of one core over those of torchvision's `ImageFolder` with Pillow
+and the same transforms, both without workers and on one thread of one core, files in the page cache:
+with crop and mirror, and with everything that the preset `strong` does. Ours is measured with and
+without the masks, which `ImageFolder` does not draw. A first epoch reads and decodes; later ones do not.
 
 Usage: python benchmarks/loading.py [FOLDER | samples:N] [SIZE] [BATCH]
+       python benchmarks/loading.py torchvision FOLDER [SIZE] [BATCH]
 """
 
+import os
 import sys
+import tempfile
+from pathlib import Path
 
+import cv2
+import numpy as np
+import torch
+from PIL import Image
 from timing import alternate, median, median_ratio
+from torch.utils.data import DataLoader
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
 
 from inpaintlab import masks
-from inpaintlab.data import loading
-from inpaintlab.data.loading import DrawBatches, Draws, Pictures, training_batches
+from inpaintlab.data import augment
+from inpaintlab.data.loading import DrawBatches, Draws, Pictures, hash_all, training_batches
 from inpaintlab.data.sources import open_source
+from inpaintlab.data.storage import Cache
 from inpaintlab.training import loop
 from training import prepare
 
 BATCHES = 20
+#: Pictures of an epoch in the comparison with torchvision.
+EPOCH = 512
 
 
-def main(data: str = "samples:1000", size: int = 64, batch: int = 32) -> None:
+class NoMasks:
+    """Stands for masks where only the pictures are measured."""
+
+    def draw(self, height: int, width: int, _: torch.Generator) -> np.ndarray:
+        """Return a mask without a hole."""
+        return np.zeros((height, width), np.uint8)
+
+
+def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) -> None:
     session = prepare("unet", size, batch)
     model, optimiser = session.fabric.setup(session.state.network, session.state.optimiser)
     model.train()
     fixed = next(loop._batches(session))
     source = open_source(data)
+    pictures = range(min(4000, len(source.names)))
     mixture = masks.create([{"name": "rectangles"}])
-    in_memory = Pictures(source, range(min(4000, len(source.names))), size, "benchmark")
-    loading.CACHE_SHARE = 0.0
-    from_files = Pictures(source, range(min(4000, len(source.names))), size, "benchmark")
+    flip, strong = augment.create("flip"), augment.create("strong")
+    large = strong.stored_size(size)
+    in_memory = Pictures(source, pictures, size, "benchmark", cache=Cache("memory"))
+    zoomed = Pictures(source, pictures, size, "benchmark", stored=large, cache=Cache("memory"))
+    from_files = Pictures(source, pictures, size, "benchmark", cache=Cache("off"))
     streams = {
-        "loader, decoded pictures in memory, no worker": (Draws(in_memory, mixture, 0, True), 0),
-        "loader, files read for every step, 1 worker": (Draws(from_files, mixture, 0, True), 1),
+        "loader, decoded pictures in memory, no worker": (Draws(in_memory, mixture, 0, flip), 0),
+        "the same with the augmentation 'strong'": (Draws(zoomed, mixture, 0, strong), 0),
+        "loader, files read for every step, 1 worker": (Draws(from_files, mixture, 0, flip), 1),
     }
     iterators = {
         name: training_batches(draws, DrawBatches(batch), workers)
@@ -51,5 +82,103 @@ def main(data: str = "samples:1000", size: int = 64, batch: int = 32) -> None:
         print(f"{median(speeds):9.0f} pictures/s  {name}: {median_ratio(speeds, steps):.1f} × the step")
 
 
+def against_torchvision(data: str, size: int = 64, batch: int = 32) -> None:
+    on_one_core()
+    with tempfile.TemporaryDirectory() as root:
+        folder = choose(Path(data), Path(root) / "pictures" / "all", size)
+        for preset in ("flip", "strong"):
+            compare(folder, preset, size, batch)
+
+
+def compare(folder: Path, preset: str, size: int, batch: int) -> None:
+    source, augmentation = open_source(str(folder)), augment.create(preset)
+    stored = augmentation.stored_size(size)
+    rectangles = masks.create([{"name": "rectangles"}])
+    everything = range(len(source.names))
+
+    def read() -> Pictures:
+        return Pictures(source, everything, size, "benchmark", stored=stored, cache=Cache("memory"))
+
+    def epoch(pictures: Pictures, kind) -> None:
+        batches = training_batches(Draws(pictures, kind, 0, augmentation), DrawBatches(batch), 0)
+        for _ in range(len(pictures) // batch):
+            next(batches)
+
+    def hashed_epoch() -> None:
+        hash_all(source)
+        epoch(read(), rectangles)
+
+    transform = {"flip": crop_and_mirror, "strong": strong}[preset](size)
+    loader = DataLoader(ImageFolder(str(folder.parent), transform), batch, shuffle=True, drop_last=True)
+    kept, cache = read(), Cache("disk", folder.parent.parent / "cache")
+    mapped = Pictures(source, everything, size, "benchmark", stored=stored, cache=cache)
+    assert kept.bad == []
+    seconds = alternate(
+        {
+            "ImageFolder, every epoch": lambda: [None for _ in loader],
+            "ours, first epoch": lambda: epoch(read(), NoMasks()),
+            "ours, first epoch, with masks and hashes": hashed_epoch,
+            "ours, later epochs": lambda: epoch(kept, NoMasks()),
+            "ours, later epochs, from the mapped file": lambda: epoch(mapped, NoMasks()),
+            "ours, later epochs, with masks": lambda: epoch(kept, rectangles),
+        }
+    )
+    print(f"{preset} at {size} px, pictures/s of one core, and over ImageFolder's")
+    theirs = seconds["ImageFolder, every epoch"]
+    for name, times in seconds.items():
+        print(f"{len(kept) / median(times):9.0f} {median_ratio(theirs, times):7.2f}  {name}")
+
+
+def crop_and_mirror(size: int) -> v2.Transform:
+    return v2.Compose(
+        [
+            v2.Resize(size),
+            v2.RandomCrop(size),
+            v2.RandomHorizontalFlip(),
+            v2.ToImage(),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
+
+
+def strong(size: int) -> v2.Transform:
+    """What the preset does, by torchvision, each step on the kind of image it is quickest with."""
+    preset = augment.create("strong")
+    colours = preset.brightness, preset.contrast, preset.saturation, preset.hue
+    bilinear, smallest = v2.InterpolationMode.BILINEAR, 1 / preset.zoom**2
+    return v2.Compose(
+        [
+            v2.Resize(preset.stored_size(size)),
+            v2.RandomCrop(preset.stored_size(size)),
+            v2.RandomRotation(preset.rotate, bilinear),
+            v2.RandomResizedCrop(size, (smallest, 1), (1, 1)),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(*colours),
+            v2.ToImage(),
+            v2.RandomApply([v2.GaussianBlur(7, (0.1, preset.blur))], preset.blur_probability),
+            v2.RandomApply([v2.JPEG((preset.jpeg, 100))], preset.jpeg_probability),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
+
+
+def choose(data: Path, folder: Path, size: int) -> Path:
+    """Link pictures that are large enough for everything into a folder, and read them once."""
+    folder.mkdir(parents=True)
+    files = (path for path in sorted(data.iterdir()) if min(Image.open(path).size) >= 1.5 * size)
+    for path, _ in zip(files, range(EPOCH), strict=False):
+        (folder / path.name).symlink_to(path.resolve())
+        path.read_bytes()
+    return folder
+
+
+def on_one_core() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:2], *(int(word) for word in sys.argv[2:4]))
+    versus = against_torchvision if sys.argv[1:2] == ["torchvision"] else against_step
+    words = sys.argv[2:] if versus is against_torchvision else sys.argv[1:]
+    versus(*words[:1], *(int(word) for word in words[1:3]))

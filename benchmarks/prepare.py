@@ -42,8 +42,8 @@ def report(what: str, settings: PrepareSettings) -> None:
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     groups = facts["groups"]["of_look_alikes"]
-    print(f"{what}: {facts['pictures']:,} pictures, {seconds:.1f} s, peak memory {peak:.2f} GB", end="; ")
-    print(f"{groups} groups of look-alikes, findings {facts['findings']}")
+    print(f"{what}: {facts['pictures']:,} pictures, {seconds:.1f} s, peak memory {peak:.2f} GB")
+    print(f"    {groups} groups of look-alikes, findings {facts['findings']}")
 
 
 def part_file(dataset: DatasetFolder, number: int, count: int) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from inpaintlab import masks, networks
-from inpaintlab.configs import EvaluateSettings, TrainSettings, build
+from inpaintlab.configs import EvaluateSettings, MaskSettings, TrainSettings, build
+from inpaintlab.data import augment
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -28,7 +29,7 @@ def test_navigation_is_complete():
     assert sorted(listed) == sorted(pages)
 
 
-@pytest.mark.parametrize("kind", [TrainSettings, EvaluateSettings])
+@pytest.mark.parametrize("kind", [TrainSettings, EvaluateSettings, MaskSettings])
 def test_every_setting_is_in_the_reference_as_it_is(kind):
     page = (PROJECT / "docs/reference/settings.md").read_text()
     for name, field in kind.model_fields.items():
@@ -51,6 +52,13 @@ def test_arguments_of_networks_and_masks_are_in_the_reference():
     for name, arguments in tables:
         for argument in arguments.keys() - {"name", "weight"}:
             assert f"| `{name}` | `{argument}` |" in page
+
+
+def test_presets_of_augmentation_are_in_the_reference():
+    page = (PROJECT / "docs/reference/settings.md").read_text()
+    presets = [augment.resolve(name, {}) for name in augment.PRESETS]
+    for argument in presets[0]:
+        assert f"| `{argument}` | {' | '.join(str(preset[argument]) for preset in presets)} |" in page
 
 
 def commands(path):

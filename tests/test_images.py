@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 
 from inpaintlab import images
 from inpaintlab.errors import ImageError
-from inpaintlab.images import Picture, check_image, composite, load, load_rgb, pad_to_multiple, save
+from inpaintlab.images import Picture, load, load_rgb, save
+from inpaintlab.tensors import check_image, composite, pad_to_multiple
 
 sides = st.integers(1, 40)
 

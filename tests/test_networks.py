@@ -179,9 +179,9 @@ def test_bad_arguments(name, arguments, words):
 def test_learns_one_batch_of_portraits():
     """Eight pictures can be learnt by heart: what cannot do that cannot learn at all."""
     from inpaintlab.data import samples
-    from inpaintlab.images import to_tensor
     from inpaintlab.losses import l1
     from inpaintlab.metrics import hole_psnr
+    from inpaintlab.tensors import to_tensor
 
     network = create("unet", {"width": 32, "depth": 2, "dilations": (1, 2)})
     image = torch.cat([to_tensor(samples.draw(index, 32)) for index in range(8)])

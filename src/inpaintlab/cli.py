@@ -86,9 +86,10 @@ def prepare(
 
     facts = run_preparation(settings)
     if preview:
+        # Only now: it needs torch, which reading pictures does without.
         from inpaintlab.data.preview import write_preview
 
-        write_preview(settings.output)
+        write_preview(settings)
     if as_json:
         _print_json(facts)
     else:
@@ -111,8 +112,14 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
     network: Annotated[str | None, typer.Option(help="Network by name. [unet]")] = None,
     mask_kinds: Masks = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order, masks and flips. [0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")
+    ] = None,
     devices: Annotated[int | None, typer.Option(help="Accelerators, or processes on CPU. [1]")] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder. [a new one under runs/]")
@@ -129,8 +136,8 @@ def train(
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
-        "masks": mask_parts(mask_kinds), "batch": batch, "seed": seed, "devices": devices,
-        "output": output,
+        "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch, "seed": seed,
+        "devices": devices, "output": output,
     }  # fmt: skip
     if resume:
         _finish_training(_resume(resume, flags, config, assignments), as_json)
@@ -209,6 +216,38 @@ def fill(
         _print_json({"output": str(output), "run": str(chosen), "notes": notes})
     else:
         typer.echo(f"{output} (filled by {chosen})")
+
+
+@app.command("masks")
+def draw_masks(
+    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.", show_default=False)],
+    mask_kinds: Masks = None,
+    size: Annotated[int | None, typer.Option(help="Side of a mask in pixels. [256]")] = None,
+    count: Annotated[int | None, typer.Option(help="Number of masks. [100]")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed draws the same masks. [0]")] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Write only the sheet.")] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Draw a mask set into a folder, or only a sheet of it, and print its hole ratios."""
+    from inpaintlab.configs import MaskSettings, build, mask_parts
+
+    flags = {
+        "output": output, "masks": mask_parts(mask_kinds), "size": size, "count": count,
+        "seed": seed, "preview": preview or None,
+    }  # fmt: skip
+    settings = build(MaskSettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.data.mask_sets import show, write_masks
+
+    facts = write_masks(settings)
+    if as_json:
+        _print_json(facts)
+    else:
+        typer.echo(show(facts))
+        typer.echo(f"{output / 'sheet.png'} shows the first of them")
+        if not settings.preview:
+            typer.echo(f"train with them: inpaint train FOLDER --masks {output / 'masks'}")
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ class TrainSettings(_Settings):
     steps: int | None = Field(None, ge=1, description="number of optimiser steps")
     minutes: float | None = Field(None, gt=0, description="or: time, reading and validation too")
     batch: int = Field(32, ge=1, description="pictures a step, over all devices")
-    seed: int = Field(0, ge=0, description="of weights, picture order, masks and flips")
+    seed: int = Field(0, ge=0, description="of weights, picture order, masks and augmentation")
     devices: int = Field(1, ge=1, description="processes on CPU, or accelerators")
     precision: Annotated[str, AfterValidator(_known_precision)] = Field(
         "32-true", description="or bf16-mixed, 16-mixed where the device is good at it"
@@ -107,8 +107,12 @@ class TrainSettings(_Settings):
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     hole_weight: float = Field(6.0, ge=0, description="weight of L1 in the hole")
     known_weight: float = Field(1.0, ge=0, description="weight of L1 outside it")
-    flip: bool = Field(True, description="mirror half of the pictures")
-    workers: int | None = Field(None, ge=0, description="none: 0 if the pictures fit into memory")
+    augment: Part = Field(Part(name="flip"), description="how pictures vary: a preset, and its changes")
+    cache: Literal["auto", "memory", "disk", "off"] = Field(
+        "auto", description="where decoded pictures are kept"
+    )
+    cache_dir: Path | None = Field(None, description="folder of cache files; none: the user's cache")
+    workers: int | None = Field(None, ge=0, description="none: 0 if decoded pictures are kept")
     max_bad: float = Field(0.1, ge=0, le=1, description="share of bad pictures that is borne")
     validate_every: int = Field(250, ge=1, description="steps between validations and saves")
     validation_pictures: int = Field(500, ge=1, description="at most so many are used for it")
@@ -154,6 +158,28 @@ class PrepareSettings(_Settings):
     folds: int = Field(5, ge=2, le=100, description="folds inside train and val, for k-fold")
     keep: list[str] = Field(default_factory=list, description="findings taken in all the same")
     leave_out: list[str] = Field(default_factory=list, description="other findings to leave out")
+    size: int = Field(128, ge=8, description="of the preview: side in pixels")
+    augment: Part = Field(Part(name="flip"), description="of the preview: as in training")
+    masks: Annotated[list[Part], BeforeValidator(_as_parts)] = Field(
+        default_factory=lambda: [Part(name="rectangles")],
+        min_length=1,
+        description="of the preview: as in training",
+    )
+
+
+class MaskSettings(_Settings):
+    """Settings of `inpaint masks`."""
+
+    output: Path = Field(description="folder to write, new or empty")
+    masks: Annotated[list[Part], BeforeValidator(_as_parts)] = Field(
+        default_factory=lambda: [Part(name="rectangles")],
+        min_length=1,
+        description="mask kinds to draw, mixed by their `weight`",
+    )
+    size: int = Field(256, ge=8, description="side of a mask in pixels")
+    count: int = Field(100, ge=1, le=100_000, description="number of masks")
+    seed: int = Field(0, ge=0, description="of all masks; the same seed draws the same ones")
+    preview: bool = Field(False, description="write only the sheet")
 
 
 SettingsT = TypeVar("SettingsT", bound=_Settings)

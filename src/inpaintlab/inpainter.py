@@ -19,21 +19,10 @@ from torch import Tensor
 
 from inpaintlab.checkpoints import ModelCard, Run, load_model
 from inpaintlab.errors import ImageError, MaskError, OutputError
-from inpaintlab.images import (
-    Picture,
-    check_image,
-    composite,
-    from_array,
-    from_pillow,
-    from_rgb,
-    load,
-    pad_to_multiple,
-    save,
-    to_pillow,
-    to_rgb,
-)
+from inpaintlab.images import Picture, from_array, from_pillow, from_rgb, load, save, to_pillow, to_rgb
 from inpaintlab.masks import check_mask, check_ratio, load_mask, looks_inverted
 from inpaintlab.networks import Network
+from inpaintlab.tensors import check_image, composite, pad_to_multiple
 
 AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
 Array = npt.NDArray[np.uint8]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from inpaintlab import masks
-from inpaintlab.data import loading
+from inpaintlab.data.augment import create
 from inpaintlab.data.loading import (
     DrawBatches,
     Draws,
@@ -18,9 +18,11 @@ from inpaintlab.errors import DataError
 from tests.conftest import save_portraits
 
 
-def draws(count=12, size=16, seed=0, flip=True):
-    pictures = Pictures(open_source(f"samples:{count}"), range(count), size, "training")
-    return Draws(pictures, masks.create([{"name": "rectangles"}]), seed, flip)
+def draws(count=12, size=16, seed=0, augment="flip", **options):
+    augmentation = create(augment)
+    options["stored"] = augmentation.stored_size(size)
+    pictures = Pictures(open_source(f"samples:{count}"), range(count), size, "training", **options)
+    return Draws(pictures, masks.create([{"name": "rectangles"}]), seed, augmentation)
 
 
 def stream(source, workers, batches=6, start=0):
@@ -28,21 +30,34 @@ def stream(source, workers, batches=6, start=0):
     return list(itertools.islice(training_batches(source, numbers, workers), batches))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_same_stream_for_any_number_of_workers(workers):
-    source = draws()
-    pairs = zip(stream(source, 0), stream(source, workers), strict=True)
-    for (image, mask), (other_image, other_mask) in pairs:
+def assert_same(batches, others):
+    for (image, mask), (other_image, other_mask) in zip(batches, others, strict=True):
         assert torch.equal(image, other_image)
         assert torch.equal(mask, other_mask)
 
 
+@pytest.mark.parametrize("augment", ["flip", "strong"])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_same_stream_for_any_number_of_workers(workers, augment):
+    source = draws(augment=augment)
+    assert_same(stream(source, 0), stream(source, workers))
+
+
+def test_two_workers_over_two_epochs_repeat_no_draw():
+    """Twelve pictures twice over, batches of four: nothing that is drawn comes a second time."""
+    source = draws(augment="strong")
+    two = stream(source, 2, 6)
+    assert_same(stream(source, 0, 6), two)
+    images, holes = (torch.cat(parts) for parts in zip(*two, strict=True))
+    assert len({image.numpy().tobytes() for image in images}) == 24
+    assert len({hole.numpy().tobytes() for hole in holes}) >= 23
+    numbers = {source[draw].numbers.tobytes() for draw in range(24)}
+    assert len(numbers) == 24
+
+
 def test_resuming_goes_on_in_the_stream():
-    source = draws()
-    whole, rest = stream(source, 0, 6), stream(source, 0, 2, start=4)
-    assert all(
-        torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(whole[4:], rest, strict=True)
-    )
+    source = draws(augment="medium")
+    assert_same(stream(source, 0, 6)[4:], stream(source, 0, 2, start=4))
 
 
 def test_devices_share_a_batch():
@@ -53,8 +68,8 @@ def test_devices_share_a_batch():
 
 
 def test_every_picture_once_an_epoch_in_another_order():
-    source = draws(flip=False)
-    epochs = [[source[12 * epoch + place][0].tobytes() for place in range(12)] for epoch in range(2)]
+    source = draws(augment="none")
+    epochs = [[source[12 * epoch + place].window.tobytes() for place in range(12)] for epoch in range(2)]
     assert set(epochs[0]) == set(epochs[1])
     assert len(set(epochs[0])) == 12
     assert epochs[0] != epochs[1]
@@ -64,10 +79,10 @@ def test_every_sample_draws_its_own_mask_and_flip():
     """One mask for a batch, or one flip, is a classic: here the same picture never repeats."""
     source = draws(count=1)
     seen = [source[index] for index in range(64)]
-    assert len({mask.tobytes() for _, mask in seen}) > 50
-    assert len({image.tobytes() for image, _ in seen}) == 2
+    assert len({sample.mask.tobytes() for sample in seen}) > 50
+    assert len({image.numpy().tobytes() for image in source.collate(seen)[0]}) == 2
     other = draws(count=1, seed=1)
-    assert any(not np.array_equal(seen[i][1], other[i][1]) for i in range(4))
+    assert any(not np.array_equal(seen[i].mask, other[i].mask) for i in range(4))
 
 
 def test_crops_of_long_pictures_move(tmp_path):
@@ -79,11 +94,11 @@ def test_crops_of_long_pictures_move(tmp_path):
         tmp_path / "long.png"
     )
     pictures = Pictures(open_source(str(tmp_path)), [0], 16, "training")
-    source = Draws(pictures, masks.create([{"name": "rectangles"}]), 0, False)
+    source = Draws(pictures, masks.create([{"name": "rectangles"}]), 0, create("none"))
     assert pictures[0].shape == (16, 32, 3)
-    crops = {source[index][0].tobytes() for index in range(60)}
+    crops = {source[index].window.tobytes() for index in range(60)}
     assert len(crops) > 10
-    assert all(source[index][0].shape == (16, 16, 3) for index in range(5))
+    assert all(source[index].window.shape == (16, 16, 3) for index in range(5))
     assert np.array_equal(pictures.square(0), pictures[0][:, 8:24])
 
 
@@ -94,15 +109,6 @@ def test_values_and_shapes():
     assert image.is_contiguous(memory_format=torch.channels_last)
     assert 0.2 < image.mean() < 0.8
     assert set(mask.unique().tolist()) == {0.0, 1.0}
-
-
-def test_without_the_memory_pictures_are_read_again(monkeypatch):
-    kept = draws()
-    monkeypatch.setattr(loading, "CACHE_SHARE", 0.0)
-    read_again = draws()
-    assert kept.pictures.cached
-    assert not read_again.pictures.cached
-    assert np.array_equal(kept[5][0], read_again[5][0])
 
 
 def test_the_test_part_is_never_decoded(monkeypatch):

@@ -1,8 +1,10 @@
 """From a source to batches: pictures read once, and a stream of draws that any number of workers share.
 
-A *draw* is one sample of the training stream: a picture, its crop, its flip and its mask. Draw `d` is
-a function of (seed, d) alone. So the stream is the same for any number of workers and devices, and a
-resumed run goes on at draw `step × batch` without having to replay anything.
+A *draw* is one sample of the training stream: a picture, its window, all random numbers of its
+augmentation, and its mask. Draw `d` is a function of (seed, d) alone. So the stream is the same for any
+number of workers and devices, and a resumed run goes on at draw `step × batch` without having to replay
+anything. Where pictures stand in shards and fit nowhere else, `streaming` chooses which picture a draw
+gets; its random numbers and its mask stay those of the draw.
 """
 
 import os
@@ -13,90 +15,175 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from inpaintlab.data.augment import NUMBERS, Augmentation, Batch, Sample, window_of
 from inpaintlab.data.sources import Source
 from inpaintlab.data.splits import Split, split
+from inpaintlab.data.storage import Bad as Bad
+from inpaintlab.data.storage import Cache, CachedPictures, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
-from inpaintlab.images import to_tensor
+from inpaintlab.images import shrink
 from inpaintlab.masks import Mixture, generator_for
-from inpaintlab.progress import bar
+from inpaintlab.progress import bar, say
+from inpaintlab.tensors import to_tensor
 
 Image = npt.NDArray[np.uint8]
-Batch = tuple[Tensor, Tensor]
 
-#: Share of the free memory that decoded pictures may take.
-CACHE_SHARE = 0.5
-
-
-@dataclass(frozen=True)
-class Bad:
-    """A picture that was passed over, and why."""
-
-    name: str
-    reason: str
+#: Pictures handed to a thread at a time, and blocks of them that are under way at most.
+_CHUNK, _AHEAD = 16, 256
+#: After so many pictures in a row that can no longer be read, the rest are not tried.
+TRIES = 100
+_WORDS: dict[Place, str] = {
+    "memory": "in memory",
+    "disk": "in a memory-mapped file",
+    "off": "read from files each time",
+}
 
 
 class Pictures:
-    """Pictures of one part of a split, with the shorter side at the training size.
+    """Pictures of one part of a split, with the shorter side at `stored` pixels, `size` by default.
 
-    Each is decoded once when this is built, so that nothing broken is met later; the decoded pictures
-    are kept where they fit into half of the free memory (`cached`), else read again when asked for.
-    Those that cannot be used are in `bad`.
+    Each is decoded once when this is built, so that nothing broken is met later, and kept in memory, in
+    a cache file or not at all, as `cache` says and as it fits (`storage` tells in words). A source that
+    says its pictures were `checked` is not read up front where they are not kept. A picture too small
+    for `stored` is kept at `size`; those that cannot be used at all are in `bad`. `hashes` are the
+    content hashes of all pictures of the source, if they are known already: they name the cache file.
+    Raises `DataError` and `OutputError` where a cache file was asked for and cannot be had.
     """
 
-    def __init__(self, source: Source, indices: Sequence[int], size: int, what: str) -> None:
-        self.source, self.size = source, size
-        # Pictures are rarely longer than twice their shorter side.
-        self.cached = len(indices) * size * size * 6 < CACHE_SHARE * psutil.virtual_memory().available
+    def __init__(
+        self,
+        source: Source,
+        indices: Sequence[int],
+        size: int,
+        what: str,
+        *,
+        stored: int | None = None,
+        cache: Cache = Cache(),  # noqa: B008 - frozen
+        hashes: Sequence[str] | None = None,
+    ) -> None:
+        self.source, self.size, self.stored = source, size, stored or size
+        self.place = cache.place(len(indices), self.stored)
         self.bad: list[Bad] = []
         self.indices: list[int] = []
-        self._kept: list[Image] = []
-        for index, result in zip(indices, self._read_all(indices, what), strict=True):
-            if isinstance(result, Bad):
-                self.bad.append(result)
-                continue
-            self.indices.append(index)
-            if result is not None:
-                self._kept.append(result)
+        self._kept: Sequence[Image] | None = None
+        self._lost: set[int] = set()
+        if self.place == "disk":
+            self._open_cache(indices, what, cache, hashes)
+        elif self.place == "off" and getattr(source, "checked", False):
+            self.indices = list(indices)
+        else:
+            self._keep(indices, what)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, position: int) -> Image:
-        """Return RGB uint8 `[H, W, 3]`."""
-        if self.cached:
-            return self._kept[position]
-        return self.source.read(self.indices[position], self.size)
+        """Return RGB uint8 `[H, W, 3]`; raises `ImageError` for a file that was lost meanwhile."""
+        return self._read(self.indices[position]) if self._kept is None else self._kept[position]
+
+    @property
+    def cached(self) -> bool:
+        """Whether pictures are kept decoded."""
+        return self._kept is not None
+
+    @property
+    def storage(self) -> str:
+        """Where pictures are kept, in words."""
+        return _WORDS[self.place]
+
+    def any_near(self, position: int) -> Image:
+        """Return a picture, or the next one that can be read if its file was lost meanwhile.
+
+        Says so once for each lost picture. Raises `DataError` when a hundred in a row are lost.
+        """
+        for other in range(position, position + min(TRIES, len(self))):
+            try:
+                return self[other % len(self)]
+            except ImageError as error:
+                reason = self.lose(other % len(self), error)
+        raise DataError(f"the pictures can no longer be read: {reason}")
+
+    def lose(self, position: int, error: ImageError) -> str:
+        """Say, once, that a picture can no longer be read; return why."""
+        if position not in self._lost:
+            self._lost.add(position)
+            say(f"{error}; another picture takes its place")
+        return str(error)
 
     def square(self, position: int) -> Image:
         """Return the middle square, `[size, size, 3]`: what validation and evaluation use."""
         image = self[position]
-        top, left = ((side - self.size) // 2 for side in image.shape[:2])
-        return image[top : top + self.size, left : left + self.size]
+        side = min(image.shape[:2])
+        top, left = ((length - side) // 2 for length in image.shape[:2])
+        square = image[top : top + side, left : left + side]
+        return square if side == self.size else shrink(square, self.size)
 
     def squares(self, start: int, stop: int) -> Tensor:
         """Return middle squares as a tensor `[B, 3, size, size]` in [0, 1]."""
         return to_tensor(np.stack([self.square(position) for position in range(start, stop)]))
 
-    def _read_all(self, indices: Sequence[int], what: str) -> Iterator["Image | Bad | None"]:
+    def _keep(self, indices: Sequence[int], what: str) -> None:
+        kept: list[Image] = []
+        for index, result in zip(indices, self._read_all(indices, what), strict=True):
+            if isinstance(result, Bad):
+                self.bad.append(result)
+                continue
+            self.indices.append(index)
+            if self.place == "memory":
+                kept.append(result)
+        self._kept = kept if self.place == "memory" else None
+
+    def _open_cache(
+        self, indices: Sequence[int], what: str, cache: Cache, hashes: Sequence[str] | None
+    ) -> None:
+        content = (hashes[index] if hashes else self.source.content_hash(index) for index in indices)
+        path = cache.file(content, self.stored, self.size)
+        kept = open_cache(path)
+        if kept is None:
+            write_cache(path, self._read_all(indices, what))
+            kept = CachedPictures(path)
+        self.indices = [indices[place] for place in kept.kept]
+        self.bad = [Bad(self.source.names[indices[place]], reason) for place, reason in kept.bad]
+        self._kept = kept
+
+    def _read_all(self, indices: Sequence[int], what: str) -> Iterator[Image | Bad]:
+        """Read pictures in threads, in order, and not more ahead than a few thousand."""
+        blocks = [indices[start : start + _CHUNK] for start in range(0, len(indices), _CHUNK)]
         with (
             ThreadPoolExecutor(os.cpu_count()) as pool,
             bar(f"reading {what} pictures", len(indices)) as advance,
         ):
-            for result in pool.map(self._try_read, indices):
-                advance()
-                yield result
+            for start in range(0, len(blocks), _AHEAD):
+                for results in pool.map(self._try_read, blocks[start : start + _AHEAD]):
+                    for result in results:
+                        advance()
+                        yield result
 
-    def _try_read(self, index: int) -> "Image | Bad | None":
-        try:
-            image = self.source.read(index, self.size)
-        except ImageError as error:
-            return Bad(self.source.names[index], str(error))
-        return image if self.cached else None
+    def _try_read(self, indices: Sequence[int]) -> list[Image | Bad]:
+        results: list[Image | Bad] = []
+        for index in indices:
+            try:
+                results.append(self._read(index))
+            except ImageError as error:
+                results.append(Bad(self.source.names[index], str(error)))
+        return results
+
+    def _read(self, index: int) -> Image:
+        return at_stored_size(lambda size: self.source.read(index, size), self.stored, self.size)
+
+
+def at_stored_size(read: Callable[[int], Image], stored: int, size: int) -> Image:
+    """Read a picture at the size it is stored with, or at the training size if it is too small."""
+    try:
+        return read(stored)
+    except ImageError as error:
+        if error.finding != "small" or stored == size:
+            raise
+    return read(size)
 
 
 @dataclass(frozen=True)
@@ -125,16 +212,24 @@ def hash_all(source: Source) -> list[str]:
     return hashes
 
 
-def open_training_data(source: Source, size: int, max_bad: float) -> TrainingData:
+def open_training_data(
+    source: Source,
+    size: int,
+    max_bad: float,
+    *,
+    stored: int | None = None,
+    cache: Cache = Cache(),  # noqa: B008 - frozen
+) -> TrainingData:
     """Split a source and read its train and val pictures; the test part is not even decoded.
 
+    Those to train on are kept with the shorter side at `stored`, those to validate with at `size`.
     Raises `DataError` when more than the share `max_bad` of the pictures cannot be used, or none is
     left to train on.
     """
     hashes = hash_all(source)
     parts = source.settled or split(hashes)
-    train = Pictures(source, parts.train, size, "training")
-    val = Pictures(source, parts.val, size, "validation")
+    train = Pictures(source, parts.train, size, "training", stored=stored, cache=cache, hashes=hashes)
+    val = Pictures(source, parts.val, size, "validation", cache=cache, hashes=hashes)
     check_bad(train.bad + val.bad, len(parts.train) + len(parts.val), max_bad)
     if not len(train) or not len(val):
         raise DataError("no usable picture is left to train on or to validate with")
@@ -150,36 +245,50 @@ def check_bad(bad: Sequence[Bad], total: int, max_bad: float) -> None:
         )
 
 
-class Draws(Dataset[tuple[Image, Image]]):
-    """Training samples by draw number: a crop `[size, size, 3]` and its mask `[size, size]`, uint8."""
+class Draws(Dataset[Sample]):
+    """Training samples by draw number.
 
-    def __init__(self, pictures: Pictures, masks: Mixture, seed: int, flip: bool) -> None:
-        self.pictures, self.masks, self.seed, self.flip = pictures, masks, seed, flip
+    The generator of draw `d` depends on (seed, 1, d); it first gives the numbers of the augmentation,
+    in the order of `augment.NUMBERS`, and then the mask.
+    """
+
+    def __init__(
+        self, pictures: Pictures, masks: Mixture, seed: int, augmentation: Augmentation
+    ) -> None:
+        self.pictures, self.masks, self.seed, self.augmentation = pictures, masks, seed, augmentation
         # One permutation of the pictures for each epoch; a batch can lie across two.
-        self._order: Callable[[int], list[int]] = lru_cache(2)(self._permutation)
+        self._order: Callable[[int], npt.NDArray[np.int64]] = lru_cache(2)(self._permutation)
 
-    def __getitem__(self, draw: int) -> tuple[Image, Image]:
-        """Return picture and mask of a draw."""
+    def __getitem__(self, draw: int) -> Sample:
+        """Return the sample of a draw, its picture not yet augmented."""
         epoch, place = divmod(draw, len(self.pictures))
-        generator = generator_for(self.seed, 1, draw)
-        image = self._crop(self.pictures[self._order(epoch)[place]], generator)
-        if self.flip and bool(torch.rand((), generator=generator) < 0.5):
-            image = image[:, ::-1]
-        size = self.pictures.size
-        return image, self.masks.draw(size, size, generator)
+        return self.sample(self.pictures.any_near(int(self._order(epoch)[place])), draw)
 
-    def _permutation(self, epoch: int) -> list[int]:
+    def sample(self, image: Image, draw: int) -> Sample:
+        """Return what a draw makes of a picture as it is stored."""
+        generator, size = self.generator(draw), self.pictures.size
+        numbers = torch.rand(len(NUMBERS), generator=generator).numpy()
+        window, side = window_of(image, self.pictures.stored, numbers)
+        mask = self.masks.draw(size, size, generator)
+        return Sample(window, side, self.augmentation.turned(mask, numbers), numbers)
+
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        """Augment and stack samples: images `[B, 3, H, W]` in [0, 1] and masks `[B, 1, H, W]`."""
+        masks = torch.from_numpy(np.stack([sample.mask for sample in samples]))
+        return self.augmentation.apply(samples, self.pictures.size), masks[:, None].float()
+
+    def generator(self, draw: int) -> torch.Generator:
+        """Return the generator of one draw."""
+        return generator_for(self.seed, 1, draw)
+
+    def blank(self) -> Image:
+        """Return a picture of noise, as large as pictures are stored."""
+        side = self.pictures.stored
+        return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+
+    def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
         generator = generator_for(self.seed, 0, epoch)
-        order: list[int] = torch.randperm(len(self.pictures), generator=generator).tolist()
-        return order
-
-    def _crop(self, image: Image, generator: torch.Generator) -> Image:
-        size = self.pictures.size
-        top, left = (
-            int(torch.randint(side - size + 1, (), generator=generator)) if side > size else 0
-            for side in image.shape[:2]
-        )
-        return image[top : top + size, left : left + size]
+        return torch.randperm(len(self.pictures), generator=generator).numpy()
 
 
 class DrawBatches(Sampler[list[int]]):
@@ -200,20 +309,18 @@ class DrawBatches(Sampler[list[int]]):
             step += 1
 
 
-def collate(samples: Sequence[tuple[Image, Image]]) -> Batch:
-    """Stack samples to an image `[B, 3, H, W]` in [0, 1] and a mask `[B, 1, H, W]` of 0 and 1."""
-    images = to_tensor(np.stack([image for image, _ in samples]))
-    masks = torch.from_numpy(np.stack([mask for _, mask in samples]))
-    return images, masks[:, None].float()
-
-
 def training_batches(draws: Draws, batches: DrawBatches, workers: int | None) -> Iterator[Batch]:
-    """Return an endless stream of batches.
+    """Return an endless stream of batches; shards that are not kept decoded are read forward.
 
-    `workers` None chooses: none for cached pictures, which take less time than handing them from a
-    process to another; otherwise one for each processor, eight at most.
+    `workers` None chooses: none for pictures that are kept decoded, which take less time than handing
+    them from a process to another; otherwise one for each processor, eight at most.
     """
+    pictures = draws.pictures
     if workers is None:
-        workers = 0 if draws.pictures.cached else min(8, os.cpu_count() or 1)
-    loader = DataLoader(draws, batch_sampler=batches, collate_fn=collate, num_workers=workers)
+        workers = 0 if pictures.cached else min(8, os.cpu_count() or 1)
+    if not pictures.cached and hasattr(pictures.source, "shards"):
+        from inpaintlab.data.streaming import ShardStream  # it builds on this module
+
+        return iter(DataLoader(ShardStream(draws, batches), batch_size=None, num_workers=workers))
+    loader = DataLoader(draws, batch_sampler=batches, collate_fn=draws.collate, num_workers=workers)
     return iter(loader)

@@ -21,11 +21,11 @@ from inpaintlab.data.splits import split
 from inpaintlab.errors import DataError
 from inpaintlab.evaluation.baselines import BASELINES
 from inpaintlab.evaluation.report import write_report
-from inpaintlab.images import composite, to_arrays, to_tensor
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.masks import FrozenMasks, Mixture, ratio_bin
 from inpaintlab.metrics import METRICS
 from inpaintlab.progress import bar, say
+from inpaintlab.tensors import composite, to_arrays, to_tensor
 from inpaintlab.training.validation import MASK_SEED, Validation
 
 Array = npt.NDArray[np.uint8]

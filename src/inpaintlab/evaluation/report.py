@@ -9,11 +9,11 @@ import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from PIL import Image
 
 from inpaintlab.checkpoints import Run
 from inpaintlab.evaluation.table import COLUMNS, caption, rows
 from inpaintlab.files import write_atomically
+from inpaintlab.images import encode_png
 from inpaintlab.training.record import read_log
 
 Array = npt.NDArray[np.uint8]
@@ -70,13 +70,6 @@ def example_grid(examples: dict[str, Array]) -> Array:
     methods, count, height, width, channels = cells.shape
     grid = cells.transpose(0, 2, 1, 3, 4).reshape(methods * height, count * width, channels)
     return np.pad(grid, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
-
-
-def encode_png(image: Array) -> bytes:
-    """Return the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def training_curves(run: Run, result: dict[str, Any]) -> str:

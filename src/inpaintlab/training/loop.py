@@ -28,6 +28,8 @@ from inpaintlab.checkpoints import (
     write_json,
 )
 from inpaintlab.configs import Part, TrainSettings, build, dump
+from inpaintlab.data import augment
+from inpaintlab.data.augment import Augmentation
 from inpaintlab.data.loading import (
     DrawBatches,
     Draws,
@@ -36,12 +38,13 @@ from inpaintlab.data.loading import (
     training_batches,
 )
 from inpaintlab.data.sources import open_source
+from inpaintlab.data.storage import Cache
 from inpaintlab.errors import RunError, SettingError
 from inpaintlab.files import write_atomically
-from inpaintlab.images import check_image
 from inpaintlab.masks import FrozenMasks, check_mask
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
+from inpaintlab.tensors import check_image
 from inpaintlab.training.memory import check_memory, free_bytes
 from inpaintlab.training.objectives import Reconstruction
 from inpaintlab.training.record import Recorder
@@ -132,10 +135,11 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainResult:
 
 
 def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
-    """Fill in what depends on the machine, and every argument of network and masks."""
+    """Fill in what depends on the machine, and every argument of network, masks and augmentation."""
     budget = settings.minutes if settings.minutes or settings.steps else DEFAULT_MINUTES
     network = networks.resolve(settings.network.name, settings.network.arguments)
     parts = [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks]
+    augmentation = augment.resolve(settings.augment.name, settings.augment.arguments)
     is_folder = not settings.data.startswith("samples:")
     return settings.model_copy(
         update={
@@ -144,6 +148,7 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
             "minutes": budget,
             "network": Part(name=settings.network.name, **network),
             "masks": parts,
+            "augment": Part(name=settings.augment.name, **augmentation),
         }
     )
 
@@ -156,6 +161,7 @@ class _Session:
     settings: TrainSettings
     fabric: Fabric
     data: TrainingData
+    augmentation: Augmentation
     validation: Validation
     objective: Reconstruction
     state: _State
@@ -187,8 +193,14 @@ def _prepare(
     run: Run, settings: TrainSettings, network: Network, fabric: Fabric, budget: Budget
 ) -> _Session:
     assert settings.size is not None  # resolved
-    source = open_source(settings.data, settings.fold)
-    data = open_training_data(source, settings.size, settings.max_bad)
+    augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
+    data = open_training_data(
+        open_source(settings.data, settings.fold),
+        settings.size,
+        settings.max_bad,
+        stored=augmentation.stored_size(settings.size),
+        cache=Cache(settings.cache, settings.cache_dir),
+    )
     mixture = masks.create([part.model_dump() for part in settings.masks])
     frozen_count = min(len(data.val), settings.validation_pictures)
     frozen = FrozenMasks(mixture, settings.size, frozen_count, MASK_SEED)
@@ -207,6 +219,7 @@ def _prepare(
         settings=settings,
         fabric=fabric,
         data=data,
+        augmentation=augmentation,
         validation=Validation(data.val, frozen, settings.batch),
         objective=Reconstruction(settings.hole_weight, settings.known_weight),
         state=state,
@@ -275,7 +288,7 @@ def _step(
 def _batches(session: _Session) -> Iterator[tuple[Tensor, Tensor]]:
     settings, fabric = session.settings, session.fabric
     mixture = session.validation.masks.mixture
-    draws = Draws(session.data.train, mixture, settings.seed, settings.flip)
+    draws = Draws(session.data.train, mixture, settings.seed, session.augmentation)
     start, rank, world = session.state.step, fabric.global_rank, fabric.world_size
     return training_batches(draws, DrawBatches(settings.batch, start, rank, world), settings.workers)
 
@@ -344,6 +357,7 @@ def _check_before_reading(network: Network, settings: TrainSettings, fabric: Fab
     assert settings.size is not None  # resolved
     open_source(settings.data, settings.fold)
     masks.create([part.model_dump() for part in settings.masks])
+    augment.create(settings.augment.name, **settings.augment.arguments)
     network.check_size(settings.size, settings.size)
     batch = settings.batch // settings.devices
     check_memory(network, settings.size, batch, free_bytes(fabric.device))
@@ -369,10 +383,9 @@ def _write_data(session: _Session) -> None:
     if before and before["split_hash"] != data.split.hash:
         say("the pictures are not the ones this run began with: it goes on with those of today")
     write_json(run.data, facts)
-    kept = "in memory" if data.train.cached else "read again for each step: they do not fit into memory"
     say(
         f"{facts['train']} pictures to train on, {facts['val']} to validate with, "
-        f"{facts['test']} set aside for the test ({kept})"
+        f"{facts['test']} set aside for the test (pictures {data.train.storage})"
     )
     if data.bad:
         say(f"{len(data.bad)} pictures passed over, first {data.bad[0].reason}; all are in {run.data}")

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from inpaintlab.data.loading import Pictures
-from inpaintlab.images import composite
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
+from inpaintlab.tensors import composite
 from inpaintlab.training.objectives import Reconstruction
 
 #: Seed of the frozen masks. It is not the run's: runs with other seeds are compared on the same holes.

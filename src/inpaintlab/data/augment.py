@@ -1,0 +1,397 @@
+"""Augmentation: how a training picture varies from one draw to the next.
+
+Every draw has numbers of its own, uniform in [0, 1), one for each name in `NUMBERS` and in that order.
+They come with the sample and are turned into parameters for the whole batch at once, so that a batch
+costs a few tensor operations and no two samples share anything. The order is: window and mirror (plain
+slices of the stored picture), rotation and zoom (one affine sampling), brightness, contrast,
+saturation, hue, blur, JPEG. The operations give what those of torchvision's `transforms.v2` give, which
+take one set of parameters a call.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from inpaintlab.configs import resolve_arguments
+from inpaintlab.errors import DataError, SettingError, near_miss
+from inpaintlab.tensors import to_arrays, to_tensor
+
+Image = npt.NDArray[np.uint8]
+Batch = tuple[Tensor, Tensor]
+
+#: What a draw draws for its picture and its mask, in this order, before the mask itself.
+NUMBERS = (
+    *("window", "mirror", "rotate", "zoom", "across", "down"),
+    *("brightness", "contrast", "saturation", "hue"),
+    *("blur", "sigma", "jpeg", "quality", "turn", "mask_mirror"),
+)
+_PLACE = {name: place for place, name in enumerate(NUMBERS)}
+#: BT.601 luma as torchvision rounds it.
+_LUMA = (0.2989, 0.587, 0.114)
+#: Chance that samples are alike without anything being broken, above which nothing is concluded.
+_DOUBT = 1e-6
+
+
+class Sample(NamedTuple):
+    """One draw before its picture is augmented.
+
+    `window` is uint8 `[S, S, 3]` of the stored picture, `side` the part of it in the middle that is no
+    mirrored border, `mask` uint8 `[size, size]`, and `numbers` are uniform, float32, as in `NUMBERS`.
+    """
+
+    window: Image
+    side: int
+    mask: Image
+    numbers: npt.NDArray[np.float32]
+
+
+class Drawn(Protocol):
+    """What draws samples: `inpaintlab.data.loading.Draws`."""
+
+    augmentation: "Augmentation"
+
+    def __getitem__(self, draw: int) -> Sample:
+        """Return the sample of a draw."""
+        ...
+
+    def sample(self, image: Image, draw: int) -> Sample:
+        """Return what a draw makes of this picture."""
+        ...
+
+    def collate(self, samples: Sequence[Sample]) -> Batch:
+        """Return images `[B, 3, H, W]` in [0, 1] and masks `[B, 1, H, W]`."""
+        ...
+
+    def blank(self) -> Image:
+        """Return a picture of noise, as large as pictures are stored."""
+        ...
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How pictures and masks vary; every default leaves them as they are.
+
+    `flip` is the probability of a mirror image, `rotate` the largest angle in degrees either way, and
+    `zoom` (1 to 4) the side of the largest crop over the smallest: pictures are stored that much larger,
+    so that zooming in never enlarges. `brightness`, `contrast` and `saturation` draw factors from
+    [1 - x, 1 + x] with x up to 1; `hue` turns the colour circle by up to x ≤ 0.5 of it. `blur` is the
+    largest sigma of a Gaussian in pixels of the training size (up to 2; 0: never), `jpeg` the lowest
+    quality (up to 100; 0: never), each with its probability. `turn_masks` mirrors masks and turns them
+    by quarters, drawn apart from the picture. Raises `SettingError` for a value out of range.
+    """
+
+    flip: float = 0.0
+    rotate: float = 0.0
+    zoom: float = 1.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    saturation: float = 0.0
+    hue: float = 0.0
+    blur: float = 0.0
+    blur_probability: float = 0.2
+    jpeg: int = 0
+    jpeg_probability: float = 0.3
+    turn_masks: bool = False
+
+    def __post_init__(self) -> None:
+        limits = {"rotate": (0, 180), "zoom": (1, 4), "hue": (0, 0.5), "blur": (0, 2), "jpeg": (0, 100)}
+        for name, value in vars(self).items():
+            low, high = limits.get(name, (0, 1))
+            if not isinstance(value, int | float) or not low <= value <= high:
+                raise SettingError(f"augment.{name} must be {low:g} to {high:g}, got {value!r}")
+
+    def stored_size(self, size: int) -> int:
+        """Return the shorter side, in pixels, that pictures are stored with.
+
+        >>> Augmentation(zoom=1.25).stored_size(65)
+        82
+        """
+        return math.ceil(size * self.zoom)
+
+    @property
+    def moves(self) -> bool:
+        """Whether pictures are rotated or zoomed, and not only cut and mirrored."""
+        return self.rotate > 0 or self.zoom > 1
+
+    @property
+    def recolours(self) -> bool:
+        """Whether the colours of every sample change."""
+        return max(self.brightness, self.contrast, self.saturation, self.hue) > 0
+
+    def apply(self, samples: Sequence[Sample], size: int) -> Tensor:
+        """Return the augmented pictures of samples: float32 `[B, 3, size, size]` in [0, 1]."""
+        numbers = np.stack([sample.numbers for sample in samples])
+        mirrored = numbers[:, _PLACE["mirror"]] < self.flip
+        windows = np.stack(
+            [s.window[:, ::-1] if m else s.window for s, m in zip(samples, mirrored, strict=True)]
+        )
+        images, draws = to_tensor(windows), torch.from_numpy(numbers)
+        if self.moves:
+            images = self._move(images, [sample.side for sample in samples], draws, size)
+        if self.recolours:
+            images = self._recolour(images.contiguous(), draws)
+        if self.blur:
+            self._blur_some(images, draws)
+        if self.jpeg:
+            self._compress_some(images, draws)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def turned(self, mask: Image, numbers: npt.NDArray[np.float32]) -> Image:
+        """Return a mask mirrored and turned as its numbers say, if masks are to be turned."""
+        if not self.turn_masks:
+            return mask
+        mask = np.rot90(mask, int(4 * numbers[_PLACE["turn"]]))
+        return np.ascontiguousarray(mask[:, ::-1] if numbers[_PLACE["mask_mirror"]] < 0.5 else mask)
+
+    def _move(self, images: Tensor, sides: Sequence[int], numbers: Tensor, size: int) -> Tensor:
+        window, whole = images.shape[-1], torch.tensor(sides, dtype=torch.float32)
+        crop = size + _numbers(numbers, "zoom") * (whole - size)
+        angles = self.rotate * _swing(numbers, "rotate")
+        # A turned square reaches further; where there is room it is kept off the mirrored border.
+        radians = torch.deg2rad(angles)
+        room = (whole - crop * (radians.cos().abs() + radians.sin().abs())).clamp_min_(0)
+        centres = [window / 2 + (_numbers(numbers, way) - 0.5) * room for way in ("across", "down")]
+        return cut_turned(images, angles, crop, torch.stack(centres, 1), size)
+
+    def _recolour(self, images: Tensor, numbers: Tensor) -> Tensor:
+        if self.brightness:
+            adjust_brightness(images, 1 + self.brightness * _swing(numbers, "brightness"))
+        if self.contrast:
+            adjust_contrast(images, 1 + self.contrast * _swing(numbers, "contrast"))
+        if self.saturation:
+            adjust_saturation(images, 1 + self.saturation * _swing(numbers, "saturation"))
+        return adjust_hue(images, self.hue * _swing(numbers, "hue")) if self.hue else images
+
+    def _blur_some(self, images: Tensor, numbers: Tensor) -> None:
+        some = (_numbers(numbers, "blur") < self.blur_probability).nonzero()[:, 0]
+        if len(some):
+            sigmas = (self.blur * _numbers(numbers, "sigma")[some]).clamp_min(0.1)
+            images[some] = gaussian_blur(images[some], sigmas, 2 * math.ceil(3 * self.blur) + 1)
+
+    def _compress_some(self, images: Tensor, numbers: Tensor) -> None:
+        some = (_numbers(numbers, "jpeg") < self.jpeg_probability).nonzero()[:, 0]
+        if len(some):
+            best = 101 - self.jpeg  # qualities from the lowest to 100, all equally likely
+            qualities = (self.jpeg + best * _numbers(numbers, "quality")[some]).int()
+            images[some] = compress(images[some], qualities.tolist())
+
+
+_LIGHT = {"flip": 0.5, "rotate": 5, "zoom": 1.15, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1}
+_MEDIUM = {
+    **{"flip": 0.5, "rotate": 10, "zoom": 1.3, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
+    **{"hue": 0.02, "blur": 0.6, "blur_probability": 0.1, "jpeg": 60, "jpeg_probability": 0.2},
+}
+_STRONG = {
+    **{"flip": 0.5, "rotate": 20, "zoom": 1.5, "brightness": 0.25, "contrast": 0.25, "saturation": 0.4},
+    **{"hue": 0.05, "blur": 1.0, "blur_probability": 0.2, "jpeg": 40, "jpeg_probability": 0.3},
+}
+#: Arguments by name. `flip` is the default: mirror half, cut at random along the longer side.
+PRESETS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "flip": {"flip": 0.5},
+    "light": _LIGHT | {"turn_masks": True},
+    "medium": _MEDIUM | {"turn_masks": True},
+    "strong": _STRONG | {"turn_masks": True},
+}
+
+
+def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all arguments of a preset, the given ones in place of its own.
+
+    Raises `SettingError` for an unknown preset or argument, with the nearest known name.
+
+    >>> resolve("light", {"rotate": 8})["rotate"], resolve("light", {})["zoom"]
+    (8, 1.15)
+    """
+    if name not in PRESETS:
+        raise SettingError(f"unknown augmentation {name!r}{near_miss(name, PRESETS)}")
+    return resolve_arguments(Augmentation, PRESETS[name] | dict(arguments), f"augmentation {name!r}")
+
+
+def create(name: str, **arguments: Any) -> Augmentation:
+    """Build an augmentation by the name of a preset, with single arguments changed.
+
+    >>> create("medium", hue=0).rotate
+    10
+    """
+    return Augmentation(**resolve(name, arguments))
+
+
+def window_of(image: Image, window: int, numbers: npt.NDArray[np.float32]) -> tuple[Image, int]:
+    """Cut a square window at the drawn place along the longer side; return it and its own part.
+
+    A picture whose shorter side is less than the window is mirrored at its border; the second value
+    is the side of the picture's part in the middle.
+    """
+    side = min(window, *image.shape[:2])
+    number = float(numbers[_PLACE["window"]])
+    top, left = (int(number * (length - side + 1)) for length in image.shape[:2])
+    part = image[top : top + side, left : left + side]
+    if side < window:
+        before = (window - side) // 2
+        after = window - side - before
+        part = np.asarray(cv2.copyMakeBorder(part, before, after, before, after, cv2.BORDER_REFLECT))
+    return part, side
+
+
+def cut_turned(images: Tensor, angles: Tensor, sides: Tensor, centres: Tensor, size: int) -> Tensor:
+    """Cut a turned square out of each image and bring it to `size` pixels, bilinearly.
+
+    `angles` `[B]` are degrees clockwise, `sides` `[B]` and `centres` `[B, 2]` (x, y from the left upper
+    corner) pixels. What lies outside is mirrored at the border.
+    """
+    length, radians = images.shape[-1], torch.deg2rad(angles)
+    scale = sides / size
+    cosine, sine = (scale * radians.cos())[:, None, None], (scale * radians.sin())[:, None, None]
+    steps = torch.arange(size) + 0.5 - size / 2
+    x, y = steps[None, None, :], steps[None, :, None]
+    across = cosine * x + sine * y + centres[:, 0, None, None]
+    down = cosine * y - sine * x + centres[:, 1, None, None]
+    grid = torch.stack([across, down], 3).mul_(2 / length).sub_(1)
+    return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
+    """Multiply each image of `[B, 3, H, W]` by its factor, in place."""
+    return images.mul_(factors[:, None, None, None]).clamp_(0, 1)
+
+
+def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
+    """Move each image away from (factor > 1) or towards its mean grey, in place."""
+    means = luma(images).mean((2, 3), keepdim=True)
+    factors = factors[:, None, None, None]
+    return images.mul_(factors).add_(means * (1 - factors)).clamp_(0, 1)
+
+
+def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
+    """Move each pixel away from (factor > 1) or towards its grey, in place."""
+    factors = factors[:, None, None, None]
+    grey = luma(images).mul_(1 - factors)
+    return images.mul_(factors).add_(grey).clamp_(0, 1)
+
+
+def adjust_hue(images: Tensor, shifts: Tensor) -> Tensor:
+    """Turn the hue of each image by its share of the colour circle, keeping value and chroma of HSV.
+
+    In sixths of the circle a channel lies `d` from its full hue, and is value minus chroma times
+    `d - 1` held to [0, 1].
+    """
+    red, green, blue = images.unbind(1)
+    value, low = torch.maximum(red, green), torch.minimum(red, green)
+    value, low = torch.maximum(value, blue), torch.minimum(low, blue)
+    chroma = value - low
+    per_chroma = 1 / chroma.clamp_min(1e-12)
+    is_red, is_green = value == red, value == green
+    difference = torch.where(is_red, green - blue, torch.where(is_green, blue - red, red - green))
+    sector = torch.where(is_red, 0.0, torch.where(is_green, 2.0, 4.0))
+    hue = difference.mul_(per_chroma).add_(sector).add_(6 * shifts[:, None, None])
+    channels = []
+    for full in (0.0, 2.0, 4.0):
+        distance = (hue - (full - 3)).remainder_(6).sub_(3).abs_()
+        channels.append(torch.addcmul(value, distance.sub_(1).clamp_(0, 1), chroma, value=-1))
+    return torch.stack(channels, 1)
+
+
+def gaussian_blur(images: Tensor, sigmas: Tensor, width: int) -> Tensor:
+    """Blur each image with its own sigma in pixels, by a kernel of odd `width`, borders mirrored."""
+    count, channels, height, across = images.shape
+    places = torch.arange(width) - width // 2
+    kernels = torch.exp(-0.5 * (places / sigmas[:, None]) ** 2)
+    kernels = (kernels / kernels.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None]
+    groups = count * channels
+    flat = F.pad(images, [width // 2] * 4, mode="reflect").reshape(1, groups, height + width - 1, -1)
+    flat = F.conv2d(flat, kernels[:, :, None], groups=groups)
+    flat = F.conv2d(flat, kernels[..., None], groups=groups)
+    return flat.view(count, channels, height, across)
+
+
+def compress(images: Tensor, qualities: Sequence[int]) -> Tensor:
+    """Send each image through a JPEG of its own quality."""
+    done = []
+    for array, quality in zip(to_arrays(images), qualities, strict=True):
+        bgr = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
+        _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        done.append(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)))
+    return to_tensor(np.stack(done))
+
+
+def luma(images: Tensor) -> Tensor:
+    """Return the grey of images, `[B, 1, H, W]`."""
+    red, green, blue = images.unbind(1)
+    grey = (red * _LUMA[0]).add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
+    return grey[:, None]
+
+
+def check_variants(draws: Drawn, count: int = 64) -> None:
+    """Draw one picture many times; raise `DataError` when the variants or their masks repeat.
+
+    That is what a generator does that is seeded anew for every sample. The picture is noise, in which
+    nothing looks like anything else.
+    """
+    image = draws.blank()
+    images, masks = draws.collate([draws.sample(image, draw) for draw in range(count)])
+    different, augmentation = _different(images), draws.augmentation
+    needed = count if augmentation.moves or augmentation.recolours else 2
+    if different < needed and _chance_of_one(augmentation, count) < _DOUBT:
+        raise DataError(
+            f"{count} draws of one picture came out in {different} variants: "
+            "every draw needs random numbers of its own"
+        )
+    if _different(masks) == 1:
+        raise DataError(
+            f"{count} draws have one and the same mask: every draw needs a mask of its own; "
+            "if there is only one mask file, bring more or set augment.turn_masks"
+        )
+
+
+def preview_sheet(draws: Drawn, count: int) -> Image:
+    """Return the first `count` samples of training in a grid, uint8 `[H, W, 3]`.
+
+    The hole is tinted red, so that the picture under it can still be seen.
+    """
+    images, masks = draws.collate([draws[draw] for draw in range(count)])
+    tint = torch.tensor([1.0, 0.1, 0.1])[:, None, None]
+    return grid(to_arrays(torch.where(masks > 0, 0.5 * (images + tint), images)))
+
+
+def grid(tiles: Image, gap: int = 2, line: int = 255) -> Image:
+    """Lay tiles `[N, H, W, 3]` out in rows, about as many as columns, on a grey between them."""
+    count, height, width = tiles.shape[:3]
+    columns = math.ceil(math.sqrt(count))
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), line, np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = gap + number // columns * (height + gap), gap + number % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = tile
+    return sheet
+
+
+def _different(tensors: Tensor) -> int:
+    return len({one.numpy().tobytes() for one in tensors})
+
+
+def _chance_of_one(augmentation: Augmentation, count: int) -> float:
+    """Return the chance that `count` sound draws of one picture all come out alike."""
+    if augmentation.moves or augmentation.recolours:
+        return 0.0
+    chances = [augmentation.flip]
+    chances += [augmentation.blur_probability] if augmentation.blur else []
+    chances += [augmentation.jpeg_probability] if augmentation.jpeg else []
+    return math.prod(chance**count + (1 - chance) ** count for chance in chances)
+
+
+def _numbers(numbers: Tensor, name: str) -> Tensor:
+    return numbers[:, _PLACE[name]]
+
+
+def _swing(numbers: Tensor, name: str) -> Tensor:
+    """Return a draw from [-1, 1) for each sample."""
+    return 2 * _numbers(numbers, name) - 1

@@ -1,0 +1,190 @@
+"""Training from shards: tar files too large to keep, each read strictly forward.
+
+In every epoch the shards are put in another order and laid end to end; the *readers* (every worker of
+every rank) take one stretch each, equal to within a picture, so none is read twice and a shard is cut
+only where two stretches meet, which with fewer shards than readers is inside them. A reader mixes its
+stretch in a buffer of compressed pictures. Which picture comes next is a function of (seed, epoch,
+reader, number of readers) alone, worked out on numbers, so a resumed run skips ahead without reading
+what it skips.
+
+Nothing is dropped at the end of an epoch: a batch can lie across two of them, the stretches rotate among
+the readers from epoch to epoch, and the stream has no end. So every rank has as many batches as any
+other. A stream is the same again for the same number of ranks and workers; with other numbers pictures
+come in another order, but the masks and the augmentation of a draw stay what they are.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, count, islice
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import IterableDataset, get_worker_info
+
+from inpaintlab.data.augment import Batch
+from inpaintlab.data.loading import TRIES, DrawBatches, Draws, Image, at_stored_size
+from inpaintlab.data.sources import Source
+from inpaintlab.errors import DataError, ImageError
+
+Positions = npt.NDArray[np.int64]
+
+#: Compressed pictures that a reader mixes: some tens of megabytes.
+BUFFER = 1024
+
+
+class ShardedSource(Source, Protocol):
+    """A source whose pictures stand in files that are best read forward.
+
+    `shards` holds, for each file, the numbers of its pictures in the order in which they stand there.
+    """
+
+    shards: Sequence[Sequence[int]]
+
+    def read_bytes(self, index: int) -> bytes:
+        """Return picture `index` as it is stored; raises `ImageError` where it cannot be read."""
+        ...
+
+    def decode(self, index: int, data: bytes, size: int) -> Image:
+        """Decode what `read_bytes` gave, as `read` does."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One of `total` that share the pictures: worker of a rank, counted through."""
+
+    number: int
+    total: int
+
+
+class ShardOrder:
+    """In which order readers go through pictures: `shards` holds the positions of each shard."""
+
+    def __init__(self, shards: Sequence[Positions], seed: int) -> None:
+        self.shards, self.seed = shards, seed
+        self.total = sum(len(shard) for shard in shards)
+        if not self.total:
+            raise DataError("the shards hold no picture to train on")
+
+    def stretch(self, epoch: int, reader: Reader) -> Positions:
+        """Return the positions that a reader takes from the shards in an epoch, in reading order."""
+        start, stop = self._bounds(epoch, reader)
+        order = np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.shards))
+        parts, first = [np.empty(0, np.int64)], 0
+        for shard in (self.shards[number] for number in order):
+            parts.append(shard[max(0, start - first) : max(0, stop - first)])
+            first += len(shard)
+        return np.concatenate(parts)
+
+    def from_sample(self, sample: int, reader: Reader) -> Iterator[tuple[int, int]]:
+        """Yield epochs from the one that a reader's sample falls into, with what to skip of it."""
+        for epoch in count():
+            start, stop = self._bounds(epoch, reader)
+            if sample < stop - start:
+                yield epoch, sample
+            sample = max(0, sample - (stop - start))
+
+    def _bounds(self, epoch: int, reader: Reader) -> tuple[int, int]:
+        place = (reader.number + epoch) % reader.total
+        return place * self.total // reader.total, (place + 1) * self.total // reader.total
+
+
+def mixed(
+    length: int, capacity: int, random: np.random.Generator, skip: int = 0
+) -> Iterator[tuple[list[int], int]]:
+    """Mix 0, 1, … length - 1 in a buffer: yield those that enter it, rising, and then one that leaves.
+
+    What leaves is any of those in the buffer with equal chance; the next one takes its place. With
+    `skip` the first ones are passed over: all that is in the buffer then enters at once.
+    """
+    slots = list(range(min(capacity, length)))
+    ahead, entering = len(slots), list(slots)
+    for number, chance in enumerate(random.random(length).tolist()):
+        slot = int(chance * len(slots))
+        if number == skip:
+            entering = sorted(slots)
+        if number >= skip:
+            yield entering, slots[slot]
+        slots[slot], entering = slots[-1], []
+        slots.pop()
+        if ahead < length:
+            slots.append(ahead)
+            entering, ahead = [ahead], ahead + 1
+
+
+class ShardStream(IterableDataset[Batch]):
+    """Batches from shards, from a step on and without an end.
+
+    Worker w of W makes every W-th batch of its rank. A picture that cannot be decoded gives way to
+    another one in the buffer, or of the stretch when that is empty.
+    """
+
+    def __init__(self, draws: Draws, batches: DrawBatches, buffer: int = BUFFER) -> None:
+        self.draws, self.batches, self.buffer = draws, batches, buffer
+        self.source: ShardedSource = draws.pictures.source  # type: ignore[assignment]  # it is asked for
+        self.order = ShardOrder(_positions(self.source, draws.pictures.indices), draws.seed)
+
+    def __iter__(self) -> Iterator[Batch]:
+        info, batches = get_worker_info(), self.batches
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        share = batches.batch // batches.world
+        # The loader always begins with worker 0: the first step says whose part each one goes on with.
+        first = batches.start_step + worker
+        reader = Reader(batches.rank * workers + first % workers, batches.world * workers)
+        images = self.images(reader, first // workers * share)
+        for step in count(first, workers):
+            draw = step * batches.batch + batches.rank * share
+            samples = [self.draws.sample(next(images), number) for number in range(draw, draw + share)]
+            yield self.draws.collate(samples)
+
+    def images(self, reader: Reader, start: int) -> Iterator[Image]:
+        """Yield what a reader reads, from its sample `start` on, decoded at the stored size."""
+        for epoch, skip in self.order.from_sample(start, reader):
+            stretch = self.order.stretch(epoch, reader)
+            random = np.random.default_rng([self.draws.seed, 3, epoch, reader.number, reader.total])
+            held: dict[int, tuple[int, bytes | ImageError]] = {}
+            for entering, leaving in mixed(len(stretch), self.buffer, random, skip):
+                for place in entering:
+                    held[place] = int(stretch[place]), self._read(int(stretch[place]))
+                others = ((int(one), self._read(int(one))) for one in stretch)
+                yield self._decode(chain([held[leaving]], held.values(), others))
+                del held[leaving]
+
+    def _read(self, position: int) -> bytes | ImageError:
+        try:
+            return self.source.read_bytes(self.draws.pictures.indices[position])
+        except ImageError as error:
+            return error
+
+    def _decode(self, candidates: Iterable[tuple[int, bytes | ImageError]]) -> Image:
+        """Decode the first of some pictures that can be; a hundred are tried."""
+        pictures = self.draws.pictures
+        for position, data in islice(candidates, TRIES):
+            index = pictures.indices[position]
+            try:
+                if isinstance(data, ImageError):
+                    raise data
+                return at_stored_size(
+                    lambda size, i=index, d=data: self.source.decode(i, d, size),  # type: ignore[misc]
+                    pictures.stored,
+                    pictures.size,
+                )
+            except ImageError as error:
+                reason = pictures.lose(position, error)
+        raise DataError(f"the pictures can no longer be read: {reason}")
+
+
+def _positions(source: ShardedSource, indices: Sequence[int]) -> list[Positions]:
+    """Return, for each shard, which of the chosen pictures it holds, in file order.
+
+    Raises `DataError` where a picture is in no shard, or in two.
+    """
+    places = np.full(len(source.names), -1, np.int64)
+    places[np.asarray(indices, np.int64)] = np.arange(len(indices))
+    shards = [places[np.asarray(shard, np.int64)] for shard in source.shards]
+    chosen = [shard[shard >= 0] for shard in shards]
+    together = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
+    if len(together) != len(indices) or len(np.unique(together)) != len(indices):
+        raise DataError("the shards do not hold every picture exactly once: prepare them anew")
+    return chosen

@@ -1,0 +1,73 @@
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from inpaintlab import masks
+from inpaintlab.cli import app
+from inpaintlab.configs import MaskSettings
+from inpaintlab.data.mask_sets import histogram, show, write_masks
+from inpaintlab.errors import OutputError
+from inpaintlab.images import load
+from inpaintlab.masks import FrozenMasks, load_mask
+
+
+def settings(**changes):
+    return MaskSettings.model_validate({"output": "set", "size": 24, "count": 10} | changes)
+
+
+def test_files_are_the_frozen_masks(tmp_path):
+    facts = write_masks(settings(masks="strokes", seed=3))
+    frozen = FrozenMasks(masks.create([{"name": "strokes"}]), 24, 10, 3)
+    files = sorted((tmp_path / "set/masks").glob("*.png"))
+    assert [file.name for file in files] == [f"{index:05}.png" for index in range(10)]
+    for index, file in enumerate(files):
+        assert np.array_equal(load_mask(file), frozen[index][0].numpy())
+        assert set(np.unique(load(file).pixels)) == {0, 255}
+    assert facts["hash"] == frozen.hash
+    assert facts == json.loads((tmp_path / "set/masks.json").read_text())
+    assert facts["masks"][0]["points"] == [3, 8]
+    assert sum(facts["histogram"].values()) == 10
+    assert len(facts["histogram"]) == 10
+
+
+def test_the_set_can_be_trained_with(tmp_path):
+    write_masks(settings(count=3))
+    folder = masks.Folder(str(tmp_path / "set/masks"))
+    assert len(folder.files) == 3
+
+
+def test_preview_writes_only_the_sheet(tmp_path):
+    write_masks(settings(preview=True, size=300, count=70))
+    assert [path.name for path in (tmp_path / "set").iterdir()] == ["sheet.png"]
+    assert load(tmp_path / "set/sheet.png").size == (8 * 102 + 2, 8 * 102 + 2)
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "set").mkdir()
+    write_masks(settings())
+    with pytest.raises(OutputError, match="set is there and not empty: name a new folder"):
+        write_masks(settings())
+    with pytest.raises(OutputError, match="not empty"):
+        write_masks(settings(output="set/sheet.png"))
+
+
+def test_histogram_has_every_bin():
+    counts = histogram([0.1, 0.1001, 0.9])
+    assert counts["0–10 %"] == counts["10–20 %"] == counts["80–90 %"] == 1
+    assert sum(counts.values()) == 3
+
+
+def test_command(tmp_path):
+    words = ["masks", "out", "--masks", "rectangles", "--masks", "strokes", "--size", "32"]
+    words += ["--count", "5", "--seed", "2"]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    assert "5 masks (rectangles, strokes) of 32×32, seed 2, #" in done.output
+    assert "out/sheet.png" in done.output
+    words = ["masks", "other", "--config", "recipe.yaml", "-s", "masks.side=[0.5, 0.5]", "--json"]
+    (tmp_path / "recipe.yaml").write_text("size: 16\ncount: 4\nmasks: rectangles\n")
+    facts = json.loads(CliRunner().invoke(app, words).stdout)
+    assert facts["histogram"]["20–30 %"] == 4
+    assert "40" not in show(facts).splitlines()[0]
