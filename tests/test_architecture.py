@@ -12,7 +12,18 @@ import inpaintlab
 SOURCE = Path(inpaintlab.__file__).parent
 # From left to right; a module imports only from rooms to its left, or from its own.
 ROOMS = [
-    *("errors", "files", "progress", "configs", "images", "tensors", "masks", "layers", "networks"),
+    *(
+        "errors",
+        "files",
+        "machine",
+        "progress",
+        "configs",
+        "images",
+        "tensors",
+        "masks",
+        "layers",
+        "networks",
+    ),
     *("losses", "metrics", "data", "checkpoints", "inpainter", "training", "evaluation", "cli"),
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")

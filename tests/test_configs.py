@@ -138,3 +138,7 @@ def test_masks_of_the_command_line(tmp_path):
 def test_resolve_arguments_needs_those_without_a_default():
     with pytest.raises(SettingError, match="needs the setting 'path'"):
         resolve_arguments(lambda path, invert=False: None, {}, "mask kind 'folder'")
+
+
+def test_the_word_off_is_not_false():
+    assert build(TrainSettings, assignments=["cache=off"], flags={"data": "d"}).cache == "off"

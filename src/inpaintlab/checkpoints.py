@@ -117,7 +117,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write what resuming needs."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, buffer.getbuffer())  # no second copy of it
 
 
 def load_state(path: Path) -> dict[str, Any] | None:

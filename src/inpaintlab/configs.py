@@ -75,6 +75,11 @@ def _known_precision(value: str) -> str:
     return value
 
 
+def _off(value: Any) -> Any:
+    """Take the word `off`, which YAML reads as false, for itself."""
+    return "off" if value is False else value
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
@@ -108,7 +113,7 @@ class TrainSettings(_Settings):
     hole_weight: float = Field(6.0, ge=0, description="weight of L1 in the hole")
     known_weight: float = Field(1.0, ge=0, description="weight of L1 outside it")
     augment: Part = Field(Part(name="flip"), description="how pictures vary: a preset, and its changes")
-    cache: Literal["auto", "memory", "disk", "off"] = Field(
+    cache: Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(_off)] = Field(
         "auto", description="where decoded pictures are kept"
     )
     cache_dir: Path | None = Field(None, description="folder of cache files; none: the user's cache")

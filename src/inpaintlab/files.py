@@ -7,7 +7,7 @@ from pathlib import Path
 from inpaintlab.errors import OutputError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write a file so that it is there whole or not at all, whatever happens meanwhile.
 
     Missing folders are made. Raises `OutputError` where the disk refuses.

@@ -1,6 +1,7 @@
 """Schedule, budget, memory and log."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from inpaintlab import networks
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.training import schedule
-from inpaintlab.training.memory import check_memory, free_bytes, step_bytes
+from inpaintlab.training.memory import check_memory, free_bytes, predict
 from inpaintlab.training.record import keep_until, read_log
 from inpaintlab.training.schedule import Budget, learning_rate
 
@@ -53,24 +54,31 @@ def small_network():
 
 def test_memory_grows_with_pictures_and_pixels():
     network = small_network()
-    one = step_bytes(network, 32, 8) - step_bytes(network, 32, 0)
-    assert step_bytes(network, 32, 16) - step_bytes(network, 32, 0) == pytest.approx(2 * one, rel=0.01)
-    assert step_bytes(network, 64, 8) - step_bytes(network, 64, 0) == pytest.approx(4 * one, rel=0.05)
+    one = predict(network, 32, 8)
+    assert predict(network, 32, 16).activations == pytest.approx(2 * one.activations, rel=0.01)
+    assert predict(network, 64, 8).activations == pytest.approx(4 * one.activations, rel=0.05)
     weights = sum(p.numel() * 4 for p in network.parameters())
-    assert step_bytes(network, 32, 0) >= 4 * weights
+    assert one.weights == 5 * weights
+    assert predict(network, 32, 8, pictures=10**9).total - one.total == pytest.approx(1e9, rel=0.05)
+    assert predict(network, 32, 8, workers=2).workers > 0
     assert all(p.device.type == "cpu" for p in network.parameters())
+    assert "pictures 1.00" in str(predict(network, 32, 8, pictures=10**9))
 
 
-def test_what_does_not_fit_is_refused_with_a_batch_that_does():
+def test_what_does_not_fit_is_refused_with_its_cause_and_a_batch_that_does():
     network = small_network()
-    needed = step_bytes(network, 64, 32)
-    assert check_memory(network, 64, 32, free=needed) == needed
-    with pytest.raises(MemoryLimitError, match=r"--batch (\d+) would fit") as refused:
-        check_memory(network, 64, 32, free=needed // 2)
-    batch = int(str(refused.value).split("--batch ")[1].split()[0])
-    assert check_memory(network, 64, batch, free=needed // 2)
-    with pytest.raises(MemoryLimitError, match="try --size 32 or a smaller network"):
-        check_memory(network, 64, 32, free=1000)
+    memory = predict(network, 64, 32)
+    check_memory(memory, network, 64, 32, free=memory.more)
+    free = memory.more - memory.activations // 2
+    with pytest.raises(MemoryLimitError, match=r"64 takes (3.\d|4.\d) × the memory of 32") as refused:
+        check_memory(memory, network, 64, 32, free)
+    batch = int(re.search(r"fits with --batch (\d+)", str(refused.value))[1])
+    check_memory(predict(network, 64, batch), network, 64, batch, free)
+    with pytest.raises(MemoryLimitError, match="take a smaller --size or network"):
+        check_memory(memory, network, 64, 32, free=1000)
+    many = predict(network, 64, 32, pictures=10**12)
+    with pytest.raises(MemoryLimitError, match="-s cache=disk keeps the pictures out"):
+        check_memory(many, network, 64, 32, free=10**11)
 
 
 def test_free_memory_is_a_number_of_bytes():

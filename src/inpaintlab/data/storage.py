@@ -20,9 +20,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 
 from inpaintlab.errors import DataError, OutputError
+from inpaintlab.machine import free_memory
 from inpaintlab.progress import say
 
 Image = npt.NDArray[np.uint8]
@@ -65,7 +65,7 @@ class Cache:
         needed = 6 * count * side * side
         if self.kind == "memory" or self.kind == "off":
             return self.kind  # type: ignore[return-value]
-        if self.kind == "auto" and needed < MEMORY_SHARE * psutil.virtual_memory().available:
+        if self.kind == "auto" and needed < MEMORY_SHARE * free_memory():
             return "memory"
         room = DISK_SHARE * _free_disk(self.path)
         if needed < room:

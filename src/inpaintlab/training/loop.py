@@ -34,6 +34,7 @@ from inpaintlab.data.loading import (
     DrawBatches,
     Draws,
     TrainingData,
+    kept_bytes,
     open_training_data,
     training_batches,
 )
@@ -41,11 +42,12 @@ from inpaintlab.data.sources import open_source
 from inpaintlab.data.storage import Cache
 from inpaintlab.errors import RunError, SettingError
 from inpaintlab.files import write_atomically
+from inpaintlab.machine import free_memory
 from inpaintlab.masks import FrozenMasks, check_mask
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
 from inpaintlab.tensors import check_image
-from inpaintlab.training.memory import check_memory, free_bytes
+from inpaintlab.training.memory import check_memory, free_bytes, predict
 from inpaintlab.training.objectives import Reconstruction
 from inpaintlab.training.record import Recorder
 from inpaintlab.training.schedule import Budget, learning_rate
@@ -355,12 +357,26 @@ def _create(settings: TrainSettings) -> Network:
 def _check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> None:
     """Raise for all that cannot work: data, masks, the network's size, the batch and the memory."""
     assert settings.size is not None  # resolved
-    open_source(settings.data, settings.fold)
+    source = open_source(settings.data, settings.fold)
     masks.create([part.model_dump() for part in settings.masks])
-    augment.create(settings.augment.name, **settings.augment.arguments)
+    augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     network.check_size(settings.size, settings.size)
+    pictures = kept_bytes(
+        source,
+        settings.size,
+        augmentation.stored_size(settings.size),
+        Cache(settings.cache, settings.cache_dir),
+    )
+    workers = settings.workers or 0
     batch = settings.batch // settings.devices
-    check_memory(network, settings.size, batch, free_bytes(fabric.device))
+    memory = predict(network, settings.size, batch, pictures=pictures, workers=workers)
+    if fabric.is_global_zero:
+        say(str(memory))
+    if fabric.device.type == "cpu":
+        check_memory(memory, network, settings.size, batch, free_memory() // settings.devices)
+    else:  # pictures and workers stay in the memory of the machine
+        on_device = replace(memory, pictures=0, workers=0)
+        check_memory(on_device, network, settings.size, batch, free_bytes(fabric.device))
 
 
 def _write_data(session: _Session) -> None:

@@ -1,57 +1,122 @@
-"""How much memory a training step takes, known before the first one."""
+"""How much memory a run takes, said before it is used."""
 
 from copy import deepcopy
-from pathlib import Path
+from dataclasses import dataclass
 
 import psutil
 import torch
 from torch import Tensor, nn
 
 from inpaintlab.errors import MemoryLimitError
+from inpaintlab.machine import free_memory
+from inpaintlab.networks import Network
 
-_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 #: Weights, gradients, two moments of AdamW and the averaged weights.
 _COPIES_OF_WEIGHTS = 5
-#: Gradients of activations and the work space of convolutions come on top of what is saved.
-_WORK_SPACE = 1.1
+#: Copies in the file that resuming needs, made in memory when no step is under way.
+_COPIES_TO_SAVE = 4
+#: Gradients of activations and the work space of convolutions come on top of what is saved: 1.2 to 1.4
+#: times that was measured (benchmarks/memory.py).
+_WORK_SPACE = 1.35
+#: Threads, kernels and figures that come with the first steps, measured at 64 to 256 px.
+_FIRST_STEPS = 60_000_000
+#: What a worker process has of its own.
+_WORKER = 150_000_000
 
 
-def step_bytes(network: nn.Module, size: int, batch: int) -> int:
-    """Estimate the bytes of one training step, without computing one.
+@dataclass(frozen=True)
+class Memory:
+    """Predicted peak of one process of a run and its workers, in bytes.
+
+    `program` is what the process takes already, `pictures` the decoded ones in memory, `activations`
+    what a step remembers.
+    """
+
+    program: int
+    pictures: int
+    workers: int
+    weights: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.program + self.more
+
+    @property
+    def more(self) -> int:
+        """What comes on top of what the process takes already."""
+        saving = self.weights * _COPIES_TO_SAVE // _COPIES_OF_WEIGHTS
+        step = max(self.activations, saving)
+        return self.pictures + self.workers + self.weights + step + _FIRST_STEPS
+
+    def __str__(self) -> str:
+        parts = {
+            "program": self.program + _FIRST_STEPS,
+            "pictures": self.pictures,
+            "workers": self.workers,
+            "weights": self.weights,
+            "a step": self.activations,
+        }
+        listed = ", ".join(f"{name} {value / 1e9:.2f}" for name, value in parts.items() if value > 5e6)
+        return f"about {self.total / 1e9:.2f} GB of memory at the peak ({listed})"
+
+
+def predict(network: Network, size: int, batch: int, *, pictures: int = 0, workers: int = 0) -> Memory:
+    """Predict the memory of a run without computing a step.
 
     What a step must remember is counted on the meta device, where tensors have shapes but no content.
+    `pictures` are bytes, `workers` a number of processes, and `batch` is that of one device.
     """
     with torch.device("meta"):
         image, mask = torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size)
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
     saved = _saved_bytes(deepcopy(network).to("meta").train(), image, mask)
-    return int(_WORK_SPACE * saved * batch + _COPIES_OF_WEIGHTS * weights)
+    return Memory(
+        program=psutil.Process().memory_info().rss,
+        pictures=pictures,
+        workers=workers * _WORKER,
+        weights=_COPIES_OF_WEIGHTS * weights,
+        activations=int(_WORK_SPACE * saved * batch),
+    )
 
 
 def free_bytes(device: torch.device) -> int:
     """Return the memory that is free on a device, within the limit of a container."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    free = psutil.virtual_memory().available
-    for path in _CGROUP_LIMITS:
-        limit = Path(path).read_text().strip() if Path(path).is_file() else "max"
-        if limit.isdigit():
-            free = min(free, int(limit) - psutil.Process().memory_info().rss)
-    return free
+    return free_memory()
 
 
-def check_memory(network: nn.Module, size: int, batch: int, free: int) -> int:
-    """Return the estimate for a step, or raise `MemoryLimitError` with the batch that would fit."""
-    needed = step_bytes(network, size, batch)
-    if needed <= free:
-        return needed
-    fixed = step_bytes(network, size, 0)
-    fits = int((free - fixed) / max(1, (needed - fixed) / batch))
-    cure = f"--batch {fits} would fit" if fits >= 1 else f"try --size {size // 2} or a smaller network"
+def check_memory(memory: Memory, network: Network, size: int, batch: int, free: int) -> None:
+    """Refuse a run that needs more than `free` bytes, naming the cause and what would fit.
+
+    Raises `MemoryLimitError`.
+    """
+    if memory.more <= free:
+        return
+    without = memory.more - memory.activations
+    fits = int((free - without) * batch / max(1, memory.activations))
+    if fits >= 1:
+        cure = f"{_growth(memory, network, size, batch)}fits with --batch {fits}"
+    elif memory.pictures > without / 2:
+        cure = "-s cache=disk keeps the pictures out of memory"
+    else:
+        cure = f"{_growth(memory, network, size, batch)}take a smaller --size or network"
     raise MemoryLimitError(
-        f"a batch of {batch} at --size {size} needs about {needed / 1e9:.1f} GB, "
+        f"--size {size} with --batch {batch} needs {memory.more / 1e9:.1f} GB "
+        f"(pictures {memory.pictures / 1e9:.1f}, a step {memory.activations / 1e9:.1f}), "
         f"{free / 1e9:.1f} GB are free: {cure}"
     )
+
+
+def _growth(memory: Memory, network: Network, size: int, batch: int) -> str:
+    """Say what the size costs, compared with half of it where the network takes that."""
+    half = size // 2
+    if half % network.multiple_of or half < network.min_size:
+        return ""
+    ratio = memory.activations / predict(network, half, batch).activations
+    return f"--size {size} takes {ratio:.1f} × the memory of {half}; "
 
 
 def _saved_bytes(network: nn.Module, image: Tensor, mask: Tensor) -> int:
