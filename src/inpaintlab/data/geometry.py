@@ -64,7 +64,10 @@ def warp(pixels: Image, transform: Points, width: int, height: int) -> Image:
 
 
 def _after_resize(transform: Points, x_scale: float, y_scale: float) -> Points:
-    """Return the transform that does the same from a resized picture; sides are rounded, so two scales."""
+    """Return the transform that does the same from a resized picture.
+
+    Its sides were rounded, so each has a scale of its own.
+    """
     scales = np.array([x_scale, y_scale])
     linear = transform[:, :2] / scales
     # A resize keeps the edges in place, so positions scale from there and not from the first middle.
