@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from inpaintlab import masks, networks
-from inpaintlab.configs import EvaluateSettings, TrainSettings, build
+from inpaintlab.configs import AlignSettings, EvaluateSettings, TrainSettings, build
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -28,7 +28,7 @@ def test_navigation_is_complete():
     assert sorted(listed) == sorted(pages)
 
 
-@pytest.mark.parametrize("kind", [TrainSettings, EvaluateSettings])
+@pytest.mark.parametrize("kind", [AlignSettings, TrainSettings, EvaluateSettings])
 def test_every_setting_is_in_the_reference_as_it_is(kind):
     page = (PROJECT / "docs/reference/settings.md").read_text()
     for name, field in kind.model_fields.items():
