@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from inpaintlab.data import eyes
+from inpaintlab.data.eyes import in_order
+from inpaintlab.data.geometry import apply, warp
 from inpaintlab.data.keypoints import open_points
 from inpaintlab.errors import SettingError
 from inpaintlab.images import load_rgb_whole
@@ -36,13 +38,16 @@ def test_eyes_of_real_portraits(detector, real_portraits, real_keypoints):
     assert wrong <= 1
 
 
-def test_tilted_and_enlarged_faces(detector, real_portraits, real_keypoints):
-    path = real_portraits / "00016A02.jpg"
+@pytest.mark.parametrize("degrees", [0, 20, -20])
+def test_large_and_tilted_faces(detector, degrees, real_portraits, real_keypoints):
+    path = real_portraits / "00022A02.jpg"
     (truth,) = open_points(real_keypoints, (19, 24), (25, 30)).find(path.name)
-    pixels = load_rgb_whole(path)[0]
-    large = np.ascontiguousarray(pixels.repeat(4, axis=0).repeat(4, axis=1))
-    (face, *_) = detector.find(large)
-    assert error(face.eyes, truth.eyes * 4 + 1.5) < 0.1
+    turn = 4 * np.array([[0.0, -1.0], [1.0, 0.0]]) * np.sin(np.radians(degrees))
+    turn += 4 * np.eye(2) * np.cos(np.radians(degrees))
+    middle = truth.eyes.mean(axis=0)
+    transform = np.column_stack([turn, [600, 700] - turn @ middle])
+    (face, *_) = detector.find(warp(load_rgb_whole(path)[0], transform, 1200, 1400))
+    assert error(face.eyes, in_order(apply(transform, truth.eyes))) < 0.1
 
 
 def test_a_picture_without_a_face(detector):
