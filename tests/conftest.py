@@ -36,6 +36,18 @@ def real_masks() -> Path:
     return _real("masks")
 
 
+@pytest.fixture
+def real_portraits() -> Path:
+    """The folder of real portraits that are not aligned; skips where it is not there."""
+    return _real("portraits")
+
+
+@pytest.fixture
+def real_keypoints() -> Path:
+    """The folder of point lists that belong to the portraits; skips where it is not there."""
+    return _real("portraits_keypoints")
+
+
 def _real(name: str) -> Path:
     folder = REAL_DATA / name
     if not folder.is_dir():

@@ -108,7 +108,7 @@ def test_recipe_and_resume(inpaint, tmp_path):
         ("train samples:40 -s widht=3", "unknown setting 'widht'"),
         ("train samples:40 --config none.yaml", "cannot read the recipe none.yaml"),
         ("train samples:40 --steps 3 --minutes 3", "give steps or minutes, not both"),
-        ("train samples:40 --size 512 --batch 900000", "would fit"),
+        ("train samples:40 --size 512 --batch 900000", "fits with --batch"),
         ("train --resume nowhere", "nowhere does not exist"),
         ("train --resume run -s batch=3", "leave out --config and -s"),
         ("train --resume run --batch 3", "batch cannot change"),

@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from inpaintlab import masks, networks
-from inpaintlab.configs import EvaluateSettings, MaskSettings, PrepareSettings, TrainSettings, build
+from inpaintlab.configs import (
+    AlignSettings,
+    EvaluateSettings,
+    MaskSettings,
+    PrepareSettings,
+    TrainSettings,
+    build,
+)
 from inpaintlab.data import augment
 
 PROJECT = Path(__file__).parents[1]
@@ -29,7 +36,9 @@ def test_navigation_is_complete():
     assert sorted(listed) == sorted(pages)
 
 
-@pytest.mark.parametrize("kind", [PrepareSettings, TrainSettings, EvaluateSettings, MaskSettings])
+@pytest.mark.parametrize(
+    "kind", [AlignSettings, PrepareSettings, TrainSettings, EvaluateSettings, MaskSettings]
+)
 def test_every_setting_is_in_the_reference_as_it_is(kind):
     page = (PROJECT / "docs/reference/settings.md").read_text()
     for name, field in kind.model_fields.items():

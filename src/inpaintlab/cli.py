@@ -97,6 +97,52 @@ def prepare(
 
 
 @app.command()
+def align(
+    folder: Annotated[Path, typer.Argument(help="Folder of pictures.", show_default=False)],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="New or empty folder for crops.", show_default=False)
+    ],
+    size: Annotated[int | None, typer.Option(help="Side of the crops in pixels. [200]")] = None,
+    eyes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE", help="utkface, celeba-hq, or x,y,x,y in shares of the side. [utkface]"
+        ),
+    ] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="haar, dlib or points. [points where given, else haar]")
+    ] = None,
+    points: Annotated[
+        Path | None, typer.Option(help="Known eyes: a CSV, or a folder of point lists.")
+    ] = None,
+    faces: Annotated[
+        str | None, typer.Option(help="Of several faces the largest, or all. [largest]")
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Cut faces out of pictures so that the eyes stand where you want them."""
+    from inpaintlab.configs import AlignSettings, build
+
+    flags = {
+        "folder": folder, "output": output, "size": size, "eyes": eyes, "detector": detector,
+        "points": points, "faces": faces,
+    }  # fmt: skip
+    settings = build(AlignSettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.data.faces import align as run_alignment
+    from inpaintlab.data.faces import summary
+
+    report = run_alignment(settings)
+    if as_json:
+        _print_json(report)
+    else:
+        typer.echo(summary(report))
+    if not report["crops"]:
+        raise typer.Exit(1)
+
+
+@app.command()
 def train(
     data: Annotated[
         str | None,

@@ -187,6 +187,38 @@ class MaskSettings(_Settings):
     preview: bool = Field(False, description="write only the sheet")
 
 
+class AlignSettings(_Settings):
+    """Settings of `inpaint align`."""
+
+    folder: Path = Field(description="folder of pictures, searched recursively")
+    output: Path = Field(description="new or empty folder for the crops, align.json and align.csv")
+    size: int = Field(200, ge=8, description="side of the crops in pixels")
+    eyes: str = Field("utkface", description="utkface, celeba-hq, or x,y,x,y in shares of the side")
+    detector: str | None = Field(
+        None, description="haar, dlib or points; none: points where they are given, else haar"
+    )
+    points: Path | None = Field(None, description="CSV of eyes, or folder of point lists NAME.txt")
+    left_rows: tuple[int, int] = Field((19, 24), description="first and last row of one eye, from 0")
+    right_rows: tuple[int, int] = Field((25, 30), description="first and last row of the other eye")
+    faces: Literal["largest", "all"] = Field(
+        "largest", description="of several faces in a picture, or all"
+    )
+    format: Literal["png", "jpg"] = Field("png", description="of the crops; or jpg")
+
+    @model_validator(mode="after")
+    def _points_and_detector_agree(self) -> Self:
+        if self.detector == "points" and self.points is None:
+            raise ValueError("detector points needs a file: give points, or another detector")
+        if self.points is not None and self.detector not in (None, "points"):
+            raise ValueError(
+                f"points are given, so detector {self.detector} would not be asked: give one"
+            )
+        for first, last in (self.left_rows, self.right_rows):
+            if not 0 <= first <= last:
+                raise ValueError(f"rows run from a first to a last, from 0, got {first} to {last}")
+        return self
+
+
 SettingsT = TypeVar("SettingsT", bound=_Settings)
 
 

@@ -217,7 +217,7 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
         ({"size": 18}, SizeError, "nearest: 16 or 20"),
         ({"data": "nowhere"}, DataError, "does not exist"),
         ({"batch": 3, "devices": 2}, SettingError, "cannot be shared by 2 devices"),
-        ({"batch": 10**9}, MemoryLimitError, r"GB are free: --batch \d+ would fit"),
+        ({"batch": 10**9}, MemoryLimitError, r"GB are free: .*fits with --batch \d+"),
         ({"network": {"name": "unet", "widht": 3}}, SettingError, "did you mean 'width'"),
         ({"masks": [{"name": "strokes", "conut": 3}]}, SettingError, "did you mean 'count'"),
         ({"masks": [{"name": "rectangles", "count": 3, "side": [0.9, 0.1]}]}, SettingError, "rising"),

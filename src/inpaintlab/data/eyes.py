@@ -1,0 +1,236 @@
+"""Finding faces and their eyes in a picture: by OpenCV's cascades, or by dlib as an extra."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from inpaintlab.data.geometry import Image, Points, apply, invert, similarity, warp
+from inpaintlab.errors import SettingError, near_miss
+
+#: Eyes below this certainty are doubtful; each detector scales its own evidence to it.
+CERTAIN = 0.5
+#: Faces are looked for in a picture whose longer side is at most this: a larger one only takes time.
+LONGEST = 1024
+_CASCADE_FOLDER = Path(cv2.__file__).parent / "data"
+# Where the eyes are in the box that OpenCV draws around a face, in shares of its width. This and the
+# other constants of the detectors were set on 485 portraits of people of all ages.
+_IN_BOX = np.array([[0.31, 0.383], [0.69, 0.383]])
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: its width in pixels, its eyes `[2, 2]`, the left one in the picture first, or None.
+
+    `certainty` of the eyes runs from 0 to 1; below `CERTAIN` they are doubtful.
+    """
+
+    width: float
+    eyes: Points | None
+    certainty: float = 0.0
+
+
+class Detector(Protocol):
+    """Finds faces and their eyes; one object serves one thread."""
+
+    def find(self, pixels: Image) -> list[Face]:
+        """Return the faces of an RGB picture `[H, W, 3]`, the largest first."""
+        ...
+
+
+def create(name: str) -> Detector:
+    """Return a detector of the table `DETECTORS`; raises `SettingError` for another name."""
+    if name not in DETECTORS:
+        raise SettingError(f"unknown detector {name!r}{near_miss(name, [*DETECTORS, 'points'])}")
+    return DETECTORS[name]()
+
+
+class HaarEyes:
+    """Eyes by a vote of the cascades that come with OpenCV (Viola and Jones, 2001).
+
+    Four cascades look at each face and at its mirror image; every hit is a vote for a place, and a
+    place counts less the farther it is from where eyes are in a face. Then the face is set upright by
+    what was found and looked at again. Certainty is the support of the weaker eye.
+    """
+
+    # Each cascade, and how far below the middle of its hits the eye is, in shares of their width: the
+    # last two were trained on eye and brow.
+    _CASCADES = (
+        ("eye", 0.0),
+        ("eye_tree_eyeglasses", -0.004),
+        ("lefteye_2splits", 0.153),
+        ("righteye_2splits", 0.153),
+    )
+    # Side of the window in which eyes are looked for: a face as wide as this many pixels.
+    _SIDE = 160
+    # Votes this near to each other are for the same place, in pixels of the window.
+    _NEAR = 4.0
+    # How far eyes lie from their usual place, in pixels: by the face's box, then by the eyes found.
+    _ASTRAY = (9.6, 6.4)
+    # Support of the weaker eye that makes certainty 1; half of it is `CERTAIN`.
+    _FULL_SUPPORT = 8.0
+
+    def __init__(self) -> None:
+        self._faces = [_cascade("frontalface_alt2"), _cascade("frontalface_default")]
+        self._eyes = [(_cascade(name), below) for name, below in self._CASCADES]
+
+    def find(self, pixels: Image) -> list[Face]:
+        """Return the faces of an RGB picture `[H, W, 3]`, the largest first."""
+        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        faces = [self._look(gray, usual) for usual in self._usual_places(gray)]
+        return sorted(faces, key=lambda face: -face.width)
+
+    def _usual_places(self, gray: Image) -> list[Points]:
+        """Return where the eyes of each face would be in a usual face; tilted faces are tried last."""
+        for degrees in (0, -25, 25):
+            turn = _turn(gray, degrees)
+            height, width = (max(1, round(side * _search_scale(gray))) for side in gray.shape)
+            turned = warp(gray, turn, width, height)
+            smallest = max(24, min(turned.shape) // 10)
+            for cascade in self._faces:
+                boxes = cascade.detectMultiScale(turned, 1.1, 3, minSize=(smallest, smallest))
+                if len(boxes):
+                    back = invert(turn)
+                    return [apply(back, np.array([x, y]) + w * _IN_BOX) for x, y, w, _ in boxes]
+        return []
+
+    def _look(self, gray: Image, usual: Points) -> Face:
+        """Look at one face twice, the second time upright."""
+        width = _distance(usual) / _distance(_IN_BOX)
+        eyes, support = usual, 0.0
+        for astray in self._ASTRAY:
+            into_window = similarity(eyes, _IN_BOX * self._SIDE)
+            window = warp(gray, into_window, self._SIDE, round(0.7 * self._SIDE))
+            votes = self._votes(window)
+            if not len(votes):
+                return Face(width, None)
+            places = [self._elect(votes, place, astray) for place in _IN_BOX * self._SIDE]
+            support = min(support for _, support in places)
+            eyes = apply(invert(into_window), np.array([place for place, _ in places]))
+            if _distance(eyes) < 0.2 * width:  # both sides elected the same eye
+                return Face(width, None)
+        return Face(width, in_order(eyes), min(1.0, support / self._FULL_SUPPORT))
+
+    def _votes(self, window: Image) -> Points:
+        """Return `[N, 3]`: x, y and weight of every hit in the window and in its mirror image."""
+        mirrored = np.ascontiguousarray(window[:, ::-1])
+        votes = [
+            (self._SIDE - 1 - x if image is mirrored else x, y, weight)
+            for image in (window, mirrored)
+            for cascade, below in self._eyes
+            for x, y, weight in self._hits(image, cascade, below)
+        ]
+        return np.array(votes, float).reshape(-1, 3)
+
+    def _hits(self, image: Image, cascade: Any, below: float) -> list[tuple[float, float, float]]:
+        smallest, largest = round(0.16 * self._SIDE), round(0.45 * self._SIDE)
+        boxes, counts = cascade.detectMultiScale2(
+            image, 1.05, 1, minSize=(smallest, smallest), maxSize=(largest, largest)
+        )
+        return [
+            (x + (w - 1) / 2, y + (h - 1) / 2 + below * w, np.log1p(count))
+            for (x, y, w, h), count in zip(boxes, counts, strict=True)
+        ]
+
+    def _elect(self, votes: Points, usual: Points, astray: float) -> tuple[Points, float]:
+        """Return the place with the most support, averaged over the votes for it, and the support."""
+        squares = ((votes[:, None, :2] - votes[None, :, :2]) ** 2).sum(axis=2)
+        support = np.exp(-squares / (2 * self._NEAR**2)) @ votes[:, 2]
+        support *= np.exp(-((votes[:, :2] - usual) ** 2).sum(axis=1) / (2 * astray**2))
+        best = int(support.argmax())
+        near = squares[best] < (1.5 * self._NEAR) ** 2
+        return np.average(votes[near, :2], axis=0, weights=votes[near, 2]), float(support[best])
+
+
+class DlibEyes:
+    """Eyes by dlib's face detector and its five-point predictor (King, 2009), of the extra `faces`.
+
+    Certainty follows the score of the face detector; a score of 0, its own limit, is `CERTAIN`.
+    """
+
+    # How far above the middle between its corners the middle of an eye is, in eye distances.
+    _ABOVE_CORNERS = 0.034
+    # Faces with a score from here up are looked at, and listed as doubtful below 0.
+    _LOWEST_SCORE = -0.5
+
+    def __init__(self) -> None:
+        try:
+            import dlib
+        except ImportError:
+            raise _needs_extra() from None
+        self._faces = dlib.get_frontal_face_detector()
+        self._landmarks = dlib.shape_predictor(str(_five_point_model()))
+
+    def find(self, pixels: Image) -> list[Face]:
+        """Return the faces of an RGB picture `[H, W, 3]`, the largest first."""
+        # The detector knows faces from 80 px up: small pictures are doubled, once.
+        scale = min(LONGEST / max(pixels.shape[:2]), 2.0)
+        size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        resized = np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
+        back = np.array(pixels.shape[1::-1]) / size
+        boxes, scores, _ = self._faces.run(resized, 0, self._LOWEST_SCORE)
+        faces = [self._look(resized, *found, back) for found in zip(boxes, scores, strict=True)]
+        return sorted(faces, key=lambda face: -face.width)
+
+    def _look(self, resized: Image, box: Any, score: float, back: Points) -> Face:
+        corners = [(point.x, point.y) for point in self._landmarks(resized, box).parts()[:4]]
+        middles = np.array(corners, float).reshape(2, 2, 2).mean(axis=1)
+        eyes = in_order((middles + 0.5) * back - 0.5)
+        if _distance(eyes) == 0:
+            return Face(box.width() * float(back[0]), None)
+        across = eyes[1] - eyes[0]
+        eyes = eyes + self._ABOVE_CORNERS * np.array([across[1], -across[0]])
+        certainty = 1 / (1 + np.exp(-4 * score))
+        return Face(box.width() * float(back[0]), eyes, float(certainty))
+
+
+#: The detectors by name; `points` beside them reads a file and finds nothing by itself.
+DETECTORS: dict[str, Callable[[], Detector]] = {"haar": HaarEyes, "dlib": DlibEyes}
+
+
+def in_order(eyes: Points) -> Points:
+    """Return a pair of points with the one on the left first."""
+    return eyes[np.argsort(eyes[:, 0], kind="stable")]
+
+
+def _distance(eyes: Points) -> float:
+    return float(np.linalg.norm(eyes[1] - eyes[0]))
+
+
+def _search_scale(gray: Image) -> float:
+    return float(min(1.0, LONGEST / max(gray.shape)))
+
+
+def _turn(gray: Image, degrees: float) -> Points:
+    """Return the transform that turns a picture around its middle, at the scale of the search."""
+    middle = np.array(gray.shape[::-1]) / 2 - 0.5
+    a = _search_scale(gray) * np.exp(1j * np.radians(degrees))
+    linear = np.array([[a.real, -a.imag], [a.imag, a.real]])
+    shift = (middle + 0.5) * abs(a) - 0.5 - linear @ middle
+    return np.column_stack([linear, shift])
+
+
+def _cascade(name: str) -> Any:
+    return cv2.CascadeClassifier(str(_CASCADE_FOLDER / f"haarcascade_{name}.xml"))
+
+
+def _five_point_model() -> Path:
+    """Find the predictor's file without importing its package, whose import needs setuptools."""
+    package = find_spec("face_recognition_models")
+    folders: Sequence[str] = (package.submodule_search_locations or []) if package else []
+    for folder in folders:
+        path = Path(folder) / "models" / "shape_predictor_5_face_landmarks.dat"
+        if path.is_file():
+            return path
+    raise _needs_extra()
+
+
+def _needs_extra() -> SettingError:
+    return SettingError(
+        "detector dlib needs dlib and its model, not installed yet: pip install 'inpaintlab[faces]'"
+    )

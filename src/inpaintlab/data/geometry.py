@@ -1,0 +1,75 @@
+"""Similarity transforms between two pairs of points, and pictures warped by them.
+
+Points are `[N, 2]`, x before y, in pixels: (0, 0) is the middle of the first pixel. A transform is
+`[2, 3]`, as OpenCV has it: a linear part and, in the last column, a shift.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Points = npt.NDArray[np.float64]
+Image = npt.NDArray[np.uint8]
+
+#: The middle of the first pixel is half a pixel from the edge.
+HALF = 0.5
+
+
+def similarity(points: Points, targets: Points) -> Points:
+    """Return the one transform of turning, scaling and shifting that takes two points to two others.
+
+    In complex numbers it is z → a·z + b, so two pairs of points settle it. Raises
+    `ZeroDivisionError` where the two points are one.
+    """
+    (first, second), (goal, other_goal) = (
+        [complex(x, y) for x, y in pair] for pair in (points.tolist(), targets.tolist())
+    )
+    a = (other_goal - goal) / (second - first)
+    b = goal - a * first
+    return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
+
+
+def apply(transform: Points, points: Points) -> Points:
+    """Take points `[N, 2]` through a transform."""
+    return points @ transform[:, :2].T + transform[:, 2]
+
+
+def invert(transform: Points) -> Points:
+    """Return the transform that leads back."""
+    linear = np.linalg.inv(transform[:, :2])
+    return np.column_stack([linear, -linear @ transform[:, 2]])
+
+
+def scale_of(transform: Points) -> float:
+    """Return how much longer lines become."""
+    return float(np.hypot(transform[0, 0], transform[1, 0]))
+
+
+def warp(pixels: Image, transform: Points, width: int, height: int) -> Image:
+    """Draw a picture `[H, W]` or `[H, W, 3]` through a similarity transform onto width × height pixels.
+
+    What lies beyond its border is mirrored. Where the transform shrinks, the picture is first brought
+    to the goal's scale by area averages, so that fine patterns do not alias.
+    """
+    rows, columns = pixels.shape[:2]
+    scale = scale_of(transform)
+    if scale < 1:
+        small = (max(1, round(columns * scale)), max(1, round(rows * scale)))
+        pixels = np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.uint8)
+        transform = _after_resize(transform, small[0] / columns, small[1] / rows)
+    warped = cv2.warpAffine(
+        pixels, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(warped, np.uint8)
+
+
+def _after_resize(transform: Points, x_scale: float, y_scale: float) -> Points:
+    """Return the transform that does the same from a resized picture.
+
+    Its sides were rounded, so each has a scale of its own.
+    """
+    scales = np.array([x_scale, y_scale])
+    linear = transform[:, :2] / scales
+    # A resize keeps the edges in place, so positions scale from there and not from the first middle.
+    shift = transform[:, 2] + transform[:, :2] @ (HALF / scales - HALF)
+    return np.column_stack([linear, shift])
