@@ -54,7 +54,8 @@ class HaarEyes:
 
     Four cascades look at each face and at its mirror image; every hit is a vote for a place, and a
     place counts less the farther it is from where eyes are in a face. Then the face is set upright by
-    what was found and looked at again. Certainty is the support of the weaker eye.
+    what was found and looked at again. Certainty is the support of the weaker eye. Where that leaves
+    the largest face doubtful, the picture is tried again turned a little to either side.
     """
 
     # Each cascade, and how far below the middle of its hits the eye is, in shares of their width: the
@@ -81,21 +82,26 @@ class HaarEyes:
     def find(self, pixels: Image) -> list[Face]:
         """Return the faces of an RGB picture `[H, W, 3]`, the largest first."""
         gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-        faces = [self._look(gray, usual) for usual in self._usual_places(gray)]
-        return sorted(faces, key=lambda face: -face.width)
-
-    def _usual_places(self, gray: Image) -> list[Points]:
-        """Return where the eyes of each face would be in a usual face; tilted faces are tried last."""
+        best: list[Face] = []
         for degrees in (0, -25, 25):
-            turn = _turn(gray, degrees)
-            height, width = (max(1, round(side * _search_scale(gray))) for side in gray.shape)
-            turned = warp(gray, turn, width, height)
-            smallest = max(24, min(turned.shape) // 10)
-            for cascade in self._faces:
-                boxes = cascade.detectMultiScale(turned, 1.1, 3, minSize=(smallest, smallest))
-                if len(boxes):
-                    back = invert(turn)
-                    return [apply(back, np.array([x, y]) + w * _IN_BOX) for x, y, w, _ in boxes]
+            faces = [self._look(gray, usual) for usual in self._usual_places(gray, degrees)]
+            faces.sort(key=lambda face: -face.width)
+            if _certainty(faces) >= CERTAIN:
+                return faces
+            best = max(best, faces, key=_certainty)
+        return best
+
+    def _usual_places(self, gray: Image, degrees: float) -> list[Points]:
+        """Return where the eyes of each face would be in a usual face, that is tilted by so much."""
+        turn = _turn(gray, degrees)
+        height, width = (max(1, round(side * _search_scale(gray))) for side in gray.shape)
+        turned = warp(gray, turn, width, height)
+        smallest = max(24, min(turned.shape) // 10)
+        for cascade in self._faces:
+            boxes = cascade.detectMultiScale(turned, 1.1, 3, minSize=(smallest, smallest))
+            if len(boxes):
+                back = invert(turn)
+                return [apply(back, np.array([x, y]) + w * _IN_BOX) for x, y, w, _ in boxes]
         return []
 
     def _look(self, gray: Image, usual: Points) -> Face:
@@ -196,6 +202,11 @@ DETECTORS: dict[str, Callable[[], Detector]] = {"haar": HaarEyes, "dlib": DlibEy
 def in_order(eyes: Points) -> Points:
     """Return a pair of points with the one on the left first."""
     return eyes[np.argsort(eyes[:, 0], kind="stable")]
+
+
+def _certainty(faces: Sequence[Face]) -> float:
+    """Return how certain the largest face is; less than nothing where there is no face."""
+    return faces[0].certainty if faces else -1.0
 
 
 def _distance(eyes: Points) -> float:
