@@ -370,13 +370,13 @@ def _check_before_reading(network: Network, settings: TrainSettings, fabric: Fab
     workers = settings.workers or 0
     batch = settings.batch // settings.devices
     memory = predict(network, settings.size, batch, pictures=pictures, workers=workers)
-    if fabric.is_global_zero:
-        say(str(memory))
     if fabric.device.type == "cpu":
         check_memory(memory, network, settings.size, batch, free_memory() // settings.devices)
     else:  # pictures and workers stay in the memory of the machine
         on_device = replace(memory, pictures=0, workers=0)
         check_memory(on_device, network, settings.size, batch, free_bytes(fabric.device))
+    if fabric.is_global_zero:
+        say(str(memory))
 
 
 def _write_data(session: _Session) -> None:
