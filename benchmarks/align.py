@@ -2,8 +2,8 @@
 
 An eye is right when it lies within a tenth of the eye distance of the truth, and a picture when both its
 eyes are. The truth is the mean of rows 19–24 and of rows 25–30 of NAME.txt, counted from 0. The
-constants of the detectors were set on the tuned half (names with an even CRC-32); the held-out half was
-not looked at. The error is that of the worse eye, where eyes were found. One thread.
+constants of the detectors were set on the tuned half (names with an even CRC-32); the held-out half set
+none. The error is that of the worse eye, where eyes were found. One thread.
 
 Usage: python benchmarks/align.py PICTURES KEYPOINTS [METHOD …]      methods: points haar dlib
 """
