@@ -106,17 +106,17 @@ def align(
     eyes: Annotated[
         str | None,
         typer.Option(
-            metavar="WHERE", help="utkface, celeba-hq, or x,y,x,y in shares of the side. [utkface]"
+            metavar="WHERE", help="utkface (the default), celeba-hq, or x,y,x,y in shares of the side."
         ),
     ] = None,
     detector: Annotated[
-        str | None, typer.Option(help="haar, dlib or points. [points where given, else haar]")
+        str | None, typer.Option(help="haar, dlib or points. By default points where given, else haar.")
     ] = None,
     points: Annotated[
         Path | None, typer.Option(help="Known eyes: a CSV, or a folder of point lists.")
     ] = None,
     faces: Annotated[
-        str | None, typer.Option(help="Of several faces the largest, or all. [largest]")
+        str | None, typer.Option(help="largest (the default) or all, of several faces in a picture.")
     ] = None,
     config: Config = None,
     assignments: Assignments = None,
