@@ -91,7 +91,7 @@ def test_commands_of_the_readme_run(tmp_path):
     hole.paste(255, (10, 10, 20, 22))
     hole.save(tmp_path / "mask.png")
     found = commands(PROJECT / "README.md")
-    assert {line.split()[1] for line in found} == {"train", "evaluate", "fill"}
+    assert {line.split()[1] for line in found} == {"prepare", "train", "evaluate", "fill"}
     for line in found:
         line = line.replace("../shared/data/faces", "photos")
         words = shlex.split(re.sub(r"--minutes \S+", "", line).split("#")[0])

@@ -22,6 +22,8 @@ app = typer.Typer(
     help="Train an image-inpainting network on your own pictures, know whether to trust it, use it.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Otherwise a default in square brackets, as [unet], is taken for markup and swallowed.
+    rich_markup_mode=None,
 )
 
 Config = Annotated[

@@ -231,3 +231,14 @@ def test_preview_sheet():
     assert (sheet[0] == 255).all()
     reddish = (sheet[..., 0].astype(int) - sheet[..., 1]) > 60
     assert 0.02 < reddish.mean() < 0.6
+
+
+@pytest.mark.parametrize("name", list(augment.PRESETS))
+def test_white_stays_in_range(name):
+    """Weights that sum to a rounding error above one must not: the loop refuses such a picture."""
+    made = draws(name, kind="rectangles")
+    white = np.full((made.pictures.stored, made.pictures.stored, 3), 255, np.uint8)
+    for first in range(0, 128, 32):
+        images, _ = made.collate([made.sample(white, draw) for draw in range(first, first + 32)])
+        assert float(images.min()) >= 0
+        assert float(images.max()) <= 1

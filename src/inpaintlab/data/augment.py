@@ -142,7 +142,8 @@ class Augmentation:
             self._blur_some(images, draws)
         if self.jpeg:
             self._compress_some(images, draws)
-        return images.contiguous(memory_format=torch.channels_last)
+        # Weights of an interpolation or a blur can sum to a rounding error above one.
+        return images.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
 
     def turned(self, mask: Image, numbers: npt.NDArray[np.float32]) -> Image:
         """Return a mask mirrored and turned as its numbers say, if masks are to be turned."""
