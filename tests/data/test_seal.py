@@ -118,6 +118,8 @@ def test_pictures_that_were_not_prepared_have_no_sealed_test(trained_run):
 
 def test_a_fold_validates(dataset):
     settings = small_settings(data=str(dataset.folder), fold=2, size=32, output=Path("run"))
-    data = read_json(Run(train(settings).run).data)
+    run = Run(train(settings).run)
+    data = read_json(run.data)
     assert data["train"] + data["val"] == dataset.read_facts()["train"] + dataset.read_facts()["val"]
     assert 9 <= data["val"] <= 12
+    assert evaluate(EvaluateSettings(run=run.folder))["overall"]["n"] == data["val"]

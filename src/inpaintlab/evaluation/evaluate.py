@@ -55,7 +55,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.split == "test":
         source = _open_test(data, dataset, run, settings, mixture, size)
     else:
-        source = open_source(data)
+        source = open_source(data, None if settings.data else recipe.fold)
     pictures = _open_pictures(run, source, settings, recipe.max_bad, size)
     count = min(len(pictures), settings.limit or len(pictures))
     frozen = FrozenMasks(mixture, size, count, MASK_SEED)
