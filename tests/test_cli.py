@@ -194,7 +194,7 @@ def test_prepare_against(inpaint, tmp_path, portraits):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("prepare", "say what to prepare"),
+        ("prepare -o x.dataset", "say what to prepare"),
         ("prepare photos", "-o NAME.dataset"),
         ("prepare nowhere -o x.dataset", "does not exist"),
         ("prepare places2 . -o x.dataset", "missing; ask at"),

@@ -5,7 +5,17 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inpaintlab.configs import EvaluateSettings, TrainSettings
+    from inpaintlab.configs import (
+        AlignSettings,
+        EvaluateSettings,
+        MaskSettings,
+        PrepareSettings,
+        TrainSettings,
+    )
+    from inpaintlab.data.faces import align
+    from inpaintlab.data.leaks import find_leaks
+    from inpaintlab.data.mask_sets import write_masks
+    from inpaintlab.data.prepare import prepare
     from inpaintlab.errors import InpaintlabError
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter
@@ -14,29 +24,43 @@ if TYPE_CHECKING:
 
 # Imported when first used: `import inpaintlab` must not take the seconds that torch takes.
 _PLACES = {
+    "AlignSettings": "configs",
     "EvaluateSettings": "configs",
     "InpaintlabError": "errors",
     "Inpainter": "inpainter",
+    "MaskSettings": "configs",
+    "PrepareSettings": "configs",
     "TrainResult": "training",
     "TrainSettings": "configs",
+    "align": "data.faces",
     "create": "networks",
     "evaluate": "evaluation.evaluate",
+    "find_leaks": "data.leaks",
+    "prepare": "data.prepare",
     "resume": "training",
     "train": "training",
+    "write_masks": "data.mask_sets",
 }
 
 __version__ = _version("inpaintlab")
 __all__ = [
+    "AlignSettings",
     "EvaluateSettings",
     "Inpainter",
     "InpaintlabError",
+    "MaskSettings",
+    "PrepareSettings",
     "TrainResult",
     "TrainSettings",
     "__version__",
+    "align",
     "create",
     "evaluate",
+    "find_leaks",
+    "prepare",
     "resume",
     "train",
+    "write_masks",
 ]
 
 

@@ -75,18 +75,15 @@ def prepare(
 
     words = list(sources or [])
     layout = words.pop(0) if words and words[0] in KNOWN_DATASETS else None
-    if not words and not layout and not config:
-        raise InpaintlabError("say what to prepare: inpaint prepare FOLDER -o NAME.dataset")
     flags = {"sources": words, "output": output, "group_by": group_by, "layout": layout}
     settings = build(PrepareSettings, config=config, assignments=assignments or (), flags=flags)
     if against:
         _print_leaks(settings, against, as_json)
         return
-    if not settings.output:
-        raise InpaintlabError("say where the dataset goes: -o NAME.dataset")
     from inpaintlab.data.prepare import prepare as run_preparation
 
     facts = run_preparation(settings)
+    assert settings.output is not None  # or it would not have been prepared
     if preview:
         # Only now: it needs torch, which reading pictures does without.
         from inpaintlab.data.preview import write_preview

@@ -7,6 +7,7 @@ from inpaintlab.configs import PrepareSettings
 from inpaintlab.data import samples
 from inpaintlab.data.leaks import find_leaks
 from inpaintlab.data.prepare import prepare
+from inpaintlab.errors import DataError
 
 
 def save(path: Path, index: int, **options) -> None:
@@ -48,3 +49,8 @@ def test_pictures_that_stand_in_both_are_listed(folders, as_dataset, tmp_path):
 def test_nothing_in_common(folders, tmp_path):
     save(tmp_path / "other" / "a.png", 77)
     assert find_leaks(PrepareSettings(sources=[str(folders[0])]), str(tmp_path / "other"))["pairs"] == []
+
+
+def test_nothing_to_compare_is_no_result(folders):
+    with pytest.raises(DataError, match="no picture in nothing: name a folder"):
+        find_leaks(PrepareSettings(), str(folders[0]))

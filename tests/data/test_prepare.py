@@ -377,3 +377,10 @@ def test_real_faces_lie_on_one_side(real_faces, tmp_path):
     pairs = [(i, j) for i, j in np.argwhere(apart <= 6) if i != j]
     assert pairs
     assert all(sides[i] == sides[j] for i, j in pairs)
+
+
+def test_what_is_missing_is_asked_for(folder):
+    with pytest.raises(SettingError, match=r"-o NAME\.dataset"):
+        prepare(PrepareSettings(sources=[str(folder)]))
+    with pytest.raises(SettingError, match="say what to prepare"):
+        prepare(PrepareSettings(output=Path("x.dataset")))

@@ -154,8 +154,8 @@ def _as_side(part: Part, complete: bool) -> PublishedSide:
 
 
 def _side_in_hub(path: str) -> PublishedSide:
-    part = path.rpartition("#")[2]
-    return {"train": "train", "validation": "val", "test": "test"}.get(part, "pool")  # type: ignore[return-value]
+    sides: dict[str, PublishedSide] = {"train": "train", "validation": "val", "test": "test"}
+    return sides.get(path.rpartition("#")[2], "pool")
 
 
 def _number(path: Path) -> int:

@@ -45,15 +45,16 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     picture keeps its side and fold. Raises `DataError` for sources that cannot be used, and for
     settings that would tear settled groups apart.
     """
-    assert settings.output is not None  # the command says so where it is missing
+    if settings.output is None:
+        raise SettingError("say where the dataset goes: -o NAME.dataset")
+    if not settings.sources and not settings.layout:
+        raise SettingError("say what to prepare: inpaint prepare FOLDER -o NAME.dataset")
     dataset = DatasetFolder(settings.output)
     _check(settings, dataset)
     sources, side_of = settings.sources, None
     if settings.layout:
         sources, side_of = open_known(settings.layout, settings.sources)
     files, examined = read_all(sources, dataset)
-    if not files:
-        raise DataError(f"there is no picture in {', '.join(sources)}")
     pictures = _load(files, settings, dataset, side_of)
     if pictures.has(*NO_PIXELS).all():
         reason = next(read_rows(files, ["reason"]))["reason"]

@@ -12,6 +12,7 @@ from inpaintlab.data import places
 from inpaintlab.data.examine import examine
 from inpaintlab.data.manifest import BATCH, FACTS, DatasetFolder, read_rows, write_part
 from inpaintlab.data.places import Place
+from inpaintlab.errors import DataError
 from inpaintlab.progress import bar, say
 
 Row = dict[str, Any]
@@ -25,9 +26,11 @@ def read_all(sources: list[str], dataset: DatasetFolder) -> tuple[list[Path], in
 
     The files are those of this reading, in the order of `Place`; what was known (from the manifest, or
     from readings that were interrupted) is copied. They are in `dataset.reading`; remove it when the
-    manifest is written.
+    manifest is written. Raises `DataError` where there is no picture.
     """
     total = sum(1 for _ in places.find(sources))
+    if not total:
+        raise DataError(f"there is no picture in {', '.join(sources) or 'nothing: name a folder'}")
     known = _Known(dataset)
     session = 1 + max((int(path.name.split("-")[0]) for path in known.parts), default=0)
     writer = _Writer(dataset.reading, session)

@@ -53,7 +53,7 @@ class Cache:
     No folder means `inpaintlab` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`).
     """
 
-    kind: str = "auto"
+    kind: Literal["auto", "memory", "disk", "off"] = "auto"
     folder: Path | None = None
 
     def place(self, count: int, side: int) -> Place:
@@ -64,7 +64,7 @@ class Cache:
         # Pictures are rarely longer than twice their shorter side.
         needed = 6 * count * side * side
         if self.kind == "memory" or self.kind == "off":
-            return self.kind  # type: ignore[return-value]
+            return self.kind
         if self.kind == "auto" and needed < MEMORY_SHARE * free_memory():
             return "memory"
         room = DISK_SHARE * _free_disk(self.path)
