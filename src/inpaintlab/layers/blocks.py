@@ -1,4 +1,4 @@
-"""Building blocks of the networks."""
+"""What networks see of a picture, and their plain building blocks."""
 
 from math import gcd
 
