@@ -284,11 +284,14 @@ def looks_inverted(mask: Array) -> bool:
 def check_mask(mask: Tensor, image: Tensor) -> None:
     """Refuse what is not a mask of our convention: `[B, 1, H, W]`, exactly 0 or 1, the image's size.
 
-    Raises `MaskError` naming what was seen. An empty or a full mask is allowed here.
+    Raises `MaskError` naming what was seen. An empty or a full mask is allowed here. A mask without
+    values (on the meta device, or while a network is exported) is judged by its shape.
     """
     expected = (image.shape[0], 1, *image.shape[-2:])
     if tuple(mask.shape) != expected:
         raise MaskError(f"the mask must be {list(expected)} like the image, got {list(mask.shape)}")
+    if mask.is_meta or torch.compiler.is_compiling():
+        return
     if not bool(((mask == 0) | (mask == 1)).all()):
         low, high = (float(value) for value in torch.aminmax(mask))
         raise MaskError(f"a mask is exactly 0 or 1, got values from {low:g} to {high:g}: use mask > 0.5")

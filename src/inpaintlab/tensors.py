@@ -34,13 +34,18 @@ def check_image(image: Tensor) -> None:
     Traceback (most recent call last):
     inpaintlab.errors.ImageError: image values run from 255 to 255, expected 0 to 1: divide by 255
     """
+    check_image_shape(image)
+    if image.numel() == 0:
+        raise ImageError(f"an image has at least one pixel, got {list(image.shape)}")
+    check_range(*(float(value) for value in torch.aminmax(image)))
+
+
+def check_image_shape(image: Tensor) -> None:
+    """Raise `ImageError` for what is not floating point `[B, 3, H, W]`; the values are not looked at."""
     if image.ndim != 4 or image.shape[1] != 3:
         raise ImageError(f"an image is [batch, 3, height, width], got {list(image.shape)}")
     if not image.is_floating_point():
         raise ImageError(f"an image is floating point in [0, 1], got {image.dtype}: divide by 255")
-    if image.numel() == 0:
-        raise ImageError(f"an image has at least one pixel, got {list(image.shape)}")
-    check_range(*(float(value) for value in torch.aminmax(image)))
 
 
 def composite(known: ArrayOrTensor, filled: ArrayOrTensor, hole: ArrayOrTensor) -> ArrayOrTensor:

@@ -1,5 +1,26 @@
 """Building blocks of the networks, one file a family."""
 
-from inpaintlab.layers.blocks import ConvBlock, Residual, hide, known_mean
+from inpaintlab.layers.blocks import (
+    NORMALISATIONS,
+    ConvBlock,
+    Residual,
+    hide,
+    known_mean,
+    normalisation,
+    same_padding,
+)
+from inpaintlab.layers.initialise import LayerVariance, initialise
+from inpaintlab.layers.partial import PartialConv2d
 
-__all__ = ["ConvBlock", "Residual", "hide", "known_mean"]
+__all__ = [
+    "NORMALISATIONS",
+    "ConvBlock",
+    "LayerVariance",
+    "PartialConv2d",
+    "Residual",
+    "hide",
+    "initialise",
+    "known_mean",
+    "normalisation",
+    "same_padding",
+]

@@ -1,9 +1,12 @@
 """What networks see of a picture, and their plain building blocks."""
 
+from collections.abc import Callable
 from math import gcd
 
 import torch
 from torch import Tensor, nn
+
+from inpaintlab.errors import SettingError, near_miss
 
 
 def known_mean(image: Tensor, mask: Tensor) -> Tensor:
@@ -40,15 +43,54 @@ class Residual(nn.Module):
 
 
 class ConvBlock(nn.Sequential):
-    """3×3 convolution, group normalisation, SiLU: `[B, inputs, H, W]` to `[B, outputs, H/s, W/s]`.
+    """3×3 convolution, normalisation, SiLU: `[B, inputs, H, W]` to `[B, outputs, H/s, W/s]`.
 
-    Group normalisation (Wu & He 2018) does not look at the rest of the batch, so that a picture is
-    filled the same way alone and among others. A dilation keeps the size.
+    A dilation keeps the size.
     """
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1, norm: str = "group"
+    ) -> None:
+        padding = same_padding(3, dilation)
         super().__init__(
-            nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation, bias=False),
-            nn.GroupNorm(gcd(outputs, 8), outputs),
+            nn.Conv2d(inputs, outputs, 3, stride, padding, dilation, bias=norm == "none"),
+            normalisation(norm, outputs),
             nn.SiLU(),
         )
+
+
+def same_padding(kernel_size: int, dilation: int = 1) -> int:
+    """Return the padding with which a convolution of stride 1 keeps the size of its input.
+
+    Raises `SettingError` for an even kernel, which has no such padding.
+
+    >>> same_padding(3), same_padding(3, dilation=4), same_padding(7)
+    (1, 4, 3)
+    """
+    if kernel_size % 2 == 0:
+        raise SettingError(f"a kernel that keeps the size is odd, got {kernel_size}")
+    return dilation * (kernel_size // 2)
+
+
+NORMALISATIONS: dict[str, Callable[[int], nn.Module]] = {
+    # Does not look at the rest of the batch: a picture is filled the same way alone and among others.
+    "group": lambda channels: nn.GroupNorm(gcd(channels, 8), channels),
+    # One mean and variance for each channel over the batch, running averages in use.
+    "batch": nn.BatchNorm2d,
+    # For each picture and channel. Its statistics take in the hole: a trap where a hole is large.
+    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+    # For each picture over all channels and places.
+    "layer": lambda channels: nn.GroupNorm(1, channels),
+    "none": nn.Identity,  # takes any arguments
+}
+
+
+def normalisation(name: str, channels: int) -> nn.Module:
+    """Return a normalisation of feature maps `[B, channels, H, W]` by name.
+
+    `group` is Wu & He 2018, `batch` Ioffe & Szegedy 2015, `instance` Ulyanov et al. 2016, `layer`
+    Ba et al. 2016. Raises `SettingError` for another name.
+    """
+    if name not in NORMALISATIONS:
+        raise SettingError(f"unknown normalisation {name!r}{near_miss(name, NORMALISATIONS)}")
+    return NORMALISATIONS[name](channels)

@@ -8,12 +8,18 @@ from typing import Any
 
 from inpaintlab.configs import resolve_arguments
 from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.networks.autoencoder import Autoencoder
 from inpaintlab.networks.base import Network
+from inpaintlab.networks.partial_unet import PartialUNet
 from inpaintlab.networks.unet import UNet
 
 __all__ = ["NETWORKS", "Network", "create", "resolve"]
 
-NETWORKS: dict[str, type[Network]] = {"unet": UNet}
+NETWORKS: dict[str, type[Network]] = {
+    "autoencoder": Autoencoder,
+    "partial-unet": PartialUNet,
+    "unet": UNet,
+}
 
 
 def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 
 from inpaintlab.errors import SizeError
+from inpaintlab.masks import check_mask
+from inpaintlab.tensors import check_image_shape
 
 
 class Network(nn.Module):
@@ -19,7 +21,14 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Run `forward`; here so that its type is known."""
+        """Check the inputs and run `forward`.
+
+        Raises `ImageError`, `MaskError` or `SizeError` naming what was seen. Colours are not checked,
+        as what lies under the hole may be anything.
+        """
+        check_image_shape(image)
+        check_mask(mask, image)
+        self.check_size(image.shape[-2], image.shape[-1])
         painted: Tensor = super().__call__(image, mask)
         return painted
 
@@ -27,7 +36,9 @@ class Network(nn.Module):
         """Raise `SizeError`, with the sizes that would do, where the network cannot take this one."""
         for side in (height, width):
             if side % self.multiple_of or side < self.min_size:
-                sizes = " or ".join(str(size) for size in self.nearest_sizes(side))
+                sizes = " or ".join(str(size) for size in self.nearest_sizes(side)) + self.size_hint(
+                    side
+                )
                 raise SizeError(
                     f"{type(self).__name__} cannot take {height}×{width}: sides are multiples of "
                     f"{self.multiple_of}, at least {self.min_size}; nearest: {sizes}"
@@ -38,3 +49,8 @@ class Network(nn.Module):
         below = side // self.multiple_of * self.multiple_of
         candidates = (below, below + self.multiple_of)
         return [size for size in candidates if size >= self.min_size] or [self.min_size]
+
+    def size_hint(self, side: int) -> str:
+        """Return what else would do for a side that is not allowed, to end the message with."""
+        del self, side
+        return ""

@@ -1,0 +1,184 @@
+"""Partial convolution (Liu et al. 2018, "Image Inpainting for Irregular Holes…", ECCV)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+#: Values of one chunk of the batch. Masking and scaling are then done while the chunk lies in the
+#: processor's cache; over the whole batch at once they cost up to a quarter of the convolution.
+_CHUNK = 1 << 19
+
+
+class _Shape(NamedTuple):
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+
+
+class PartialConv2d(nn.Conv2d):
+    """A convolution that sees valid pixels only, and tells which of its outputs have seen any.
+
+    With `W` and `b` its weight and bias, `x` in the window, `valid` 1 where `x` is known::
+
+        y = W·(x * valid) * window / sum(valid) + b   where sum(valid) > 0, else exactly 0
+        new valid = sum(valid) > 0
+
+    `window` is the number of weights that one output looks at, with its channels where the mask has
+    channels. There is no epsilon: sums are counts, exact in float32, also when `x` is in half precision.
+    Source: equations 1 and 2 of the paper; zero padding counts as not valid, as there.
+    """
+
+    #: `inpaint summary` follows a hole through layers that say so.
+    updates_mask = True
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, int],
+        stride: int | tuple[int, int] = 1,
+        padding: int | tuple[int, int] = 0,
+        dilation: int | tuple[int, int] = 1,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, bias=bias)
+
+    def forward(  # type: ignore[override]
+        self, x: Tensor | Sequence[Tensor], valid: Tensor | Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Convolve `[B, C, H, W]` where `valid`, `[B, 1 or C, H, W]` of 0 and 1, is 1.
+
+        Returns `[B, out, H', W']` and its valid mask `[B, 1, H', W']` in float32. Two or more inputs,
+        each with a mask of its own, are taken as if concatenated along their channels (a decoder's
+        features and its skip); their masks are never spread over channels.
+
+        >>> x, valid = torch.ones(1, 1, 1, 4), torch.tensor([1.0, 0, 0, 0]).view(1, 1, 1, 4)
+        >>> layer = PartialConv2d(1, 1, (1, 3), padding=(0, 1), bias=False)
+        >>> _ = nn.init.ones_(layer.weight)
+        >>> y, new = layer(x, valid)
+        >>> y.flatten().tolist(), new.flatten().tolist()
+        ([3.0, 3.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0])
+        """
+        xs, valids = _listed(x), _listed(valid)
+        shape = _Shape(*(cast(tuple[int, int], p) for p in (self.stride, self.padding, self.dilation)))
+        with torch.no_grad():
+            ratio, new = self._ratio(xs, valids, shape)
+        weight, bias = self.weight, self.bias
+        kind = xs[0].device.type
+        if torch.is_autocast_enabled(kind):
+            half = torch.get_autocast_dtype(kind)
+            xs = [x.to(half) for x in xs]
+            weight, bias = weight.to(half), None if bias is None else bias.to(half)
+        masks = [valid.to(xs[0].dtype) for valid in valids]
+        with torch.autocast(kind, enabled=False):
+            if torch.compiler.is_compiling():  # exporters know no chunks
+                y = _convolve(xs, masks, weight, shape) * ratio.to(weight.dtype)
+                return y if bias is None else y + bias.view(1, -1, 1, 1) * new, new
+            y = _Partial.apply(shape, weight, bias, ratio, new, *xs, *masks)
+        return y, new
+
+    def _ratio(self, xs: list[Tensor], valids: list[Tensor], shape: _Shape) -> tuple[Tensor, Tensor]:
+        """Return window / sum(valid), 0 where the sum is, and where it is not; both `[B, 1, H', W']`.
+
+        All output channels have the same sum, so one is computed. Of several inputs a mask of one
+        channel counts as often as its input has channels.
+        """
+        several = len(xs) > 1
+        counts = []
+        for x, valid in zip(xs, valids, strict=True):
+            ones = torch.ones(1, valid.shape[1], *self.kernel_size, device=valid.device)
+            count = F.conv2d(valid.float(), ones, None, *shape)
+            counts.append(count * x.shape[1] if several and valid.shape[1] == 1 else count)
+        total = sum(counts[1:], counts[0]).to(torch.promote_types(xs[0].dtype, torch.float32))
+        channels = self.in_channels if several or valids[0].shape[1] > 1 else 1
+        window = channels * self.kernel_size[0] * self.kernel_size[1]
+        seen = total > 0
+        return torch.where(seen, window / total, 0), seen.float()
+
+
+class _Partial(torch.autograd.Function):
+    """The formula chunk by chunk; of `x * valid` nothing is kept, the gradient makes it again."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        shape: _Shape,
+        weight: Tensor,
+        bias: Tensor | None,
+        ratio: Tensor,
+        new: Tensor,
+        *inputs: Tensor,
+    ) -> Tensor:
+        ctx.shape, ctx.has_bias = shape, bias is not None
+        ctx.save_for_backward(weight, ratio, new, *inputs)
+        xs, valids = _halves(inputs)
+        size = (len(ratio), len(weight), *ratio.shape[2:])
+        out = xs[0].new_empty(size).to(memory_format=_layout(xs[0]))
+        for part in _chunks(xs, out):
+            y = _convolve([x[part] for x in xs], [valid[part] for valid in valids], weight, shape)
+            torch.mul(y, ratio[part], out=out[part])
+            if bias is not None:
+                out[part].addcmul_(bias.view(1, -1, 1, 1), new[part].to(bias.dtype))
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        weight, ratio, new, *inputs = ctx.saved_tensors
+        xs, valids = _halves(inputs)
+        of_xs = [torch.empty_like(x) for x in xs]
+        of_weight = torch.zeros_like(weight)
+        of_bias = weight.new_zeros(len(weight)) if ctx.has_bias else None
+        wanted = [any(ctx.needs_input_grad[5:]), ctx.needs_input_grad[1], False]
+        for part in _chunks(xs, gradient):
+            known = [valid[part] for valid in valids]
+            scaled = (gradient[part] * ratio[part]).to(weight.dtype)
+            masked = _masked([x[part] for x in xs], known)
+            of_masked, more, _ = torch.ops.aten.convolution_backward(
+                scaled, masked, weight, None, *ctx.shape, False, (0, 0), 1, wanted
+            )
+            if wanted[0]:
+                pieces = of_masked.split([x.shape[1] for x in xs], 1)
+                for of_x, piece, valid in zip(of_xs, pieces, known, strict=True):
+                    torch.mul(piece, valid, out=of_x[part])
+            if wanted[1]:
+                of_weight += more
+            if of_bias is not None:
+                of_bias += (gradient[part] * new[part]).sum((0, 2, 3))
+        nothing = (None,) * len(valids)
+        return (None, of_weight, of_bias, None, None, *(of_xs if wanted[0] else nothing), *nothing)
+
+
+def _convolve(xs: Sequence[Tensor], valids: Sequence[Tensor], weight: Tensor, shape: _Shape) -> Tensor:
+    return F.conv2d(_masked(xs, valids), weight, None, *shape)
+
+
+def _masked(xs: Sequence[Tensor], valids: Sequence[Tensor]) -> Tensor:
+    parts = [x * valid for x, valid in zip(xs, valids, strict=True)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, 1)
+
+
+def _listed(value: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    return [value] if isinstance(value, Tensor) else list(value)
+
+
+def _halves(inputs: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+    half = len(inputs) // 2
+    return inputs[:half], inputs[half:]
+
+
+def _layout(x: Tensor) -> torch.memory_format:
+    last = x.is_contiguous(memory_format=torch.channels_last) and x.shape[1] > 1
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def _chunks(xs: Sequence[Tensor], out: Tensor) -> Iterator[slice]:
+    """Yield parts of the batch that fit into the cache; elsewhere than on a CPU all of it."""
+    count = len(out)
+    largest = max(sum(x[0].numel() for x in xs), out[0].numel()) if count else 1
+    step = max(1, _CHUNK // largest) if out.device.type == "cpu" else count
+    return (slice(start, start + step) for start in range(0, count, max(1, step)))

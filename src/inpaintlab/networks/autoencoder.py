@@ -1,0 +1,101 @@
+"""A plain encoder and decoder without skips, to study what a bottleneck lets through."""
+
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.layers import ConvBlock, hide, known_mean
+from inpaintlab.networks.base import Network
+
+_BOTTLENECKS = ("conv", "linear")
+
+
+class Autoencoder(Network):
+    """Encoder, bottleneck, decoder: all that is painted has gone through the bottleneck.
+
+    `depth` levels, each at half the side, with `width` channels in the first, twice as many in each
+    further one and never more than `max_width`. The bottleneck is a convolution that leaves
+    `bottleneck_size` channels at the coarsest level (`conv`), or the flattened features of a picture
+    of `side` pixels brought to `bottleneck_size` numbers and back (`linear`; for pictures of another
+    size the features are resized to that one). After Hinton & Salakhutdinov 2006 and, for holes,
+    Pathak et al. 2016.
+    """
+
+    #: The layer whose output is all that the decoder gets.
+    bottleneck = "squeeze"
+
+    def __init__(
+        self,
+        width: int = 32,
+        depth: int = 4,
+        max_width: int = 256,
+        bottleneck: str = "conv",
+        bottleneck_size: int = 256,
+        side: int = 64,
+    ) -> None:
+        super().__init__()
+        numbers = {"depth": depth, "max_width": max_width, "bottleneck_size": bottleneck_size}
+        _check(width, bottleneck, numbers)
+        self.multiple_of = 2**depth
+        self.min_size = 2 * self.multiple_of
+        widths = [width, *(min(width * 2**level, max_width) for level in range(depth))]
+        self.enter = ConvBlock(4, width)
+        self.down = nn.Sequential(
+            *(
+                nn.Sequential(ConvBlock(above, below, stride=2), ConvBlock(below, below))
+                for above, below in pairwise(widths)
+            )
+        )
+        coarsest = widths[-1]
+        self.grid: tuple[int, int] | None = None
+        if bottleneck == "conv":
+            self.squeeze: nn.Module = nn.Conv2d(coarsest, bottleneck_size, 3, padding=1)
+            self.expand: nn.Module = ConvBlock(bottleneck_size, coarsest)
+        else:
+            self.check_size(side, side)
+            rows = side // self.multiple_of
+            self.grid = (rows, rows)
+            features = coarsest * rows * rows
+            self.squeeze = nn.Sequential(nn.Flatten(), nn.Linear(features, bottleneck_size))
+            self.expand = nn.Sequential(
+                nn.Linear(bottleneck_size, features), nn.Unflatten(1, (coarsest, rows, rows)), nn.SiLU()
+            )
+        self.up = nn.ModuleList(
+            nn.Sequential(ConvBlock(below, above), ConvBlock(above, above))
+            for above, below in reversed([*pairwise(widths)])
+        )
+        self.leave = nn.Conv2d(width, 3, 3, padding=1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+
+        Seen and painted as differences from the mean colour of the known pixels, the one thing that
+        does not go through the bottleneck. The result is bound to [0, 1] only outside training.
+        """
+        middle = known_mean(image, mask)
+        features = self.down(self.enter(hide(image, mask, middle)))
+        size = features.shape[-2:]
+        if self.grid:
+            features = F.interpolate(features, self.grid, mode="bilinear")
+        features = self.expand(self.squeeze(features))
+        if self.grid:
+            features = F.interpolate(features, size, mode="bilinear")
+        for up in self.up:
+            features = up(F.interpolate(features, scale_factor=2, mode="nearest"))
+        painted = self.leave(features) / 2 + middle
+        return painted if self.training else painted.clamp(0, 1)
+
+
+def _check(width: int, bottleneck: str, numbers: dict[str, int]) -> None:
+    """Raise `SettingError` for arguments that no network can be built from."""
+    name = "network 'autoencoder'"
+    if width < 4 or width % 4:
+        raise SettingError(f"{name}: width must be a multiple of 4, got {width}")
+    if bottleneck not in _BOTTLENECKS:
+        hint = near_miss(bottleneck, _BOTTLENECKS)
+        raise SettingError(f"{name}: unknown bottleneck {bottleneck!r}{hint}")
+    for key, value in numbers.items():
+        if value < 1:
+            raise SettingError(f"{name}: {key} must be at least 1, got {value}")

@@ -1,0 +1,105 @@
+"""Discriminators: what tells painted patches from real ones, for adversarial losses.
+
+Each is called with an image and its mask and gives back one number for each patch, `[B, 1, h, w]`, not
+bound to anything, higher for "real"; and the features of its layers, to be matched by a loss.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from inpaintlab.errors import SettingError
+from inpaintlab.masks import check_mask
+from inpaintlab.tensors import check_image_shape
+
+#: Numbers for the patches, and features to match from the finest layer to the coarsest.
+Judgement = tuple[Tensor, list[Tensor]]
+
+
+class Discriminator(nn.Module):
+    """A chain of stages; `min_size` is the least height and width that it can judge."""
+
+    min_size: int
+
+    def __init__(self, stages: list[nn.Module], leave: nn.Module) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.leave = leave
+
+    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
+        """Judge `[B, 3, H, W]` in [0, 1], whole, with the hole pointed out by `[B, 1, H, W]`.
+
+        Raises `ImageError` and `MaskError` for other shapes, and `SettingError` for a picture too small.
+        """
+        check_image_shape(image)
+        check_mask(mask, image)
+        if min(image.shape[-2:]) < self.min_size:
+            height, width = image.shape[-2:]
+            raise SettingError(
+                f"{type(self).__name__} cannot judge {height}×{width}: at least {self.min_size}×"
+                f"{self.min_size}, or fewer layers"
+            )
+        features = torch.cat([2 * image - 1, mask], 1)
+        taps = []
+        for stage in self.stages:
+            features = stage(features)
+            taps.append(features)
+        return self.leave(features), taps
+
+
+class PatchDiscriminator(Discriminator):
+    """The discriminator of pix2pix (Isola et al. 2017) as LaMa and others use it: 4×4, batch normalised.
+
+    `layers` stages of stride 2 with `width` channels in the first, twice as many in each further one
+    and at most eight times as many, then one of stride 1: with four of them a patch is 142 pixels wide.
+    """
+
+    def __init__(self, width: int = 64, layers: int = 4) -> None:
+        _check("patch", width, layers)
+        widths = [4, *(width * min(2**level, 8) for level in range(layers + 1))]
+        stages: list[nn.Module] = []
+        for level in range(layers + 1):
+            stride = 2 if level < layers else 1
+            # Without padding on the far side a 4×4 kernel would lose a column at stride 1.
+            convolution = nn.Conv2d(widths[level], widths[level + 1], 4, stride, 2, bias=level == 0)
+            norm = nn.BatchNorm2d(widths[level + 1]) if level else nn.Identity()
+            stages.append(nn.Sequential(convolution, norm, nn.LeakyReLU(0.2)))
+        super().__init__(stages, nn.Conv2d(widths[-1], 1, 4, 1, 2))
+        self.min_size = 4
+
+
+class SpectralPatchDiscriminator(Discriminator):
+    """SN-PatchGAN of DeepFillv2 (Yu et al. 2019, section 3.3): 5×5 convolutions of stride 2.
+
+    Spectral normalisation (Miyato et al. 2018) holds each layer's largest singular value at 1; there is
+    no other.
+    `layers` stages with `width` channels in the first, twice as many in the next and at most four times
+    as many; with six of them every number looks at the whole of a 256 px picture. The paper puts the
+    loss straight on the last features; here one more convolution brings them to one number a patch.
+    """
+
+    def __init__(self, width: int = 64, layers: int = 6) -> None:
+        _check("spectral-patch", width, layers)
+        widths = [4, *(width * min(2**level, 4) for level in range(layers))]
+        stages = [
+            nn.Sequential(
+                spectral_norm(nn.Conv2d(widths[level], widths[level + 1], 5, 2, 2)), nn.LeakyReLU(0.2)
+            )
+            for level in range(layers)
+        ]
+        super().__init__([*stages], spectral_norm(nn.Conv2d(widths[-1], 1, 5, 1, 2)))
+        self.min_size = 1
+
+
+DISCRIMINATORS: dict[str, Callable[..., Discriminator]] = {
+    "patch": PatchDiscriminator,
+    "spectral-patch": SpectralPatchDiscriminator,
+}
+
+
+def _check(name: str, width: int, layers: int) -> None:
+    for key, value in (("width", width), ("layers", layers)):
+        if value < 1:
+            raise SettingError(f"discriminator {name!r}: {key} must be at least 1, got {value}")
