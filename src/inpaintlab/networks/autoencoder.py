@@ -84,7 +84,7 @@ class Autoencoder(Network):
             features = F.interpolate(features, size, mode="bilinear")
         for up in self.up:
             features = up(F.interpolate(features, scale_factor=2, mode="nearest"))
-        painted = self.leave(features) / 2 + middle
+        painted: Tensor = self.leave(features) / 2 + middle
         return painted if self.training else painted.clamp(0, 1)
 
 

@@ -62,7 +62,6 @@ class PatchDiscriminator(Discriminator):
         stages: list[nn.Module] = []
         for level in range(layers + 1):
             stride = 2 if level < layers else 1
-            # Without padding on the far side a 4×4 kernel would lose a column at stride 1.
             convolution = nn.Conv2d(widths[level], widths[level + 1], 4, stride, 2, bias=level == 0)
             norm = nn.BatchNorm2d(widths[level + 1]) if level else nn.Identity()
             stages.append(nn.Sequential(convolution, norm, nn.LeakyReLU(0.2)))
