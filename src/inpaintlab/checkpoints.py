@@ -149,7 +149,7 @@ def _unpickle(path: Path) -> dict[str, Tensor]:
             f"{path.name} is a TorchScript program, which runs when it is read; if you trust it, take "
             f'the weights out: python -c "import torch; from safetensors.torch import save_file; '
             f"save_file(torch.jit.load({str(path)!r}, 'cpu').state_dict(), "
-            f"{str(path.with_suffix('.safetensors'))!r})\""
+            f'{str(path.with_suffix(".safetensors"))!r})"'
         )
     try:
         unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path) if members else []
@@ -158,8 +158,8 @@ def _unpickle(path: Path) -> dict[str, Tensor]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
         # The reason that torch gives advises to run the code.
         raise RunError(
-            f"{path.name} is damaged, or holds what cannot be read without running code: if you trust it, "
-            "save its tensors as .safetensors"
+            f"{path.name} is damaged, or holds what cannot be read without running code: "
+            "if you trust it, save its tensors as .safetensors"
         ) from None
     found = found.get("state_dict", found) if isinstance(found, dict) else {}
     return {str(name): value for name, value in found.items() if isinstance(value, Tensor)}

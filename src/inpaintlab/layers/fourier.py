@@ -14,9 +14,9 @@ class FourierUnit(nn.Module):
     """1×1 convolution of the spectrum: `[B, inputs, H, W]` to `[B, outputs, H, W]`, of any H and W.
 
     Chi et al. 2020, figure 2: real transform, real and imaginary parts as channels `[B, 2·inputs, H,
-    W // 2 + 1]`, convolution, batch normalisation, ReLU, and back. The transform is that of a picture
-    whose edges meet: to shift the input in a circle is to shift the output. It is computed in float32
-    where the features are coarser.
+    W // 2 + 1]`, convolution, batch normalisation, ReLU, and back. The transform takes opposite edges
+    to meet, and is computed in float32 where the features are coarser. Real and imaginary parts are
+    mixed freely, so that a shifted input does not merely give a shifted output.
 
     >>> FourierUnit(3, 5)(torch.rand(1, 3, 7, 10)).shape
     torch.Size([1, 5, 7, 10])
