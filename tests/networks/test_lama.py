@@ -167,8 +167,8 @@ FIRST = "generator.model.1.ffc.convl2l.weight"
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({FIRST: None}, "nor known: weights of LaMa hold one model.1.ffc.convl2l.weight, found 0"),
-        ({f"ema.{FIRST}": torch.ones(8, 4, 7, 7)}, "found 2"),
+        ({FIRST: None}, r"nor known: .* hold one model\.1\.ffc\.convl2l\.weight, it holds 0"),
+        ({f"ema.{FIRST}": torch.ones(8, 4, 7, 7)}, "it holds 2"),
         ({"generator.model.2.bn_l.bias": None}, r"it has no model\.2\.bn_l\.bias"),
         ({"generator.model.2.bn_l.extra": torch.ones(1)}, r"model\.2\.bn_l\.extra, which the network"),
         ({"generator.model.2.bn_l.bias": torch.ones(3)}, r"bias is \[3\], the network's \[16\]"),
@@ -206,5 +206,5 @@ def test_cut_off_files(tmp_path):
 
 def test_a_list_is_no_file_of_weights(tmp_path):
     torch.save([torch.ones(2)], tmp_path / "lama.pt")
-    with pytest.raises(RunError, match="found 0"):
+    with pytest.raises(RunError, match="it holds 0"):
         Inpainter.load(tmp_path / "lama.pt")

@@ -87,7 +87,7 @@ def from_published(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[
     """
     starts = [name.removesuffix(_FIRST) for name in weights if name.endswith(_FIRST)]
     if len(starts) != 1:
-        raise RunError(f"weights of LaMa hold one {_FIRST}, found {len(starts)}")
+        raise RunError(f"published weights of LaMa hold one {_FIRST}, it holds {len(starts)}")
     (start,) = starts
     generator = {
         name.removeprefix(start): weight for name, weight in weights.items() if name.startswith(start)
