@@ -14,6 +14,7 @@ SMALL = {
     "autoencoder": {"width": 8, "depth": 2, "bottleneck_size": 16},
     "partial-unet": {"width": 8, "depth": 3},
     "unet": {"width": 8, "depth": 2, "dilations": (1, 2)},
+    "lama": {"width": 8, "depth": 2, "blocks": 2},
 }
 VARIANTS = [
     *SMALL.items(),
@@ -22,8 +23,23 @@ VARIANTS = [
     ("unet", {"width": 12, "depth": 1, "stem": 4}),
     ("autoencoder", {"width": 8, "depth": 2, "bottleneck": "linear", "bottleneck_size": 6, "side": 16}),
     ("partial-unet", {"width": 4, "depth": 1}),
+    ("lama", {"width": 4, "depth": 3, "blocks": 1, "max_width": 16}),
+    ("lama", {"width": 4, "depth": 1, "blocks": 1, "ratio": 0.0}),
+    ("lama", {"width": 4, "depth": 1, "blocks": 1, "ratio": 1.0}),
 ]
 every_variant = pytest.mark.parametrize(("name", "arguments"), VARIANTS)
+
+#: Networks whose output is not bound in training. The others end in a sigmoid or the like, as their
+#: papers and published weights have it: its gradient fades far from the middle.
+UNBOUND = {"autoencoder", "partial-unet", "unet"}
+#: Networks that see and paint differences from the mean colour. The others see colours as they are.
+MEAN_COLOUR = {"autoencoder", "unet"}
+
+
+def variants_of(names):
+    return pytest.mark.parametrize(
+        ("name", "arguments"), [variant for variant in VARIANTS if variant[0] in names]
+    )
 
 
 def create(name, arguments, seed=0):
@@ -102,6 +118,17 @@ def test_every_parameter_gets_a_gradient(name, arguments):
 
 
 @every_variant
+def test_output_is_in_range_outside_training(name, arguments):
+    network = create(name, arguments).eval()
+    image, mask = batch(network)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(5)
+        low, high = network(image, mask).aminmax()
+    assert 0 <= low < high <= 1
+
+
+@variants_of(UNBOUND)
 def test_output_cannot_die(name, arguments):
     """Pushed far below black, a network in training still gets a gradient to come back."""
     network = create(name, arguments).train()
@@ -143,16 +170,17 @@ def test_empty_and_full_hole_are_defined(name, arguments, share):
     assert torch.isfinite(network(image, torch.full_like(mask, share))).all()
 
 
-@pytest.mark.parametrize(("name", "arguments"), [v for v in VARIANTS if v[0] in ("autoencoder", "unet")])
+@variants_of(MEAN_COLOUR)
 def test_shifting_all_colours_shifts_what_is_painted(name, arguments):
-    """True of those that see and paint differences from the mean colour."""
     network = create(name, arguments).train()
     image, mask = batch(network)
     image = image / 2
     assert torch.allclose(network(image + 0.25, mask), network(image, mask) + 0.25, atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "count", "value"), [("unet", 46_812, 0.49108126)])
+@pytest.mark.parametrize(
+    ("name", "count", "value"), [("unet", 46_812, 0.49108126), ("lama", 35_731, 0.50574014)]
+)
 def test_golden(name, count, value):
     """Guards published weights: a changed network must get a new name or a new argument.
 
@@ -174,6 +202,12 @@ def test_golden(name, count, value):
         ("unet", {"stem": 0}, "stem must be at least 1"),
         ("unet", {"skips": (True,), "depth": 2}, "has 2 skips"),
         ("unet", {"width": "wide"}, "network 'unet': "),
+        ("lama", {"width": 2}, "width must be at least 4, got 2"),
+        ("lama", {"blocks": 0}, "blocks must be at least 1"),
+        ("lama", {"depth": 0}, "depth must be at least 1"),
+        ("lama", {"max_width": 32}, "max_width must be at least 64"),
+        ("lama", {"ratio": 1.5}, "ratio must lie between 0 and 1, got 1.5"),
+        ("lama", {"ratio": float("nan")}, "ratio must lie between 0 and 1"),
     ],
 )
 def test_bad_arguments(name, arguments, words):

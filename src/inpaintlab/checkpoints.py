@@ -13,9 +13,11 @@ A run folder can be copied to another machine and used there::
 Every file is replaced whole: whenever a process is killed, the folder holds the old or the new one.
 """
 
+import hashlib
 import io
 import json
 import pickle
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,9 +30,11 @@ from torch import Tensor
 from inpaintlab import networks
 from inpaintlab.errors import InpaintlabError, RunError
 from inpaintlab.files import write_atomically
-from inpaintlab.networks import Network
+from inpaintlab.networks import Network, lama
 
 _METADATA_KEY = "inpaintlab"
+#: Suffixes of files of weights; anything else is a run folder.
+WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 
 
 @dataclass(frozen=True)
@@ -89,28 +93,111 @@ def save_model(path: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
 
 
 def load_model(path: Path) -> tuple[Network, ModelCard]:
-    """Rebuild a network, ready for use, from a `.safetensors` file of ours.
+    """Rebuild a network, ready for use, from a `.safetensors` file of ours or from published weights.
 
-    Raises `RunError` for a file that is missing, damaged or not written by inpaintlab.
+    Published are the weights of LaMa, as `.safetensors` or as what `torch.save` wrote; the card of such
+    says so, with the file's SHA-256. No code of a file is run. Raises `RunError` for a file that is
+    missing, damaged or neither.
     """
     if not path.is_file():
         raise RunError(f"there is no file of weights {path}")
+    weights, text = _read_safetensors(path) if path.suffix == ".safetensors" else (_unpickle(path), None)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        card = ModelCard(**json.loads(metadata[_METADATA_KEY]))
-        network = networks.create(card.network, **card.arguments)
-        network.load_state_dict(weights)
-    except SafetensorError as error:
-        raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
-    except (KeyError, TypeError, ValueError):
+        card = None if text is None else ModelCard(**json.loads(text))
+    except (TypeError, ValueError):
         raise RunError(f"{path.name} was not written by inpaintlab: it says of no network") from None
-    except (InpaintlabError, RuntimeError) as error:
+    if card is None:
+        card, weights = _published(path, weights)
+    try:
+        network = networks.create(card.network, **card.arguments)
+        _fill(network, weights)
+    except (InpaintlabError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise RunError(f"{path.name} does not fit this version of inpaintlab: {reason}") from None
     network.eval()
     return network, card
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
+    """Return the tensors of a file, and the text of our card where it has one."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
+    return weights, metadata.get(_METADATA_KEY)
+
+
+class _Ignored:
+    """Stands for an object that we do not want and whose class we do not load."""
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __setstate__(self, _: Any) -> None: ...
+
+
+def _unpickle(path: Path) -> dict[str, Tensor]:
+    """Return the tensors that `torch.save` wrote, also those of a whole training's checkpoint.
+
+    Published checkpoints hold objects of their training beside the weights; they are read as objects
+    that do nothing.
+    """
+    members = _zip_members(path)
+    if any(name.endswith("/constants.pkl") for name in members):
+        raise RunError(
+            f"{path.name} is a TorchScript program, which runs when it is read; if you trust it, take "
+            f'the weights out: python -c "import torch; from safetensors.torch import save_file; '
+            f"save_file(torch.jit.load({str(path)!r}, 'cpu').state_dict(), "
+            f'{str(path.with_suffix(".safetensors"))!r})"'
+        )
+    try:
+        unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path) if members else []
+        with torch.serialization.safe_globals([(_Ignored, name) for name in unknown]):
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
+        # The reason that torch gives advises to run the code.
+        raise RunError(
+            f"{path.name} is damaged, or holds what cannot be read without running code: "
+            "if you trust it, save its tensors as .safetensors"
+        ) from None
+    found = found.get("state_dict", found) if isinstance(found, dict) else {}
+    return {str(name): value for name, value in found.items() if isinstance(value, Tensor)}
+
+
+def _zip_members(path: Path) -> list[str]:
+    """Return the names in a zip archive; none for a file of another kind, or a broken one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.namelist()
+    except zipfile.BadZipFile:
+        return []
+
+
+def _published(path: Path, weights: dict[str, Tensor]) -> tuple[ModelCard, dict[str, Tensor]]:
+    """Return a card for weights that carry none, and the weights under our names."""
+    try:
+        arguments, weights = lama.from_published(weights)
+    except RunError as error:
+        raise RunError(f"{path.name} was not written by inpaintlab, nor known: {error}") from None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    provenance = {"published weights": path.name, "sha256": digest}
+    return ModelCard("lama", arguments, lama.PUBLISHED_SIZE, provenance), weights
+
+
+def _fill(network: Network, weights: dict[str, Tensor]) -> None:
+    """Load weights into a network; raises `RunError` that names the first that does not fit."""
+    needed = network.state_dict()
+    for name in [*needed, *weights]:
+        if name not in weights:
+            raise RunError(f"it has no {name}")
+        if name not in needed:
+            raise RunError(f"it has {name}, which the network has not")
+        if weights[name].shape != needed[name].shape:
+            seen, wanted = list(weights[name].shape), list(needed[name].shape)
+            raise RunError(f"{name} is {seen}, the network's {wanted}")
+    network.load_state_dict(weights)
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

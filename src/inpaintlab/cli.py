@@ -243,7 +243,7 @@ def fill(
         ),
     ],
     run: Annotated[
-        Path | None, typer.Option(help="Run folder or .safetensors file. [the newest under runs/]")
+        Path | None, typer.Option(help="Run folder or file of weights. [the newest under runs/]")
     ] = None,
     invert_mask: Annotated[bool, typer.Option("--invert-mask", help="Black marks the hole.")] = False,
     as_json: Json = False,

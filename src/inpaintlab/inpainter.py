@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inpaintlab.checkpoints import ModelCard, Run, load_model
+from inpaintlab.checkpoints import WEIGHTS, ModelCard, Run, load_model
 from inpaintlab.errors import ImageError, MaskError, OutputError
 from inpaintlab.images import Picture, from_array, from_pillow, from_rgb, load, save, to_pillow, to_rgb
 from inpaintlab.masks import check_mask, check_ratio, load_mask, looks_inverted
@@ -66,12 +66,12 @@ class Inpainter:
 
     @classmethod
     def load(cls, path: str | Path) -> "Inpainter":
-        """Load the best weights of a run folder, or a `.safetensors` file.
+        """Load the best weights of a run folder, a `.safetensors` file, or published weights of LaMa.
 
-        Raises `RunError` where there is none, or it is not ours.
+        The last may be `.safetensors`, `.pt`, `.pth` or `.ckpt`. Raises `RunError` for anything else.
         """
         path = Path(path)
-        return cls(*load_model(path if path.suffix == ".safetensors" else Run.open(path).model))
+        return cls(*load_model(path if path.suffix in WEIGHTS else Run.open(path).model))
 
     def fill(self, image: AnyImage, mask: AnyMask) -> AnyImage:
         """Fill the hole of a picture; what lies outside comes back bit by bit.

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import DataError, MemoryLimitError, RunError, SettingError, SizeError
+from inpaintlab.inpainter import Inpainter
 from inpaintlab.training import loop, resume, train
 from inpaintlab.training.record import read_log
 from inpaintlab.training.stop import StopSignal
@@ -84,13 +85,17 @@ class _StopAfter(StopSignal):
         pass
 
 
-@pytest.mark.parametrize("stop_after", [1, 3, 4])
-def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, stop_after):
-    whole = train(small_settings(output=tmp_path / "whole"))
+#: Small, with batch normalisation and a Fourier transform.
+LAMA = {"network": {"name": "lama", "width": 4, "depth": 1, "blocks": 1}}
+
+
+@pytest.mark.parametrize(("changes", "stop_after"), [({}, 1), ({}, 3), ({}, 4), (LAMA, 4)])
+def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, changes, stop_after):
+    whole = train(small_settings(output=tmp_path / "whole", **changes))
     with monkeypatch.context() as patch:
         patch.setattr(loop, "StopSignal", _StopAfter)
         _StopAfter.left = stop_after
-        stopped = train(small_settings(output=tmp_path / "parts"))
+        stopped = train(small_settings(output=tmp_path / "parts", **changes))
     assert (stopped.interrupted, stopped.steps) == (True, stop_after)
     assert (tmp_path / "parts" / "model.safetensors").is_file()
     result = resume(tmp_path / "parts", {})
@@ -98,6 +103,16 @@ def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, stop_aft
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
     steps = [line["step"] for line in read_log(tmp_path / "parts" / "log.jsonl", "validation")]
     assert steps == [3, 6]
+
+
+def test_batch_normalisation_is_averaged_and_its_counters_are_copied(tmp_path):
+    train(small_settings(output=tmp_path / "run", precision="bf16-mixed", **LAMA))
+    averaged, last = weights(tmp_path / "run"), load_state(Run(tmp_path / "run").state)["network"]
+    counter, mean = (f"model.1.bn_l.{name}" for name in ("num_batches_tracked", "running_mean"))
+    assert averaged[counter] == last[counter] == 6
+    assert 0 < (averaged[mean] - last[mean]).abs().max() < 1
+    filled = Inpainter.load(tmp_path / "run").fill(torch.rand(3, 33, 20), torch.eye(33)[:, :20])
+    assert filled.shape == (3, 33, 20)
 
 
 def test_killed_runs_resume_bit_by_bit(tmp_path):

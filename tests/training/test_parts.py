@@ -52,8 +52,12 @@ def small_network():
     return networks.create("unet", width=16, depth=2)
 
 
-def test_memory_grows_with_pictures_and_pixels():
-    network = small_network()
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("unet", {"width": 16, "depth": 2}), ("lama", {"width": 16, "depth": 1, "blocks": 1})],
+)
+def test_memory_grows_with_pictures_and_pixels(name, arguments):
+    network = networks.create(name, **arguments)
     one = predict(network, 32, 8)
     assert predict(network, 32, 16).activations == pytest.approx(2 * one.activations, rel=0.01)
     assert predict(network, 64, 8).activations == pytest.approx(4 * one.activations, rel=0.05)

@@ -328,10 +328,14 @@ def _averaging(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]
     """Return the exponential moving average that `AveragedModel` calls.
 
     The decay rises as (1 + n) / (10 + n) to its value, so that the random start is soon forgotten.
+    It is called with tensors of one type at a time; whole numbers are taken over as they are.
     """
 
     @torch.no_grad()
     def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        if not averaged[0].is_floating_point():  # counters, as of batch normalisation
+            torch._foreach_copy_(list(averaged), list(current))
+            return
         n = float(count)
         torch._foreach_lerp_(list(averaged), list(current), 1 - min(decay, (1 + n) / (10 + n)))
 
