@@ -1,7 +1,17 @@
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from inpaintlab.layers import ConvBlock, hide, known_mean
+from inpaintlab.errors import SettingError
+from inpaintlab.layers import (
+    NORMALISATIONS,
+    ConvBlock,
+    hide,
+    known_mean,
+    normalisation,
+    same_padding,
+)
 
 
 def test_known_mean_sees_known_pixels_only():
@@ -31,3 +41,34 @@ def test_hide_leaves_nothing_of_the_hole():
 @pytest.mark.parametrize(("stride", "dilation", "side"), [(1, 1, 12), (1, 2, 12), (1, 5, 12), (2, 1, 6)])
 def test_block_keeps_or_halves_the_size(stride, dilation, side):
     assert ConvBlock(4, 8, stride, dilation)(torch.rand(1, 4, 12, 12)).shape == (1, 8, side, side)
+
+
+@pytest.mark.parametrize("name", NORMALISATIONS)
+def test_normalisations_keep_the_shape_and_learn(name):
+    layer = normalisation(name, 12)
+    x = 3 + 2 * torch.randn(4, 12, 6, 6)
+    y = layer(x)
+    assert y.shape == x.shape
+    if name != "none":
+        assert float(y.detach().mean()) == pytest.approx(0, abs=0.01)
+        assert float(y.detach().std()) == pytest.approx(1, abs=0.02)
+        assert sum(p.numel() for p in layer.parameters()) == 24
+
+
+@pytest.mark.parametrize("name", sorted(set(NORMALISATIONS) - {"batch"}))
+def test_normalisations_but_batch_see_one_picture_alone(name):
+    layer, x = normalisation(name, 8), torch.randn(3, 8, 5, 5)
+    assert torch.allclose(layer(x)[:1], layer(x[:1]), atol=1e-6)
+
+
+@given(st.sampled_from([1, 3, 5, 7, 11]), st.integers(1, 9), st.integers(1, 12))
+def test_same_padding_keeps_the_size(kernel, dilation, side):
+    layer = torch.nn.Conv2d(1, 1, kernel, 1, same_padding(kernel, dilation), dilation)
+    assert layer(torch.rand(1, 1, side, side)).shape[-2:] == (side, side)
+
+
+def test_what_cannot_be_had():
+    with pytest.raises(SettingError, match="odd, got 4"):
+        same_padding(4)
+    with pytest.raises(SettingError, match="unknown normalisation 'groop', did you mean 'group'"):
+        normalisation("groop", 8)
