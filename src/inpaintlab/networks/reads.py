@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from torch import Tensor
@@ -73,7 +74,18 @@ def _adaptive_pool(call: Called) -> tuple[Taps, ...]:
 def _interpolate(call: Called) -> tuple[Taps, ...]:
     mode = call.argument(3, "mode", "nearest")
     corners, smooth = bool(call.argument(4, "align_corners")), bool(call.argument(6, "antialias"))
-    return tuple(resampling(*side, mode, corners=corners, smooth=smooth) for side in call.sides)
+    if mode == "area":
+        return _adaptive_pool(call)
+    if corners:
+        scales = [Fraction(before - 1, max(1, after - 1)) for before, after in call.sides]
+    elif call.argument(2, "scale_factor") and not call.argument(5, "recompute_scale_factor"):
+        # The factor as given: sides that it does not divide are cut, not stretched.
+        factors = call.argument(2, "scale_factor")
+        both = factors if isinstance(factors, Sequence) else (factors, factors)
+        scales = [1 / Fraction(factor).limit_denominator(1000) for factor in both]
+    else:
+        scales = [Fraction(before, after) for before, after in call.sides]
+    return tuple(resampling(scale, mode, corners=corners, smooth=smooth) for scale in scales)
 
 
 def _pixel_shuffle(call: Called) -> tuple[Taps, ...]:

@@ -150,16 +150,14 @@ def adaptive(before: int, after: int) -> Taps:
     return Taps(tuple(tuple(part) for part in parts), before)
 
 
-def resampling(before: int, after: int, mode: str, *, corners: bool, smooth: bool) -> Taps:
-    """Taps of `F.interpolate`: `corners` is its `align_corners`, `smooth` its `antialias`."""
-    if mode == "area":
-        return adaptive(before, after)
-    # Position i of `after` lies at i * scale + offset of `before`.
-    aligned = corners and after > 1
-    scale = Fraction(before - 1, after - 1) if aligned else Fraction(before, after)
-    offset = Fraction(0) if aligned or mode == "nearest" else (scale - 1) / 2
-    period = scale.denominator
-    places = [i * scale + offset for i in range(period)]
+def resampling(scale: Fraction, mode: str, *, corners: bool = False, smooth: bool = False) -> Taps:
+    """Taps of `F.interpolate`: `scale` is the input's side over the output's.
+
+    `corners` is its `align_corners`, `smooth` its `antialias`.
+    """
+    # Position i lies at i * scale + offset of the input.
+    offset = Fraction(0) if corners or mode == "nearest" else (scale - 1) / 2
+    places = [i * scale + offset for i in range(scale.denominator)]
     stretch = max(scale, Fraction(1)) if smooth else Fraction(1)
     return Taps(tuple(_neighbours(place, mode, stretch) for place in places), scale.numerator)
 
