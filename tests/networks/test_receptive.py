@@ -2,14 +2,12 @@
 
 from copy import deepcopy
 
-import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from inpaintlab.networks.receptive import PIXELS, WHOLE, convolution, resampling, shut, transposed
 from tests.networks.fields import computed, positive, support
 
 SIZE = 96

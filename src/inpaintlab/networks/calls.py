@@ -93,7 +93,7 @@ class Recorder:
         self._turns[name] += 1
         self.enter(self.current, [*args, *kwargs.values()])
 
-    def _after(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def _after(self, _: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         self.settle()
         call = self._open.pop()
         self.leave(call, [*args, *kwargs.values()], output)
@@ -185,11 +185,11 @@ def updated(hole: Hole, layer: Any, plane: Sequence[int]) -> Hole:
     return rows, columns
 
 
-class _Alive(TorchDispatchMode):
+class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the bytes of features in memory: when storages are made, and when they go."""
 
     def __init__(self, recorder: Recorder, network: nn.Module) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.now = 0
         self._recorder = recorder
         self._weights = [t.untyped_storage() for t in (*network.parameters(), *network.buffers())]
@@ -222,7 +222,7 @@ def _fourier(before: Sequence[int], dims: Sequence[int], *_: Any, out_shape: Seq
     return round(5 * prod(real) * log2(prod(real[d] for d in dims)))
 
 
-_FOURIER = {op: _fourier for op in (aten._fft_r2c, aten._fft_c2r, aten._fft_c2c)}
+_FOURIER = dict.fromkeys((aten._fft_r2c, aten._fft_c2r, aten._fft_c2c), _fourier)
 
 
 def saved_bytes(network: nn.Module, image: Tensor, mask: Tensor) -> int:
