@@ -19,8 +19,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from inpaintlab.networks.base import Network
-from inpaintlab.networks.receptive import PIXELS, Field, convolution, shut
-from inpaintlab.networks.tracing import Hole, Tracer
+from inpaintlab.networks.receptive import PIXELS, Field, Taps, convolution, shut, union
+from inpaintlab.networks.tracing import Hole, Tracer, common, tensors_in
 
 aten = torch.ops.aten
 
@@ -162,26 +162,47 @@ class _Forward(Recorder):
         self._settled = total
 
     def enter(self, call: Call, given: list[Any]) -> None:
-        if given and isinstance(given[0], Tensor):
-            call.before = self.tracer.before_padding(given[0])
+        first = next(tensors_in(given), None)
+        call.before = () if first is None else self.tracer.before_padding(first)
 
     def leave(self, call: Call, given: list[Any], output: Any) -> None:
-        if getattr(call.module, "updates_mask", False) and given[1] in self.tracer.holes:
-            call.hole = updated(self.tracer.holes[given[1]], call.module, output[1].shape[-2:])
-            self.tracer.holes[output[1]] = call.hole
-        first = output[0] if isinstance(output, tuple | list) else output
+        if getattr(call.module, "updates_mask", False):
+            call.hole = self._update(call.module, *given, *output)
+        first = next(tensors_in(output))
         call.output = tuple(first.shape[1:])
         call.field = self.tracer.fields.get(first)  # type: ignore[no-untyped-call]
         call.alive = max(call.alive, self.alive.now)
 
+    def _update(self, layer: nn.Module, x: Any, valid: Any, y: Tensor, new: Tensor) -> Hole | None:
+        """Follow a layer that updates a mask by its kernel: there are no values that could tell."""
+        fields = [self.tracer.fields[tensor] for tensor in tensors_in(x)]
+        self.tracer.fields[y] = self.tracer.fields[new] = kernel_field(union(fields), layer)
+        holes = [
+            self.tracer.holes[tensor] for tensor in tensors_in(valid) if tensor in self.tracer.holes
+        ]
+        if not holes:
+            return None
+        left = updated(common(holes), layer, new.shape[-2:])
+        self.tracer.holes[new] = left
+        return left
 
-def updated(hole: Hole, layer: Any, plane: Sequence[int]) -> Hole:
-    """Return what a layer that updates its mask leaves of a hole; `plane` is its output's size."""
+
+def _kernel_taps(layer: Any) -> list[Taps]:
     arguments = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-    rows, columns = (
-        shut(side, convolution(*(pair[axis] for pair in arguments)), plane[axis])
-        for axis, side in enumerate(hole)
-    )
+    return [convolution(*(pair[axis] for pair in arguments)) for axis in (0, 1)]
+
+
+def kernel_field(field: Field, layer: nn.Module) -> Field:
+    """Return what is seen after a convolution."""
+    if field.axes is None:
+        return field
+    rows, columns = (axis.through(t) for axis, t in zip(field.axes, _kernel_taps(layer), strict=True))
+    return Field((rows, columns))
+
+
+def updated(hole: Hole, layer: nn.Module, plane: Sequence[int]) -> Hole:
+    """Return what a layer that updates its mask leaves of a hole; `plane` is its output's size."""
+    rows, columns = map(shut, hole, _kernel_taps(layer), plane)
     return rows, columns
 
 

@@ -94,8 +94,10 @@ def describe(network: Network, size: int, batch: int, hole: int, share: float) -
 
 
 def _is_row(call: Call) -> bool:
-    """Tell layers from modules that only call others."""
+    """Tell layers from modules that only call others, or do nothing."""
     leaf = not any("parametrizations" not in name for name, _ in call.module.named_children())
+    if isinstance(call.module, nn.Identity):
+        return False
     return leaf or bool(call.parameters or call.flops or call.saved or call.hole)
 
 
@@ -162,7 +164,7 @@ def _warnings(summary: dict[str, Any], calls: Sequence[Call], share: float) -> I
         yield {"kind": "shrinks", "text": text}
     if isinstance(field, list) and min(field) <= hole:
         text = (
-            f"the receptive field of {field_text(field)} px does not reach beyond the hole of {hole} px: "
+            f"the receptive field of {field_text(field)} px does not reach beyond the hole of {hole}: "
             "the middle is painted without seeing a known pixel"
         )
         yield {"kind": "receptive field", "text": text}

@@ -40,7 +40,7 @@ def _layers(summary: dict[str, Any]) -> Table:
             *KERNEL.values(),
             "field",
             *(["hole"] if masks else []),
-            *("param.", "FLOP", "alive B", "saved B"),
+            *("param.", "FLOP", "alive", "saved"),
         ],
     )
     for row in folded(summary["layers"]):
@@ -91,11 +91,8 @@ def _totals(summary: dict[str, Any]) -> list[str]:
 
 
 def _comparison(summaries: Sequence[dict[str, Any]]) -> Table:
-    table = _table(
-        f"at {_setting(summaries[0])}",
-        ["network"],
-        ["param.", "FLOP a picture", "field px", "bottleneck", "alive B", "saved B", "warnings"],
-    )
+    figures = ["param.", "FLOP a picture", "field px", "bottleneck", "alive", "saved", "warnings"]
+    table = _table(f"at {_setting(summaries[0])}", ["network"], [f" {figure}" for figure in figures])
     for summary in summaries:
         narrow = summary["bottleneck"]
         table.add_row(
@@ -112,13 +109,11 @@ def _comparison(summaries: Sequence[dict[str, Any]]) -> Table:
 
 
 def _table(title: str, words: Sequence[str], figures: Sequence[str]) -> Table:
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
-    )
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False)
     for heading in words:
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "output")
     for heading in figures:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 

@@ -78,12 +78,12 @@ class Tracer(TorchFunctionMode):
         if name == "__setitem__":
             self._follow("__setitem__", (args[0], args[2]), {}, args[0])
             return result
-        for output in _tensors(result):
+        for output in tensors_in(result):
             self._follow(name, args, kwargs, output)
         return result
 
     def _follow(self, name: str, args: Any, kwargs: Any, output: Tensor) -> None:
-        sources = [tensor for tensor in _tensors((args, kwargs)) if tensor in self.fields]
+        sources = [tensor for tensor in tensors_in((args, kwargs)) if tensor in self.fields]
         if not sources or name in _CONSTANT:
             return
         fields = [self.fields[source] for source in sources]
@@ -97,7 +97,7 @@ class Tracer(TorchFunctionMode):
             holes = [self.holes[source] for source in sources if source in self.holes]
             if found and holes and all(_fits(hole, output) for hole in holes):
                 # A place is known as soon as one of the masks knows it.
-                self.holes[output] = holes[0] if len(holes) == 1 else _common(holes)
+                self.holes[output] = holes[0] if len(holes) == 1 else common(holes)
         if found:
             self.fields[output] = found
 
@@ -169,7 +169,8 @@ def _fits(hole: Hole, output: Tensor) -> bool:
     return output.ndim >= 2 and tuple(len(side) for side in hole) == tuple(output.shape[-2:])
 
 
-def _common(holes: Sequence[Hole]) -> Hole:
+def common(holes: Sequence[Hole]) -> Hole:
+    """Return what lies in all of the holes."""
     rows, columns = (tuple(map(all, zip(*sides, strict=True))) for sides in zip(*holes, strict=True))
     return rows, columns
 
@@ -180,11 +181,12 @@ def _name(func: Callable[..., Any]) -> str:
     return getattr(getattr(func, "__self__", None), "__name__", "") if name == "__get__" else name
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors in arguments, lists and dictionaries."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple | list):
         for part in value:
-            yield from _tensors(part)
+            yield from tensors_in(part)
     elif isinstance(value, dict):
-        yield from _tensors(tuple(value.values()))
+        yield from tensors_in(tuple(value.values()))
