@@ -22,7 +22,7 @@ class FrozenStatistics(TorchFunctionMode):
 
 
 def positive(module, seed=0):
-    """Random positive weights in double precision: a gradient of 0 then means that no path leads there."""
+    """Random positive weights in double precision: a gradient of 0 means that no path leads there."""
     generator = torch.Generator().manual_seed(seed)
     module = module.double().train()
     with torch.no_grad():

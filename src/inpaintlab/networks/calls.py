@@ -119,7 +119,7 @@ def record(network: Network, size: int, batch: int, hole: int) -> list[Call]:
         forward = _Forward(network)
         forward.run(network.eval(), image, mask, _middle(size, hole))
         training = Recorder(network)
-        with training.running(), _noting_saved(lambda size: _save(training.current, size)):
+        with training.running(), _noting_saved(network, lambda size: _save(training.current, size)):
             network.train()(image, mask)
     saved = {(call.name, call.turn): call.saved for call in training.calls}
     for call in forward.calls:
@@ -249,19 +249,20 @@ _FOURIER = dict.fromkeys((aten._fft_r2c, aten._fft_c2r, aten._fft_c2c), _fourier
 def saved_bytes(network: nn.Module, image: Tensor, mask: Tensor) -> int:
     """Count the bytes that a forward pass keeps for the backward pass; parameters do not count."""
     sizes: list[int] = []
-    with _noting_saved(sizes.append):
+    with _noting_saved(network, sizes.append):
         network(image, mask)
     return sum(sizes)
 
 
 @contextmanager
-def _noting_saved(note: Callable[[int], None]) -> Iterator[None]:
-    """Tell `note` the bytes of each storage, once, that autograd saves."""
-    seen: set[int] = set()
+def _noting_saved(network: nn.Module, note: Callable[[int], None]) -> Iterator[None]:
+    """Tell `note` the bytes of each storage, once, that autograd saves beside the weights."""
+    # By storage: a layer may save a transposed view of its weight.
+    seen = {parameter.untyped_storage()._cdata for parameter in network.parameters()}
 
     def remember(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        if not isinstance(tensor, nn.Parameter) and storage._cdata not in seen:
+        if storage._cdata not in seen:
             seen.add(storage._cdata)
             note(storage.nbytes())
         return tensor

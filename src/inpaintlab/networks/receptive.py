@@ -177,11 +177,11 @@ def _neighbours(place: Fraction, mode: str, stretch: Fraction) -> tuple[int, ...
 def shut(hole: Sequence[bool], taps: Taps, length: int) -> tuple[bool, ...]:
     """Return which of `length` positions a mask update leaves in the hole: those that read nothing else.
 
-    What lies beyond the border is no known pixel. A square hole stays a rectangle, so one axis at a
-    time is exact.
+    What lies beyond the border has no say. A square hole stays a rectangle, so one axis at a time is
+    exact.
 
     >>> shut([False, True, True, True, False], convolution(3, padding=1), 5)
     (False, False, True, False, False)
     """
-    inside = range(len(hole))
-    return tuple(all(hole[t] for t in taps.at(i) if t in inside) for i in range(length))
+    seen = ([hole[t] for t in taps.at(i) if 0 <= t < len(hole)] for i in range(length))
+    return tuple(bool(values) and all(values) for values in seen)

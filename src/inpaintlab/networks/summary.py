@@ -38,7 +38,7 @@ def summarise(settings: SummarySettings) -> dict[str, Any]:
 
     >>> summary = summarise(SummarySettings(network={"name": "unet", "depth": 1}))
     >>> summary["size"], summary["receptive_field"]
-    (64, [38, 38])
+    (64, [82, 82])
     """
     parts = [settings.network, *settings.compare]
     networks = [build(part) for part in parts]

@@ -57,16 +57,29 @@ def folded(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Put what works pixel by pixel, as normalisation and activation, into the row of its layer."""
     lines: list[dict[str, Any]] = []
     for row in rows:
-        same = lines and all(lines[-1][key] == row[key] for key in ("output", "receptive_field"))
-        if not same or row["kernel"] or row["flops"] or row["hole"]:
+        line = lines[-1] if lines else None
+        if line is None or row["kernel"] or row["flops"] or row["hole"] or not _belongs(row, lines):
             lines.append(dict(row))
             continue
-        line = lines[-1]
-        line["kind"] += " norm" if "Norm" in row["kind"] else f" {row['kind']}"
+        if line["layer"].startswith(f"{row['layer']}."):  # a module, after the one layer inside it
+            line |= {key: row[key] for key in ("layer", "kind", "output")}
+        elif row["layer"]:
+            line["kind"] += " norm" if "Norm" in row["kind"] else f" {row['kind']}"
         for key in ("parameters", "training_bytes"):
             line[key] += row[key]
         line["forward_bytes"] = max(line["forward_bytes"], row["forward_bytes"])
     return lines
+
+
+def _belongs(row: dict[str, Any], lines: Sequence[dict[str, Any]]) -> bool:
+    """Tell whether a row without operations of its own only finishes the last line."""
+    last = lines[-1]
+    if last["receptive_field"] != row["receptive_field"]:
+        return False
+    inside = [line for line in lines if line["layer"].startswith(f"{row['layer']}.")]
+    if inside:
+        return inside == [last] and last["output"][1:] == row["output"][1:]
+    return bool(last["output"] == row["output"])
 
 
 def _totals(summary: dict[str, Any]) -> list[str]:
