@@ -215,3 +215,41 @@ def test_known_data_sets_are_the_tables():
     from inpaintlab.data.known import KNOWN
 
     assert set(cli.KNOWN_DATASETS) == set(KNOWN)
+
+
+def test_summary_is_readable_at_100_columns(inpaint, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    code, out, err = inpaint("summary unet --size 256 -s network.depth=2 -s network.dilations=[]")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("unet at 256 px, batch 1, hole 128 px")
+    assert all(len(line) <= 100 for line in lines if "receptive" not in line and "memory" not in line)
+    assert any(line.split()[:4] == ["enter.0", "Conv2d", "norm", "SiLU"] for line in lines)
+    assert "does not reach beyond the hole of 128" in lines[-1]
+
+
+def test_summary_of_several_networks(inpaint):
+    code, out, err = inpaint("summary unet -s network.width=8 --compare unet")
+    assert (code, err) == (0, "")
+    assert [line.split()[:2] for line in out.splitlines() if " unet " in line] == [
+        ["unet", "width=8"],
+        ["unet", "width=32"],
+    ]
+    code, out, _ = inpaint("summary --compare unet,unet --json")
+    assert [part["network"] for part in json.loads(out)["compared"]] == ["unet"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("summary une", "did you mean 'unet'"),
+        ("summary --size 60", "nearest: 48 or 64"),
+        ("summary --compare unet,une", "did you mean 'unet'"),
+        ("summary --compare unet,unet -s network.width=8", "name it"),
+        ("summary -s network.widht=8", "did you mean 'width'"),
+    ],
+)
+def test_summary_refuses_in_one_line(inpaint, words, message):
+    code, out, err = inpaint(words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err

@@ -14,6 +14,7 @@ from inpaintlab.configs import (
     EvaluateSettings,
     MaskSettings,
     PrepareSettings,
+    SummarySettings,
     TrainSettings,
     build,
 )
@@ -37,7 +38,8 @@ def test_navigation_is_complete():
 
 
 @pytest.mark.parametrize(
-    "kind", [AlignSettings, PrepareSettings, TrainSettings, EvaluateSettings, MaskSettings]
+    "kind",
+    [AlignSettings, PrepareSettings, TrainSettings, EvaluateSettings, MaskSettings, SummarySettings],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):
     page = (PROJECT / "docs/reference/settings.md").read_text()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         EvaluateSettings,
         MaskSettings,
         PrepareSettings,
+        SummarySettings,
         TrainSettings,
     )
     from inpaintlab.data.faces import align
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter
     from inpaintlab.networks import create
+    from inpaintlab.networks.summary import summarise
     from inpaintlab.training import TrainResult, resume, train
 
 # Imported when first used: `import inpaintlab` must not take the seconds that torch takes.
@@ -30,6 +32,7 @@ _PLACES = {
     "Inpainter": "inpainter",
     "MaskSettings": "configs",
     "PrepareSettings": "configs",
+    "SummarySettings": "configs",
     "TrainResult": "training",
     "TrainSettings": "configs",
     "align": "data.faces",
@@ -38,6 +41,7 @@ _PLACES = {
     "find_leaks": "data.leaks",
     "prepare": "data.prepare",
     "resume": "training",
+    "summarise": "networks.summary",
     "train": "training",
     "write_masks": "data.mask_sets",
 }
@@ -50,6 +54,7 @@ __all__ = [
     "InpaintlabError",
     "MaskSettings",
     "PrepareSettings",
+    "SummarySettings",
     "TrainResult",
     "TrainSettings",
     "__version__",
@@ -59,6 +64,7 @@ __all__ = [
     "find_leaks",
     "prepare",
     "resume",
+    "summarise",
     "train",
     "write_masks",
 ]

@@ -142,6 +142,48 @@ def align(
 
 
 @app.command()
+def summary(
+    network: Annotated[str | None, typer.Argument(help="Network by name. [unet]")] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side of the picture in pixels. [64, or the next that the network takes]"),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures at a time. [1]")] = None,
+    hole: Annotated[
+        float | None, typer.Option(help="Side of the hole, as a share of the picture's. [0.5]")
+    ] = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,…", help="Networks for one table, beside NETWORK if given."),
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Show a network layer by layer: shapes, receptive field, parameters, FLOPs, memory, warnings."""
+    from inpaintlab.configs import SummarySettings, build
+
+    names = [name.strip() for name in compare.split(",") if name.strip()] if compare else []
+    if names and not network and not config:
+        if any(assignment.startswith("network") for assignment in assignments or ()):
+            raise InpaintlabError(
+                "-s network.… sets up NETWORK: name it, as in inpaint summary unet --compare …"
+            )
+        network = names.pop(0)
+    flags = {"network": network, "size": size, "batch": batch, "hole": hole, "compare": names}
+    settings = build(SummarySettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.networks.summary import summarise
+
+    result = summarise(settings)
+    if as_json:
+        _print_json(result)
+    else:
+        from inpaintlab.networks.table import show
+
+        show(result)
+
+
+@app.command()
 def train(
     data: Annotated[
         str | None,

@@ -187,6 +187,25 @@ class MaskSettings(_Settings):
     preview: bool = Field(False, description="write only the sheet")
 
 
+class SummarySettings(_Settings):
+    """Settings of `inpaint summary`."""
+
+    network: Part = Field(Part(name="unet"), description="name and arguments of the network to sum up")
+    compare: Annotated[list[Part], BeforeValidator(_as_parts)] = Field(
+        default_factory=list, description="further networks, in one table with the first"
+    )
+    size: int | None = Field(
+        None, ge=8, description="side in pixels; none: 64, or the next that the networks take"
+    )
+    batch: int = Field(1, ge=1, description="pictures at a time; memory is that of all of them")
+    hole: float = Field(
+        0.5, gt=0, lt=1, description="side of a square hole, as a share of the picture's"
+    )
+    bottleneck: float = Field(
+        0.1, ge=0, description="warn of one with fewer numbers than this share of the hole's"
+    )
+
+
 class AlignSettings(_Settings):
     """Settings of `inpaint align`."""
 

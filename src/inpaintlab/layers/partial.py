@@ -68,7 +68,8 @@ class PartialConv2d(nn.Conv2d):
         with torch.no_grad():
             ratio, new = self._ratio(xs, valids, shape)
         weight, bias = self.weight, self.bias
-        kind = xs[0].device.type
+        # The meta device, where shapes are counted, knows no autocast.
+        kind = "cpu" if xs[0].is_meta else xs[0].device.type
         if torch.is_autocast_enabled(kind):
             half = torch.get_autocast_dtype(kind)
             xs = [x.to(half) for x in xs]

@@ -46,6 +46,7 @@ class UNet(Network):
         self.stem = stem
         self.skips = skips
         self.multiple_of = stem * 2**depth
+        self.bottleneck = None if any(skips) else "middle"
         # Below two pixels at the coarsest level, normalisation has nothing to average over.
         self.min_size = 2 * self.multiple_of
         self.enter = ConvBlock(4 * stem**2, widths[0])

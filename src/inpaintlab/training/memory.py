@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import psutil
 import torch
-from torch import Tensor, nn
 
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.machine import free_memory
 from inpaintlab.networks import Network
+from inpaintlab.networks.calls import saved_bytes
 
 #: Weights, gradients, two moments of AdamW and the averaged weights.
 _COPIES_OF_WEIGHTS = 5
@@ -71,7 +71,7 @@ def predict(network: Network, size: int, batch: int, *, pictures: int = 0, worke
     with torch.device("meta"):
         image, mask = torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size)
     weights = sum(p.numel() * p.element_size() for p in network.parameters())
-    saved = _saved_bytes(deepcopy(network).to("meta").train(), image, mask)
+    saved = saved_bytes(deepcopy(network).to("meta").train(), image, mask)
     return Memory(
         program=psutil.Process().memory_info().rss,
         pictures=pictures,
@@ -117,17 +117,3 @@ def _growth(memory: Memory, network: Network, size: int, batch: int) -> str:
         return ""
     ratio = memory.activations / predict(network, half, batch).activations
     return f"--size {size} takes {ratio:.1f} × the memory of {half}; "
-
-
-def _saved_bytes(network: nn.Module, image: Tensor, mask: Tensor) -> int:
-    seen: dict[int, int] = {}
-
-    def remember(tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, nn.Parameter):
-            storage = tensor.untyped_storage()
-            seen[storage._cdata] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(remember, lambda tensor: tensor):
-        network(image, mask)
-    return sum(seen.values())
