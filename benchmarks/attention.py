@@ -1,7 +1,7 @@
 """Contextual attention beside its plain form, which cuts out every patch at once: time and peak memory.
 
-Features as `deepfill` has them at 256 px, 64×64, and a hole of a quarter of each side. Both forms give the
-same result, which is checked first. Peak memory is counted in a process of its own, beyond features and
+Features of 64×64, as at a quarter of 256 px, and a hole of a quarter of each side. Both forms give the same
+result, which is checked first. Peak memory is counted in a process of its own, beyond features and
 libraries.
 
 Usage: python benchmarks/attention.py
@@ -9,6 +9,7 @@ Usage: python benchmarks/attention.py
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,7 +26,9 @@ SIDE = 64
 
 
 def main() -> None:
-    print("| samples × channels | pass | plain | ours | time ratio | plain MB | ours MB | memory ratio |")
+    print(
+        "| samples × channels | pass | plain | ours | time ratio | plain MB | ours MB | memory ratio |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for samples, channels in SHAPES:
         features, mask = make_features(samples, channels)
@@ -33,7 +36,7 @@ def main() -> None:
         assert torch.allclose(plain(features, mask), forms["ours"](features, mask), atol=1e-4)
         for gradient in (False, True):
             seconds = alternate(
-                {name: lambda form=form: run(form, features, mask, gradient) for name, form in forms.items()}
+                {name: partial(run, form, features, mask, gradient) for name, form in forms.items()}
             )
             memory = {name: peak_megabytes(name, samples, channels, gradient) for name in forms}
             print(
@@ -72,7 +75,9 @@ def plain(features: Tensor, mask: Tensor, rate: int = 2, scale: float = 10) -> T
     # Fusing: diagonals of the pairs of columns for equal rows, then of the pairs of rows.
     scores = scores.unflatten(2, (height, width)).unflatten(1, (height, width))
     scores = diagonals(diagonals(scores, (0, 1, 3, 2, 4)), (0, 2, 4, 1, 3))
-    weights = (scores.flatten(3).flatten(1, 2) * scale).masked_fill(~known[:, None], -torch.inf).softmax(2)
+    weights = (
+        (scores.flatten(3).flatten(1, 2) * scale).masked_fill(~known[:, None], -torch.inf).softmax(2)
+    )
     return paste(weights, features, rate) / paste(weights, torch.ones_like(features[:, :1]), rate)
 
 
@@ -101,7 +106,8 @@ def peak_megabytes(name: str, *arguments: int) -> float:
 def measure(name: str, samples: int, channels: int, gradient: int) -> None:
     form = plain if name == "plain" else ContextualAttention()
     features, mask = make_features(samples, channels)
-    run(form, features[:1, :8, :16, :16], torch.zeros(1, 1, 16, 16), bool(gradient))  # what libraries take once
+    # What libraries take once is not counted.
+    run(form, features[:1, :8, :16, :16], torch.zeros(1, 1, 16, 16), bool(gradient))
     before = resident()
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here on
     run(form, features, mask, bool(gradient))

@@ -21,28 +21,30 @@ _LEAST_NORM = 1e-4
 
 
 class ContextualAttention(nn.Module):
-    """Rebuild features from known patches, the more of each the more alike (Yu et al. 2018, section 3.2).
+    """Rebuild features from known patches, the more of each the more alike (Yu et al. 2018, 3.2).
 
     Features are cut into cells of `rate` × `rate`. Patches of 3×3 cells (of each cell its first
-    feature) are compared by cosine similarity; with `fuse`, the similarity of the neighbours to the
-    left, right, above and below, moved alike, is added (their Eqs. 4 and 5 with k = 3). A softmax of `scale` times
-    that weighs known patches, of which windows of 2·rate × 2·rate are pasted, `rate` apart, and averaged
-    where they overlap. A patch that touches the hole or reaches it within those 3×3 cells is not known,
-    sample by sample; where no patch of a sample is known, its features pass through unchanged.
+    feature) are compared by cosine similarity; with `fuse`, the similarities of the neighbours to the
+    left and right, above and below, moved alike, are added (their Eqs. 4 and 5 with k = 3). A softmax
+    of `scale` times that weighs known patches, of which windows of 2·rate × 2·rate are pasted, `rate`
+    apart, and averaged where they overlap. A patch is known if there is no hole in its 3×3 cells, sample
+    by sample; where no patch of a sample is known, its features pass through unchanged.
 
-    Scores are computed for about `chunk` cells at a time, and once more for the gradient instead of being
-    remembered: memory grows with the number of cells, not with its square. The result is the same for
-    any `chunk`. What is exported to ONNX has a single chunk.
+    Scores are computed for about `chunk` cells at a time, and once more for the gradient instead of
+    being remembered: memory grows with `chunk` times the number of cells, not with its square. The
+    result is the same for any `chunk`. What is exported has a single chunk, for any size.
 
-    Differs from the published code in four places: the norm of the query divides as in the paper's Eq. 3;
-    what is not known has weight 0, where multiplying scores by 0 left it some; fusing stops at the edge of the
-    picture, where reshaping made the end of a row a neighbour of the next one's start; and windows that reach over
-    the edge do not darken it.
+    It differs from the published code in four places: the norm of the query divides, as in the paper's
+    Eq. 3; what is not known has weight 0, where multiplying scores by 0 left it some; fusing ends at
+    the edge of the picture, where reshaping made the end of one row a neighbour of the next one's
+    start; and windows that reach over the edge do not darken it.
 
     Raises `SettingError` for `rate` or `chunk` below 1.
     """
 
-    def __init__(self, rate: int = 2, scale: float = 10.0, *, fuse: bool = True, chunk: int = 256) -> None:
+    def __init__(
+        self, rate: int = 2, scale: float = 10.0, *, fuse: bool = True, chunk: int = 256
+    ) -> None:
         super().__init__()
         for name, value in (("rate", rate), ("chunk", chunk)):
             if value < 1:
@@ -55,7 +57,8 @@ class ContextualAttention(nn.Module):
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Return `[B, C, H, W]` of features of that shape and a mask `[B, 1, H, W]`, 1 = hole.
 
-        Half precision is computed in single. Raises `SizeError` for sides that are not multiples of `rate`.
+        Half precision is computed in single. Raises `SizeError` for sides that are no multiples of
+        `rate`.
         """
         height, width = features.shape[-2:]
         if height % self.rate or width % self.rate:
@@ -72,11 +75,16 @@ class ContextualAttention(nn.Module):
         known = F.max_pool2d(_touched(mask, self.rate), 3, 1, 1) == 0
         any_known = known.flatten(1).any(1)[:, None, None, None]
         # Without a known patch the softmax runs over all, so that no gradient is NaN; it is not used.
-        barred = torch.zeros_like(known, dtype=features.dtype).masked_fill(any_known & ~known, -torch.inf)
+        barred = torch.zeros_like(known, dtype=features.dtype).masked_fill(
+            any_known & ~known, -torch.inf
+        )
         cells = features[..., :: self.rate, :: self.rate]
         norm = _patch_norm(cells)
-        values = F.pixel_unshuffle(features, self.rate).unflatten(1, (-1, self.rate, self.rate))
-        rows = [self._rows(start, stop, cells, norm, barred, values) for start, stop in self._chunks(cells)]
+        values = F.pixel_unshuffle(features, self.rate)
+        values = values.view(-1, features.shape[1], self.rate, self.rate, *cells.shape[2:])
+        rows = [
+            self._rows(start, stop, cells, norm, barred, values) for start, stop in self._chunks(cells)
+        ]
         return torch.where(any_known, torch.cat(rows, 2), features)
 
     def _chunks(self, cells: Tensor) -> list[tuple[int, int]]:
@@ -123,8 +131,9 @@ class ContextualAttention(nn.Module):
 def _paste(weights: Tensor, values: Tensor, above: int, below: int) -> Tensor:
     """Paste windows with their weights and average: `[B, C, rows · rate, w · rate]`.
 
-    `above` and `below` rows of `weights`, `[B, rows, w, h, w]`, lend only their windows. A window of 2·rate covers its
-    own cell and one half of each neighbour, so each half of a cell is covered by two windows a direction.
+    Of the rows of `weights`, `[B, rows, w, h, w]`, the first `above` and the last `below` only reach into
+    the others. A window covers its own cell and half of each neighbour; so in each direction two windows
+    cover each half of a cell, and the sum of both, moved, weighs that half of all cells.
     """
     rate = values.shape[2]
     # As in TensorFlow's SAME padding, the window begins rate // 2 before its cell.
@@ -133,17 +142,21 @@ def _paste(weights: Tensor, values: Tensor, above: int, below: int) -> Tensor:
     for up, i in halves[:rate]:
         rows = _Moved.apply(weights, 0, (up,))
         rows = rows[:, above : rows.shape[1] - below]
-        lines.append([_weigh(_Moved.apply(rows, 1, (left,)), values[:, :, i, j]) for left, j in halves[:rate]])
+        lines.append(
+            [_weigh(_Moved.apply(rows, 1, (left,)), values[:, :, i, j]) for left, j in halves[:rate]]
+        )
     pasted = torch.cat([torch.cat(line, 5) for line in lines], 4)
     return pasted.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
 
 
 def _weigh(weights: Tensor, values: Tensor) -> Tensor:
-    """Return the mean of values `[B, C, i, j, h, w]` by weights `[B, rows, w, h, w]`: `[B, rows, w, C, i, j]`."""
-    ones = torch.ones_like(values[:, :1, :1, :1]).flatten(1, 3)
-    total = weights.flatten(3).flatten(1, 2) @ torch.cat([values.flatten(1, 3), ones], 1).flatten(2).mT
+    """Return the mean of `[B, C, i, j, h, w]` by weights `[B, rows, w, h, w]`: `[B, rows, w, C, i, j]`."""
+    ones = torch.ones_like(values[:, :1, 0, 0])
+    counted = torch.cat([values.flatten(1, 3), ones], 1).flatten(2)
+    # The last column of the product is the sum of the weights.
+    total = weights.flatten(3).flatten(1, 2) @ counted.mT
     mean = total[..., :-1] / total[..., -1:]
-    return mean.unflatten(2, values.shape[1:4]).unflatten(1, weights.shape[1:3])
+    return mean.reshape(-1, *weights.shape[1:3], *values.shape[1:4])
 
 
 def _square(scores: Tensor) -> Tensor:
@@ -153,9 +166,10 @@ def _square(scores: Tensor) -> Tensor:
 
 
 class _Moved(torch.autograd.Function):
-    """Adds scores `[B, rows, w, h, w]` to themselves, query and key moved alike along rows 0 or columns 1.
+    """Adds scores `[B, rows, w, h, w]` to themselves, query and key moved alike along one axis.
 
-    Nothing comes in from outside. The gradient is the same with the moves the other way round.
+    Axis 0 is that of rows, 1 that of columns; moves are 1 and -1. Nothing comes in from outside. The
+    gradient is the same with the moves the other way round.
     """
 
     @staticmethod
@@ -164,8 +178,6 @@ class _Moved(torch.autograd.Function):
         total = scores.clone()
         for move in moves:
             there, here = (1, 0) if move > 0 else (0, 1)
-            for dim in (1 + axis, 3 + axis):
-                pass
             _part(total, axis, here).add_(_part(scores, axis, there))
         return total
 

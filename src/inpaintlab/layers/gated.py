@@ -10,10 +10,9 @@ from inpaintlab.errors import SettingError
 
 #: How a gate may be computed, from dear to cheap.
 GATES = ("full", "separable", "single")
-#: With features of variance 1 before the activation and gates of variance _GATE_VARIANCE, ELU and gate
-#: leave a mean square of 0.165; so much the weights of the next layer must make up for. Where features
-#: are larger ELU is nearer to halving them, where smaller nearer to the identity: the variance returns to
-#: 1 from both sides, through any number of layers.
+#: With features of variance 1 before the activation and gates of _GATE_VARIANCE, ELU and gate leave a
+#: mean square of 0.165, and the weights of the next layer make up for it. Larger features ELU nearly
+#: halves, smaller ones it nearly keeps: the variance returns to 1 from both sides.
 _FEATURE_GAIN = sqrt(1 / 0.165)
 _GATE_VARIANCE = 0.15
 
@@ -79,23 +78,21 @@ class GatedConv2d(nn.Module):
         """Return the gated features."""
         together = self.convolution(features)
         gates = self.separable(features) if len(self.separable) else together[:, self.outputs :]
-        return self.activation(together[:, : self.outputs]) * gates.sigmoid()
+        gated: Tensor = self.activation(together[:, : self.outputs]) * gates.sigmoid()
+        return gated
 
     def _initialise(self) -> None:
         """Keep the variance through many layers; there is no normalisation that would."""
-        weight = self.convolution.weight
         gate_gain = sqrt(_GATE_VARIANCE) * _FEATURE_GAIN
-        _normal(weight[: self.outputs], _FEATURE_GAIN)
-        _normal(weight[self.outputs :], gate_gain)
+        _draw(self.convolution, _FEATURE_GAIN, first=0, last=self.outputs)
+        _draw(self.convolution, gate_gain, first=self.outputs)
         for layer, gain in zip(self.separable, (1.0, gate_gain), strict=False):
-            _normal(layer.weight, gain)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d) and module.bias is not None:
-                nn.init.zeros_(module.bias)
+            assert isinstance(layer, nn.Conv2d)
+            _draw(layer, gain)
 
 
 class GatedUpsampling(nn.Module):
-    """Doubles the size by repeating pixels, then convolves with a gate: no chequerboards (Yu et al. 2019)."""
+    """Doubles the size by repeating pixels, then convolves with a gate: no chequerboard."""
 
     def __init__(self, inputs: int, outputs: int, *, gate: str = "full") -> None:
         super().__init__()
@@ -113,7 +110,10 @@ def check_gate(gate: str) -> None:
         raise SettingError(f"a gate is one of {', '.join(GATES)}, got {gate!r}")
 
 
-def _normal(weight: Tensor, gain: float) -> None:
-    """Draw weights `[outputs, inputs, k, k]` with the variance gain² / (inputs · k · k)."""
+def _draw(layer: nn.Conv2d, gain: float, first: int = 0, last: int | None = None) -> None:
+    """Draw the weights of some outputs with the variance gain² / (inputs · k · k); biases become 0."""
+    weight = layer.weight[first:last]
     if weight.numel():
         nn.init.normal_(weight, std=gain / sqrt(weight[0].numel()))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -9,11 +9,15 @@ from typing import Any
 from inpaintlab.configs import resolve_arguments
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.networks.base import Network
+from inpaintlab.networks.deepfill import DeepFill
 from inpaintlab.networks.unet import UNet
 
 __all__ = ["NETWORKS", "Network", "create", "resolve"]
 
-NETWORKS: dict[str, type[Network]] = {"unet": UNet}
+NETWORKS: dict[str, type[Network]] = {
+    "deepfill": DeepFill,
+    "unet": UNet,
+}
 
 
 def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
