@@ -1,7 +1,7 @@
 """Contextual attention beside its plain form, which cuts out every patch at once: time and peak memory.
 
-Features of 64×64, as at a quarter of 256 px, and a hole of a quarter of each side. Both forms give the same
-result, which is checked first. Peak memory is counted in a process of its own, beyond features and
+Features of 64×64, as at a quarter of 256 px, and a hole of a quarter of each side. Both forms give the
+same result, which is checked first. Peak memory is counted in a process of its own, beyond features and
 libraries.
 
 Usage: python benchmarks/attention.py
@@ -26,9 +26,7 @@ SIDE = 64
 
 
 def main() -> None:
-    print(
-        "| samples × channels | pass | plain | ours | time ratio | plain MB | ours MB | memory ratio |"
-    )
+    print("| samples × channels | pass | plain | ours | ratio | plain MB | ours MB | ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for samples, channels in SHAPES:
         features, mask = make_features(samples, channels)
@@ -39,11 +37,13 @@ def main() -> None:
                 {name: partial(run, form, features, mask, gradient) for name, form in forms.items()}
             )
             memory = {name: peak_megabytes(name, samples, channels, gradient) for name in forms}
+            passes = "forward and backward" if gradient else "forward"
             print(
-                f"| {samples} × {channels} | {'forward and backward' if gradient else 'forward'} "
+                f"| {samples} × {channels} | {passes} "
                 f"| {1e3 * median(seconds['plain']):.0f} ms | {1e3 * median(seconds['ours']):.0f} ms "
                 f"| {median_ratio(seconds['ours'], seconds['plain']):.2f} "
-                f"| {memory['plain']:.0f} | {memory['ours']:.0f} | {memory['ours'] / memory['plain']:.2f} |"
+                f"| {memory['plain']:.0f} | {memory['ours']:.0f} "
+                f"| {memory['ours'] / memory['plain']:.2f} |"
             )
 
 
@@ -75,9 +75,8 @@ def plain(features: Tensor, mask: Tensor, rate: int = 2, scale: float = 10) -> T
     # Fusing: diagonals of the pairs of columns for equal rows, then of the pairs of rows.
     scores = scores.unflatten(2, (height, width)).unflatten(1, (height, width))
     scores = diagonals(diagonals(scores, (0, 1, 3, 2, 4)), (0, 2, 4, 1, 3))
-    weights = (
-        (scores.flatten(3).flatten(1, 2) * scale).masked_fill(~known[:, None], -torch.inf).softmax(2)
-    )
+    scores = (scores.flatten(3).flatten(1, 2) * scale).masked_fill(~known[:, None], -torch.inf)
+    weights = scores.softmax(2)
     return paste(weights, features, rate) / paste(weights, torch.ones_like(features[:, :1]), rate)
 
 

@@ -131,26 +131,25 @@ class ContextualAttention(nn.Module):
 def _paste(weights: Tensor, values: Tensor, above: int, below: int) -> Tensor:
     """Paste windows with their weights and average: `[B, C, rows · rate, w · rate]`.
 
-    Of the rows of `weights`, `[B, rows, w, h, w]`, the first `above` and the last `below` only reach into
-    the others. A window covers its own cell and half of each neighbour; so in each direction two windows
-    cover each half of a cell, and the sum of both, moved, weighs that half of all cells.
+    Of the rows of `weights`, `[B, rows, w, h, w]`, the first `above` and the last `below` only reach
+    into the others. A window covers its own cell and half of each neighbour; so in each direction two
+    windows cover each half of a cell, and the sum of both, moved, weighs that half of all cells.
     """
     rate = values.shape[2]
     # As in TensorFlow's SAME padding, the window begins rate // 2 before its cell.
     halves = [(-1, slice(0, rate - rate // 2)), (1, slice(rate - rate // 2, rate))]
     lines = []
     for up, i in halves[:rate]:
-        rows = _Moved.apply(weights, 0, (up,))
+        rows = _add_moved(weights, 0, (up,))
         rows = rows[:, above : rows.shape[1] - below]
-        lines.append(
-            [_weigh(_Moved.apply(rows, 1, (left,)), values[:, :, i, j]) for left, j in halves[:rate]]
-        )
-    pasted = torch.cat([torch.cat(line, 5) for line in lines], 4)
+        line = [_weigh(_add_moved(rows, 1, (left,)), values[:, :, i, j]) for left, j in halves[:rate]]
+        lines.append(torch.cat(line, 5))
+    pasted = torch.cat(lines, 4)
     return pasted.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
 
 
 def _weigh(weights: Tensor, values: Tensor) -> Tensor:
-    """Return the mean of `[B, C, i, j, h, w]` by weights `[B, rows, w, h, w]`: `[B, rows, w, C, i, j]`."""
+    """Return means of `[B, C, i, j, h, w]` by weights `[B, rows, w, h, w]`: `[B, rows, w, C, i, j]`."""
     ones = torch.ones_like(values[:, :1, 0, 0])
     counted = torch.cat([values.flatten(1, 3), ones], 1).flatten(2)
     # The last column of the product is the sum of the weights.
@@ -161,8 +160,7 @@ def _weigh(weights: Tensor, values: Tensor) -> Tensor:
 
 def _square(scores: Tensor) -> Tensor:
     """Sum over 3×3 neighbours that query and key have alike, `[B, rows, w, h, w]`."""
-    across: Tensor = _Moved.apply(_Moved.apply(scores, 1, (-1, 1)), 0, (-1, 1))
-    return across
+    return _add_moved(_add_moved(scores, 1, (-1, 1)), 0, (-1, 1))
 
 
 class _Moved(torch.autograd.Function):
@@ -177,6 +175,7 @@ class _Moved(torch.autograd.Function):
         ctx.axis, ctx.moves = axis, moves
         total = scores.clone()
         for move in moves:
+            # What stands one further comes here, or the other way round.
             there, here = (1, 0) if move > 0 else (0, 1)
             _part(total, axis, here).add_(_part(scores, axis, there))
         return total
@@ -185,6 +184,20 @@ class _Moved(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         moved = _Moved.apply(gradients[0], ctx.axis, tuple(-move for move in ctx.moves))
         return moved, None, None
+
+
+def _add_moved(scores: Tensor, axis: int, moves: tuple[int, ...]) -> Tensor:
+    """Do what `_Moved` does; when exported without writing into parts of a tensor, which ONNX cannot."""
+    if not torch.compiler.is_exporting():
+        total: Tensor = _Moved.apply(scores, axis, moves)
+        return total
+    parts = [scores]
+    for move in moves:
+        # As `F.pad` counts them: before and after, from the last dimension to the first but one.
+        room = [0] * 8
+        room[2 * (1 - axis) + (move > 0)] = room[2 * (3 - axis) + (move > 0)] = 1
+        parts.append(F.pad(_part(scores, axis, int(move > 0)), room))
+    return torch.stack(parts).sum(0)
 
 
 def _part(scores: Tensor, axis: int, start: int) -> Tensor:

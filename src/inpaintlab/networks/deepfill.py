@@ -1,9 +1,9 @@
 """DeepFillv2: a coarse picture, then a refined one that may copy from what is known.
 
-After Yu et al. 2019, "Free-Form Image Inpainting with Gated Convolution", with the layers and widths of
-the authors' TensorFlow code, and Yi et al. 2020 for the light gates. It differs from them in three places:
-the output is linear in training where theirs ends in tanh, the refinement is shown the mask as the coarse
-stage is, and the attention is ours (`layers/attention.py` says how).
+After Yu et al. 2019, "Free-Form Image Inpainting with Gated Convolution", with the layers and widths
+of the authors' TensorFlow code, and Yi et al. 2020 for the light gates. It differs from them in three
+places: the output is linear in training where theirs ends in tanh, the refinement is shown the mask as
+the coarse stage is, and the attention is ours (`layers/attention.py` says how).
 """
 
 from collections.abc import Callable
