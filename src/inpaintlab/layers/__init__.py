@@ -1,5 +1,6 @@
 """Building blocks of the networks, one file a family."""
 
+from inpaintlab.layers.attention import ContextualAttention
 from inpaintlab.layers.blocks import (
     NORMALISATIONS,
     ConvBlock,
@@ -10,18 +11,23 @@ from inpaintlab.layers.blocks import (
     same_padding,
 )
 from inpaintlab.layers.fourier import FourierConv, FourierUnit, SpectralTransform
+from inpaintlab.layers.gated import GatedConv2d, GatedUpsampling, check_gate
 from inpaintlab.layers.initialise import LayerVariance, initialise
 from inpaintlab.layers.partial import PartialConv2d
 
 __all__ = [
     "NORMALISATIONS",
+    "ContextualAttention",
     "ConvBlock",
     "FourierConv",
     "FourierUnit",
+    "GatedConv2d",
+    "GatedUpsampling",
     "LayerVariance",
     "PartialConv2d",
     "Residual",
     "SpectralTransform",
+    "check_gate",
     "hide",
     "initialise",
     "known_mean",

@@ -10,6 +10,7 @@ from inpaintlab.configs import resolve_arguments
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.networks.autoencoder import Autoencoder
 from inpaintlab.networks.base import Network
+from inpaintlab.networks.deepfill import DeepFill
 from inpaintlab.networks.lama import LaMa
 from inpaintlab.networks.partial_unet import PartialUNet
 from inpaintlab.networks.unet import UNet
@@ -18,6 +19,7 @@ __all__ = ["NETWORKS", "Network", "create", "resolve"]
 
 NETWORKS: dict[str, type[Network]] = {
     "autoencoder": Autoencoder,
+    "deepfill": DeepFill,
     "lama": LaMa,
     "partial-unet": PartialUNet,
     "unet": UNet,
