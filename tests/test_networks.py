@@ -11,6 +11,7 @@ from inpaintlab.errors import SettingError, SizeError
 
 #: Arguments that make each network small enough for the tests.
 SMALL = {
+    "deepfill": {"width": 8},
     "unet": {"width": 8, "depth": 2, "dilations": (1, 2)},
 }
 VARIANTS = [
@@ -18,7 +19,12 @@ VARIANTS = [
     ("unet", {"width": 8, "depth": 1, "stem": 1, "blocks": 0, "dilations": ()}),
     ("unet", {"width": 4, "depth": 3, "skips": (True, False, True), "max_width": 16}),
     ("unet", {"width": 12, "depth": 1, "stem": 4}),
+    ("deepfill", {"width": 16, "attention": False}),
+    ("deepfill", {"width": 8, "gate": "separable"}),
+    ("deepfill", {"width": 8, "gate": "single"}),
 ]
+#: Networks that see and paint differences from the mean colour.
+RELATIVE = {"unet"}
 every_variant = pytest.mark.parametrize(("name", "arguments"), VARIANTS)
 
 
@@ -139,7 +145,8 @@ def test_empty_and_full_hole_are_defined(name, arguments, share):
     assert torch.isfinite(network(image, torch.full_like(mask, share))).all()
 
 
-@every_variant
+# Only what works with differences cannot see how bright a picture is; for others it is one more feature.
+@pytest.mark.parametrize(("name", "arguments"), [v for v in VARIANTS if v[0] in RELATIVE])
 def test_shifting_all_colours_shifts_what_is_painted(name, arguments):
     network = create(name, arguments).train()
     image, mask = batch(network)
@@ -147,7 +154,9 @@ def test_shifting_all_colours_shifts_what_is_painted(name, arguments):
     assert torch.allclose(network(image + 0.25, mask), network(image, mask) + 0.25, atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "count", "value"), [("unet", 46_812, 0.49108126)])
+@pytest.mark.parametrize(
+    ("name", "count", "value"), [("deepfill", 116_058, 0.51788867), ("unet", 46_812, 0.49108126)]
+)
 def test_golden(name, count, value):
     """Guards published weights: a changed network must get a new name or a new argument.
 
@@ -169,6 +178,8 @@ def test_golden(name, count, value):
         ("unet", {"stem": 0}, "stem must be at least 1"),
         ("unet", {"skips": (True,), "depth": 2}, "has 2 skips"),
         ("unet", {"width": "wide"}, "network 'unet': "),
+        ("deepfill", {"width": 12}, "width must be a multiple of 8, got 12"),
+        ("deepfill", {"gate": "half"}, "a gate is one of full, separable, single, got 'half'"),
     ],
 )
 def test_bad_arguments(name, arguments, words):
@@ -194,3 +205,24 @@ def test_learns_one_batch_of_portraits():
         l1(network(image, mask), image, mask).backward()
         optimiser.step()
     assert hole_psnr(network.eval()(image, mask), image, mask).mean() > 25
+
+
+def test_both_stages_can_be_supervised():
+    """The coarse picture is within reach, and the refined one is what `forward` returns."""
+    network = create("deepfill", SMALL["deepfill"]).train()
+    image, mask = batch(network)
+    coarse, refined = network.stages(image, mask)
+    assert coarse.shape == image.shape
+    assert torch.equal(refined, network(image, mask))
+    parameters = dict(network.named_parameters())
+    gradients = torch.autograd.grad(coarse.square().mean(), parameters.values(), allow_unused=True)
+    reached = {
+        name for name, gradient in zip(parameters, gradients, strict=True) if gradient is not None
+    }
+    assert reached == {name for name in parameters if name.startswith("coarse.")}
+
+
+def test_default_deepfill_has_the_weights_of_the_paper():
+    with torch.device("meta"):
+        network = networks.create("deepfill")
+    assert round(sum(p.numel() for p in network.parameters()) / 1e6, 1) == 4.1
