@@ -18,6 +18,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SMALL = {
     "autoencoder": {"width": 8, "depth": 2, "bottleneck_size": 16},
     "partial-unet": {"width": 8, "depth": 3},
+    "deepfill": {"width": 8},
     "unet": {"width": 8, "depth": 2, "dilations": (1, 2)},
     "lama": {"width": 8, "depth": 2, "blocks": 2},
 }
@@ -31,12 +32,15 @@ VARIANTS = [
     ("lama", {"width": 4, "depth": 3, "blocks": 1, "max_width": 16}),
     ("lama", {"width": 4, "depth": 1, "blocks": 1, "ratio": 0.0}),
     ("lama", {"width": 4, "depth": 1, "blocks": 1, "ratio": 1.0}),
+    ("deepfill", {"width": 16, "attention": False}),
+    ("deepfill", {"width": 8, "gate": "separable"}),
+    ("deepfill", {"width": 8, "gate": "single"}),
 ]
 every_variant = pytest.mark.parametrize(("name", "arguments"), VARIANTS)
 
 #: Networks whose output is not bound in training. The others end in a sigmoid or the like, as their
 #: papers and published weights have it: its gradient fades far from the middle.
-UNBOUND = {"autoencoder", "partial-unet", "unet"}
+UNBOUND = {"autoencoder", "deepfill", "partial-unet", "unet"}
 #: Networks that see and paint differences from the mean colour. The others see colours as they are.
 MEAN_COLOUR = {"autoencoder", "unet"}
 
@@ -184,7 +188,14 @@ def test_shifting_all_colours_shifts_what_is_painted(name, arguments):
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "value"), [("unet", 46_812, 0.49108126), ("lama", 35_731, 0.50574014)]
+    ("name", "count", "value"),
+    [
+        ("autoencoder", 12_827, 0.49622641),
+        ("deepfill", 116_058, 0.51788867),
+        ("lama", 35_731, 0.50574014),
+        ("partial-unet", 26_268, 0.51979303),
+        ("unet", 46_812, 0.49108126),
+    ],
 )
 def test_golden(name, count, value):
     """Guards published weights: a changed network must get a new name or a new argument.
@@ -213,6 +224,8 @@ def test_golden(name, count, value):
         ("lama", {"max_width": 32}, "max_width must be at least 64"),
         ("lama", {"ratio": 1.5}, "ratio must lie between 0 and 1, got 1.5"),
         ("lama", {"ratio": float("nan")}, "ratio must lie between 0 and 1"),
+        ("deepfill", {"width": 12}, "width must be a multiple of 8, got 12"),
+        ("deepfill", {"gate": "half"}, "a gate is one of full, separable, single, got 'half'"),
     ],
 )
 def test_bad_arguments(name, arguments, words):

@@ -215,7 +215,8 @@ def _touched(mask: Tensor, rate: int) -> Tensor:
 def _patch_norm(cells: Tensor) -> Tensor:
     """Return the norm of the 3×3 patch around each cell, `[B, 1, h, w]`, nowhere 0."""
     squares = cells.square().sum(1, keepdim=True)
-    return F.avg_pool2d(squares, 3, 1, 1, divisor_override=1).clamp(min=_LEAST_NORM**2).sqrt()
+    # Times nine in place of `divisor_override`, which is lost in ONNX.
+    return (9 * F.avg_pool2d(squares, 3, 1, 1)).clamp(min=_LEAST_NORM**2).sqrt()
 
 
 def _widen(start: int, stop: int, by: int, height: int) -> tuple[int, int]:
