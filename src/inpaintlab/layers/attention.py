@@ -226,6 +226,7 @@ def _widen(start: int, stop: int, by: int, height: int) -> tuple[int, int]:
 
 def _single_precision(features: Tensor) -> AbstractContextManager[object]:
     """Switch autocast off: in half precision similar patches could not be told apart."""
-    if torch.is_autocast_enabled(features.device.type):
+    # The meta device, where shapes are counted, knows no autocast.
+    if not features.is_meta and torch.is_autocast_enabled(features.device.type):
         return torch.autocast(features.device.type, enabled=False)
     return nullcontext()

@@ -45,31 +45,55 @@ class Residual(nn.Module):
 class ConvBlock(nn.Sequential):
     """3×3 convolution, normalisation, SiLU: `[B, inputs, H, W]` to `[B, outputs, H/s, W/s]`.
 
-    A dilation keeps the size.
+    A dilation keeps the size. With `gate` the convolution makes a gate for every feature as well,
+    which weighs it at the end (Yu et al. 2019, Eq. 4).
     """
 
     def __init__(
-        self, inputs: int, outputs: int, stride: int = 1, dilation: int = 1, norm: str = "group"
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int = 1,
+        dilation: int = 1,
+        norm: str = "group",
+        *,
+        gate: bool = False,
     ) -> None:
         padding = same_padding(3, dilation)
-        super().__init__(
-            nn.Conv2d(inputs, outputs, 3, stride, padding, dilation, bias=norm == "none"),
-            normalisation(norm, outputs),
-            nn.SiLU(),
-        )
+        made = 2 * outputs if gate else outputs
+        convolution = nn.Conv2d(inputs, made, 3, stride, padding, dilation, bias=norm == "none")
+        finish = [normalisation(norm, outputs), nn.SiLU()]
+        super().__init__(convolution, *([_Gate(*finish)] if gate else finish))
 
 
-def same_padding(kernel_size: int, dilation: int = 1) -> int:
+class _Gate(nn.Module):
+    """Normalises and activates the first half of the channels and weighs it by the second."""
+
+    def __init__(self, norm: nn.Module, activation: nn.Module) -> None:
+        super().__init__()
+        self.norm, self.activation = norm, activation
+
+    def forward(self, made: Tensor) -> Tensor:
+        features, gates = made.chunk(2, 1)
+        gated: Tensor = self.activation(self.norm(features)) * gates.sigmoid()
+        return gated
+
+
+def same_padding(kernel: int, dilation: int = 1) -> int:
     """Return the padding with which a convolution of stride 1 keeps the size of its input.
 
-    Raises `SettingError` for an even kernel, which has no such padding.
+    Raises `SettingError` for an even kernel, which no symmetric padding can serve.
 
     >>> same_padding(3), same_padding(3, dilation=4), same_padding(7)
     (1, 4, 3)
+    >>> same_padding(4)
+    Traceback (most recent call last):
+    inpaintlab.errors.SettingError: a kernel is odd and at least 1, got 4: take 3 or 5
     """
-    if kernel_size % 2 == 0:
-        raise SettingError(f"a kernel that keeps the size is odd, got {kernel_size}")
-    return dilation * (kernel_size // 2)
+    if kernel < 1 or kernel % 2 == 0:
+        near = f"{kernel - 1} or {kernel + 1}" if kernel > 0 else "1"
+        raise SettingError(f"a kernel is odd and at least 1, got {kernel}: take {near}")
+    return dilation * (kernel - 1) // 2
 
 
 NORMALISATIONS: dict[str, Callable[[int], nn.Module]] = {

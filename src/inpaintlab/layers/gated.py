@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
+from inpaintlab.layers.blocks import same_padding
 
 #: How a gate may be computed, from dear to cheap.
 GATES = ("full", "separable", "single")
@@ -15,23 +16,6 @@ GATES = ("full", "separable", "single")
 #: halves, smaller ones it nearly keeps: the variance returns to 1 from both sides.
 _FEATURE_GAIN = sqrt(1 / 0.165)
 _GATE_VARIANCE = 0.15
-
-
-def same_padding(kernel: int, dilation: int = 1) -> int:
-    """Return the padding that keeps the size of a picture, at stride 1.
-
-    Raises `SettingError` for an even kernel, which no symmetric padding can serve.
-
-    >>> same_padding(3, dilation=4)
-    4
-    >>> same_padding(4)
-    Traceback (most recent call last):
-    inpaintlab.errors.SettingError: a kernel is odd and at least 1, got 4: take 3 or 5
-    """
-    if kernel < 1 or kernel % 2 == 0:
-        near = f"{kernel - 1} or {kernel + 1}" if kernel > 0 else "1"
-        raise SettingError(f"a kernel is odd and at least 1, got {kernel}: take {near}")
-    return dilation * (kernel - 1) // 2
 
 
 class GatedConv2d(nn.Module):

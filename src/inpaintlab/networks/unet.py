@@ -6,14 +6,15 @@ network copy its input, hole and all, and the hole stays unfilled; so every skip
 that one is off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
-from inpaintlab.layers import ConvBlock, Residual, hide, known_mean
+from inpaintlab.layers import ContextualAttention, ConvBlock, Residual, hide, known_mean
 from inpaintlab.networks.base import Network
 
 
@@ -24,7 +25,9 @@ class UNet(Network):
     the side with twice the channels, never more than `max_width`. There are `depth` levels below level
     0, each with `blocks` residual blocks on the way down and on the way up; the coarsest ends in one
     residual block for each of the `dilations`. `skips[i]` adds the encoder's features to the decoder's
-    at level i; none given: at all levels but 0.
+    at level i; none given: at all levels but 0. `norm` is a name in `layers.NORMALISATIONS`; `gates`
+    lets every block weigh its features by gates it learns. `attention` names a level, 0 to depth - 1, at
+    which the decoder also gets the hole rebuilt from known features.
     """
 
     def __init__(
@@ -36,9 +39,12 @@ class UNet(Network):
         blocks: int = 1,
         dilations: Sequence[int] = (1, 2, 1, 2),
         skips: Sequence[bool] | None = None,
+        norm: str = "group",
+        gates: bool = False,
+        attention: int | None = None,
     ) -> None:
         super().__init__()
-        _check(width, depth, stem, blocks)
+        _check(width, depth, stem, blocks, attention)
         skips = [level > 0 for level in range(depth)] if skips is None else list(skips)
         if len(skips) != depth:
             raise SettingError(f"network 'unet' of depth {depth} has {depth} skips, got {skips}")
@@ -49,14 +55,21 @@ class UNet(Network):
         self.bottleneck = None if any(skips) else "middle"
         # Below two pixels at the coarsest level, normalisation has nothing to average over.
         self.min_size = 2 * self.multiple_of
-        self.enter = ConvBlock(4 * stem**2, widths[0])
+        block = partial(ConvBlock, norm=norm, gate=gates)
+        self.enter = block(4 * stem**2, widths[0])
         self.down = nn.ModuleList(
-            nn.Sequential(ConvBlock(above, below, stride=2), *_residual(below, [1] * blocks))
+            nn.Sequential(block(above, below, stride=2), *_residual(block, below, [1] * blocks))
             for above, below in pairwise(widths)
         )
-        self.middle = nn.Sequential(*_residual(widths[-1], dilations))
-        self.narrow = nn.ModuleList(ConvBlock(below, above) for above, below in pairwise(widths))
-        self.up = nn.ModuleList(nn.Sequential(*_residual(above, [1] * blocks)) for above in widths[:-1])
+        self.middle = nn.Sequential(*_residual(block, widths[-1], dilations))
+        self.narrow = nn.ModuleList(block(below, above) for above, below in pairwise(widths))
+        self.up = nn.ModuleList(
+            nn.Sequential(*_residual(block, above, [1] * blocks)) for above in widths[:-1]
+        )
+        self.copy_level = attention
+        if attention is not None:
+            self.attention = ContextualAttention()
+            self.copy = nn.Conv2d(widths[attention], widths[attention], 1)
         # No activation: a linear output always has a gradient, and cannot get stuck at black.
         self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
 
@@ -78,19 +91,29 @@ class UNet(Network):
             features = F.interpolate(self.narrow[level](features), scale_factor=2, mode="nearest")
             if self.skips[level]:
                 features = features + kept[level]
+            if level == self.copy_level:
+                features = features + self.copy(self.attention(features, self._hole(mask, level)))
             features = self.up[level](features)
         painted = F.pixel_shuffle(self.leave(features), self.stem) / 2 + middle
         return painted if self.training else painted.clamp(0, 1)
 
+    def _hole(self, mask: Tensor, level: int) -> Tensor:
+        """Return the mask at a level: a feature with any hole under it is hole."""
+        return F.max_pool2d(mask, self.stem * 2**level)
 
-def _residual(channels: int, dilations: Sequence[int]) -> list[Residual]:
-    return [Residual(ConvBlock(channels, channels, dilation=dilation)) for dilation in dilations]
+
+def _residual(
+    block: Callable[..., nn.Module], channels: int, dilations: Sequence[int]
+) -> list[Residual]:
+    return [Residual(block(channels, channels, dilation=dilation)) for dilation in dilations]
 
 
-def _check(width: int, depth: int, stem: int, blocks: int) -> None:
+def _check(width: int, depth: int, stem: int, blocks: int, attention: int | None) -> None:
     """Raise `SettingError` for arguments that no network can be built from."""
     if width < 4 or width % 4:
         raise SettingError(f"network 'unet': width must be a multiple of 4, got {width}")
+    if attention is not None and not 0 <= attention < depth:
+        raise SettingError(f"network 'unet': attention is at a level 0 to {depth - 1}, got {attention}")
     for name, value, lowest in (("depth", depth, 1), ("stem", stem, 1), ("blocks", blocks, 0)):
         if value < lowest:
             raise SettingError(f"network 'unet': {name} must be at least {lowest}, got {value}")
