@@ -1,5 +1,6 @@
 """A plain encoder and decoder without skips, to study what a bottleneck lets through."""
 
+from functools import partial
 from itertools import pairwise
 
 import torch.nn.functional as F
@@ -19,8 +20,8 @@ class Autoencoder(Network):
     further one and never more than `max_width`. The bottleneck is a convolution that leaves
     `bottleneck_size` channels at the coarsest level (`conv`), or the flattened features of a picture
     of `side` pixels brought to `bottleneck_size` numbers and back (`linear`; for pictures of another
-    size the features are resized to that one). After Hinton & Salakhutdinov 2006 and, for holes,
-    Pathak et al. 2016.
+    size the features are resized to that one). `norm` is a name in `layers.NORMALISATIONS`. After
+    Hinton & Salakhutdinov 2006 and, for holes, Pathak et al. 2016.
     """
 
     #: The layer whose output is all that the decoder gets.
@@ -34,6 +35,7 @@ class Autoencoder(Network):
         bottleneck: str = "conv",
         bottleneck_size: int = 256,
         side: int = 64,
+        norm: str = "group",
     ) -> None:
         super().__init__()
         numbers = {"depth": depth, "max_width": max_width, "bottleneck_size": bottleneck_size}
@@ -41,10 +43,11 @@ class Autoencoder(Network):
         self.multiple_of = 2**depth
         self.min_size = 2 * self.multiple_of
         widths = [width, *(min(width * 2**level, max_width) for level in range(depth))]
-        self.enter = ConvBlock(4, width)
+        block = partial(ConvBlock, norm=norm)
+        self.enter = block(4, width)
         self.down = nn.Sequential(
             *(
-                nn.Sequential(ConvBlock(above, below, stride=2), ConvBlock(below, below))
+                nn.Sequential(block(above, below, stride=2), block(below, below))
                 for above, below in pairwise(widths)
             )
         )
@@ -52,7 +55,7 @@ class Autoencoder(Network):
         self.grid: tuple[int, int] | None = None
         if bottleneck == "conv":
             self.squeeze: nn.Module = nn.Conv2d(coarsest, bottleneck_size, 3, padding=1)
-            self.expand: nn.Module = ConvBlock(bottleneck_size, coarsest)
+            self.expand: nn.Module = block(bottleneck_size, coarsest)
         else:
             self.check_size(side, side)
             rows = side // self.multiple_of
@@ -63,7 +66,7 @@ class Autoencoder(Network):
                 nn.Linear(bottleneck_size, features), nn.Unflatten(1, (coarsest, rows, rows)), nn.SiLU()
             )
         self.up = nn.ModuleList(
-            nn.Sequential(ConvBlock(below, above), ConvBlock(above, above))
+            nn.Sequential(block(below, above), block(above, above))
             for above, below in reversed([*pairwise(widths)])
         )
         self.leave = nn.Conv2d(width, 3, 3, padding=1)
