@@ -66,7 +66,7 @@ def run(form, features: Tensor, mask: Tensor, gradient: bool) -> None:
 
 
 def plain(features: Tensor, mask: Tensor, rate: int = 2, scale: float = 10) -> Tensor:
-    """Cut out all patches, compare all with all, fuse, weigh, paste; every sample needs a known patch."""
+    """Cut out all patches, compare all with all, fuse, weigh, paste; a sample needs a known patch."""
     height, width = (side // rate for side in features.shape[-2:])
     known = F.max_pool2d(F.max_pool2d(mask, rate), 3, 1, 1).flatten(1) == 0
     patches = F.unfold(features[..., ::rate, ::rate], 3, padding=1)
