@@ -187,20 +187,27 @@ def test_bad_arguments(name, arguments, words):
         networks.create(name, **arguments)
 
 
-def test_learns_one_batch_of_portraits():
+@pytest.mark.parametrize(
+    ("name", "arguments", "steps", "rate"),
+    [
+        ("unet", {"width": 32, "depth": 2, "dilations": (1, 2)}, 300, 1e-3),
+        ("deepfill", {"width": 16}, 120, 2e-3),
+    ],
+)
+def test_learns_one_batch_of_portraits(name, arguments, steps, rate):
     """Eight pictures can be learnt by heart: what cannot do that cannot learn at all."""
     from inpaintlab.data import samples
     from inpaintlab.losses import l1
     from inpaintlab.metrics import hole_psnr
     from inpaintlab.tensors import to_tensor
 
-    network = create("unet", {"width": 32, "depth": 2, "dilations": (1, 2)})
+    network = create(name, arguments)
     image = torch.cat([to_tensor(samples.draw(index, 32)) for index in range(8)])
     mask = torch.zeros(8, 1, 32, 32)
     mask[..., 8:20, 4:16] = 1
-    optimiser = torch.optim.Adam(network.parameters(), 1e-3)
-    for step in range(300):
-        optimiser.param_groups[0]["lr"] = 1e-3 * (1 - step / 300)
+    optimiser = torch.optim.Adam(network.parameters(), rate)
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = rate * (1 - step / steps)
         optimiser.zero_grad()
         l1(network(image, mask), image, mask).backward()
         optimiser.step()
