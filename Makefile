@@ -41,6 +41,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/loading.py $(DATA)
 	$(if $(DATA),$(BIN)/python benchmarks/loading.py torchvision $(DATA))
 	$(BIN)/python benchmarks/fill.py
+	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/memory.py $(DATA)
 	$(BIN)/python benchmarks/prepare.py $(DATA)
 

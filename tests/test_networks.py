@@ -261,6 +261,7 @@ def test_bad_inputs(name, arguments, change, error, message):
 #: Arguments with which each network learns eight faces of 32 px by heart in seconds.
 QUICK = {
     "autoencoder": {"depth": 3, "max_width": 128},
+    "deepfill": {"width": 16},
     "partial-unet": {"depth": 3, "width": 32, "max_width": 128},
     "unet": {"depth": 2, "dilations": (1, 2)},
 }

@@ -140,9 +140,9 @@ def _paste(weights: Tensor, values: Tensor, above: int, below: int) -> Tensor:
     halves = [(-1, slice(0, rate - rate // 2)), (1, slice(rate - rate // 2, rate))]
     lines = []
     for up, i in halves[:rate]:
-        rows = _add_moved(weights, 0, (up,))
+        rows = _Moved.apply(weights, 0, (up,))
         rows = rows[:, above : rows.shape[1] - below]
-        line = [_weigh(_add_moved(rows, 1, (left,)), values[:, :, i, j]) for left, j in halves[:rate]]
+        line = [_weigh(_Moved.apply(rows, 1, (left,)), values[:, :, i, j]) for left, j in halves[:rate]]
         lines.append(torch.cat(line, 5))
     pasted = torch.cat(lines, 4)
     return pasted.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
@@ -160,7 +160,8 @@ def _weigh(weights: Tensor, values: Tensor) -> Tensor:
 
 def _square(scores: Tensor) -> Tensor:
     """Sum over 3×3 neighbours that query and key have alike, `[B, rows, w, h, w]`."""
-    return _add_moved(_add_moved(scores, 1, (-1, 1)), 0, (-1, 1))
+    summed: Tensor = _Moved.apply(_Moved.apply(scores, 1, (-1, 1)), 0, (-1, 1))
+    return summed
 
 
 class _Moved(torch.autograd.Function):
@@ -184,20 +185,6 @@ class _Moved(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         moved = _Moved.apply(gradients[0], ctx.axis, tuple(-move for move in ctx.moves))
         return moved, None, None
-
-
-def _add_moved(scores: Tensor, axis: int, moves: tuple[int, ...]) -> Tensor:
-    """Do what `_Moved` does; when exported without writing into parts of a tensor, which ONNX cannot."""
-    if not torch.compiler.is_exporting():
-        total: Tensor = _Moved.apply(scores, axis, moves)
-        return total
-    parts = [scores]
-    for move in moves:
-        # As `F.pad` counts them: before and after, from the last dimension to the first but one.
-        room = [0] * 8
-        room[2 * (1 - axis) + (move > 0)] = room[2 * (3 - axis) + (move > 0)] = 1
-        parts.append(F.pad(_part(scores, axis, int(move > 0)), room))
-    return torch.stack(parts).sum(0)
 
 
 def _part(scores: Tensor, axis: int, start: int) -> Tensor:
