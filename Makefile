@@ -41,7 +41,11 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/loading.py $(DATA)
 	$(if $(DATA),$(BIN)/python benchmarks/loading.py torchvision $(DATA))
 	$(BIN)/python benchmarks/fill.py
+	$(BIN)/python benchmarks/layers.py
+	$(BIN)/python benchmarks/partial_unet.py
 	$(BIN)/python benchmarks/attention.py
+	$(BIN)/python benchmarks/networks.py --crop
+	$(if $(DATA),$(BIN)/python benchmarks/memorise.py $(DATA))
 	$(BIN)/python benchmarks/memory.py $(DATA)
 	$(BIN)/python benchmarks/prepare.py $(DATA)
 
