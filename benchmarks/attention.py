@@ -10,11 +10,10 @@ Usage: python benchmarks/attention.py
 import subprocess
 import sys
 from functools import partial
-from pathlib import Path
 
+import timing
 import torch
 import torch.nn.functional as F
-from fill import resident
 from timing import alternate, median, median_ratio
 from torch import Tensor
 
@@ -107,10 +106,7 @@ def measure(name: str, samples: int, channels: int, gradient: int) -> None:
     features, mask = make_features(samples, channels)
     # What libraries take once is not counted.
     run(form, features[:1, :8, :16, :16], torch.zeros(1, 1, 16, 16), bool(gradient))
-    before = resident()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here on
-    run(form, features, mask, bool(gradient))
-    print(resident("VmHWM") - before)
+    print(timing.peak_megabytes(lambda: run(form, features, mask, bool(gradient))))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import timing
 from timing import alternate, median, median_ratio
 
 from inpaintlab import networks
@@ -67,19 +68,11 @@ def measure(method: str, run: str | None = None) -> None:
     photo, hole = make_photo()
     inpainter = load(run)
     inpainter.fill(photo[:64, :64].copy(), np.eye(64))  # what libraries take once is not counted
-    before = resident()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here on
-    if method == "inpaintlab":
-        inpainter.fill(photo, hole)
-    elif method == "Telea":
-        cv2.inpaint(photo, hole, 3, cv2.INPAINT_TELEA)
-    print(resident("VmHWM") - before)
-
-
-def resident(field: str = "VmRSS") -> float:
-    """Return the resident memory of this process in MB, or its peak (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+    methods = {
+        "inpaintlab": lambda: inpainter.fill(photo, hole),
+        "Telea": lambda: cv2.inpaint(photo, hole, 3, cv2.INPAINT_TELEA),
+    }
+    print(timing.peak_megabytes(methods[method]))
 
 
 if __name__ == "__main__":

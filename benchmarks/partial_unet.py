@@ -10,8 +10,8 @@ Usage: python benchmarks/partial_unet.py [BATCH] [ROUNDS]
 
 import subprocess
 import sys
-from pathlib import Path
 
+import timing
 import torch
 import torch.nn.functional as F
 from timing import alternate, median, median_ratio
@@ -118,16 +118,7 @@ def peak(name: str, batch: int) -> float:
 
 def measure(name: str, batch: str) -> None:
     network, (image, mask) = build(name), inputs(int(batch))
-    run = step(network, image, mask)
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here on
-    run()
-    print(resident("VmHWM") - before)
-
-
-def resident(field: str) -> float:
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+    print(timing.peak_megabytes(step(network, image, mask)))
 
 
 if __name__ == "__main__":
