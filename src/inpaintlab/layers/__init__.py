@@ -13,6 +13,7 @@ from inpaintlab.layers.blocks import (
 from inpaintlab.layers.fourier import FourierConv, FourierUnit, SpectralTransform
 from inpaintlab.layers.gated import GatedConv2d, GatedUpsampling, check_gate
 from inpaintlab.layers.initialise import LayerVariance, initialise
+from inpaintlab.layers.mixing import GridMixing
 from inpaintlab.layers.partial import PartialConv2d
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "FourierUnit",
     "GatedConv2d",
     "GatedUpsampling",
+    "GridMixing",
     "LayerVariance",
     "PartialConv2d",
     "Residual",

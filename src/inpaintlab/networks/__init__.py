@@ -13,6 +13,7 @@ from inpaintlab.networks.base import Network
 from inpaintlab.networks.deepfill import DeepFill
 from inpaintlab.networks.lama import LaMa
 from inpaintlab.networks.partial_unet import PartialUNet
+from inpaintlab.networks.swift import Swift
 from inpaintlab.networks.unet import UNet
 
 __all__ = ["NETWORKS", "Network", "create", "resolve"]
@@ -22,6 +23,7 @@ NETWORKS: dict[str, type[Network]] = {
     "deepfill": DeepFill,
     "lama": LaMa,
     "partial-unet": PartialUNet,
+    "swift": Swift,
     "unet": UNet,
 }
 

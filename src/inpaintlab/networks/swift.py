@@ -1,0 +1,114 @@
+"""The network of this project: the most quality for the work of a CPU.
+
+Its parts were chosen by what they brought in the same time (docs/explanation/networks.md holds what was
+tried): few channels and many steps, batch normalisation, which an inference engine folds into the
+convolutions, a picture painted coarse to fine, and mixing over positions where features are few.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from inpaintlab.errors import SettingError
+from inpaintlab.layers import ConvBlock, GridMixing, Residual, hide, known_mean
+from inpaintlab.networks.base import Network
+
+
+class Swift(Network):
+    """Encoder and decoder with mixing over positions, and a picture that every level adds to.
+
+    Level 0 works at `1 / stem` of the picture's side with `width` channels, each further one at half
+    the side with twice the channels, never more than `max_width`; there are `depth` levels below level
+    0. Each level of the decoder paints what the coarser ones have left (as the Laplacian pyramid of
+    Denton et al. 2015), so that the coarsest features are a step away from the picture. At the levels
+    `mixing` features are mixed on a grid of `grid`² places (`layers.GridMixing`), on the way down and
+    on the way up.
+    """
+
+    def __init__(
+        self,
+        width: int = 24,
+        depth: int = 3,
+        max_width: int = 144,
+        stem: int = 2,
+        mixing: Sequence[int] = (2,),
+        grid: int = 8,
+    ) -> None:
+        super().__init__()
+        _check(width, depth, stem, mixing, grid)
+        widths = [min(width * 2**level, max_width) for level in range(depth + 1)]
+        self.stem = stem
+        self.multiple_of = stem * 2**depth
+        # Below two pixels at the coarsest level, normalisation has too little to average over.
+        self.min_size = 2 * self.multiple_of
+        self.enter = _block(4 * stem**2, widths[0])
+        self.down = nn.ModuleList(
+            nn.Sequential(
+                _block(above, below, stride=2), _residual(below), *_mixing(level, below, mixing, grid)
+            )
+            for level, (above, below) in enumerate(pairwise(widths), start=1)
+        )
+        self.middle = _residual(widths[-1])
+        self.narrow = nn.ModuleList(_block(below, above) for above, below in pairwise(widths))
+        self.up = nn.ModuleList(
+            nn.Sequential(*_mixing(level, channels, mixing, grid), _residual(channels))
+            for level, channels in enumerate(widths[:-1])
+        )
+        self.paint = nn.ModuleList(nn.Conv2d(channels, 3, 1) for channels in widths)
+        self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
+        # It starts by painting little else than the mean colour, which is never far off.
+        with torch.no_grad():
+            for layer in (*self.paint, self.leave):
+                layer.weight.mul_(0.1)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+
+        The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
+        """
+        # Seen and painted as differences from the mean colour: a face in the shade is the same face.
+        middle = known_mean(image, mask)
+        features = self.enter(F.pixel_unshuffle(hide(image, mask, middle), self.stem))
+        kept = []
+        for down in self.down:
+            kept.append(features)
+            features = down(features)
+        features = self.middle(features)
+        coarse = self.paint[-1](features)
+        for level in reversed(range(len(self.up))):
+            # Fewer channels first, then more pixels: a quarter of the work of the other order.
+            features = F.interpolate(self.narrow[level](features), scale_factor=2, mode="nearest")
+            features = self.up[level](features + kept[level])
+            coarse = _enlarge(coarse, 2) + self.paint[level](features)
+        fine = F.pixel_shuffle(self.leave(features), self.stem)
+        painted = (fine + _enlarge(coarse, self.stem)) / 2 + middle
+        return painted if self.training else painted.clamp(0, 1)
+
+
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
+    return ConvBlock(inputs, outputs, stride, norm="batch")
+
+
+def _residual(channels: int) -> nn.Module:
+    return Residual(_block(channels, channels))
+
+
+def _mixing(level: int, channels: int, levels: Sequence[int], grid: int) -> list[nn.Module]:
+    return [GridMixing(channels, grid)] if level in levels else []
+
+
+def _enlarge(picture: Tensor, times: int) -> Tensor:
+    return F.interpolate(picture, scale_factor=times, mode="bilinear") if times > 1 else picture
+
+
+def _check(width: int, depth: int, stem: int, mixing: Sequence[int], grid: int) -> None:
+    """Raise `SettingError` for arguments that no network can be built from."""
+    for name, value in (("width", width), ("depth", depth), ("stem", stem), ("grid", grid)):
+        if value < 1:
+            raise SettingError(f"network 'swift': {name} must be at least 1, got {value}")
+    for level in mixing:
+        if not 0 <= level <= depth:
+            raise SettingError(f"network 'swift': mixing is at levels 0 to {depth}, got {level}")
