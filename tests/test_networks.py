@@ -21,7 +21,7 @@ SMALL = {
     "deepfill": {"width": 8},
     "unet": {"width": 8, "depth": 2, "dilations": (1, 2)},
     "lama": {"width": 8, "depth": 2, "blocks": 2},
-    "swift": {"width": 8, "depth": 2, "mixing": (1,), "grid": 4},
+    "swift": {"width": 8, "side": 32},
 }
 VARIANTS = [
     *SMALL.items(),
@@ -29,8 +29,8 @@ VARIANTS = [
     ("unet", {"width": 4, "depth": 3, "skips": (True, False, True), "max_width": 16}),
     ("unet", {"width": 12, "depth": 1, "stem": 4}),
     ("unet", {"width": 8, "depth": 1, "norm": "batch", "gates": True, "attention": 0}),
-    ("swift", {"width": 8, "depth": 1, "stem": 1, "mixing": ()}),
-    ("swift", {"width": 8, "depth": 2, "stem": 4, "mixing": (0, 2), "grid": 3, "max_width": 16}),
+    ("swift", {"width": 8, "stem": 1, "side": 8}),
+    ("swift", {"width": 8, "stem": 4, "side": 80, "max_width": 16}),
     ("autoencoder", {"width": 8, "depth": 2, "bottleneck": "linear", "bottleneck_size": 6, "side": 16}),
     ("partial-unet", {"width": 4, "depth": 1}),
     ("lama", {"width": 4, "depth": 3, "blocks": 1, "max_width": 16}),
@@ -221,8 +221,8 @@ def test_golden(name, count, value):
         ("unet", {"depth": 0}, "depth must be at least 1"),
         ("unet", {"stem": 0}, "stem must be at least 1"),
         ("unet", {"skips": (True,), "depth": 2}, "has 2 skips"),
-        ("swift", {"mixing": (4,)}, "mixing is at levels 0 to 3, got 4"),
-        ("swift", {"grid": 0}, "grid must be at least 1"),
+        ("swift", {"side": 8}, "side must be at least 16 with a stem of 2, got 8"),
+        ("swift", {"width": 0}, "width must be at least 1"),
         ("unet", {"attention": 3}, "attention is at a level 0 to 2, got 3"),
         ("unet", {"norm": "bach"}, "unknown normalisation 'bach', did you mean 'batch'"),
         ("partial-unet", {"depth": 0}, "depth must be at least 1, got 0"),
@@ -268,7 +268,7 @@ QUICK = {
     "autoencoder": {"depth": 3, "max_width": 128},
     "deepfill": {"width": 16},
     "partial-unet": {"depth": 3, "width": 32, "max_width": 128},
-    "swift": {"depth": 2},
+    "swift": {"side": 32},
     "unet": {"depth": 2, "dilations": (1, 2)},
 }
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from inpaintlab import networks
 from inpaintlab.errors import MemoryLimitError
-from inpaintlab.training import schedule
+from inpaintlab.training import loop, schedule
 from inpaintlab.training.memory import check_memory, free_bytes, predict
 from inpaintlab.training.record import keep_until, read_log
 from inpaintlab.training.schedule import Budget, learning_rate
+from tests.conftest import small_settings
 
 
 @given(st.floats(0, 1.5), st.floats(0, 0.9))
@@ -98,3 +99,11 @@ def test_log_keeps_what_was_saved(tmp_path):
     assert read_log(log, "validation") == []
     assert read_log(tmp_path / "none", "train") == []
     keep_until(tmp_path / "none", 3)
+
+
+def test_a_network_that_is_made_for_a_size_is_made_for_that_of_the_run():
+    def sides(**network):
+        settings = small_settings(size=32, network={"name": "swift", **network})
+        return loop.resolve(settings, torch.device("cpu")).network.arguments["side"]
+
+    assert (sides(), sides(side=64)) == (32, 64)

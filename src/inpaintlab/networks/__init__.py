@@ -4,6 +4,7 @@ A network is one file and one line in `NETWORKS`. It takes plain keyword argumen
 under the hole, may paint everything, and states its needs as `multiple_of` and `min_size`.
 """
 
+from inspect import signature
 from typing import Any
 
 from inpaintlab.configs import resolve_arguments
@@ -16,7 +17,7 @@ from inpaintlab.networks.partial_unet import PartialUNet
 from inpaintlab.networks.swift import Swift
 from inpaintlab.networks.unet import UNet
 
-__all__ = ["NETWORKS", "Network", "create", "resolve"]
+__all__ = ["NETWORKS", "Network", "create", "made_for", "resolve"]
 
 NETWORKS: dict[str, type[Network]] = {
     "autoencoder": Autoencoder,
@@ -37,6 +38,20 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         raise SettingError(f"unknown network {name!r}{near_miss(name, NETWORKS)}")
     full = resolve_arguments(NETWORKS[name], arguments, f"network {name!r}")
     return {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
+
+
+def made_for(size: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with `side` set to a picture size, for networks that are made for one.
+
+    A side that is given stays.
+
+    >>> made_for(128, "swift", {"width": 16})
+    {'width': 16, 'side': 128}
+    >>> made_for(128, "unet", {})
+    {}
+    """
+    has_side = name in NETWORKS and "side" in signature(NETWORKS[name]).parameters
+    return {**arguments, "side": arguments.get("side", size)} if has_side else arguments
 
 
 def create(name: str, **arguments: Any) -> Network:

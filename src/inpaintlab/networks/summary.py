@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from inpaintlab.configs import Part, SummarySettings
-from inpaintlab.networks import create, resolve
+from inpaintlab.networks import create, made_for, resolve
 from inpaintlab.networks.base import Network
 from inpaintlab.networks.calls import Call, record
 from inpaintlab.networks.receptive import Field
@@ -40,7 +40,10 @@ def summarise(settings: SummarySettings) -> dict[str, Any]:
     >>> summary["size"], summary["receptive_field"]
     (64, [82, 82])
     """
-    parts = [settings.network, *settings.compare]
+    parts = [
+        Part(name=part.name, **made_for(settings.size or DEFAULT_SIZE, part.name, part.arguments))
+        for part in (settings.network, *settings.compare)
+    ]
     networks = [build(part) for part in parts]
     size = settings.size or usual_size(networks)
     raised = settings.size is None and size > DEFAULT_SIZE

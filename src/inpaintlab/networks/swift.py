@@ -5,7 +5,6 @@ tried): few channels and many steps, batch normalisation, which an inference eng
 convolutions, a picture painted coarse to fine, and mixing over positions where features are few.
 """
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -21,40 +20,33 @@ class Swift(Network):
     """Encoder and decoder with mixing over positions, and a picture that every level adds to.
 
     Level 0 works at `1 / stem` of the picture's side with `width` channels, each further one at half
-    the side with twice the channels, never more than `max_width`; there are `depth` levels below level
-    0. Each level of the decoder paints what the coarser ones have left (as the Laplacian pyramid of
-    Denton et al. 2015), so that the coarsest features are a step away from the picture. At the levels
-    `mixing` features are mixed on a grid of `grid`² places (`layers.GridMixing`), on the way down and
-    on the way up.
+    the side with twice the channels, never more than `max_width`. There are as many levels as leave four
+    to seven features a side of a picture of `side` pixels. On the two coarsest, features are mixed over
+    positions (`layers.GridMixing`), on the grid that such a picture has there: pictures of other sizes
+    are taken, but that is the one it is made for. Each level of the decoder paints what the coarser
+    ones have left (as the Laplacian pyramid of Denton et al. 2015), so that the coarsest features are
+    one step away from the picture. The finest have no skip, by which a hole could be copied.
     """
 
-    def __init__(
-        self,
-        width: int = 24,
-        depth: int = 3,
-        max_width: int = 144,
-        stem: int = 2,
-        mixing: Sequence[int] = (2,),
-        grid: int = 8,
-    ) -> None:
+    def __init__(self, width: int = 24, max_width: int = 144, stem: int = 2, side: int = 64) -> None:
         super().__init__()
-        _check(width, depth, stem, mixing, grid)
+        depth = _depth(width, max_width, stem, side)
         widths = [min(width * 2**level, max_width) for level in range(depth + 1)]
+        # Mixing at a level is for the grid that a picture of the given side has there.
+        grids = {level: side // (stem * 2**level) for level in range(max(1, depth - 1), depth + 1)}
         self.stem = stem
         self.multiple_of = stem * 2**depth
         # Below two pixels at the coarsest level, normalisation has too little to average over.
         self.min_size = 2 * self.multiple_of
         self.enter = _block(4 * stem**2, widths[0])
         self.down = nn.ModuleList(
-            nn.Sequential(
-                _block(above, below, stride=2), _residual(below), *_mixing(level, below, mixing, grid)
-            )
+            nn.Sequential(_block(above, below, 2), _residual(below), *_mixing(below, grids.get(level)))
             for level, (above, below) in enumerate(pairwise(widths), start=1)
         )
         self.middle = _residual(widths[-1])
         self.narrow = nn.ModuleList(_block(below, above) for above, below in pairwise(widths))
         self.up = nn.ModuleList(
-            nn.Sequential(*_mixing(level, channels, mixing, grid), _residual(channels))
+            nn.Sequential(*_mixing(channels, grids.get(level)), _residual(channels))
             for level, channels in enumerate(widths[:-1])
         )
         self.paint = nn.ModuleList(nn.Conv2d(channels, 3, 1) for channels in widths)
@@ -81,7 +73,7 @@ class Swift(Network):
         for level in reversed(range(len(self.up))):
             # Fewer channels first, then more pixels: a quarter of the work of the other order.
             features = F.interpolate(self.narrow[level](features), scale_factor=2, mode="nearest")
-            features = self.up[level](features + kept[level])
+            features = self.up[level](features + kept[level] if level else features)
             coarse = _enlarge(coarse, 2) + self.paint[level](features)
         fine = F.pixel_shuffle(self.leave(features), self.stem)
         painted = (fine + _enlarge(coarse, self.stem)) / 2 + middle
@@ -96,19 +88,24 @@ def _residual(channels: int) -> nn.Module:
     return Residual(_block(channels, channels))
 
 
-def _mixing(level: int, channels: int, levels: Sequence[int], grid: int) -> list[nn.Module]:
-    return [GridMixing(channels, grid)] if level in levels else []
+def _mixing(channels: int, grid: int | None) -> list[nn.Module]:
+    return [GridMixing(channels, grid)] if grid else []
 
 
 def _enlarge(picture: Tensor, times: int) -> Tensor:
     return F.interpolate(picture, scale_factor=times, mode="bilinear") if times > 1 else picture
 
 
-def _check(width: int, depth: int, stem: int, mixing: Sequence[int], grid: int) -> None:
-    """Raise `SettingError` for arguments that no network can be built from."""
-    for name, value in (("width", width), ("depth", depth), ("stem", stem), ("grid", grid)):
+def _depth(width: int, max_width: int, stem: int, side: int) -> int:
+    """Return the number of levels below level 0.
+
+    Raises `SettingError` for arguments that no network can be built from.
+    """
+    for name, value in (("width", width), ("max_width", max_width), ("stem", stem)):
         if value < 1:
             raise SettingError(f"network 'swift': {name} must be at least 1, got {value}")
-    for level in mixing:
-        if not 0 <= level <= depth:
-            raise SettingError(f"network 'swift': mixing is at levels 0 to {depth}, got {level}")
+    if side < 8 * stem:
+        raise SettingError(
+            f"network 'swift': side must be at least {8 * stem} with a stem of {stem}, got {side}"
+        )
+    return (side // (4 * stem)).bit_length() - 1

@@ -139,16 +139,18 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainResult:
 def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
     """Fill in what depends on the machine, and every argument of network, masks and augmentation."""
     budget = settings.minutes if settings.minutes or settings.steps else DEFAULT_MINUTES
-    network = networks.resolve(settings.network.name, settings.network.arguments)
+    size = settings.size or (64 if device.type == "cpu" else 256)
+    name = settings.network.name
+    network = networks.resolve(name, networks.made_for(size, name, settings.network.arguments))
     parts = [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks]
     augmentation = augment.resolve(settings.augment.name, settings.augment.arguments)
     is_folder = not settings.data.startswith("samples:")
     return settings.model_copy(
         update={
             "data": str(Path(settings.data).expanduser().resolve()) if is_folder else settings.data,
-            "size": settings.size or (64 if device.type == "cpu" else 256),
+            "size": size,
             "minutes": budget,
-            "network": Part(name=settings.network.name, **network),
+            "network": Part(name=name, **network),
             "masks": parts,
             "augment": Part(name=settings.augment.name, **augmentation),
         }
