@@ -198,6 +198,7 @@ def test_shifting_all_colours_shifts_what_is_painted(name, arguments):
         ("deepfill", 116_058, 0.51788867),
         ("lama", 35_731, 0.50574014),
         ("partial-unet", 26_268, 0.51979303),
+        ("swift", 72_061, 0.60642916),
         ("unet", 46_812, 0.49108126),
     ],
 )
