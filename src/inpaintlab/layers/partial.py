@@ -118,7 +118,8 @@ class _Partial(torch.autograd.Function):
         ctx.save_for_backward(weight, ratio, new, *inputs)
         xs, valids = _halves(inputs)
         size = (len(ratio), len(weight), *ratio.shape[2:])
-        out = xs[0].new_empty(size).to(memory_format=_layout(xs[0]))
+        first = xs[0]
+        out = torch.empty(size, dtype=first.dtype, device=first.device, memory_format=_layout(first))
         for part in _chunks(xs, out):
             y = _convolve([x[part] for x in xs], [valid[part] for valid in valids], weight, shape)
             torch.mul(y, ratio[part], out=out[part])
