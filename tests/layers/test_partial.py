@@ -139,6 +139,33 @@ def test_several_inputs_are_as_if_concatenated(channels):
     assert all(torch.allclose(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize("folding", [1, 10**9])
+def test_enlarging_is_as_if_pixels_were_repeated(bias, last, others, folding, monkeypatch):
+    monkeypatch.setattr(partial, "_WORTH_FOLDING", folding)
+    monkeypatch.setattr(partial, "_CHUNK", 400)
+    layer = PartialConv2d(4 + 3 * others, 5, 3, padding=1, bias=bias).double()
+    small, small_valid = inputs(3, 4, 5, 6, seed=1)
+    skip, skip_valid = inputs(3, 3, 10, 12, seed=2)
+    if last:
+        small = small.contiguous(memory_format=torch.channels_last)
+        layer = layer.to(memory_format=torch.channels_last)
+    small.requires_grad_()
+    xs, valids = (small, *[skip] * others), (small_valid, *[skip_valid] * others)
+    repeated = [F.interpolate(x, scale_factor=2) for x in (small, small_valid)]
+    results = []
+    for y, new in (
+        layer(xs, valids, enlarge=True),
+        layer((repeated[0], *xs[1:]), (repeated[1], *valids[1:])),
+    ):
+        grads = torch.autograd.grad((y * y.detach().cos()).sum(), [small, *layer.parameters()])
+        results.append([y, new, *grads])
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-9)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision(dtype):
     """Nearly everything is hole: a sum of 1 of 576 must not get lost."""

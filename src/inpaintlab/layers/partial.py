@@ -1,6 +1,7 @@
 """Partial convolution (Liu et al. 2018, "Image Inpainting for Irregular Holes…", ECCV)."""
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -11,6 +12,8 @@ from torch.autograd.function import once_differentiable
 #: Values of one chunk of the batch. Masking and scaling are then done while the chunk lies in the
 #: processor's cache; over the whole batch at once they cost up to a quarter of the convolution.
 _CHUNK = 1 << 19
+#: From so many pixels on, folding the weights costs less than the multiplications that it saves.
+_WORTH_FOLDING = 256
 
 
 class _Shape(NamedTuple):
@@ -48,13 +51,19 @@ class PartialConv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, bias=bias)
 
     def forward(  # type: ignore[override]
-        self, x: Tensor | Sequence[Tensor], valid: Tensor | Sequence[Tensor]
+        self,
+        x: Tensor | Sequence[Tensor],
+        valid: Tensor | Sequence[Tensor],
+        *,
+        enlarge: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Convolve `[B, C, H, W]` where `valid`, `[B, 1 or C, H, W]` of 0 and 1, is 1.
 
         Returns `[B, out, H', W']` and its valid mask `[B, 1, H', W']` in float32. Two or more inputs,
         each with a mask of its own, are taken as if concatenated along their channels (a decoder's
-        features and its skip); their masks are never spread over channels.
+        features and its skip); their masks are never spread over channels. With `enlarge` the first
+        input and its mask are at half of the height and width, and taken as if their pixels were
+        repeated: where it pays, they are convolved as small as they are.
 
         >>> x, valid = torch.ones(1, 1, 1, 4), torch.tensor([1.0, 0, 0, 0]).view(1, 1, 1, 4)
         >>> layer = PartialConv2d(1, 1, (1, 3), padding=(0, 1), bias=False)
@@ -65,8 +74,11 @@ class PartialConv2d(nn.Conv2d):
         """
         xs, valids = _listed(x), _listed(valid)
         shape = _Shape(*(cast(tuple[int, int], p) for p in (self.stride, self.padding, self.dilation)))
+        at_full_size = [_enlarged(valids[0]) if enlarge else valids[0], *valids[1:]]
         with torch.no_grad():
-            ratio, new = self._ratio(xs, valids, shape)
+            ratio, new = self._ratio(xs, at_full_size, shape)
+        if enlarge and not self._worth_folding(xs[0], shape):
+            xs, valids, enlarge = [_enlarged(xs[0]), *xs[1:]], at_full_size, False
         weight, bias = self.weight, self.bias
         # The meta device, where shapes are counted, knows no autocast.
         kind = "cpu" if xs[0].is_meta else xs[0].device.type
@@ -77,10 +89,14 @@ class PartialConv2d(nn.Conv2d):
         masks = [valid.to(xs[0].dtype) for valid in valids]
         with torch.autocast(kind, enabled=False):
             if torch.compiler.is_compiling():  # exporters know no chunks
-                y = _convolve(xs, masks, weight, shape) * ratio.to(weight.dtype)
+                y = F.conv2d(_masked(xs, masks), weight, None, *shape) * ratio.to(weight.dtype)
                 return y if bias is None else y + bias.view(1, -1, 1, 1) * new, new
-            y = _Partial.apply(shape, weight, bias, ratio, new, *xs, *masks)
+            y = _Partial.apply((shape, enlarge), weight, bias, ratio, new, *xs, *masks)
         return y, new
+
+    def _worth_folding(self, x: Tensor, shape: _Shape) -> bool:
+        usual = self.kernel_size == (3, 3) and shape == _SAME_SIZE
+        return usual and x[:, 0].numel() >= _WORTH_FOLDING and not torch.compiler.is_compiling()
 
     def _ratio(self, xs: list[Tensor], valids: list[Tensor], shape: _Shape) -> tuple[Tensor, Tensor]:
         """Return window / sum(valid), 0 where the sum is, and where it is not; both `[B, 1, H', W']`.
@@ -107,21 +123,27 @@ class _Partial(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        shape: _Shape,
+        plan: tuple[_Shape, bool],
         weight: Tensor,
         bias: Tensor | None,
         ratio: Tensor,
         new: Tensor,
         *inputs: Tensor,
     ) -> Tensor:
-        ctx.shape, ctx.has_bias = shape, bias is not None
+        ctx.plan, ctx.has_bias = plan, bias is not None
         ctx.save_for_backward(weight, ratio, new, *inputs)
         xs, valids = _halves(inputs)
+        convolutions = _convolutions(plan, weight, xs)
         size = (len(ratio), len(weight), *ratio.shape[2:])
         first = xs[0]
         out = torch.empty(size, dtype=first.dtype, device=first.device, memory_format=_layout(first))
         for part in _chunks(xs, out):
-            y = _convolve([x[part] for x in xs], [valid[part] for valid in valids], weight, shape)
+            y = None
+            for convolution, which in convolutions:
+                masked = _masked([x[part] for x in xs[which]], [v[part] for v in valids[which]])
+                one = convolution.forward(masked)
+                y = one if y is None else y.add_(one)
+            assert y is not None
             torch.mul(y, ratio[part], out=out[part])
             if bias is not None:
                 out[part].addcmul_(bias.view(1, -1, 1, 1), new[part].to(bias.dtype))
@@ -133,30 +155,105 @@ class _Partial(torch.autograd.Function):
         weight, ratio, new, *inputs = ctx.saved_tensors
         xs, valids = _halves(inputs)
         of_xs = [torch.empty_like(x) for x in xs]
-        of_weight = torch.zeros_like(weight)
         of_bias = weight.new_zeros(len(weight)) if ctx.has_bias else None
         wanted = [any(ctx.needs_input_grad[5:]), ctx.needs_input_grad[1], False]
+        convolutions = _convolutions(ctx.plan, weight, xs)
         for part in _chunks(xs, gradient):
-            known = [valid[part] for valid in valids]
             scaled = (gradient[part] * ratio[part]).to(weight.dtype)
-            masked = _masked([x[part] for x in xs], known)
-            of_masked, more, _ = torch.ops.aten.convolution_backward(
-                scaled, masked, weight, None, *ctx.shape, False, (0, 0), 1, wanted
-            )
-            if wanted[0]:
-                pieces = of_masked.split([x.shape[1] for x in xs], 1)
-                for of_x, piece, valid in zip(of_xs, pieces, known, strict=True):
-                    torch.mul(piece, valid, out=of_x[part])
-            if wanted[1]:
-                of_weight += more
+            for convolution, which in convolutions:
+                known = [valid[part] for valid in valids[which]]
+                masked = _masked([x[part] for x in xs[which]], known)
+                of_masked = convolution.backward(scaled, masked, wanted)
+                if of_masked is not None:
+                    pieces = torch.split(of_masked, [x.shape[1] for x in xs[which]], 1)
+                    for of_x, piece, valid in zip(of_xs[which], pieces, known, strict=True):
+                        torch.mul(piece, valid, out=of_x[part])
             if of_bias is not None:
                 of_bias += (gradient[part] * new[part]).sum((0, 2, 3))
+        of_weight = torch.cat([convolution.weight_gradient() for convolution, _ in convolutions], 1)
         nothing = (None,) * len(valids)
         return (None, of_weight, of_bias, None, None, *(of_xs if wanted[0] else nothing), *nothing)
 
 
-def _convolve(xs: Sequence[Tensor], valids: Sequence[Tensor], weight: Tensor, shape: _Shape) -> Tensor:
-    return F.conv2d(_masked(xs, valids), weight, None, *shape)
+class _Convolution:
+    """A convolution and its gradients, for one chunk of the batch after another."""
+
+    def __init__(self, weight: Tensor, shape: _Shape) -> None:
+        self.weight, self.shape = weight, shape
+        self.of_weight = torch.zeros_like(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, None, *self.shape)
+
+    def backward(self, gradient: Tensor, x: Tensor, wanted: list[bool]) -> Tensor | None:
+        """Return the gradient of `x`, and remember that of the weight; as far as wanted."""
+        of_x, more, _ = torch.ops.aten.convolution_backward(
+            gradient, x, self.weight, None, *self.shape, False, (0, 0), 1, wanted
+        )
+        if wanted[1]:
+            self.of_weight += more
+        return cast(Tensor, of_x) if wanted[0] else None
+
+    def weight_gradient(self) -> Tensor:
+        return self.of_weight
+
+
+class _OnEnlarged(_Convolution):
+    """A 3×3 convolution of features whose pixels are repeated twofold, computed on the small ones.
+
+    Of nine weights some fall on the same pixel: for each of the four places that a pixel becomes, they
+    sum up to 2×2. That is 4/9 of the multiplications (the sub-pixel view of Shi et al. 2016).
+    """
+
+    def __init__(self, weight: Tensor) -> None:
+        self.sums = _SUMS.to(weight)
+        folded = torch.einsum("atu,bsv,oiuv->aboits", self.sums, self.sums, weight)
+        super().__init__(folded.flatten(0, 2).contiguous(memory_format=_layout(weight)), _SAME_SIZE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        places = torch.unflatten(super().forward(x), 1, (2, 2, -1))
+        size = (len(x), places.shape[3], 2 * height, 2 * width)
+        y = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=_layout(x))
+        for a, b in product((0, 1), (0, 1)):
+            y[..., a::2, b::2] = places[:, a, b, :, a : a + height, b : b + width]
+        return y
+
+    def backward(self, gradient: Tensor, x: Tensor, wanted: list[bool]) -> Tensor | None:
+        height, width = x.shape[-2:]
+        size = (len(x), len(self.weight), height + 1, width + 1)
+        apart = torch.empty(size, dtype=x.dtype, device=x.device, memory_format=_layout(x)).zero_()
+        places = torch.unflatten(apart, 1, (2, 2, -1))
+        for a, b in product((0, 1), (0, 1)):
+            places[:, a, b, :, a : a + height, b : b + width] = gradient[..., a::2, b::2]
+        return super().backward(apart, x, wanted)
+
+    def weight_gradient(self) -> Tensor:
+        apart = torch.unflatten(self.of_weight, 0, (2, 2, -1))
+        return torch.einsum("atu,bsv,aboits->oiuv", self.sums, self.sums, apart)
+
+
+#: Which rows of a 3×3 kernel fall on the first and on the second of two pixels, for an even row of the
+#: enlarged features and for an odd one.
+_SUMS = torch.tensor([[[1.0, 0, 0], [0, 1, 1]], [[1, 1, 0], [0, 0, 1]]])
+_SAME_SIZE = _Shape((1, 1), (1, 1), (1, 1))
+
+
+def _convolutions(
+    plan: tuple[_Shape, bool], weight: Tensor, xs: Sequence[Tensor]
+) -> list[tuple[_Convolution, slice]]:
+    """Return convolutions whose sum is the layer's, each with the inputs that it takes."""
+    shape, enlarge = plan
+    if not enlarge:
+        return [(_Convolution(weight, shape), slice(None))]
+    channels = xs[0].shape[1]
+    first: list[tuple[_Convolution, slice]] = [(_OnEnlarged(weight[:, :channels]), slice(1))]
+    rest = [(_Convolution(weight[:, channels:], shape), slice(1, None))] if len(xs) > 1 else []
+    return first + rest
+
+
+def _enlarged(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
 def _masked(xs: Sequence[Tensor], valids: Sequence[Tensor]) -> Tensor:

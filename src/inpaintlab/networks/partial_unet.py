@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
@@ -56,8 +55,7 @@ class PartialUNet(Network):
             kept.append((features, valid))
             features, valid = down(features, valid)
         for up, (skip, skip_valid) in zip(self._upwards(), reversed(kept), strict=True):
-            larger = [F.interpolate(x, scale_factor=2, mode="nearest") for x in (features, valid)]
-            features, valid = up((larger[0], skip), (larger[1], skip_valid))
+            features, valid = up((features, skip), (valid, skip_valid), enlarge=True)
         painted = (features + 1) / 2
         return painted if self.training else painted.clamp(0, 1)
 
@@ -90,8 +88,8 @@ class _Stage(nn.Module):
         self.activation = activation
 
     def forward(
-        self, x: Tensor | Sequence[Tensor], valid: Tensor | Sequence[Tensor]
+        self, x: Tensor | Sequence[Tensor], valid: Tensor | Sequence[Tensor], *, enlarge: bool = False
     ) -> tuple[Tensor, Tensor]:
         """Return features and what of them is valid."""
-        y, new = self.convolution(x, valid)
+        y, new = self.convolution(x, valid, enlarge=enlarge)
         return self.activation(self.norm(y)), new
