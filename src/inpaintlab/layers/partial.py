@@ -13,7 +13,7 @@ from torch.autograd.function import once_differentiable
 #: processor's cache; over the whole batch at once they cost up to a quarter of the convolution.
 _CHUNK = 1 << 19
 #: From so many pixels on, folding the weights costs less than the multiplications that it saves.
-_WORTH_FOLDING = 256
+_WORTH_FOLDING = 1024
 
 
 class _Shape(NamedTuple):
@@ -170,7 +170,8 @@ class _Partial(torch.autograd.Function):
                         torch.mul(piece, valid, out=of_x[part])
             if of_bias is not None:
                 of_bias += (gradient[part] * new[part]).sum((0, 2, 3))
-        of_weight = torch.cat([convolution.weight_gradient() for convolution, _ in convolutions], 1)
+        of_weights = [convolution.weight_gradient() for convolution, _ in convolutions]
+        of_weight = of_weights[0] if len(of_weights) == 1 else torch.cat(of_weights, 1)
         nothing = (None,) * len(valids)
         return (None, of_weight, of_bias, None, None, *(of_xs if wanted[0] else nothing), *nothing)
 
@@ -180,7 +181,7 @@ class _Convolution:
 
     def __init__(self, weight: Tensor, shape: _Shape) -> None:
         self.weight, self.shape = weight, shape
-        self.of_weight = torch.zeros_like(weight)
+        self.of_weight: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight, None, *self.shape)
@@ -191,11 +192,11 @@ class _Convolution:
             gradient, x, self.weight, None, *self.shape, False, (0, 0), 1, wanted
         )
         if wanted[1]:
-            self.of_weight += more
+            self.of_weight = more if self.of_weight is None else self.of_weight.add_(more)
         return cast(Tensor, of_x) if wanted[0] else None
 
     def weight_gradient(self) -> Tensor:
-        return self.of_weight
+        return torch.zeros_like(self.weight) if self.of_weight is None else self.of_weight
 
 
 class _OnEnlarged(_Convolution):
@@ -229,7 +230,7 @@ class _OnEnlarged(_Convolution):
         return super().backward(apart, x, wanted)
 
     def weight_gradient(self) -> Tensor:
-        apart = torch.unflatten(self.of_weight, 0, (2, 2, -1))
+        apart = torch.unflatten(super().weight_gradient(), 0, (2, 2, -1))
         return torch.einsum("atu,bsv,aboits->oiuv", self.sums, self.sums, apart)
 
 
