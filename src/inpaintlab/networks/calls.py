@@ -13,6 +13,7 @@ from typing import Any
 from weakref import ref
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -131,6 +132,14 @@ def _save(call: Call, size: int) -> None:
     call.saved += size
 
 
+def _at_full_size(x: Any, valid: Any, enlarge: bool = False) -> tuple[list[Tensor], list[Tensor]]:
+    """Return inputs and masks of a layer that updates masks, the first enlarged where it says so."""
+    xs, valids = list(tensors_in(x)), list(tensors_in(valid))
+    if enlarge:
+        xs[0], valids[0] = (F.interpolate(some[0], scale_factor=2) for some in (xs, valids))
+    return xs, valids
+
+
 def _middle(size: int, hole: int) -> Hole:
     start = (size - hole) // 2
     side = tuple(start <= place < start + hole for place in range(size))
@@ -167,7 +176,7 @@ class _Forward(Recorder):
 
     def leave(self, call: Call, given: list[Any], output: Any) -> None:
         if getattr(call.module, "updates_mask", False):
-            call.hole = self._update(call.module, *given, *output)
+            call.hole = self._update(call.module, *_at_full_size(*given), *output)
         first = next(tensors_in(output))
         call.output = tuple(first.shape[1:])
         call.field = self.tracer.fields.get(first)  # type: ignore[no-untyped-call]
