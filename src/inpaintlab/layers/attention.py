@@ -72,7 +72,8 @@ class ContextualAttention(nn.Module):
         return rebuilt.to(features.dtype)
 
     def _rebuild(self, features: Tensor, mask: Tensor) -> Tensor:
-        known = F.max_pool2d(_touched(mask, self.rate), 3, 1, 1) == 0
+        # A cell is hole with any hole in it, a patch with any such cell.
+        known = F.max_pool2d(F.max_pool2d(mask, self.rate), 3, 1, 1) == 0
         any_known = known.flatten(1).any(1)[:, None, None, None]
         # Without a known patch the softmax runs over all, so that no gradient is NaN; it is not used.
         barred = torch.zeros_like(known, dtype=features.dtype).masked_fill(
@@ -192,11 +193,6 @@ def _part(scores: Tensor, axis: int, start: int) -> Tensor:
     for dim in (1 + axis, 3 + axis):
         scores = scores.narrow(dim, start, scores.shape[dim] - 1)
     return scores
-
-
-def _touched(mask: Tensor, rate: int) -> Tensor:
-    """Return 1 for each cell with any hole in it."""
-    return F.max_pool2d(mask, rate)
 
 
 def _patch_norm(cells: Tensor) -> Tensor:
