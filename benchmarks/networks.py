@@ -30,6 +30,8 @@ ARGUMENTS: dict[tuple[str, int], dict[str, Any]] = {
     ("partial-unet", 64): {"depth": 5},
     ("partial-unet", 128): {"depth": 6},
 }
+#: These take a second and more for 32 pictures: smaller batches give them steps enough to learn from.
+BATCH = {"deepfill": 8, "lama": 8}
 NAMES = ("swift", "unet", "partial-unet", "deepfill", "lama")
 ROUNDS = 7
 
@@ -57,6 +59,7 @@ def main() -> None:
             size=words.size,
             network=Part(name=name, **ARGUMENTS.get((name, words.size), {})),
             masks=list(kinds.values()),
+            batch=BATCH.get(name, 32),
             validate_every=1000,
             steps=10**6,
         )

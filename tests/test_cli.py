@@ -17,7 +17,7 @@ from inpaintlab.configs import TrainSettings
 from inpaintlab.data import samples
 
 PROJECT = Path(__file__).parents[1]
-SMALL = "--size 16 --steps 3 --batch 4 -s network.width=8 -s network.depth=1 -s validation_pictures=4"
+SMALL = "--size 16 --steps 3 --batch 4 -s network.width=8 -s validation_pictures=4"
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ def test_summary_of_several_networks(inpaint):
     ("words", "message"),
     [
         ("summary une", "did you mean 'unet'"),
-        ("summary --size 60", "nearest: 48 or 64"),
+        ("summary --size 60", "nearest: 56 or 64"),
         ("summary --compare unet,une", "did you mean 'unet'"),
         ("summary --compare unet,unet -s network.width=8", "name it"),
         ("summary -s network.widht=8", "did you mean 'width'"),

@@ -36,16 +36,16 @@ def test_later_sources_win(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("assignments", "flags"),
+    ("assignments", "flags", "name"),
     [
-        (["network.width=48"], {}),
-        (["network.width=48"], {"network": "unet"}),
-        (["network={name: unet, width: 48}"], {}),
+        (["network.width=48"], {}, "swift"),
+        (["network.width=48"], {"network": "unet"}, "unet"),
+        (["network={name: unet, width: 48}"], {}, "unet"),
     ],
 )
-def test_arguments_of_a_part(assignments, flags):
+def test_arguments_of_a_part(assignments, flags, name):
     network = built(*assignments, **flags).network
-    assert (network.name, network.arguments) == ("unet", {"width": 48})
+    assert (network.name, network.arguments) == (name, {"width": 48})
 
 
 def test_a_flag_that_repeats_the_name_keeps_the_arguments_of_the_recipe(tmp_path):

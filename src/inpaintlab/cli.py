@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Train an image-inpainting network on your own pictures, know whether to trust it, use it.",
     add_completion=False,
     pretty_exceptions_enable=False,
-    # Otherwise a default in square brackets, as [unet], is taken for markup and swallowed.
+    # Otherwise a default in square brackets, as [swift], is taken for markup and swallowed.
     rich_markup_mode=None,
 )
 
@@ -143,7 +143,7 @@ def align(
 
 @app.command()
 def summary(
-    network: Annotated[str | None, typer.Argument(help="Network by name. [unet]")] = None,
+    network: Annotated[str | None, typer.Argument(help="Network by name. [swift]")] = None,
     size: Annotated[
         int | None,
         typer.Option(help="Side of the picture in pixels. [64, or the next that the network takes]"),
@@ -197,7 +197,7 @@ def train(
         float | None, typer.Option(help="Time to take, reading and validation included. [10]")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
-    network: Annotated[str | None, typer.Option(help="Network by name. [unet]")] = None,
+    network: Annotated[str | None, typer.Option(help="Network by name. [swift]")] = None,
     mask_kinds: Masks = None,
     augment: Annotated[
         str | None,

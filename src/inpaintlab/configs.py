@@ -91,7 +91,7 @@ class TrainSettings(_Settings):
     fold: int | None = Field(None, ge=0, description="of a dataset: this fold validates, others train")
     output: Path | None = Field(None, description="run folder; none: a new one under runs/")
     size: int | None = Field(None, ge=8, description="side in pixels; none: 64 on CPU, else 256")
-    network: Part = Field(Part(name="unet"), description="name and arguments of the network")
+    network: Part = Field(Part(name="swift"), description="name and arguments of the network")
     masks: Annotated[list[Part], BeforeValidator(_as_parts)] = Field(
         default_factory=lambda: [Part(name="rectangles")],
         min_length=1,
@@ -105,7 +105,7 @@ class TrainSettings(_Settings):
     precision: Annotated[str, AfterValidator(_known_precision)] = Field(
         "32-true", description="or bf16-mixed, 16-mixed where the device is good at it"
     )
-    learning_rate: float = Field(1.5e-3, gt=0, description="its peak")
+    learning_rate: float | None = Field(None, gt=0, description="its peak; none: the network's own")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the budget with a rising rate")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
@@ -190,7 +190,7 @@ class MaskSettings(_Settings):
 class SummarySettings(_Settings):
     """Settings of `inpaint summary`."""
 
-    network: Part = Field(Part(name="unet"), description="name and arguments of the network to sum up")
+    network: Part = Field(Part(name="swift"), description="name and arguments of the network to sum up")
     compare: Annotated[list[Part], BeforeValidator(_as_parts)] = Field(
         default_factory=list, description="further networks, in one table with the first"
     )

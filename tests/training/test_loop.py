@@ -152,9 +152,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
         "record.Recorder.step = press\n"
         "from inpaintlab.cli import main; main()"
     )
-    words = (
-        "train samples:40 --size 16 --steps 50 --batch 4 -o run -s network.width=8 -s network.depth=1"
-    )
+    words = "train samples:40 --size 16 --steps 50 --batch 4 -o run -s network.width=8"
     done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True)
     assert done.returncode == 130, done.stderr
     assert "stopped and saved at step 2; go on: inpaint train --resume run" in done.stdout

@@ -107,3 +107,12 @@ def test_a_network_that_is_made_for_a_size_is_made_for_that_of_the_run():
         return loop.resolve(settings, torch.device("cpu")).network.arguments["side"]
 
     assert (sides(), sides(side=64)) == (32, 64)
+
+
+@pytest.mark.parametrize(
+    ("network", "set_to", "rate"),
+    [("unet", None, 1.5e-3), ("deepfill", None, 3e-4), ("deepfill", 1e-3, 1e-3)],
+)
+def test_a_run_takes_the_learning_rate_of_its_network_unless_it_is_set(network, set_to, rate):
+    settings = small_settings(network=network, learning_rate=set_to)
+    assert loop.resolve(settings, torch.device("cpu")).learning_rate == rate

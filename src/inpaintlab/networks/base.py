@@ -11,12 +11,14 @@ class Network(nn.Module):
     """An `nn.Module` that paints `[B, 3, H, W]` in [0, 1] from an image and its mask, 1 = hole.
 
     `multiple_of` is what height and width must be multiples of, `min_size` the least of both.
+    `learning_rate` is the peak that its training takes where none is set.
     `bottleneck` is the dotted name of the module whose output is all that the decoder gets, None where
     skips pass by it; so no module can be called `bottleneck` itself.
     """
 
     multiple_of: int
     min_size: int
+    learning_rate: float = 1.5e-3
     bottleneck: str | None = None
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:

@@ -36,6 +36,9 @@ class DeepFill(Network):
     Raises `SettingError` for a width that is not a multiple of 8 or an unknown gate.
     """
 
+    #: At 1e-3 its gates run full within a hundred steps, and the loss with them.
+    learning_rate = 3e-4
+
     def __init__(self, width: int = 48, *, attention: bool = True, gate: str = "full") -> None:
         super().__init__()
         if width < 8 or width % 8:

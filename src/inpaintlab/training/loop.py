@@ -151,6 +151,7 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
             "size": size,
             "minutes": budget,
             "network": Part(name=name, **network),
+            "learning_rate": settings.learning_rate or networks.NETWORKS[name].learning_rate,
             "masks": parts,
             "augment": Part(name=settings.augment.name, **augmentation),
         }
@@ -197,6 +198,7 @@ def _prepare(
     run: Run, settings: TrainSettings, network: Network, fabric: Fabric, budget: Budget
 ) -> _Session:
     assert settings.size is not None  # resolved
+    assert settings.learning_rate is not None
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     data = open_training_data(
         open_source(settings.data, settings.fold),
@@ -240,6 +242,7 @@ def _prepare(
 def _loop(session: _Session) -> bool:
     """Train until the budget is spent or a stop is asked for; return whether one was."""
     settings, fabric = session.settings, session.fabric
+    assert settings.learning_rate is not None  # resolved
     state, budget = session.state, session.budget
     model, optimiser = fabric.setup(state.network, state.optimiser)
     model.train()
