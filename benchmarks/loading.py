@@ -27,12 +27,12 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from inpaintlab import masks
+from inpaintlab.configs import TrainSettings
 from inpaintlab.data import augment
 from inpaintlab.data.loading import DrawBatches, Draws, Pictures, hash_all, training_batches
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.storage import Cache
-from inpaintlab.training import loop
-from training import prepare
+from inpaintlab.training.session import batches_of, rehearse, take_step
 
 BATCHES = 20
 #: Pictures of an epoch in the comparison with torchvision.
@@ -48,10 +48,9 @@ class NoMasks:
 
 
 def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) -> None:
-    session = prepare("unet", size, batch)
-    model, optimiser = session.fabric.setup(session.state.network, session.state.optimiser)
-    model.train()
-    fixed = next(loop._batches(session))
+    settings = TrainSettings(data="samples:400", size=size, batch=batch, steps=10**6)
+    session = rehearse(settings, Path(tempfile.mkdtemp()))
+    fixed = next(batches_of(session))
     source = open_source(data)
     pictures = range(min(4000, len(source.names)))
     mixture = masks.create([{"name": "rectangles"}])
@@ -73,7 +72,7 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
     def take(name: str):
         return lambda: [next(iterators[name]) for _ in range(BATCHES)]
 
-    functions = {"step": lambda: [loop._step(session, model, optimiser, fixed, 1e-4) for _ in range(3)]}
+    functions = {"step": lambda: [take_step(session, fixed, 1e-4, 0.5) for _ in range(3)]}
     seconds = alternate(functions | {name: take(name) for name in iterators})
     steps = [3 * batch / s for s in seconds["step"]]
     print(f"{median(steps):9.0f} pictures/s  training step at {size} px, both cores, no loading in it")

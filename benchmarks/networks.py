@@ -22,8 +22,8 @@ from timing import alternate, median
 from inpaintlab import networks
 from inpaintlab.configs import EvaluateSettings, Part, TrainSettings
 from inpaintlab.evaluation.evaluate import evaluate
-from inpaintlab.training import loop, train
-from inpaintlab.training.schedule import Budget
+from inpaintlab.training import train
+from inpaintlab.training.session import batches_of, rehearse, take_step
 
 #: Arguments where the defaults are not meant for pictures this small.
 ARGUMENTS: dict[tuple[str, int], dict[str, Any]] = {
@@ -93,14 +93,9 @@ def count_steps(
 def one_step(settings: TrainSettings):
     """Return a function that takes a step of a run of drawn portraits, batch and all."""
     settings = settings.model_copy(update={"data": "samples:400"})
-    fabric = loop._launch(settings)
-    settings = loop.resolve(settings, fabric.device)
-    run = loop.Run(Path(tempfile.mkdtemp()))
-    session = loop._prepare(run, settings, loop._create(settings), fabric, Budget(10**6, None, 0.0))
-    model, optimiser = fabric.setup(session.state.network, session.state.optimiser)
-    model.train()
-    batches = loop._batches(session)
-    return lambda: loop._step(session, model, optimiser, next(batches), 1e-4)
+    session = rehearse(settings, Path(tempfile.mkdtemp()))
+    batches = batches_of(session)
+    return lambda: take_step(session, next(batches), 1e-4, 0.5)
 
 
 def report(run: Path, name: str, step: dict[str, Any], kinds: dict[str, Part]) -> None:

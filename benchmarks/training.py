@@ -18,21 +18,19 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inpaintlab.configs import TrainSettings
-from inpaintlab.training import loop
-from inpaintlab.training.schedule import Budget
+from inpaintlab.training.session import batches_of, rehearse, take_step
 
 #: Steps or convolutions in one measurement.
 REPEATS = 3
 
 
 def main(network: str = "unet", size: int = 64, batch: int = 32) -> None:
-    session = prepare(network, size, batch)
-    model, optimiser = session.fabric.setup(session.state.network, session.state.optimiser)
-    model.train()
-    batches = loop._batches(session)
+    settings = TrainSettings(data="samples:400", size=size, network=network, batch=batch, steps=10**6)
+    session = rehearse(settings, Path(tempfile.mkdtemp()))
+    batches = batches_of(session)
 
     def step() -> None:
-        loop._step(session, model, optimiser, next(batches), 1e-4)
+        take_step(session, next(batches), 1e-4, 0.5)
 
     counter = FlopCounterMode(display=False)
     with counter:
@@ -55,16 +53,6 @@ def main(network: str = "unet", size: int = 64, batch: int = 32) -> None:
     print(f"{ours:8.1f} GFLOP/s  a whole training step of {network} ({each:.2f} GFLOP a picture)")
     print(f"{REPEATS * batch / median(seconds['step']):8.1f} pictures/s")
     print(f"{ours / speeds[best]:8.2f} step over the best convolution ({best})")
-
-
-def prepare(network: str, size: int, batch: int) -> loop._Session:
-    """Build what a run of sample portraits works with."""
-    folder = Path(tempfile.mkdtemp())
-    settings = TrainSettings(data="samples:400", size=size, network=network, batch=batch, steps=10**6)
-    fabric = loop._launch(settings)
-    settings = loop.resolve(settings, fabric.device)
-    built = loop._create(settings)
-    return loop._prepare(loop.Run(folder), settings, built, fabric, Budget(10**6, None, 0.0))
 
 
 def convolutions(network: nn.Module, size: int) -> set[tuple[int, int, int, int]]:

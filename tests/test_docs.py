@@ -19,6 +19,7 @@ from inpaintlab.configs import (
     build,
 )
 from inpaintlab.data import augment
+from inpaintlab.training import objectives
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -54,9 +55,10 @@ def test_every_setting_is_in_the_reference_as_it_is(kind):
             assert f"| {default} |" in row
 
 
-def test_arguments_of_networks_and_masks_are_in_the_reference():
+def test_arguments_of_parts_are_in_the_reference():
     page = (PROJECT / "docs/reference/settings.md").read_text()
     tables = [(name, networks.resolve(name, {})) for name in networks.NETWORKS]
+    tables += [(name, objectives.resolve(name, {})) for name in objectives.OBJECTIVES]
     tables += [
         (name, masks.resolve(name, {"path": "p"} if name == "folder" else {})) for name in masks.KINDS
     ]

@@ -97,6 +97,7 @@ class TrainSettings(_Settings):
         min_length=1,
         description="mask kinds, mixed by their `weight`",
     )
+    objective: Part = Field(Part(name="reconstruction"), description="what a step minimises")
     steps: int | None = Field(None, ge=1, description="number of optimiser steps")
     minutes: float | None = Field(None, gt=0, description="or: time, reading and validation too")
     batch: int = Field(32, ge=1, description="pictures a step, over all devices")
@@ -110,8 +111,6 @@ class TrainSettings(_Settings):
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
-    hole_weight: float = Field(6.0, ge=0, description="weight of L1 in the hole")
-    known_weight: float = Field(1.0, ge=0, description="weight of L1 outside it")
     augment: Part = Field(Part(name="flip"), description="how pictures vary: a preset, and its changes")
     cache: Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(_off)] = Field(
         "auto", description="where decoded pictures are kept"

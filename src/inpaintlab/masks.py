@@ -238,8 +238,13 @@ def generator_for(*key: int) -> torch.Generator:
 
     Neighbouring keys give unrelated streams (numpy's SeedSequence mixes them).
     """
+    return torch.Generator().manual_seed(stream(*key))
+
+
+def stream(*key: int) -> int:
+    """Return the seed of the stream of random numbers that these numbers name."""
     state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+    return int(state >> np.uint64(1))
 
 
 def ratio_bin(ratio: float) -> str:

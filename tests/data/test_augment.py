@@ -107,12 +107,12 @@ def test_samples_of_a_batch_share_nothing(name):
     """What a sample becomes does not depend on the others in its batch."""
     source = draws(name)
     taken = [source[draw] for draw in range(8)]
-    images, holes = source.collate(taken)
+    images, holes, _ = source.collate(taken)
     assert images.shape == (8, 3, 16, 16)
     assert 0 <= images.min() <= images.max() <= 1
     assert images.is_contiguous(memory_format=torch.channels_last)
     for number, sample in enumerate(taken):
-        image, hole = source.collate([sample])
+        image, hole, _ = source.collate([sample])
         assert torch.allclose(image[0], images[number], atol=1 / 255 + 1e-6)
         assert torch.equal(hole[0], holes[number])
 
@@ -239,6 +239,6 @@ def test_white_stays_in_range(name):
     made = draws(name, kind="rectangles")
     white = np.full((made.pictures.stored, made.pictures.stored, 3), 255, np.uint8)
     for first in range(0, 128, 32):
-        images, _ = made.collate([made.sample(white, draw) for draw in range(first, first + 32)])
+        images, *_ = made.collate([made.sample(white, draw) for draw in range(first, first + 32)])
         assert float(images.min()) >= 0
         assert float(images.max()) <= 1

@@ -148,7 +148,7 @@ def test_a_picture_that_vanishes_later_is_replaced(portraits, capsys):
     (portraits / "007.png").unlink()
     (portraits / "008.png").write_bytes(b"no picture")
     for _ in range(3):
-        assert np.array_equal(pictures.any_near(7), pictures[9])
+        assert np.array_equal(pictures.any_near(7)[1], pictures[9])
     said = capsys.readouterr().err
     assert said.count("another picture takes its place") == 2
     for path in portraits.iterdir():

@@ -5,7 +5,7 @@ from inpaintlab.data.loading import Pictures
 from inpaintlab.data.sources import open_source
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
-from inpaintlab.training.objectives import Reconstruction
+from inpaintlab.training.objectives import create
 from inpaintlab.training.validation import Validation
 
 
@@ -18,7 +18,7 @@ def test_means_do_not_depend_on_the_batch():
     torch.manual_seed(0)
     network = networks.create("unet", width=8, depth=1).eval()
     device = torch.device("cpu")
-    small, whole = (validation(batch).run(network, Reconstruction(), device) for batch in (3, 7))
+    small, whole = (validation(batch).run(network, create("reconstruction"), device) for batch in (3, 7))
     assert small.keys() == {"loss", "hole_l1", "known_l1", "hole_psnr"}
     assert all(abs(small[key] - whole[key]) < 1e-4 for key in small)
     image, mask = next(validation(7).batches())
@@ -47,7 +47,7 @@ def test_objective_weighs_its_parts():
     image, mask = torch.rand(2, 3, 8, 8), torch.zeros(2, 1, 8, 8)
     mask[..., :2, :2] = 1
     output = image + 0.1 * mask + 0.3 * (1 - mask)
-    scalars = Reconstruction(6, 1)(output, image, mask)
+    scalars = create("reconstruction").scalars(output, image, mask)
     assert torch.isclose(scalars["hole_l1"], torch.tensor(0.1))
     assert torch.isclose(scalars["known_l1"], torch.tensor(0.3))
     assert torch.isclose(scalars["loss"], torch.tensor(0.9))

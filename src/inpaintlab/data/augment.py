@@ -25,7 +25,15 @@ from inpaintlab.errors import DataError, SettingError, near_miss
 from inpaintlab.tensors import to_arrays, to_tensor
 
 Image = npt.NDArray[np.uint8]
-Batch = tuple[Tensor, Tensor]
+
+
+class Batch(NamedTuple):
+    """Images `[B, 3, H, W]` in [0, 1], masks `[B, 1, H, W]`, and which pictures they are, `[B]`."""
+
+    images: Tensor
+    masks: Tensor
+    positions: Tensor
+
 
 #: What a draw draws for its picture and its mask, in this order, before the mask itself.
 NUMBERS = (
@@ -45,12 +53,14 @@ class Sample(NamedTuple):
 
     `window` is uint8 `[S, S, 3]` of the stored picture, `side` the part of it in the middle that is no
     mirrored border, `mask` uint8 `[size, size]`, and `numbers` are uniform, float32, as in `NUMBERS`.
+    `position` is that of the picture in its part, -1 for one that is in none.
     """
 
     window: Image
     side: int
     mask: Image
     numbers: npt.NDArray[np.float32]
+    position: int = -1
 
 
 class Drawn(Protocol):
@@ -67,7 +77,7 @@ class Drawn(Protocol):
         ...
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
-        """Return images `[B, 3, H, W]` in [0, 1] and masks `[B, 1, H, W]`."""
+        """Augment and stack samples."""
         ...
 
     def blank(self) -> Image:
@@ -338,7 +348,7 @@ def check_variants(draws: Drawn, count: int = 64) -> None:
     nothing looks like anything else.
     """
     image = draws.blank()
-    images, masks = draws.collate([draws.sample(image, draw) for draw in range(count)])
+    images, masks, _ = draws.collate([draws.sample(image, draw) for draw in range(count)])
     different, augmentation = _different(images), draws.augmentation
     needed = count if augmentation.moves or augmentation.recolours else 2
     if different < needed and _chance_of_one(augmentation, count) < _DOUBT:
@@ -358,7 +368,7 @@ def preview_sheet(draws: Drawn, count: int) -> Image:
 
     The hole is tinted red, so that the picture under it can still be seen.
     """
-    images, masks = draws.collate([draws[draw] for draw in range(count)])
+    images, masks, _ = draws.collate([draws[draw] for draw in range(count)])
     tint = torch.tensor([1.0, 0.1, 0.1])[:, None, None]
     return grid(to_arrays(torch.where(masks > 0, 0.5 * (images + tint), images)))
 

@@ -8,7 +8,7 @@ gets; its random numbers and its mask stay those of the draw.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from inpaintlab.data.storage import Bad as Bad
 from inpaintlab.data.storage import Cache, CachedPictures, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import shrink
-from inpaintlab.masks import Mixture, generator_for
+from inpaintlab.masks import MaskKind, generator_for
 from inpaintlab.progress import bar, say
 from inpaintlab.tensors import to_tensor
 
@@ -96,16 +96,22 @@ class Pictures:
         """Where pictures are kept, in words."""
         return _WORDS[self.place]
 
-    def any_near(self, position: int) -> Image:
-        """Return a picture, or the next one that can be read if its file was lost meanwhile.
+    def any_near(self, position: int, skipped: Container[int] = ()) -> tuple[int, Image]:
+        """Return a picture and its position, or the next one that is not skipped and can be read.
 
-        Says so once for each lost picture. Raises `DataError` when a hundred in a row are lost.
+        Says so once for each picture whose file was lost. Raises `DataError` when a hundred in a row
+        are lost.
         """
-        for other in range(position, position + min(TRIES, len(self))):
+        reason, tries = "all of them are to be skipped", 0
+        for other in range(position, position + len(self)):
+            if (place := other % len(self)) in skipped:
+                continue
             try:
-                return self[other % len(self)]
+                return place, self[place]
             except ImageError as error:
-                reason = self.lose(other % len(self), error)
+                reason, tries = self.lose(place, error), tries + 1
+            if tries == TRIES:
+                break
         raise DataError(f"the pictures can no longer be read: {reason}")
 
     def lose(self, position: int, error: ImageError) -> str:
@@ -276,33 +282,43 @@ class Draws(Dataset[Sample]):
     """Training samples by draw number.
 
     The generator of draw `d` depends on (seed, 1, d); it first gives the numbers of the augmentation,
-    in the order of `augment.NUMBERS`, and then the mask.
+    in the order of `augment.NUMBERS`, and then the mask. In place of `skipped` pictures, by their
+    positions, the next ones are taken.
     """
 
     def __init__(
-        self, pictures: Pictures, masks: Mixture, seed: int, augmentation: Augmentation
+        self,
+        pictures: Pictures,
+        masks: MaskKind,
+        seed: int,
+        augmentation: Augmentation,
+        skipped: Container[int] = frozenset(),
     ) -> None:
         self.pictures, self.masks, self.seed, self.augmentation = pictures, masks, seed, augmentation
+        self.skipped = skipped
         # One permutation of the pictures for each epoch; a batch can lie across two.
         self._order: Callable[[int], npt.NDArray[np.int64]] = lru_cache(2)(self._permutation)
 
     def __getitem__(self, draw: int) -> Sample:
         """Return the sample of a draw, its picture not yet augmented."""
         epoch, place = divmod(draw, len(self.pictures))
-        return self.sample(self.pictures.any_near(int(self._order(epoch)[place])), draw)
+        position, image = self.pictures.any_near(int(self._order(epoch)[place]), self.skipped)
+        return self.sample(image, draw, position)
 
-    def sample(self, image: Image, draw: int) -> Sample:
+    def sample(self, image: Image, draw: int, position: int = -1) -> Sample:
         """Return what a draw makes of a picture as it is stored."""
         generator, size = self.generator(draw), self.pictures.size
         numbers = torch.rand(len(NUMBERS), generator=generator).numpy()
         window, side = window_of(image, self.pictures.stored, numbers)
         mask = self.masks.draw(size, size, generator)
-        return Sample(window, side, self.augmentation.turned(mask, numbers), numbers)
+        return Sample(window, side, self.augmentation.turned(mask, numbers), numbers, position)
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
-        """Augment and stack samples: images `[B, 3, H, W]` in [0, 1] and masks `[B, 1, H, W]`."""
+        """Augment and stack samples."""
         masks = torch.from_numpy(np.stack([sample.mask for sample in samples]))
-        return self.augmentation.apply(samples, self.pictures.size), masks[:, None].float()
+        positions = torch.tensor([sample.position for sample in samples])
+        images = self.augmentation.apply(samples, self.pictures.size)
+        return Batch(images, masks[:, None].float(), positions)
 
     def generator(self, draw: int) -> torch.Generator:
         """Return the generator of one draw."""

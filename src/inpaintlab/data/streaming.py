@@ -135,11 +135,12 @@ class ShardStream(IterableDataset[Batch]):
         images = self.images(reader, first // workers * share)
         for step in count(first, workers):
             draw = step * batches.batch + batches.rank * share
-            samples = [self.draws.sample(next(images), number) for number in range(draw, draw + share)]
+            taken = zip(range(draw, draw + share), images, strict=False)
+            samples = [self.draws.sample(image, number, place) for number, (place, image) in taken]
             yield self.draws.collate(samples)
 
-    def images(self, reader: Reader, start: int) -> Iterator[Image]:
-        """Yield what a reader reads, from its sample `start` on, decoded at the stored size."""
+    def images(self, reader: Reader, start: int) -> Iterator[tuple[int, Image]]:
+        """Yield what a reader reads, from its sample `start` on: positions, and pictures decoded."""
         for epoch, skip in self.order.from_sample(start, reader):
             stretch = self.order.stretch(epoch, reader)
             random = np.random.default_rng([self.draws.seed, 3, epoch, reader.number, reader.total])
@@ -157,19 +158,22 @@ class ShardStream(IterableDataset[Batch]):
         except ImageError as error:
             return error
 
-    def _decode(self, candidates: Iterable[tuple[int, bytes | ImageError]]) -> Image:
-        """Decode the first of some pictures that can be; a hundred are tried."""
-        pictures = self.draws.pictures
-        for position, data in islice(candidates, TRIES):
+    def _decode(self, candidates: Iterable[tuple[int, bytes | ImageError]]) -> tuple[int, Image]:
+        """Decode the first of some pictures that can be, and is not skipped; a hundred are tried."""
+        pictures, skipped = self.draws.pictures, self.draws.skipped
+        wanted = (candidate for candidate in candidates if candidate[0] not in skipped)
+        reason = "all of them are to be skipped"
+        for position, data in islice(wanted, TRIES):
             index = pictures.indices[position]
             try:
                 if isinstance(data, ImageError):
                     raise data
-                return at_stored_size(
+                image = at_stored_size(
                     lambda size, i=index, d=data: self.source.decode(i, d, size),  # type: ignore[misc]
                     pictures.stored,
                     pictures.size,
                 )
+                return position, image
             except ImageError as error:
                 reason = pictures.lose(position, error)
         raise DataError(f"the pictures can no longer be read: {reason}")

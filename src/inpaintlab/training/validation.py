@@ -9,7 +9,7 @@ from inpaintlab.data.loading import Pictures
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
 from inpaintlab.tensors import composite
-from inpaintlab.training.objectives import Reconstruction
+from inpaintlab.training.objectives import Objective
 
 #: Seed of the frozen masks. It is not the run's: runs with other seeds are compared on the same holes.
 MASK_SEED = 20_240_601
@@ -28,15 +28,13 @@ class Validation:
             yield self.pictures.squares(start, stop), self.masks.batch(start, stop)
 
     @torch.inference_mode()
-    def run(
-        self, network: nn.Module, objective: Reconstruction, device: torch.device
-    ) -> dict[str, float]:
+    def run(self, network: nn.Module, objective: Objective, device: torch.device) -> dict[str, float]:
         """Return means over all pictures: the objective's scalars and the PSNR in the hole."""
         sums: dict[str, float] = {}
         for image, mask in self.batches():
             image, mask = image.to(device), mask.to(device)
             painted = network(image, mask)
-            scalars = objective(painted, image, mask)
+            scalars = objective.scalars(painted, image, mask)
             filled = composite(image, painted, mask)
             scalars["hole_psnr"] = hole_psnr(filled, image, mask).mean()
             for name, value in scalars.items():

@@ -1,0 +1,120 @@
+"""What every objective is made of: learners, and a step that takes them on."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from inpaintlab.networks import Network
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """What all optimisers of a run share: weight decay of AdamW, and the largest norm of a gradient."""
+
+    weight_decay: float = 0.01
+    clip: float = 1.0
+
+
+class Step(NamedTuple):
+    """What a step leaves: named scalars, `loss` among them, and what the network painted."""
+
+    scalars: dict[str, Tensor]
+    painted: Tensor
+
+
+class Learner:
+    """A network and its AdamW, set up for the devices of a run.
+
+    `network` is the bare module, `model` the same for calls whose gradient goes to it: it runs in the
+    run's precision and shares gradients among the devices. `ratio` multiplies the run's learning rate.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        optimisation: Optimisation,
+        betas: tuple[float, float] = (0.9, 0.999),
+        ratio: float = 1.0,
+    ) -> None:
+        self.fabric, self.network, self.ratio, self.clip = fabric, network, ratio, optimisation.clip
+        network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimiser = torch.optim.AdamW(
+            network.parameters(), betas=betas, weight_decay=optimisation.weight_decay, fused=True
+        )
+        self.model, self.optimiser = fabric.setup(network, optimiser)
+        self.model.train()
+
+    def learn(self, loss: Tensor, rate: float) -> Tensor:
+        """Take one step against the gradient of a loss; return the gradient's norm before clipping."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * self.ratio
+        self.optimiser.zero_grad()
+        self.fabric.backward(loss)
+        norm = self.fabric.clip_gradients(
+            self.model, self.optimiser, max_norm=self.clip, error_if_nonfinite=False
+        )
+        assert norm is not None  # it is for clipping by value only
+        self.optimiser.step()
+        return norm.detach()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return weights and moments, not copied."""
+        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over weights and moments."""
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+class Objective:
+    """Losses, and the learners that a step takes on; `painter` is the one of the network to be trained.
+
+    To be attached to a network before the first step. Subclasses give `scalars`, and where a step is
+    more than a loss and its gradient, `attach` and `step` as well.
+    """
+
+    #: Decay of AdamW's moments.
+    betas: tuple[float, float] = (0.9, 0.999)
+
+    def attach(self, fabric: Fabric, network: Network, optimisation: Optimisation) -> None:
+        """Set up the networks for the devices of a run."""
+        self.painter = Learner(fabric, network, optimisation, self.betas)
+        self.learners: dict[str, Learner] = {"painter": self.painter}
+
+    def extras(self) -> list[nn.Module]:
+        """Return the networks beside the one that is trained, so that their memory can be told."""
+        return []
+
+    def scalars(self, painted: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Return named scalars, means over pictures; `loss` is the one to minimise.
+
+        Validation measures by the same.
+        """
+        raise NotImplementedError
+
+    def step(self, image: Tensor, mask: Tensor, rate: float, progress: float) -> Step:
+        """Take a step on a batch at a learning rate; `progress` is the share of the run that is done."""
+        del progress
+        painted = self.painter.model(image, mask)
+        scalars = self.scalars(painted, image, mask)
+        norm = self.painter.learn(scalars["loss"], rate)
+        return Step({**detached(scalars), "gradient_norm": norm}, painted.detach())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what training changes, not copied."""
+        return {name: learner.state_dict() for name, learner in self.learners.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        for name, learner in self.learners.items():
+            learner.load_state_dict(state[name])
+
+
+def detached(scalars: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return scalars without what made them."""
+    return {name: value.detach() for name, value in scalars.items()}

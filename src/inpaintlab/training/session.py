@@ -1,0 +1,267 @@
+"""One sitting of a run: all that it works with, and the step that it takes again and again."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+from inpaintlab import masks, networks
+from inpaintlab.checkpoints import ModelCard, Run, load_state, save_state
+from inpaintlab.configs import Part, TrainSettings
+from inpaintlab.data import augment
+from inpaintlab.data.augment import Augmentation, Batch
+from inpaintlab.data.loading import (
+    DrawBatches,
+    Draws,
+    TrainingData,
+    kept_bytes,
+    open_training_data,
+    training_batches,
+)
+from inpaintlab.data.sources import open_source
+from inpaintlab.data.storage import Cache
+from inpaintlab.errors import SettingError
+from inpaintlab.machine import free_memory
+from inpaintlab.masks import FrozenMasks, check_mask, stream
+from inpaintlab.networks import Network
+from inpaintlab.progress import say
+from inpaintlab.tensors import check_image
+from inpaintlab.training import objectives
+from inpaintlab.training.memory import check_memory, free_bytes, predict
+from inpaintlab.training.objectives import Objective, Optimisation, Step
+from inpaintlab.training.schedule import Budget
+from inpaintlab.training.validation import MASK_SEED, Validation
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+#: Minutes of a run for which neither minutes nor steps were given.
+DEFAULT_MINUTES = 10.0
+
+
+@dataclass
+class State:
+    """Everything that training changes; what is saved to resume."""
+
+    network: Network
+    averaged: AveragedModel
+    objective: Objective
+    step: int = 0
+    best: float = -math.inf
+    _PARTS: ClassVar = ("averaged", "objective")
+
+    def save(self, run: Run, elapsed: float) -> None:
+        """Write it, with the seconds that the run has taken."""
+        state: dict[str, Any] = {"step": self.step, "best": self.best, "elapsed": elapsed}
+        state |= {name: getattr(self, name).state_dict() for name in self._PARTS}
+        save_state(run.state, state)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over what was saved."""
+        self.step, self.best = state["step"], state["best"]
+        for name in self._PARTS:
+            getattr(self, name).load_state_dict(state[name])
+
+
+@dataclass
+class Session:
+    """All that one sitting of a run works with."""
+
+    run: Run
+    settings: TrainSettings
+    fabric: Fabric
+    data: TrainingData
+    augmentation: Augmentation
+    validation: Validation
+    state: State
+    budget: Budget
+    card: ModelCard
+
+    def card_at(self, step: int, best: float | None) -> ModelCard:
+        """Return the card of the weights at a step."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = {"step": step, "hole_psnr": best, "written": now}
+        return replace(self.card, provenance=self.card.provenance | facts)
+
+
+def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
+    """Fill in what depends on the machine, and every argument of network, masks and augmentation."""
+    budget = settings.minutes if settings.minutes or settings.steps else DEFAULT_MINUTES
+    size = settings.size or (64 if device.type == "cpu" else 256)
+    name = settings.network.name
+    network = networks.resolve(name, networks.made_for(size, name, settings.network.arguments))
+    objective = objectives.resolve(settings.objective.name, settings.objective.arguments)
+    parts = [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks]
+    augmentation = augment.resolve(settings.augment.name, settings.augment.arguments)
+    is_folder = not settings.data.startswith("samples:")
+    return settings.model_copy(
+        update={
+            "data": str(Path(settings.data).expanduser().resolve()) if is_folder else settings.data,
+            "size": size,
+            "minutes": budget,
+            "network": Part(name=name, **network),
+            "objective": Part(name=settings.objective.name, **objective),
+            "learning_rate": settings.learning_rate or networks.NETWORKS[name].learning_rate,
+            "masks": parts,
+            "augment": Part(name=settings.augment.name, **augmentation),
+        }
+    )
+
+
+def launch(settings: TrainSettings) -> Fabric:
+    """Start the processes of a run; with several devices every process comes back from here."""
+    if settings.batch % settings.devices:
+        raise SettingError(f"--batch {settings.batch} cannot be shared by {settings.devices} devices")
+    fabric = Fabric(devices=settings.devices, precision=settings.precision)  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric
+
+
+def create_network(settings: TrainSettings) -> Network:
+    """Build the network with weights that depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return networks.create(settings.network.name, **settings.network.arguments)
+
+
+def create_objective(settings: TrainSettings) -> Objective:
+    """Build the objective; the weights of its own networks depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed + 1)
+        return objectives.create(settings.objective.name, **settings.objective.arguments)
+
+
+def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> None:
+    """Raise for all that cannot work: data, masks, the network's size, the batch and the memory."""
+    assert settings.size is not None  # resolved
+    source = open_source(settings.data, settings.fold)
+    masks.create([part.model_dump() for part in settings.masks])
+    augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
+    network.check_size(settings.size, settings.size)
+    pictures = kept_bytes(
+        source,
+        settings.size,
+        augmentation.stored_size(settings.size),
+        Cache(settings.cache, settings.cache_dir),
+    )
+    workers = settings.workers or 0
+    batch = settings.batch // settings.devices
+    memory = predict(network, settings.size, batch, pictures=pictures, workers=workers)
+    if fabric.device.type == "cpu":
+        check_memory(memory, network, settings.size, batch, free_memory() // settings.devices)
+    else:  # pictures and workers stay in the memory of the machine
+        on_device = replace(memory, pictures=0, workers=0)
+        check_memory(on_device, network, settings.size, batch, free_bytes(fabric.device))
+    if fabric.is_global_zero:
+        say(str(memory))
+
+
+def prepare(
+    run: Run, settings: TrainSettings, network: Network, fabric: Fabric, budget: Budget
+) -> Session:
+    """Read the pictures, set up networks and optimisers, and restore what an earlier session saved."""
+    assert settings.size is not None  # resolved
+    assert settings.learning_rate is not None
+    augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
+    data = open_training_data(
+        open_source(settings.data, settings.fold),
+        settings.size,
+        settings.max_bad,
+        stored=augmentation.stored_size(settings.size),
+        cache=Cache(settings.cache, settings.cache_dir),
+    )
+    mixture = masks.create([part.model_dump() for part in settings.masks])
+    frozen_count = min(len(data.val), settings.validation_pictures)
+    frozen = FrozenMasks(mixture, settings.size, frozen_count, MASK_SEED)
+    objective = create_objective(settings)
+    objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
+    averaged = AveragedModel(network, multi_avg_fn=_averaging(settings.ema), use_buffers=True)
+    state = State(network, averaged.eval(), objective)
+    saved = load_state(run.state)
+    if saved:
+        state.restore(saved)
+        budget.spent += saved["elapsed"]
+    return Session(
+        run=run,
+        settings=settings,
+        fabric=fabric,
+        data=data,
+        augmentation=augmentation,
+        validation=Validation(data.val, frozen, settings.batch),
+        state=state,
+        budget=budget,
+        card=ModelCard(
+            settings.network.name,
+            settings.network.arguments,
+            settings.size,
+            _provenance(settings, data, frozen),
+        ),
+    )
+
+
+def rehearse(settings: TrainSettings, folder: Path) -> Session:
+    """Return a session as that of a new run, to take steps with; of the folder only `state/` is read."""
+    fabric = launch(settings)
+    settings = resolve(settings, fabric.device)
+    budget = Budget(settings.steps, settings.minutes, time.monotonic())
+    return prepare(Run(folder), settings, create_network(settings), fabric, budget)
+
+
+def take_step(session: Session, batch: Batch, rate: float, progress: float) -> Step:
+    """Take one step of the objective and of the average."""
+    check_image(batch.images)
+    check_mask(batch.masks, batch.images)
+    state, fabric = session.state, session.fabric
+    # What is random in a step depends on the seed and its number, so that it comes again when it is
+    # taken again.
+    torch.manual_seed(stream(session.settings.seed, 2, state.step, fabric.global_rank))
+    image, mask = fabric.to_device((batch.images, batch.masks))
+    step = state.objective.step(image, mask, rate, progress)
+    state.averaged.update_parameters(state.network)
+    return step
+
+
+def batches_of(session: Session) -> Iterator[Batch]:
+    """Return the batches of a session from its step on, without an end."""
+    settings, fabric = session.settings, session.fabric
+    mixture = session.validation.masks.mixture
+    draws = Draws(session.data.train, mixture, settings.seed, session.augmentation)
+    start, rank, world = session.state.step, fabric.global_rank, fabric.world_size
+    return training_batches(draws, DrawBatches(settings.batch, start, rank, world), settings.workers)
+
+
+def _averaging(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
+    """Return the exponential moving average that `AveragedModel` calls.
+
+    The decay rises as (1 + n) / (10 + n) to its value, so that the random start is soon forgotten.
+    It is called with tensors of one type at a time; whole numbers are taken over as they are.
+    """
+
+    @torch.no_grad()
+    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        if not averaged[0].is_floating_point():  # counters, as of batch normalisation
+            torch._foreach_copy_(list(averaged), list(current))
+            return
+        n = float(count)
+        torch._foreach_lerp_(list(averaged), list(current), 1 - min(decay, (1 + n) / (10 + n)))
+
+    return update
+
+
+def _provenance(settings: TrainSettings, data: TrainingData, frozen: FrozenMasks) -> dict[str, Any]:
+    return {
+        "inpaintlab": version("inpaintlab"),
+        "torch": torch.__version__,
+        "data": Path(settings.data).name,
+        "split_hash": data.split.hash,
+        "mask_hash": frozen.hash,
+        "seed": settings.seed,
+    }
