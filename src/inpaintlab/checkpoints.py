@@ -6,7 +6,8 @@ A run folder can be copied to another machine and used there::
     data.json            hashes of split and masks, sides and hashes of the pictures
     model.safetensors    the best averaged weights, with config and provenance in the metadata
     last.safetensors     the newest averaged weights
-    state/training.pt    what resuming needs
+    state/training.pt    what resuming needs; previous.pt: the save before, while that one is on trial
+    incidents/NNN/       what the guards saw, why it was, and what they did
     log.jsonl, events.*  figures of the run, also for TensorBoard
     metrics/, report.html, examples.png   written by `inpaint evaluate`
 
@@ -60,6 +61,8 @@ class Run:
         self.model = folder / "model.safetensors"
         self.last = folder / "last.safetensors"
         self.state = folder / "state" / "training.pt"
+        self.previous = folder / "state" / "previous.pt"
+        self.incidents = folder / "incidents"
         self.log = folder / "log.jsonl"
         self.metrics = folder / "metrics"
         self.report = folder / "report.html"

@@ -111,6 +111,9 @@ class TrainSettings(_Settings):
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
+    wheels: Annotated[Literal["off", "watch", "act"], BeforeValidator(_off)] = Field(
+        "act", description="guards: off, only watch, or go back and mend"
+    )
     augment: Part = Field(Part(name="flip"), description="how pictures vary: a preset, and its changes")
     cache: Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(_off)] = Field(
         "auto", description="where decoded pictures are kept"

@@ -36,17 +36,22 @@ from inpaintlab.training.session import (
 )
 from inpaintlab.training.stop import StopSignal
 from inpaintlab.training.validation import MASK_SEED
+from inpaintlab.training.wheels.wheels import Wheels
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended: its folder, the steps done, the best hole PSNR in dB, and why it ended."""
+    """How a run ended: its folder, the steps done, the best hole PSNR in dB, and why it ended.
+
+    `stopped` is the sentence of its guards, where they saw no sense in going on.
+    """
 
     run: Path
     steps: int
     hole_psnr: float
     seconds: float
     interrupted: bool
+    stopped: str | None = None
 
 
 def train(settings: TrainSettings) -> TrainResult:
@@ -102,35 +107,54 @@ def _fit(
         raise RunError(f"{run.folder} is over after {state.step} steps: give more --steps or --minutes")
     if fabric.is_global_zero:
         _write_data(session)
-    interrupted = _loop(session)
-    return TrainResult(run.folder, state.step, state.best, budget.elapsed, interrupted)
+    interrupted, stopped = _loop(session)
+    return TrainResult(run.folder, state.step, state.best, budget.elapsed, interrupted, stopped)
 
 
-def _loop(session: Session) -> bool:
-    """Train until the budget is spent or a stop is asked for; return whether one was."""
+def _loop(session: Session) -> tuple[bool, str | None]:
+    """Train until the budget is spent or a stop is asked for.
+
+    Return whether one was, and the sentence of the guards if they have stopped the run.
+    """
     settings, fabric = session.settings, session.fabric
     assert settings.learning_rate is not None  # resolved
     state, budget = session.state, session.budget
-    batches = batches_of(session)
+    batches, wheels = batches_of(session), Wheels(session)
     with StopSignal() as stop, Recorder(session.run, state.step, fabric.is_global_zero) as recorder:
-        while True:
+        while not wheels.stopped:
             # All devices must agree on when to stop; with one of them this passes the values through.
             progress, stopping = fabric.broadcast((budget.progress(state.step), stop.requested))
             if progress >= 1 or stopping:
                 break
-            rate = learning_rate(progress, settings.learning_rate, settings.warmup)
-            step = take_step(session, next(batches), rate, progress)
-            state.step += 1
+            batch = next(batches)
+            if state.step in state.left_out_steps:
+                state.step += 1
+                continue
+            rate = learning_rate(progress, settings.learning_rate, settings.warmup) * state.rate_factor
+            step, alarm = None, wheels.inspect(batch)
+            if not alarm:
+                wheels.before()
+                step = take_step(session, batch, rate, progress)
+                state.step += 1
+                alarm = wheels.look(step, batch)
+            if alarm:
+                went_back = wheels.handle(alarm, batch, step, rate)
+                batches = batches_of(session)
+                if went_back:
+                    recorder.went_back(state.step)
+                if went_back or step is None:
+                    continue
+            assert step is not None
             scalars: dict[str, Tensor | float] = {**step.scalars, "learning_rate": rate}
             recorder.step(state.step, settings.batch, scalars, progress, budget.elapsed)
             if state.step % settings.validate_every == 0:
                 _validate(session, recorder)
-                _save(session)
+                _save(session, wheels)
         if state.step == 0 or state.step % settings.validate_every:
             if not stopping:
                 _validate(session, recorder)
-            _save(session)
-    return bool(stopping)
+            _save(session, wheels)
+    return bool(stopping), wheels.stopped
 
 
 def _validate(session: Session, recorder: Recorder) -> None:
@@ -150,8 +174,9 @@ def _validate(session: Session, recorder: Recorder) -> None:
     session.budget.reserve = 1.5 * (time.monotonic() - start)
 
 
-def _save(session: Session) -> None:
+def _save(session: Session, wheels: Wheels) -> None:
     """Write the newest weights and what resuming needs."""
+    wheels.before_save()
     if not session.fabric.is_global_zero:
         return
     run, state = session.run, session.state

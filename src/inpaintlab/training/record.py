@@ -37,15 +37,19 @@ class Recorder:
         self._pictures = 0
         if not active:
             return
+        self._run = run
         keep_until(run.log, step)
-        run.log.parent.mkdir(parents=True, exist_ok=True)
-        self._file = run.log.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(run.folder), purge_step=step + 1 if step else None)
+        self._open(step)
         columns = [TextColumn(f"{{task.fields[{name}]}}") for name in _FIELDS]
         self._bar = progress_bar(
             TextColumn("training"), BarColumn(bar_width=20), TaskProgressColumn(), *columns
         )
         self._task = self._bar.add_task("", total=1.0, step="", speed="", loss="", psnr="", left="")
+
+    def _open(self, step: int) -> None:
+        self._run.log.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._run.log.open("a", encoding="utf-8")
+        self._events = SummaryWriter(str(self._run.folder), purge_step=step + 1 if step else None)
 
     def __enter__(self) -> Self:
         if self.active:
@@ -87,6 +91,15 @@ class Recorder:
             left = elapsed * (1 - progress) / max(progress, 1e-6)
             self._show(step, values["loss"], speed, progress, left)
             self._write("train", step, **values, images_per_second=speed, elapsed=elapsed)
+
+    def went_back(self, step: int) -> None:
+        """Forget what came after a step that the run has gone back to."""
+        self._since, self._pictures = time.monotonic(), 0
+        if self.active:
+            self._file.close()
+            self._events.close()
+            keep_until(self._run.log, step)
+            self._open(step)
 
     def validated(self, step: int, scalars: Mapping[str, float], best: bool) -> None:
         """Write down a validation, whose time does not count as training."""

@@ -1,9 +1,10 @@
 """One sitting of a run: all that it works with, and the step that it takes again and again."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -29,17 +30,17 @@ from inpaintlab.data.loading import (
 )
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.storage import Cache
-from inpaintlab.errors import SettingError
+from inpaintlab.errors import RunError, SettingError
 from inpaintlab.machine import free_memory
-from inpaintlab.masks import FrozenMasks, check_mask, stream
+from inpaintlab.masks import FrozenMasks, stream
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
-from inpaintlab.tensors import check_image
 from inpaintlab.training import objectives
 from inpaintlab.training.memory import check_memory, free_bytes, predict
 from inpaintlab.training.objectives import Objective, Optimisation, Step
 from inpaintlab.training.schedule import Budget
 from inpaintlab.training.validation import MASK_SEED, Validation
+from inpaintlab.training.wheels.alarms import History
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
@@ -49,26 +50,41 @@ DEFAULT_MINUTES = 10.0
 
 @dataclass
 class State:
-    """Everything that training changes; what is saved to resume."""
+    """Everything that training changes; what is saved to resume.
+
+    `left_out` are positions of pictures, `left_out_steps` steps whose batch is passed over,
+    `rate_factor` is what the learning rate is multiplied by, and `returns` are the steps that the run
+    went back to: all of them are what its guards have found.
+    """
 
     network: Network
     averaged: AveragedModel
     objective: Objective
+    history: History = field(default_factory=History)
     step: int = 0
     best: float = -math.inf
-    _PARTS: ClassVar = ("averaged", "objective")
+    rate_factor: float = 1.0
+    left_out: list[int] = field(default_factory=list)
+    left_out_steps: list[int] = field(default_factory=list)
+    returns: list[int] = field(default_factory=list)
+    _PARTS: ClassVar = ("averaged", "objective", "history")
+    _VALUES: ClassVar = ("step", "best", "rate_factor", "left_out", "left_out_steps", "returns")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it, tensors not copied."""
+        parts = {name: getattr(self, name).state_dict() for name in self._PARTS}
+        return parts | {name: getattr(self, name) for name in self._VALUES}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a copy of what `state_dict` returned."""
+        for name in self._PARTS:
+            getattr(self, name).load_state_dict(copy.deepcopy(state[name]))
+        for name in self._VALUES:
+            setattr(self, name, copy.copy(state[name]))
 
     def save(self, run: Run, elapsed: float) -> None:
         """Write it, with the seconds that the run has taken."""
-        state: dict[str, Any] = {"step": self.step, "best": self.best, "elapsed": elapsed}
-        state |= {name: getattr(self, name).state_dict() for name in self._PARTS}
-        save_state(run.state, state)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over what was saved."""
-        self.step, self.best = state["step"], state["best"]
-        for name in self._PARTS:
-            getattr(self, name).load_state_dict(state[name])
+        save_state(run.state, self.state_dict() | {"elapsed": elapsed})
 
 
 @dataclass
@@ -187,7 +203,7 @@ def prepare(
     state = State(network, averaged.eval(), objective)
     saved = load_state(run.state)
     if saved:
-        state.restore(saved)
+        _restore(state, saved, run)
         budget.spent += saved["elapsed"]
     return Session(
         run=run,
@@ -207,6 +223,17 @@ def prepare(
     )
 
 
+def _restore(state: State, saved: dict[str, Any], run: Run) -> None:
+    """Take over a saved state; raises `RunError` where another build of inpaintlab has written it."""
+    try:
+        state.load_state_dict(saved)
+    except KeyError as error:
+        raise RunError(
+            f"{run.state} was written by another version of inpaintlab (it has no {error}): "
+            "start a new run, or resume with that version"
+        ) from None
+
+
 def rehearse(settings: TrainSettings, folder: Path) -> Session:
     """Return a session as that of a new run, to take steps with; of the folder only `state/` is read."""
     fabric = launch(settings)
@@ -217,8 +244,6 @@ def rehearse(settings: TrainSettings, folder: Path) -> Session:
 
 def take_step(session: Session, batch: Batch, rate: float, progress: float) -> Step:
     """Take one step of the objective and of the average."""
-    check_image(batch.images)
-    check_mask(batch.masks, batch.images)
     state, fabric = session.state, session.fabric
     # What is random in a step depends on the seed and its number, so that it comes again when it is
     # taken again.
@@ -233,7 +258,8 @@ def batches_of(session: Session) -> Iterator[Batch]:
     """Return the batches of a session from its step on, without an end."""
     settings, fabric = session.settings, session.fabric
     mixture = session.validation.masks.mixture
-    draws = Draws(session.data.train, mixture, settings.seed, session.augmentation)
+    left_out = frozenset(session.state.left_out)
+    draws = Draws(session.data.train, mixture, settings.seed, session.augmentation, left_out)
     start, rank, world = session.state.step, fabric.global_rank, fabric.world_size
     return training_batches(draws, DrawBatches(settings.batch, start, rank, world), settings.workers)
 

@@ -61,12 +61,23 @@ class Learner:
         self.optimiser.step()
         return norm.detach()
 
+    def restart(self, layer: str = "") -> None:
+        """Give a layer, or the whole network, fresh weights and moments."""
+        for module in self.network.get_submodule(layer).modules():
+            reset = getattr(module, "reset_parameters", None)
+            if callable(reset):
+                reset()
+            for parameter in module.parameters(recurse=False):
+                self.optimiser.state.pop(parameter, None)
+
     def state_dict(self) -> dict[str, Any]:
-        """Return weights and moments, not copied."""
-        return {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        """Return weights, moments and the ratio, not copied."""
+        network, optimiser = self.network.state_dict(), self.optimiser.state_dict()
+        return {"network": network, "optimiser": optimiser, "ratio": self.ratio}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over weights and moments."""
+        """Take over weights, moments and the ratio."""
+        self.ratio = state["ratio"]
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
 

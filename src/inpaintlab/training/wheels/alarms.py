@@ -1,0 +1,265 @@
+"""When the guards raise the alarm: one rule for each way in which a run goes wrong.
+
+A rule is a function of the history and one line in `RULES`. Errors are compared as logarithms with the
+median of those before, in units of their spread (the median absolute deviation, so that what is being
+looked for does not widen it).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from inpaintlab.training.wheels.signals import Signals
+
+#: Steps that a rule compares with, and how many it needs at least.
+WINDOW, NEEDED = 100, 30
+#: A median absolute deviation of normal numbers times this is their standard deviation.
+_MAD = 1.4826
+#: Batches of small pictures differ by some per cent however steady a run is.
+_LEAST_SPREAD = 0.05
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What was seen, at which step, and since about when; `kind` is the name of the rule."""
+
+    kind: str
+    step: int
+    since: int
+    sentence: str
+    positions: list[int] = field(default_factory=list)
+
+
+@dataclass
+class History:
+    """What the rules remember: recent values of each signal, and which pictures keep being hard.
+
+    `first` is the median error of the first steps, `best` the lowest median error of a whole window.
+    """
+
+    recent: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    first: float = math.nan
+    best: float = math.inf
+    alive: float = 0.0
+    apart: list[float] = field(default_factory=list)
+    hard: dict[int, int] = field(default_factory=dict)
+    muted: dict[str, int] = field(default_factory=dict)
+
+    def add(self, step: int, signals: Signals) -> None:
+        """Take in the signals of a step."""
+        for name, value in signals.values.items():
+            values = self.recent.setdefault(name, [])
+            values.append((step, value))
+            del values[: -2 * WINDOW]
+        errors = self.values("hole_l1")
+        if len(errors) == 5:
+            self.first = float(np.median(errors))
+        if len(errors) >= WINDOW:
+            self.best = min(self.best, float(np.median(errors[-WINDOW:])))
+        contrasts = self.values("contrast")
+        if len(contrasts) >= 5:
+            self.alive = max(self.alive, float(np.median(contrasts[-5:])))
+        self._add_pictures(signals)
+
+    def values(self, name: str) -> list[float]:
+        """Return the recent values of a signal, the newest last."""
+        return [value for _, value in self.recent.get(name, [])]
+
+    def since(self, name: str, back: int) -> int:
+        """Return the step at which the value stood that is so many back."""
+        values = self.recent[name]
+        return values[max(0, len(values) - back)][0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def _add_pictures(self, signals: Signals) -> None:
+        """Remember how far pictures stand from the middle of their batch, and which far above it."""
+        errors = np.log(np.maximum(signals.errors, 1e-6))
+        if len(self.values("hole_l1")) < NEEDED or len(errors) < 4 or not np.isfinite(errors).all():
+            return
+        apart = (errors - np.median(errors)).tolist()
+        limit = far_above(self.apart) if len(self.apart) >= WINDOW else math.inf
+        for position, distance in zip(signals.positions, apart, strict=True):
+            if position >= 0 and distance > limit:
+                self.hard[position] = self.hard.get(position, 0) + 1
+        self.apart += apart
+        del self.apart[: -5 * WINDOW]
+
+
+def far_above(apart: Sequence[float]) -> float:
+    """Return how far above the others, as a logarithm, a picture's error is no longer that of a picture.
+
+    `apart` are the distances of many pictures from their middle.
+    """
+    spread = _MAD * float(np.median(np.abs(apart)))
+    return max(math.log(_HARDER), _HARD * spread)
+
+
+def _standing(values: list[float], newest: int = 1) -> tuple[float, float]:
+    """Return how far the newest values are above those before: in spreads, and as a factor."""
+    logs = np.log(np.maximum(values, 1e-12))
+    before, now = logs[-WINDOW - newest : -newest], float(np.median(logs[-newest:]))
+    middle = float(np.median(before))
+    spread = max(_LEAST_SPREAD, _MAD * float(np.median(np.abs(before - middle))))
+    return (now - middle) / spread, math.exp(min(50.0, now - middle))
+
+
+def not_finite(history: History, step: int) -> Alarm | None:
+    """Something is no number any more: the loss, the gradient or the fill."""
+    for name in ("loss", "gradient_norm", "contrast"):
+        at, value = history.recent.get(name, [(step, 0.0)])[-1]
+        if at == step and not math.isfinite(value):
+            return Alarm("not-finite", step, step, f"the {_WORDS[name]} is {value} at step {step}")
+    return None
+
+
+def spike(history: History, step: int) -> Alarm | None:
+    """Error or gradient of one step stands far out of those before."""
+    for name, least in (("hole_l1", _SPIKE), ("gradient_norm", _GRADIENT_SPIKE)):
+        values = history.values(name)
+        if len(values) > NEEDED:
+            spreads, factor = _standing(values)
+            if spreads > _FAR and factor > least:
+                return Alarm(
+                    "spike",
+                    step,
+                    step,
+                    f"the {_WORDS[name]} is {factor:.1f} times what it was in the {WINDOW} steps before",
+                )
+    return None
+
+
+def jump(history: History, step: int) -> Alarm | None:
+    """The error has jumped and stays."""
+    values = history.values("hole_l1")
+    if len(values) < NEEDED + _STAYS:
+        return None
+    spreads, factor = _standing(values, _STAYS)
+    highest = np.quantile(values[-WINDOW - _STAYS : -_STAYS], 0.9)
+    if spreads > 3 and factor > _JUMP and min(values[-_STAYS:]) > highest:
+        since = history.since("hole_l1", _STAYS)
+        return Alarm(
+            "jump", step, since, f"the error in the hole rose to {factor:.1f} times and stays there"
+        )
+    return None
+
+
+def divergence(history: History, step: int) -> Alarm | None:
+    """The error is worse than at the start or than long ago, or fills vary more than pictures do."""
+    errors, contrasts = history.values("hole_l1"), history.values("contrast")
+    if len(errors) >= 8 and np.median(errors[-3:]) > _WORSE_THAN_AT_START * history.first:
+        factor = np.median(errors[-3:]) / history.first
+        since = history.recent["hole_l1"][0][0]
+        return Alarm(
+            "divergence", step, since, f"the error in the hole is {factor:.1f} times that of the start"
+        )
+    if len(contrasts) >= 3 and np.median(contrasts[-3:]) > _WILD:
+        since = history.since("contrast", 3)
+        return Alarm(
+            "divergence",
+            step,
+            since,
+            f"fills vary {np.median(contrasts[-3:]):.1f} times as much as pictures do",
+        )
+    if len(errors) >= WINDOW and np.median(errors[-WINDOW:]) > _DRIFT * history.best:
+        factor = np.median(errors[-WINDOW:]) / history.best
+        since = history.since("hole_l1", 2 * WINDOW)
+        return Alarm(
+            "divergence",
+            step,
+            since,
+            f"the error in the hole has crept up to {factor:.1f} times its best",
+        )
+    return None
+
+
+def collapse(history: History, step: int) -> Alarm | None:
+    """Fills are of one colour, or the same for every picture."""
+    for name, words in (("contrast", "of one colour"), ("spread", "the same for every picture")):
+        values = history.values(name)
+        never = step > _PATIENCE and history.alive < _FLAT
+        if (
+            len(values) >= _LOOKS
+            and max(values[-_LOOKS:]) < _FLAT
+            and (history.alive > 5 * _FLAT or never)
+        ):
+            since = history.since(name, _LOOKS)
+            return Alarm(
+                "collapse",
+                step,
+                since,
+                f"fills are {words}: they vary {values[-1]:.3f} times as much as the truth",
+            )
+    return None
+
+
+def hard_pictures(history: History, step: int) -> Alarm | None:
+    """Some pictures are painted much worse than all others, their known parts as well."""
+    if sum(history.hard.values()) < _SIGHTINGS:
+        return None
+    factor = math.exp(far_above(history.apart))
+    sentence = f"pictures keep coming that are painted more than {factor:.1f} times as wrongly as others"
+    return Alarm("hard-pictures", step, step, sentence, sorted(history.hard))
+
+
+def discriminator(history: History, step: int) -> Alarm | None:
+    """The discriminator is right of everything, or says the same of everything."""
+    accuracy, spread = history.values("discriminator_accuracy"), history.values("discriminator_spread")
+    if len(accuracy) >= WINDOW and min(accuracy[-WINDOW:]) > _ALWAYS_RIGHT:
+        return Alarm(
+            "discriminator",
+            step,
+            history.since("discriminator_accuracy", WINDOW),
+            f"the discriminator has been right of everything for {WINDOW} steps",
+        )
+    if len(spread) >= NEEDED and max(spread[-NEEDED:]) < _SAME:
+        return Alarm(
+            "discriminator",
+            step,
+            history.since("discriminator_spread", NEEDED),
+            "the discriminator says the same of every patch",
+        )
+    return None
+
+
+_WORDS = {
+    "loss": "loss",
+    "hole_l1": "error in the hole",
+    "gradient_norm": "gradient",
+    "contrast": "fill",
+}
+_SPIKE, _GRADIENT_SPIKE, _FAR = 2.0, 10.0, 8.0
+_STAYS, _JUMP = 20, 1.6
+_WORSE_THAN_AT_START, _WILD, _DRIFT = 1.5, 1.8, 1.3
+_FLAT, _LOOKS, _PATIENCE = 0.05, 8, 400
+_SIGHTINGS, _HARD, _HARDER = 3, 5.0, 2.5
+_ALWAYS_RIGHT, _SAME = 0.995, 1e-4
+
+#: In this order: the first that is raised counts. The number is that of the steps between two looks.
+RULES: dict[str, tuple[int, Callable[[History, int], Alarm | None]]] = {
+    "not-finite": (1, not_finite),
+    "spike": (1, spike),
+    "collapse": (4, collapse),
+    "jump": (4, jump),
+    "divergence": (2, divergence),
+    "hard-pictures": (4, hard_pictures),
+    "discriminator": (4, discriminator),
+}
+
+
+def look(history: History, step: int) -> Alarm | None:
+    """Return the first alarm that a rule raises, if any."""
+    for every, rule in RULES.values():
+        if step % every == 0 and (alarm := rule(history, step)):
+            return alarm
+    return None

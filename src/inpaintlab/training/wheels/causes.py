@@ -1,0 +1,354 @@
+"""Why an alarm was raised: the very batch is tried again with the last good weights.
+
+Everything is tried on copies; the run itself is not touched.
+"""
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inpaintlab.data.augment import Batch
+from inpaintlab.errors import ImageError, MaskError
+from inpaintlab.layers.initialise import WEIGHTED
+from inpaintlab.masks import check_mask
+from inpaintlab.tensors import check_image
+from inpaintlab.training.session import Session, batches_of
+from inpaintlab.training.wheels.alarms import Alarm, far_above
+
+#: Steps of an experiment with a learning rate, and what the rate is multiplied by in each.
+_STEPS = 16
+_FACTORS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+#: Pictures are gone through for others like the ones that were found, so many at most.
+_SWEEP = 20_000
+#: An experiment has gone wrong when its loss ends above its start by this.
+_WORSE = 1.1
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was wrong, the experiment that shows it, and what follows from it.
+
+    `cause` is one of `data`, `learning-rate`, `numerics`, `dead-unit`, `discriminator` and `unknown`.
+    `positions` are pictures that training should leave out, `factor` is what the learning rate is to be
+    multiplied by, `layer` the one to be mended, and `skip` tells to leave the batch out.
+    """
+
+    cause: str
+    sentence: str
+    experiment: str
+    positions: list[int] = field(default_factory=list)
+    factor: float = 1.0
+    layer: str | None = None
+    skip: bool = False
+
+
+class Laboratory:
+    """Copies of a run's network, with the last good weights or with those of now."""
+
+    def __init__(self, session: Session, good: dict[str, Any], batch: Batch, rate: float) -> None:
+        self.session, self.good, self.batch, self.rate = session, good, batch, rate
+        self.image, self.mask = session.fabric.to_device((batch.images, batch.masks))
+
+    def network(self, *, good: bool = True) -> nn.Module:
+        """Return a copy of the network, in training mode."""
+        network = copy.deepcopy(self.session.state.network)
+        if good:
+            network.load_state_dict(self.good["objective"]["painter"]["network"])
+        return network.train()
+
+    def loss(self, network: nn.Module, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Return the objective's scalars of a copy, in the run's precision."""
+        with self.session.fabric.autocast():
+            painted = network(image, mask)
+        return self.session.state.objective.scalars(painted, image, mask)
+
+    @torch.no_grad()
+    def errors(self, batch: Batch) -> list[float]:
+        """Return the mean absolute error of each picture of a batch, with the last good weights."""
+        image, mask = self.session.fabric.to_device((batch.images, batch.masks))
+        painted = self.network()(image, mask)
+        return [float(error) for error in (painted - image).abs().mean((1, 2, 3))]
+
+    def steps(self, factor: float) -> tuple[float, float]:
+        """Take steps from the last good state, at a share of the rate; return loss before and after."""
+        network = self.network()
+        optimiser = torch.optim.AdamW(network.parameters(), fused=True)
+        optimiser.load_state_dict(copy.deepcopy(self.good["objective"]["painter"]["optimiser"]))
+        losses = []
+        for image, mask in self._first_batches():
+            for group in optimiser.param_groups:
+                group["lr"] = self.rate * factor
+            loss = self.loss(network, image, mask)["loss"]
+            losses.append(float(loss))
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(network.parameters(), self.session.settings.clip)
+            optimiser.step()
+        return losses[0], float(np.mean(losses[-3:]))
+
+    def _first_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batch of the alarm, and those that came after the last good state."""
+        yield self.image, self.mask
+        session = self.session
+        step, session.state.step = session.state.step, self.good["step"]
+        batches = batches_of(session)
+        session.state.step = step
+        for _ in range(_STEPS - 1):
+            batch = next(batches)
+            if not bad_pictures(batch):
+                yield session.fabric.to_device((batch.images, batch.masks))
+
+
+def find_cause(alarm: Alarm, laboratory: Laboratory) -> Verdict:
+    """Try what could have caused an alarm, in order, until an experiment shows it."""
+    if alarm.kind == "discriminator":
+        return Verdict(
+            "discriminator",
+            f"{alarm.sentence}: the generator learns nothing from it",
+            "none: the discriminator's own verdicts show it",
+            layer="discriminator",
+        )
+    for trial in (wrong_values, odd_pictures, overflow, dead_layer, learning_rate):
+        if verdict := trial(alarm, laboratory):
+            return verdict
+    return Verdict(
+        "unknown",
+        f"{alarm.sentence}, and no experiment shows why",
+        f"the batch is like others for the weights of step {laboratory.good['step']}, every layer gets "
+        "a gradient, and steps at the same rate go well",
+        factor=0.5,
+    )
+
+
+def bad_pictures(batch: Batch) -> list[int]:
+    """Return the places in a batch whose picture or mask breaks a convention."""
+    bad = []
+    for place in range(len(batch.images)):
+        try:
+            check_image(batch.images[place : place + 1])
+            check_mask(batch.masks[place : place + 1], batch.images[place : place + 1])
+        except (ImageError, MaskError):
+            bad.append(place)
+    return bad
+
+
+def wrong_values(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """Values that are no colours: not in [0, 1], or no numbers."""
+    if alarm.kind != "values":
+        return None
+    # More than half of a batch: then it is the batch that came out wrong, not its pictures.
+    whole = len(alarm.positions) > laboratory.session.settings.batch / 2
+    positions = [] if whole else [position for position in alarm.positions if position >= 0]
+    experiment = "each picture of the batch was looked at by itself"
+    return Verdict("data", alarm.sentence, experiment, positions, skip=not positions)
+
+
+def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """Pictures that the last good weights, too, paint much worse than others."""
+    if alarm.kind == "hard-pictures":
+        return _sweep(alarm, laboratory)
+    if alarm.kind not in ("spike", "not-finite", "jump"):
+        return None
+    errors = np.log(np.maximum(laboratory.errors(laboratory.batch), 1e-9))
+    apart = errors - np.median(errors)
+    odd = np.flatnonzero(apart > far_above(apart.tolist()))
+    if not len(odd) or len(odd) > len(apart) / 2:
+        return None
+    factor = math.exp(float(apart[odd].mean()))
+    return Verdict(
+        "data",
+        f"{len(odd)} of the {len(apart)} pictures of the batch are unlike all others",
+        f"with the weights of step {laboratory.good['step']}, before the alarm, they are painted "
+        f"{factor:.1f} times as wrongly as the rest",
+        [int(p) for p in laboratory.batch.positions[odd] if p >= 0],
+        skip=True,
+    )
+
+
+def _sweep(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """Go through the pictures for all that are like those that were found."""
+    data, session = laboratory.session.data.train, laboratory.session
+    every = range(len(data)) if data.cached else []
+    chosen = sorted({*list(every)[:: 1 + len(data) // _SWEEP], *alarm.positions})
+    errors = np.log(np.maximum(_errors_of(laboratory, chosen), 1e-9))
+    apart = errors - np.median(errors)
+    limit = far_above(apart.tolist()) if len(chosen) > 30 else -math.inf
+    odd = [position for position, distance in zip(chosen, apart, strict=True) if distance > limit]
+    if not odd:
+        return None
+    factor = math.exp(float(np.mean([d for d in apart if d > limit])))
+    share = len(odd) / len(chosen)
+    if share > session.settings.max_bad * 2:
+        return None
+    return Verdict(
+        "data",
+        f"{len(odd)} of {len(chosen)} pictures ({share:.1%}) are unlike all others",
+        f"with the weights of step {session.state.step} they are painted {factor:.1f} times as wrongly, "
+        "their known parts as well",
+        odd,
+    )
+
+
+@torch.no_grad()
+def _errors_of(laboratory: Laboratory, positions: Sequence[int], batch: int = 64) -> list[float]:
+    """Return each picture's mean absolute error with the averaged weights."""
+    session = laboratory.session
+    network, errors = session.state.averaged.module, []
+    masks = session.validation.masks
+    for start in range(0, len(positions), batch):
+        part = positions[start : start + batch]
+        image = torch.cat([session.data.train.squares(p, p + 1) for p in part])
+        mask = torch.stack([masks[place % len(masks)] for place in range(len(part))])
+        image, mask = session.fabric.to_device((image, mask))
+        errors += (network(image, mask) - image).abs().mean((1, 2, 3)).tolist()
+    return errors
+
+
+def overflow(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """Numbers too large for the precision, with good weights and a good batch."""
+    if alarm.kind != "not-finite":
+        return None
+    step = laboratory.good["step"]
+    where = first_not_finite(laboratory, good=True)
+    if where:
+        return Verdict(
+            "numerics",
+            f"numbers overflow in {where}",
+            f"with the weights of step {step}, before the alarm, the same batch overflows there as well",
+            layer=where,
+            skip=True,
+        )
+    before, after = laboratory.steps(1.0)
+    if math.isfinite(after) and after < _WORSE * before:
+        left = overflowed_gradients(laboratory.session.state.network)
+        where = left[-1] if left else "the loss"
+        return Verdict(
+            "numerics",
+            f"numbers overflowed in {where}, once",
+            f"with the weights of step {step}, before the alarm, the same batch is finite, and "
+            f"{_STEPS} steps at the same rate bring the loss from {before:.3g} to {after:.3g}",
+            layer=where,
+            skip=True,
+        )
+    return None
+
+
+def first_not_finite(laboratory: Laboratory, *, good: bool) -> str | None:
+    """Return the first layer whose output or, going back, whose gradient is not finite."""
+    network = laboratory.network(good=good)
+    found: list[str] = []
+
+    def look(name: str, value: Any) -> None:
+        tensor = value[0] if isinstance(value, tuple) else value
+        if isinstance(tensor, Tensor) and not bool(tensor.isfinite().all()):
+            found.append(name)
+
+    with ExitStack() as hooks:
+        for name, layer in network.named_modules():
+            if not list(layer.children()):
+                forward = layer.register_forward_hook(lambda _, __, y, n=name: look(f"layer {n}", y))
+                backward = layer.register_full_backward_hook(
+                    lambda _, __, g, n=name: look(f"the gradient of layer {n}", g)
+                )
+                hooks.callback(forward.remove)
+                hooks.callback(backward.remove)
+        loss = laboratory.loss(network, laboratory.image, laboratory.mask)["loss"]
+        if not bool(loss.isfinite()) and not found:
+            return "the loss"
+        loss.backward()  # type: ignore[no-untyped-call]
+    return found[0] if found else None
+
+
+def overflowed_gradients(network: nn.Module) -> list[str]:
+    """Return the layers whose weights were left with a gradient that is no number."""
+    return [
+        f"the gradient of layer {name}"
+        for name, layer in network.named_modules()
+        if isinstance(layer, WEIGHTED)
+        and layer.weight.grad is not None
+        and not bool(layer.weight.grad.isfinite().all())
+    ]
+
+
+def dead_layer(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """A layer without a gradient now, which had one with the last good weights."""
+    if alarm.kind not in ("collapse", "jump", "spike", "divergence"):
+        return None
+    now = layers_without_gradient(laboratory, laboratory.network(good=False))
+    if not now:
+        return None
+    before = layers_without_gradient(laboratory, laboratory.network())
+    dead = [name for name in now if name not in before]
+    step = laboratory.good["step"]
+    if dead:
+        return Verdict(
+            "dead-unit",
+            f"the outputs of layer {dead[-1]} are dead: nothing is learnt through them any more",
+            f"on the same batch {len(dead)} layers, or half of their units, get no gradient; with the "
+            f"weights of step {step} they do",
+            layer=dead[-1],
+            factor=0.5,
+        )
+    return Verdict(
+        "dead-unit",
+        f"the outputs of layer {now[-1]} are dead, and have been before step {step}",
+        f"on the same batch {len(now)} layers get no gradient, now and with the weights of step {step}",
+        layer=now[-1],
+    )
+
+
+def layers_without_gradient(laboratory: Laboratory, network: nn.Module) -> list[str]:
+    """Return the layers of whose units half or more get no gradient, in the order in which they run."""
+    order: list[str] = []
+    with ExitStack() as hooks:
+        for name, layer in network.named_modules():
+            if isinstance(layer, WEIGHTED):
+                hook = layer.register_forward_hook(lambda *_, name=name: order.append(name))
+                hooks.callback(hook.remove)
+        loss = laboratory.loss(network, laboratory.image, laboratory.mask)["loss"]
+    loss.backward()  # type: ignore[no-untyped-call]
+    return [name for name in order if _no_gradient(network.get_submodule(name))]
+
+
+def _no_gradient(layer: nn.Module) -> bool:
+    """Tell whether half of a layer's units, or more, get no gradient."""
+    gradient = layer.weight.grad
+    if not isinstance(gradient, Tensor):
+        return False
+    units = gradient.flatten(1).any(1)
+    return bool(units.float().mean() <= 0.5)
+
+
+def learning_rate(_: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """A rate with which the last good weights go wrong, and a smaller one with which they do not."""
+    start, same = laboratory.steps(1.0)
+    if math.isfinite(same) and same < _WORSE * start:
+        return None
+    ends = {factor: laboratory.steps(factor)[1] for factor in _FACTORS[1:]}
+    good = {factor: end for factor, end in ends.items() if math.isfinite(end) and end < start}
+    if not good:
+        return None
+    factor = min(good, key=lambda f: good[f])
+    rate = laboratory.rate
+    return Verdict(
+        "learning-rate",
+        f"the learning rate of {rate:.2g} is too high",
+        f"{_STEPS} steps from the weights of step {laboratory.good['step']} at that rate bring the loss "
+        f"from {start:.3g} to {same:.3g}, at {rate * factor:.2g} to {good[factor]:.3g}",
+        factor=factor,
+    )
+
+
+def with_names(verdict: Verdict, names: Sequence[str]) -> Verdict:
+    """Return a verdict whose sentence names the first of its pictures."""
+    if not names:
+        return verdict
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return replace(verdict, sentence=f"{verdict.sentence} ({', '.join(names[:3])}{more})")

@@ -1,0 +1,57 @@
+"""What happened in a run: one folder for each incident, with its figures and its pictures."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor
+
+from inpaintlab.checkpoints import Run, read_json, write_json
+from inpaintlab.files import write_atomically
+from inpaintlab.images import encode_png
+from inpaintlab.tensors import composite, to_arrays
+from inpaintlab.training.wheels.alarms import Alarm, History
+from inpaintlab.training.wheels.causes import Verdict
+
+#: Pictures shown of an incident at most.
+SHOWN = 8
+
+
+def write_incident(
+    run: Run,
+    alarm: Alarm,
+    verdict: Verdict,
+    action: str,
+    history: History,
+    names: list[str],
+    pictures: Tensor,
+) -> Path:
+    """Write `incidents/NNN/`: `incident.json` with all figures, and `pictures.png`; return the folder."""
+    folder = run.incidents / f"{len(list(run.incidents.glob('*'))) + 1:03}"
+    write_atomically(folder / "pictures.png", encode_png(to_arrays(pictures[None].clamp(0, 1))[0]))
+    facts = {
+        "alarm": asdict(alarm),
+        "verdict": asdict(verdict),
+        "action": action,
+        "pictures": names,
+        "signals": {name: values[-100:] for name, values in history.recent.items()},
+    }
+    write_json(folder / "incident.json", facts)
+    return folder
+
+
+def read_incidents(run: Run) -> list[dict[str, Any]]:
+    """Return the incidents of a run, in order."""
+    return [read_json(path) for path in sorted(run.incidents.glob("*/incident.json"))]
+
+
+def sheet(images: Tensor, masks: Tensor, painted: Tensor) -> Tensor:
+    """Return the first pictures as one, `[3, H, W]`: as they came, with their holes, and filled."""
+    image, mask, fill = (part[:SHOWN].detach().cpu().float() for part in (images, masks, painted))
+    image, fill = (torch.nan_to_num(part, posinf=1.0, neginf=0.0).clamp(0, 1) for part in (image, fill))
+    damaged = composite(image, torch.ones_like(image), mask)
+    rows = torch.cat([image, damaged, composite(image, fill, mask)])
+    grid: Tensor = torchvision.utils.make_grid(rows, nrow=len(image), padding=1, pad_value=1.0)
+    return grid

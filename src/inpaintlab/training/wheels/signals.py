@@ -1,0 +1,124 @@
+"""What the guards look at in every step: a few numbers, cheap enough to be taken each time."""
+
+from dataclasses import dataclass, field
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from inpaintlab.data.augment import Batch
+from inpaintlab.training.objectives import Step
+
+#: Pictures are looked at on a grid of about so many pixels a side: errors and variances need no more.
+_GRID = 16
+#: Pictures of a batch whose variance is taken.
+_PICTURES = 16
+#: A painted value this near to black or full colour counts as saturated.
+_EDGE = 1 / 255
+#: Weights of more numbers than this are not followed from step to step: a copy would cost too much.
+_LARGEST = 500_000
+#: Steps between two looks at the variance of fills, and at layers without a gradient.
+_VARIANCES_EVERY, _STILL_EVERY = 4, 20
+
+
+@dataclass(frozen=True)
+class Signals:
+    """The numbers of one step.
+
+    `values` are means over the batch of all devices: the objective's scalars, and, in every step or
+    every few,
+
+    - `contrast`: how much the fill of a hole varies within a picture, over what the truth does there;
+    - `spread`: how much fills vary from picture to picture, over what the truth does there;
+    - `saturated`: share of the hole that is black or full colour, more than in the truth;
+    - `update`: what a step changed of one layer's weights, over these weights (layers take turns);
+    - `still`: share of layers without any gradient.
+
+    `errors` are mean absolute errors, one a picture, of the pictures at `positions`: of all pixels, as
+    what cannot be painted even where it is seen is no picture like the others.
+    """
+
+    values: dict[str, float]
+    errors: list[float] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+
+
+class Follower:
+    """Follows one layer's weights through a step, another one in each."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.weights = [w for w in network.parameters() if w.ndim > 1 and w.requires_grad]
+        self.followed = [w for w in self.weights if w.numel() <= _LARGEST] or self.weights[:1]
+        self._weight, self._before = self.followed[0], torch.empty(0)
+
+    def before(self, step: int) -> None:
+        """Take note of the weights whose turn it is."""
+        self._weight = self.followed[step % len(self.followed)]
+        self._before = self._weight.detach().clone()
+
+    def update(self) -> Tensor:
+        """Return the norm of the change over that of the weights."""
+        weight = self._weight.detach()
+        size: Tensor = torch.linalg.vector_norm(weight).clamp(min=1e-12)
+        return torch.dist(weight, self._before) / size
+
+    def still(self) -> Tensor:
+        """Return the share of layers whose gradient is exactly 0."""
+        gradients = [w.grad for w in self.weights if w.grad is not None]
+        norms = torch.stack([*torch._foreach_norm(gradients)]) if gradients else torch.ones(1)
+        return (norms == 0).float().mean()
+
+
+@torch.no_grad()
+def measure(step: Step, batch: Batch, follower: Follower, number: int, fabric: Fabric) -> Signals:
+    """Return the signals of step `number`; every device gets the same."""
+    device, stride = step.painted.device, max(1, batch.images.shape[-1] // _GRID)
+    parts = (step.painted, batch.images, batch.masks)
+    painted, truth, hole = (part[..., ::stride, ::stride].to(device).float() for part in parts)
+    errors = (painted - truth).abs().mean((1, 2, 3))
+    scalars = {name: value.float() for name, value in step.scalars.items()}
+    scalars["update"] = follower.update()
+    if number % _VARIANCES_EVERY == 0:
+        scalars |= variances(painted[:_PICTURES], truth[:_PICTURES], hole[:_PICTURES])
+    if number % _STILL_EVERY == 0:
+        scalars["still"] = follower.still()
+    means = torch.stack([value.to(device) for value in scalars.values()])
+    found = torch.stack([batch.positions.to(device).double(), errors.double()])
+    if fabric.world_size > 1:
+        means = fabric.all_reduce(means, reduce_op="mean")  # type: ignore[assignment]
+        found = fabric.all_gather(found).transpose(0, 1).flatten(1)  # type: ignore[union-attr]
+    values = dict(zip(scalars, means.tolist(), strict=True))
+    places, wrong = found.tolist()
+    return Signals(values, wrong, [int(place) for place in places])
+
+
+def variances(painted: Tensor, truth: Tensor, hole: Tensor) -> dict[str, Tensor]:
+    """Return `contrast`, `spread` and `saturated` of the holes of a batch."""
+    area = hole.sum((2, 3), keepdim=True).clamp(min=1)
+    share = hole.sum(0).clamp(min=1)
+    # Only pixels that are hole in two pictures say how pictures differ.
+    shared = (hole.sum(0) > 1) * hole.sum(0)
+
+    def within(x: Tensor) -> Tensor:
+        mean = (x * hole).sum((2, 3), keepdim=True) / area
+        return ((x - mean).square() * hole).sum((2, 3), keepdim=True).div(area).mean().sqrt()
+
+    def across(x: Tensor) -> Tensor:
+        mean = (x * hole).sum(0) / share
+        variance = ((x - mean).square() * hole).sum(0) / share
+        return ((variance * shared).sum() / (3 * shared.sum()).clamp(min=1)).sqrt()
+
+    def edges(x: Tensor) -> Tensor:
+        return (((x < _EDGE) | (x > 1 - _EDGE)) * hole).sum() / (3 * hole.sum()).clamp(min=1)
+
+    # A network may add to the mean colour of what is known: painting the same for all is then the same
+    # difference from it.
+    known = 1 - hole
+    middle = (truth * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+    spread = across(painted) / across(truth).clamp(min=1e-6)
+    relative = across(painted - middle) / across(truth - middle).clamp(min=1e-6)
+    return {
+        "contrast": within(painted) / within(truth).clamp(min=1e-6),
+        "spread": torch.minimum(spread, relative),
+        "saturated": edges(painted) - edges(truth),
+    }

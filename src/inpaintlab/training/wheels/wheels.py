@@ -1,0 +1,202 @@
+"""The guards of a run: they look at every step, and act on an alarm."""
+
+from typing import Any
+
+import torch
+import torch.distributed
+from torch import Tensor
+
+from inpaintlab.data.augment import Batch
+from inpaintlab.errors import ImageError, MaskError
+from inpaintlab.masks import check_mask, stream
+from inpaintlab.progress import say
+from inpaintlab.tensors import check_image
+from inpaintlab.training.objectives import Step
+from inpaintlab.training.session import Session
+from inpaintlab.training.wheels.alarms import Alarm, look
+from inpaintlab.training.wheels.causes import Laboratory, Verdict, bad_pictures, find_cause, with_names
+from inpaintlab.training.wheels.incidents import SHOWN, sheet, write_incident
+from inpaintlab.training.wheels.signals import Follower, measure
+from inpaintlab.training.wheels.snapshots import Snapshots
+
+#: So many returns to the same good state, and the run is stopped.
+TRIES = 5
+#: Steps for which an alarm that was only watched, or changed nothing, is not raised again.
+_MUTED = 200
+
+
+class Wheels:
+    """Looks at every step of a session; `act` goes back and mends, `watch` writes down, `off` neither.
+
+    `stopped` is the sentence that says why, once going on makes no sense.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session, self.mode = session, session.settings.wheels
+        self.stopped: str | None = None
+        self.follower = Follower(session.state.network)
+        self.snapshots = (
+            Snapshots(
+                session.run,
+                session.state.state_dict(),
+                session.settings.validate_every,
+                writes=session.fabric.is_global_zero,
+            )
+            if self.mode != "off"
+            else None
+        )
+
+    def inspect(self, batch: Batch) -> Alarm | None:
+        """Look at a batch before its step; where nobody acts, one that is not sound raises an error."""
+        try:
+            check_image(batch.images)
+            check_mask(batch.masks, batch.images)
+            message = None
+        except (ImageError, MaskError) as error:
+            if self.mode != "act":
+                raise
+            message = str(error)
+        return self._alarm_of_all(batch, message)
+
+    def before(self) -> None:
+        """Take note of what a step is going to change."""
+        if self.mode != "off":
+            self.follower.before(self.session.state.step)
+
+    def look(self, step: Step, batch: Batch) -> Alarm | None:
+        """Look at the step that was just taken; the same alarm is raised on every device."""
+        if self.snapshots is None:
+            return None
+        state = self.session.state
+        signals = measure(step, batch, self.follower, state.step, self.session.fabric)
+        state.history.add(state.step, signals)
+        self.snapshots.confirm(state.step)
+        alarm = look(state.history, state.step)
+        muted = alarm and state.step < state.history.muted.get(alarm.kind, -1)
+        return None if muted else alarm
+
+    def before_save(self) -> None:
+        """Keep the last good state on disk beside the save that is going to be written."""
+        if self.snapshots is not None:
+            self.snapshots.make_room(self.session.state.step)
+
+    def handle(self, alarm: Alarm, batch: Batch, step: Step | None, rate: float) -> bool:
+        """Find the cause of an alarm, write it down and act; return whether the run went back."""
+        assert self.snapshots is not None
+        session, good = self.session, self.snapshots.good
+        found: Verdict | None = None
+        if session.fabric.is_global_zero:
+            with torch.random.fork_rng(devices=[]):
+                found = find_cause(alarm, Laboratory(session, good, batch, rate))
+        verdict: Verdict = session.fabric.broadcast(found)  # type: ignore[assignment]
+        names = [self._name(position) for position in verdict.positions]
+        verdict = with_names(verdict, names)
+        history = session.state.history
+        if self.mode == "watch":
+            action, went_back = "none: the guards only watch", False
+        else:
+            action, went_back = self._act(alarm, verdict, good)
+        session.state.history.muted[alarm.kind] = session.state.step + _MUTED if not went_back else -1
+        if session.fabric.is_global_zero:
+            picture = self._sheet(verdict, batch, step)
+            folder = write_incident(session.run, alarm, verdict, action, history, names, picture)
+            say(f"step {alarm.step}: {alarm.sentence}. Cause: {verdict.sentence}. {action} ({folder})")
+        return went_back
+
+    def _act(self, alarm: Alarm, verdict: Verdict, good: dict[str, Any]) -> tuple[str, bool]:
+        """Mend what the verdict names; return what was done, in words, and whether the run went back."""
+        state = self.session.state
+        state.left_out = sorted({*state.left_out, *verdict.positions})
+        said = [f"{len(verdict.positions)} pictures are left out"] if verdict.positions else []
+        went_back = alarm.kind not in ("hard-pictures", "values")
+        if went_back:
+            self._go_back(good)
+            said.insert(0, f"Back to step {state.step}")
+        if verdict.skip and not verdict.positions:
+            state.left_out_steps = sorted({*state.left_out_steps, alarm.step - went_back})
+            said.append(f"the batch of step {alarm.step} is left out")
+        if verdict.factor != 1:
+            state.rate_factor *= verdict.factor
+            said.append(f"the learning rate is {state.rate_factor:.2g} times what was set")
+        if verdict.layer and (mended := self._mend(verdict)):
+            said.append(mended)
+        if went_back:
+            state.returns.append(state.step)
+            if state.returns.count(state.step) >= TRIES:
+                self.stopped = f"{verdict.sentence}; {TRIES} returns to step {state.step} did not help"
+            self._save()
+        words = ", ".join(said) or "nothing was changed"
+        return words[0].upper() + words[1:], went_back
+
+    def _go_back(self, good: dict[str, Any]) -> None:
+        """Restore the last good state, but for what has been learnt since about data and rate."""
+        state = self.session.state
+        kept = state.left_out, state.left_out_steps, state.rate_factor, state.returns, state.best
+        state.load_state_dict(good)
+        state.left_out, state.left_out_steps, state.rate_factor, state.returns, state.best = kept
+        assert self.snapshots is not None
+        self.snapshots.go_back()
+
+    def _mend(self, verdict: Verdict) -> str | None:
+        """Give new weights to what is dead in the good state as well."""
+        state = self.session.state
+        assert verdict.layer is not None
+        again = state.returns.count(state.step)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(stream(self.session.settings.seed, 3, state.step, again))
+            if verdict.cause == "discriminator" and verdict.layer in state.objective.learners:
+                learner = state.objective.learners[verdict.layer]
+                if again:
+                    learner.restart()
+                learner.ratio *= 0.5
+                return "the discriminator learns at half the rate" + (
+                    ", from new weights" if again else ""
+                )
+            # Alive in the good state: a smaller rate keeps it so. Once that has not helped: new weights.
+            if verdict.cause == "dead-unit" and (verdict.factor == 1 or again):
+                state.objective.painter.restart(verdict.layer)
+                return f"layer {verdict.layer} begins with new weights"
+        return None
+
+    def _save(self) -> None:
+        session = self.session
+        if session.fabric.is_global_zero:
+            session.state.save(session.run, session.budget.elapsed)
+
+    def _name(self, position: int) -> str:
+        pictures = self.session.data.train
+        return str(pictures.source.names[pictures.indices[position]])
+
+    def _alarm_of_all(self, batch: Batch, message: str | None) -> Alarm | None:
+        """Return the same alarm on every device if a batch of any of them is not sound."""
+        places = bad_pictures(batch) if message else []
+        found = [(message, batch.positions[places].tolist(), len(places), len(batch.images))]
+        world = self.session.fabric.world_size
+        if world > 1 and self.mode == "act":
+            everywhere: list[Any] = [None] * world
+            torch.distributed.all_gather_object(everywhere, found[0])
+            found = everywhere
+        messages = [message for message, *_ in found if message]
+        if not messages:
+            return None
+        bad, total = sum(n for *_, n, _ in found), sum(n for *_, n in found)
+        step = self.session.state.step
+        sentence = f"{bad} of {total} pictures of a batch are no pictures: {messages[0]}"
+        positions = sorted(position for _, places, *_ in found for position in places)
+        return Alarm("values", step, step, sentence, positions)
+
+    def _sheet(self, verdict: Verdict, batch: Batch, step: Step | None) -> Tensor:
+        """Return a picture of what an incident is about: the pictures it names, or else the batch."""
+        painted = batch.images if step is None else step.painted
+        named = [place for place, p in enumerate(batch.positions.tolist()) if p in verdict.positions]
+        if named or not verdict.positions:
+            chosen = named or list(range(len(batch.images)))
+            return sheet(batch.images[chosen], batch.masks[chosen], painted[chosen])
+        pictures = self.session.data.train
+        image = torch.cat([pictures.squares(p, p + 1) for p in verdict.positions[:SHOWN]])
+        mask = batch.masks[: len(image)]
+        image = image[: len(mask)]
+        network = self.session.state.averaged.module
+        with torch.no_grad():
+            painted = network(*self.session.fabric.to_device((image, mask)))
+        return sheet(image, mask, painted)
