@@ -1,8 +1,8 @@
 """Frozen feature networks, for perceptual and style losses and for figures that compare features.
 
-A network is one function and one line in `FEATURES`. Its weights are not part of inpaintlab: they are taken
-from a file that is given, from an installed package or from torchvision's site. Whichever it is, the file's
-SHA-256 must be right, and nothing of it is read but tensors.
+A network is one function and one line in `FEATURES`. Its weights are not part of inpaintlab: they are
+taken from a file that is given, from an installed package or from torchvision's site. Whichever it is,
+the file's SHA-256 must be right, and nothing of it is read but tensors.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import torch
@@ -29,13 +30,13 @@ from inpaintlab.tensors import check_image_shape
 
 #: Mean and standard deviation of the colours, as a network was trained.
 Colours = tuple[tuple[float, float, float], tuple[float, float, float]]
+_IMAGENET: Colours = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# (0..255 - 127) / 128, as in the published TensorFlow code, whose weights these are. The package's
+# example takes ImageNet's numbers: with those the variance after the first convolution is four times the
+# one that its normalisation has learnt (24 portraits), with these 0.8 times.
+_LITE: Colours = ((127 / 255,) * 3, (128 / 255,) * 3)
 # Bytes that are fetched at a time.
 _CHUNK = 1 << 20
-_IMAGENET: Colours = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-# The published TensorFlow code, whose weights these are: (0..255 - 127) / 128. The example of the package
-# takes ImageNet's numbers, with which the variance after the first convolution is four times the one that
-# its normalisation has learnt (24 portraits); with these it is 0.8 times.
-_LITE: Colours = ((127 / 255,) * 3, (128 / 255,) * 3)
 
 
 class FeatureNetwork(nn.Module):
@@ -164,18 +165,19 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 def create(name: str, **arguments: Any) -> FeatureNetwork:
     """Build a feature network by name, with its trained weights, on the CPU.
 
-    Raises `SettingError` for an unknown name or argument, and `FeaturesError` where the weights cannot be
-    had or are not the right ones.
+    Raises `SettingError` for an unknown name or argument, and `FeaturesError` where the weights cannot
+    be had or are not the right ones.
 
-    >>> create("vgg61")
+    >>> create("vgg-16")
     Traceback (most recent call last):
-    inpaintlab.errors.SettingError: unknown features 'vgg61', did you mean 'vgg16'?
+    inpaintlab.errors.SettingError: unknown features 'vgg-16', did you mean 'vgg16'?
     """
-    return FEATURES[name](**resolve(name, arguments))
+    full = resolve(name, arguments)
+    return FEATURES[name](**full)
 
 
 def without_values(build: Callable[[], nn.Module]) -> nn.Module:
-    """Build a network on the meta device: no time goes into first weights, which are replaced anyway."""
+    """Build a network on the meta device: no time goes into first weights, which are replaced."""
     with torch.device("meta"):
         return build()
 
@@ -200,7 +202,7 @@ def load(network: nn.Module, name: str, weights: str | Path | None = None, prefi
 
 
 def find(name: str, weights: str | Path | None = None) -> Path:
-    """Return the file of weights: the one given, the installed one, or torchvision's, fetched if need be.
+    """Return the file of weights: the one given, the installed one, or torchvision's, fetched at need.
 
     Raises `FeaturesError` where there is none to be had, or its hash is wrong.
     """
@@ -237,6 +239,8 @@ def fetch(name: str, source: Source, path: Path) -> None:
         _check(digest, name, source, source.url)
         temporary.replace(path)
     except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError):  # which is an open answer, too
+            error.close()
         reason = getattr(error, "reason", None) or error
         raise FeaturesError(
             f"features {name!r} are not available: give -s features.weights=PATH, the file of "

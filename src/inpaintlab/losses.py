@@ -1,8 +1,9 @@
 """Losses: plain functions of tensors, one scalar each.
 
-Every picture weighs the same: the mean over a batch is the mean over its parts on several devices. Half
-precision is widened to float32 first. Images are `[B, 3, H, W]` in [0, 1], masks `[B, 1, H, W]` with 1 in
-the hole; features are lists of `[B, C, h, w]`; scores of patches are `[B, 1, h, w]`, higher for "real".
+Every picture weighs the same: the mean over a batch is the mean over its parts on several devices.
+Half precision is widened to float32 first. Images are `[B, 3, H, W]` in [0, 1], masks `[B, 1, H, W]`
+with 1 in the hole; features are lists of `[B, C, h, w]`; scores of patches are `[B, 1, h, w]`, higher
+for "real".
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from inpaintlab.tensors import composite
+from inpaintlab import tensors
 
 
 def l1(output: Tensor, target: Tensor, where: Tensor) -> Tensor:
@@ -35,8 +36,8 @@ def l1(output: Tensor, target: Tensor, where: Tensor) -> Tensor:
 def charbonnier(output: Tensor, target: Tensor, where: Tensor, epsilon: float = 1e-3) -> Tensor:
     """Mean of √(d² + ε²) - ε of the differences d where `where` is 1, divided by that area as in `l1`.
 
-    Quadratic for differences below `epsilon` and absolute above it (Charbonnier et al. 1994; as a loss
-    Lai et al. 2017, section 3.3). ε, the least value, is taken off, so that equal pictures give 0.
+    Quadratic for differences far below `epsilon` and absolute far above it (Charbonnier et al. 1994; as
+    a loss of pictures Lai et al. 2017). ε, the least value, is taken off: equal pictures give 0.
     """
     squared = (_wide(output) - _wide(target)) ** 2
     # The same as √(d² + ε²) - ε, without the difference of two nearly equal numbers.
@@ -51,7 +52,7 @@ def ssim_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     the same name averages over all windows, also those that are equal by construction. The window is
     Gaussian, 11 px; for smaller pictures flat, of the picture's side, as in the metric.
     """
-    filled, truth = composite(_wide(target), _wide(output), mask), _wide(target)
+    filled, truth = tensors.composite(_wide(target), _wide(output), mask), _wide(target)
     side = min(truth.shape[-2:])
     window = min(11, side if side % 2 else side - 1)
     with torch.autocast(truth.device.type, enabled=False):  # differences of nearly equal squares
@@ -68,25 +69,25 @@ def ssim_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 def perceptual(features_output: Sequence[Tensor], features_target: Sequence[Tensor]) -> Tensor:
-    """L1 distance of features, the mean over each map, summed over the maps (Liu et al. 2018, eq. 3).
+    """L1 distance of features, the mean over each map, summed over maps (Liu et al. 2018, eq. 3).
 
-    The equation has two such sums: of the network's output and of the composite, each against the target.
+    The equation has two such sums: of the network's output and of the composite, each beside the target.
     """
     pairs = zip(features_output, features_target, strict=True)
     return _total([_mean((_wide(x) - _wide(y)).abs()) for x, y in pairs])
 
 
 def style(features_output: Sequence[Tensor], features_target: Sequence[Tensor]) -> Tensor:
-    """L1 distance of Gram matrices, the mean over each, summed over the maps (Liu et al. 2018, eq. 4, 5).
+    """L1 distance of Gram matrices, the mean over each, summed (Liu et al. 2018, eq. 4 and 5).
 
-    Equation 4 is that of the network's output, equation 5 that of the composite.
+    Equation 4 is that of the network's output, equation 5 that of the composite, each beside the target.
     """
     pairs = zip(features_output, features_target, strict=True)
     return _total([_mean((gram(x) - gram(y)).abs()) for x, y in pairs])
 
 
 def gram(features: Tensor) -> Tensor:
-    """Return the Gram matrix `[B, C, C]` of `[B, C, H, W]`, divided by C·H·W; never in half precision."""
+    """Return Gram matrices `[B, C, C]` of `[B, C, H, W]`, divided by C·H·W; never in half precision."""
     channels, height, width = features.shape[1:]
     # autocast would turn even float32 factors into half precision.
     with torch.autocast(features.device.type, enabled=False):
@@ -95,10 +96,10 @@ def gram(features: Tensor) -> Tensor:
 
 
 def total_variation(composite: Tensor, mask: Tensor) -> Tensor:
-    """Sum of absolute differences of neighbours, both in the hole or one pixel from it (Liu et al., eq. 6).
+    """Differences of neighbours in the hole or one pixel from it (Liu et al. 2018, eq. 6).
 
-    One pixel from it: in the 3×3 around a pixel of the hole. As in the equation it is divided by the count
-    of numbers in the picture, 3·H·W, whatever the size of the hole. Nothing farther away matters.
+    One pixel from it: in the 3×3 around a pixel of the hole. As in the equation their sum is divided by
+    the count of numbers in the picture, 3·H·W, whatever the size of the hole. Nothing farther matters.
     """
     near = F.max_pool2d(mask, 3, stride=1, padding=1)
     picture = _wide(composite)
@@ -109,9 +110,9 @@ def total_variation(composite: Tensor, mask: Tensor) -> Tensor:
 
 
 def feature_matching(features_fake: Sequence[Tensor], features_real: Sequence[Tensor]) -> Tensor:
-    """L1 distance of a discriminator's features, the mean over each map, summed (Wang et al. 2018, eq. 4).
+    """L1 distance of a judge's features, the mean over each map, summed (Wang et al. 2018, eq. 4).
 
-    For the generator: no gradient flows into `features_real`.
+    The judge is the discriminator, the loss is the generator's: no gradient flows into `features_real`.
     """
     return perceptual(features_fake, [features.detach() for features in features_real])
 
@@ -194,13 +195,13 @@ ADVERSARIAL: dict[str, Adversarial] = {
 
 
 def r1(scores: Tensor, image: Tensor) -> Tensor:
-    """Half the squared norm of the scores' gradient at real pictures (Mescheder et al. 2018, equation 9).
+    """Half the squared norm of the scores' gradient at real pictures (Mescheder et al. 2018, eq. 9).
 
-    The weight of this is the paper's γ. `image` must have `requires_grad` before it is judged. The scores
-    of a picture's patches are summed, so that the gradient at a pixel does not depend on how many others
-    there are. LaMa leaves out the half: its weight 0.001 is 0.002 here.
+    The weight of this is the paper's γ. `image` must have `requires_grad` before it is judged. The
+    scores of a picture's patches are summed, so that the gradient at a pixel does not depend on how many
+    other patches there are. LaMa leaves out the half: its weight 0.001 is 0.002 here.
     """
-    return _mean(_gradient(scores, image) ** 2, sum_up=True) / 2
+    return (_gradient(scores, image) ** 2).sum((1, 2, 3)).mean() / 2
 
 
 def gradient_penalty(
@@ -210,25 +211,25 @@ def gradient_penalty(
     mask: Tensor,
     generator: torch.Generator,
 ) -> Tensor:
-    """Squared distance from 1 of the gradient's norm between real and fake (Gulrajani et al. 2017, eq. 3).
+    """Squared distance of the gradient's norm from 1 (Gulrajani et al. 2017, eq. 3).
 
-    `discriminator` is called with image and mask, as ours are, at one random point on the line between
-    the two for each picture, drawn from `generator`. The scores of a picture's patches are summed, as in
-    `r1`. No gradient flows into `fake`. It must not normalise over the batch: the gradient is to be one
-    picture's.
+    `discriminator` is called with image and mask, as ours are, at one random point on the line from fake
+    to real for each picture, drawn from `generator`. It must not normalise over the batch, as `patch`
+    does: the gradient is to be that of one picture. The scores of a picture's patches are summed, as in
+    `r1`. No gradient flows into `fake`.
     """
     share = torch.rand(len(real), 1, 1, 1, generator=generator, device=generator.device)
     share = share.to(real)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
     scores, _ = discriminator(between, mask)
-    norms = torch.linalg.vector_norm(_gradient(scores, between).flatten(1), dim=1)
+    norms: Tensor = torch.linalg.vector_norm(_gradient(scores, between).flatten(1), dim=1)
     return ((norms - 1) ** 2).mean()
 
 
 def _gradient(scores: Tensor, image: Tensor) -> Tensor:
     """Return the gradient of each picture's summed scores, that can be differentiated once more."""
-    (gradient,) = torch.autograd.grad(_wide(scores).sum(), image, create_graph=True)
-    return _wide(gradient)
+    gradients = torch.autograd.grad(_wide(scores).sum(), image, create_graph=True)
+    return _wide(gradients[0])
 
 
 def _wide(values: Tensor) -> Tensor:
@@ -244,10 +245,9 @@ def _mean_where(values: Tensor, where: Tensor) -> Tensor:
     return (total / torch.where(area > 0, area, 1)).mean()
 
 
-def _mean(values: Tensor, sum_up: bool = False) -> Tensor:
-    """Return the mean over pictures of the mean, or of the sum, of each."""
-    each = values.flatten(1)
-    return (each.sum(1) if sum_up else each.mean(1)).mean()
+def _mean(values: Tensor) -> Tensor:
+    """Return the mean over pictures of the mean of each."""
+    return values.flatten(1).mean(1).mean()
 
 
 def _total(parts: Sequence[Tensor]) -> Tensor:
