@@ -45,27 +45,36 @@ def charbonnier(output: Tensor, target: Tensor, where: Tensor, epsilon: float = 
 
 
 def ssim_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-    """1 - structural similarity (Wang et al. 2004, equation 13), over the pixels of the hole; 0 to 2.
+    """1 - structural similarity over the pixels of the hole; 0 to 2.
 
     The similarity is that of the composite, so what `output` has outside the hole does not matter. Its
-    map is averaged over windows centred in the hole, over that area picture by picture: the metric of
-    the same name averages over all windows, also those that are equal by construction. The window is
-    Gaussian, 11 px; for smaller pictures flat, of the picture's side, as in the metric.
+    map is averaged over windows centred in the hole, by that area picture by picture: the metric of that
+    name averages over all windows, also those that are equal by construction.
     """
-    filled, truth = tensors.composite(_wide(target), _wide(output), mask), _wide(target)
-    side = min(truth.shape[-2:])
+    truth = _wide(target)
+    filled = tensors.composite(truth, _wide(output), mask)
+    return _mean_where(1 - similarity_map(filled, truth), mask)
+
+
+def similarity_map(image: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity of each window, `[B, 3, H, W]`, at most 1 (Wang et al. 2004, equation 13).
+
+    The window is Gaussian, 11 pixels wide; for pictures under 11 pixels flat, and as wide as they are.
+    """
+    side = min(target.shape[-2:])
     window = min(11, side if side % 2 else side - 1)
-    with torch.autocast(truth.device.type, enabled=False):  # differences of nearly equal squares
+    with torch.autocast(target.device.type, enabled=False):  # differences of nearly equal squares
         _, similarity = structural_similarity_index_measure(
-            filled,
-            truth,
+            image,
+            target,
             gaussian_kernel=window == 11,
             kernel_size=window,
             reduction="none",
             data_range=1.0,
             return_full_image=True,
         )
-    return _mean_where(1 - similarity, mask)
+    assert isinstance(similarity, Tensor)
+    return similarity
 
 
 def perceptual(features_output: Sequence[Tensor], features_target: Sequence[Tensor]) -> Tensor:
