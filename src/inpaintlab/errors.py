@@ -11,6 +11,7 @@ ordinary exceptions with one common base::
     ├── SizeError            a network cannot take pictures of this size
     ├── MemoryLimitError     the run would not fit into the memory of this machine
     ├── RunError             a run folder or a file of weights cannot be used as asked
+    ├── FeaturesError        weights of a feature network cannot be had, or are not the right ones
     └── OutputError          a file cannot be written
 """
 
@@ -52,6 +53,10 @@ class MemoryLimitError(InpaintlabError):
 
 class RunError(InpaintlabError):
     """A run folder or a file of weights cannot be used as asked."""
+
+
+class FeaturesError(InpaintlabError):
+    """Weights of a feature network cannot be had, or are not the right ones."""
 
 
 class OutputError(InpaintlabError):

