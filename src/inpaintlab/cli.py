@@ -199,6 +199,10 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
     network: Annotated[str | None, typer.Option(help="Network by name. [swift]")] = None,
     mask_kinds: Masks = None,
+    curriculum: Annotated[
+        str | None,
+        typer.Option(help="How holes grow during the run: linear, stepped, success or off. [off]"),
+    ] = None,
     augment: Annotated[
         str | None,
         typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
@@ -223,8 +227,8 @@ def train(
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
-        "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch, "seed": seed,
-        "devices": devices, "output": output,
+        "masks": mask_parts(mask_kinds), "curriculum": curriculum, "augment": augment,
+        "batch": batch, "seed": seed, "devices": devices, "output": output,
     }  # fmt: skip
     if resume:
         _finish_training(_resume(resume, flags, config, assignments), as_json)

@@ -173,7 +173,7 @@ class Folder:
         return easier
 
     def _by_ratio(self, size: tuple[int, int]) -> list[int]:
-        """Return the numbers of the files, smallest hole first, without holes that vanish at this size."""
+        """Return the numbers of the files, smallest hole first; holes that vanish are left out."""
         if size not in self._ranked:
             holes = np.array([np.unpackbits(packed).sum() for packed in self._packed[size]])
             order = np.argsort(holes, kind="stable")

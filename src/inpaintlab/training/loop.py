@@ -114,14 +114,22 @@ def _loop(session: Session) -> bool:
     batches = batches_of(session)
     with StopSignal() as stop, Recorder(session.run, state.step, fabric.is_global_zero) as recorder:
         while True:
-            # All devices must agree on when to stop; with one of them this passes the values through.
-            progress, stopping = fabric.broadcast((budget.progress(state.step), stop.requested))
+            # All devices must agree on when to stop, and on the level; with one of them this passes the
+            # values through.
+            progress = budget.progress(state.step)
+            level = state.curriculum.due(progress)
+            progress, stopping, level = fabric.broadcast((progress, stop.requested, level))
             if progress >= 1 or stopping:
                 break
+            if level != state.curriculum.level:
+                state.curriculum.rise(level)
+                del batches  # so that the workers of before end first
+                batches = batches_of(session)
             rate = learning_rate(progress, settings.learning_rate, settings.warmup)
             step = take_step(session, next(batches), rate, progress)
             state.step += 1
             scalars: dict[str, Tensor | float] = {**step.scalars, "learning_rate": rate}
+            scalars |= state.curriculum.scalars()
             recorder.step(state.step, settings.batch, scalars, progress, budget.elapsed)
             if state.step % settings.validate_every == 0:
                 _validate(session, recorder)
@@ -140,6 +148,7 @@ def _validate(session: Session, recorder: Recorder) -> None:
     start, state = time.monotonic(), session.state
     network = state.averaged.module
     scalars = session.validation.run(network, state.objective, session.fabric.device)
+    scalars |= _measure_level(session)
     best = scalars["hole_psnr"] > state.best
     recorder.validated(state.step, scalars, best)
     recorder.images(state.step, session.validation.grid(network, session.fabric.device))
@@ -148,6 +157,18 @@ def _validate(session: Session, recorder: Recorder) -> None:
         save_model(session.run.model, network.state_dict(), session.card_at(state.step, state.best))
     # The end takes one more validation and two more files; half as much again for good measure.
     session.budget.reserve = 1.5 * (time.monotonic() - start)
+
+
+def _measure_level(session: Session) -> dict[str, float]:
+    """Return what to write down of the curriculum; if it wants that, measure holes of its level."""
+    state = session.state
+    scalars = state.curriculum.scalars()
+    if state.curriculum.measures:
+        validation = session.validation.at(scalars["level"])
+        found = validation.run(state.averaged.module, state.objective, session.fabric.device)
+        scalars["level_psnr"] = found["hole_psnr"]
+        state.curriculum.measured(found["hole_psnr"])
+    return scalars
 
 
 def _save(session: Session) -> None:

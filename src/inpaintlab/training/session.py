@@ -35,7 +35,8 @@ from inpaintlab.masks import FrozenMasks, check_mask, stream
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
 from inpaintlab.tensors import check_image
-from inpaintlab.training import objectives
+from inpaintlab.training import curriculum, objectives
+from inpaintlab.training.curriculum import Curriculum
 from inpaintlab.training.memory import check_memory, free_bytes, predict
 from inpaintlab.training.objectives import Objective, Optimisation, Step
 from inpaintlab.training.schedule import Budget
@@ -54,9 +55,10 @@ class State:
     network: Network
     averaged: AveragedModel
     objective: Objective
+    curriculum: Curriculum
     step: int = 0
     best: float = -math.inf
-    _PARTS: ClassVar = ("averaged", "objective")
+    _PARTS: ClassVar = ("averaged", "objective", "curriculum")
 
     def save(self, run: Run, elapsed: float) -> None:
         """Write it, with the seconds that the run has taken."""
@@ -99,6 +101,7 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
     name = settings.network.name
     network = networks.resolve(name, networks.made_for(size, name, settings.network.arguments))
     objective = objectives.resolve(settings.objective.name, settings.objective.arguments)
+    course = curriculum.resolve(settings.curriculum.name, settings.curriculum.arguments)
     parts = [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks]
     augmentation = augment.resolve(settings.augment.name, settings.augment.arguments)
     is_folder = not settings.data.startswith("samples:")
@@ -111,6 +114,7 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
             "objective": Part(name=settings.objective.name, **objective),
             "learning_rate": settings.learning_rate or networks.NETWORKS[name].learning_rate,
             "masks": parts,
+            "curriculum": Part(name=settings.curriculum.name, **course),
             "augment": Part(name=settings.augment.name, **augmentation),
         }
     )
@@ -139,11 +143,17 @@ def create_objective(settings: TrainSettings) -> Objective:
         return objectives.create(settings.objective.name, **settings.objective.arguments)
 
 
+def create_curriculum(settings: TrainSettings) -> Curriculum:
+    """Build the curriculum, as it is before the first step."""
+    return curriculum.create(settings.curriculum.name, **settings.curriculum.arguments)
+
+
 def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> None:
     """Raise for all that cannot work: data, masks, the network's size, the batch and the memory."""
     assert settings.size is not None  # resolved
     source = open_source(settings.data, settings.fold)
     masks.create([part.model_dump() for part in settings.masks])
+    create_curriculum(settings)
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     network.check_size(settings.size, settings.size)
     pictures = kept_bytes(
@@ -184,7 +194,7 @@ def prepare(
     objective = create_objective(settings)
     objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
     averaged = AveragedModel(network, multi_avg_fn=_averaging(settings.ema), use_buffers=True)
-    state = State(network, averaged.eval(), objective)
+    state = State(network, averaged.eval(), objective, create_curriculum(settings))
     saved = load_state(run.state)
     if saved:
         state.restore(saved)
@@ -230,9 +240,9 @@ def take_step(session: Session, batch: Batch, rate: float, progress: float) -> S
 
 
 def batches_of(session: Session) -> Iterator[Batch]:
-    """Return the batches of a session from its step on, without an end."""
+    """Return the batches of a session from its step on at its level, without an end."""
     settings, fabric = session.settings, session.fabric
-    mixture = session.validation.masks.mixture
+    mixture = session.validation.masks.mixture.at(session.state.curriculum.level)
     draws = Draws(session.data.train, mixture, settings.seed, session.augmentation)
     start, rank, world = session.state.step, fabric.global_rank, fabric.world_size
     return training_batches(draws, DrawBatches(settings.batch, start, rank, world), settings.workers)
