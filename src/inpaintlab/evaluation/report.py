@@ -124,7 +124,7 @@ def _shade_level(axes: Axes, train: list[dict[str, Any]]) -> None:
         return
     twin = axes.twinx()
     steps = [line["step"] for line in train]
-    twin.fill_between(steps, levels, step="post", color="gray", alpha=0.12, lw=0)
+    twin.fill_between(steps, levels, step="pre", color="gray", alpha=0.12, lw=0)
     twin.set(ylim=(0, 1), ylabel="level of the holes (shaded)")
 
 
