@@ -19,7 +19,7 @@ from inpaintlab.configs import (
     build,
 )
 from inpaintlab.data import augment
-from inpaintlab.training import objectives
+from inpaintlab.training import curriculum, objectives
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -59,6 +59,7 @@ def test_arguments_of_parts_are_in_the_reference():
     page = (PROJECT / "docs/reference/settings.md").read_text()
     tables = [(name, networks.resolve(name, {})) for name in networks.NETWORKS]
     tables += [(name, objectives.resolve(name, {})) for name in objectives.OBJECTIVES]
+    tables += [(name, curriculum.resolve(name, {})) for name in curriculum.CURRICULA]
     tables += [
         (name, masks.resolve(name, {"path": "p"} if name == "folder" else {})) for name in masks.KINDS
     ]

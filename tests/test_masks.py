@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -115,6 +117,91 @@ def test_folder_draws_its_files_at_any_size(tmp_path):
         drawn = {kind.draw(size, size, generator_for(i)).tobytes() for i in range(40)}
         assert len(drawn) == 3
         assert kind.draw(size, size, generator_for(1)).mean() == 1 / 16
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    """A folder of masks: squares of 2 to 21 pixels of 32."""
+    folder = tmp_path_factory.mktemp("squares")
+    for side in range(2, 22):
+        mask = np.zeros((32, 32), np.uint8)
+        mask[:side, :side] = 255
+        save_mask(folder / f"{side * 7 % 20:02}.png", mask)  # names are not in the order of the sides
+    return folder
+
+
+#: Mixtures by name; "folder" stands for the folder of squares.
+GROWING = {
+    "rectangles": [{"name": "rectangles"}],
+    "several": [{"name": "rectangles", "count": (1, 4), "side": (0.1, 0.4)}],
+    "strokes": [{"name": "strokes"}],
+    "folder": [{"name": "folder"}],
+    "irregular": [{"name": "strokes"}, {"name": "folder"}],
+    "all": [{"name": "folder"}, {"name": "rectangles", "weight": 2}, {"name": "strokes"}],
+}
+
+
+def growing(name, squares):
+    paths = {"folder": {"path": str(squares)}}
+    return masks.create([part | paths.get(part["name"], {}) for part in GROWING[name]])
+
+
+@pytest.mark.parametrize("name", GROWING)
+def test_holes_grow_with_the_level(name, squares):
+    mixture = growing(name, squares)
+    levels = [mixture.at(level) for level in (0, 0.25, 0.5, 0.75, 1)]
+    means = [np.mean([m.draw(32, 32, generator_for(i)).mean() for i in range(400)]) for m in levels]
+    assert all(low < 0.95 * high for low, high in pairwise(means)), means
+
+
+@pytest.mark.parametrize("name", GROWING)
+@given(seed=seeds, level=st.floats(0, 1, exclude_max=True))
+@settings(max_examples=25)
+def test_at_level_1_masks_are_exactly_those_asked_for(name, squares, seed, level):
+    plain, mixture = growing(name, squares), growing(name, squares)
+    easier = mixture.at(level).draw(24, 24, generator_for(seed))  # which leaves no trace
+    assert 0 < easier.mean() <= masks.MAX_RATIO
+    first, second = generator_for(seed), generator_for(seed)
+    for kind, unchanged in zip([mixture, *mixture.kinds], [plain, *plain.kinds], strict=True):
+        same = kind.at(1.0).draw(24, 24, first)
+        assert same.tobytes() == unchanged.draw(24, 24, second).tobytes()
+    assert torch.equal(first.get_state(), second.get_state())
+
+
+@given(low=st.floats(0.01, 0.5), more=st.floats(0, 0.4), width=st.floats(0.005, 0.5))
+def test_every_kind_of_any_settings_has_a_level_0(low, more, width):
+    masks.Rectangles((1, 9), (low, low + more)).at(0.0).draw(8, 8, generator_for(0))
+    masks.Strokes(length=(low, low + more), width=(width, width)).at(0.0).draw(8, 8, generator_for(0))
+
+
+def test_irregular_masks_come_after_rectangles(squares):
+    mixture = growing("all", squares)
+    shares = [np.diff(mixture.at(level).bounds, prepend=0).tolist() for level in (0.5, 0.75, 1)]
+    expected = [[0, 1, 0], [1 / 6, 2 / 3, 1 / 6], [0.25, 0.5, 0.25]]
+    assert np.allclose(shares, expected)
+    alone = growing("irregular", squares).at(0.0)
+    assert np.diff(alone.bounds, prepend=0).tolist() == [0.5, 0.5]
+
+
+def test_a_folder_begins_with_its_smallest_holes(squares):
+    drawn = masks.Folder(str(squares)).at(0.0)
+    sides = {int(drawn.draw(32, 32, generator_for(i))[0].sum()) for i in range(200)}
+    assert sides == {2, 3, 4, 5, 6, 7}
+
+
+def test_masks_that_vanish_when_they_are_shrunk_are_not_the_smallest(tmp_path):
+    for number in range(9):
+        mask = np.zeros((64, 64), np.uint8)
+        mask[3:5, 3:5] = 255 if number else 0
+        mask[:32, :32] |= 0 if number else 255
+        save_mask(tmp_path / f"{number}.png", mask)
+    assert (
+        masks.create([{"name": "folder", "path": str(tmp_path)}])
+        .at(0.0)
+        .draw(8, 8, generator_for(0))
+        .mean()
+        == 1 / 4
+    )
 
 
 def test_inverted_folder(tmp_path):

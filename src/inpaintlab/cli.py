@@ -199,6 +199,10 @@ def train(
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
     network: Annotated[str | None, typer.Option(help="Network by name. [swift]")] = None,
     mask_kinds: Masks = None,
+    curriculum: Annotated[
+        str | None,
+        typer.Option(help="How holes grow during the run: linear, stepped, success or off. [off]"),
+    ] = None,
     augment: Annotated[
         str | None,
         typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
@@ -208,6 +212,10 @@ def train(
         int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")
     ] = None,
     devices: Annotated[int | None, typer.Option(help="Accelerators, or processes on CPU. [1]")] = None,
+    wheels: Annotated[
+        str | None,
+        typer.Option(help="Guards that see a run go wrong: off, watch, or act: go back and mend. [act]"),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder. [a new one under runs/]")
     ] = None,
@@ -223,8 +231,8 @@ def train(
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
-        "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch, "seed": seed,
-        "devices": devices, "output": output,
+        "masks": mask_parts(mask_kinds), "curriculum": curriculum, "augment": augment,
+        "batch": batch, "seed": seed, "devices": devices, "wheels": wheels, "output": output,
     }  # fmt: skip
     if resume:
         _finish_training(_resume(resume, flags, config, assignments), as_json)
@@ -374,8 +382,11 @@ def _finish_training(result: Any, as_json: bool) -> None:
                 "hole_psnr": result.hole_psnr,
                 "seconds": round(result.seconds, 1),
                 "interrupted": result.interrupted,
+                "stopped": result.stopped,
             }
         )
+    elif result.stopped:
+        typer.echo(f"{result.run}: {result.stopped}\nbest hole PSNR so far {result.hole_psnr:.2f} dB")
     elif result.interrupted:
         typer.echo(
             f"stopped and saved at step {result.steps}; go on: inpaint train --resume {result.run}"
@@ -387,6 +398,8 @@ def _finish_training(result: Any, as_json: bool) -> None:
         )
     if result.interrupted:
         raise typer.Exit(130)
+    if result.stopped:
+        raise typer.Exit(1)
 
 
 def _print_facts(facts: dict[str, Any], folder: Path) -> None:

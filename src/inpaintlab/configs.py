@@ -76,7 +76,9 @@ def _known_precision(value: str) -> str:
 
 
 def _off(value: Any) -> Any:
-    """Take the word `off`, which YAML reads as false, for itself."""
+    """Take the word `off`, which YAML reads as false, for itself, also where it is a part's name."""
+    if isinstance(value, Mapping) and value.get("name") is False:
+        return {**value, "name": "off"}
     return "off" if value is False else value
 
 
@@ -96,6 +98,9 @@ class TrainSettings(_Settings):
         default_factory=lambda: [Part(name="rectangles")],
         min_length=1,
         description="mask kinds, mixed by their `weight`",
+    )
+    curriculum: Annotated[Part, BeforeValidator(_off)] = Field(
+        Part(name="off"), description="how holes grow during the run"
     )
     objective: Part = Field(Part(name="reconstruction"), description="what a step minimises")
     steps: int | None = Field(None, ge=1, description="number of optimiser steps")

@@ -1,18 +1,21 @@
 """Masks: which part of a picture is the hole.
 
 A mask is `[B, 1, H, W]` (a single one `[1, H, W]`), exactly 0 or 1, **1 = hole**; in files white is the
-hole (grey above 127). A mask kind is a class with a method `draw(height, width, generator)` and one
-line in `KINDS`.
+hole (grey above 127). A mask kind is a class with a method `draw(height, width, generator)`, another
+that makes it easier, `at(level)`, and one line in `KINDS`.
+
+A *level* from 0 to 1 says how hard the holes are: at 1 they are what was asked for, below that smaller.
 """
 
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import cv2
 import numpy as np
@@ -30,6 +33,10 @@ Array = npt.NDArray[np.uint8]
 MAX_RATIO = 0.9
 #: Upper edges of the hole-ratio bins; a bin is (lower, upper].
 BIN_EDGES = tuple(edge / 10 for edge in range(1, 11))
+#: At level 0: share of the lengths and widths asked for, and of a folder's masks that are drawn.
+SMALLEST = 0.3
+#: Up to this level rectangles are alone in a mixture; from there the weights of irregular kinds grow.
+IRREGULAR_FROM = 0.5
 
 
 class MaskKind(Protocol):
@@ -39,12 +46,16 @@ class MaskKind(Protocol):
         """Return a mask `[height, width]` of 0 and 1."""
         ...
 
+    def at(self, level: float) -> Self:
+        """Return what draws holes of this level, 0 to 1: smaller ones below 1, at 1 the very same."""
+        ...
+
 
 class Rectangles:
     """Rectangles anywhere in the picture, whole, with sides drawn apart.
 
     `count` is the smallest and largest number of them, `side` the smallest and largest share of the
-    picture's height and width that one takes.
+    picture's height and width that one takes. Below level 1 sides are shorter and rectangles fewer.
     """
 
     def __init__(self, count: Sequence[int] = (1, 1), side: Sequence[float] = (0.25, 0.5)) -> None:
@@ -61,6 +72,12 @@ class Rectangles:
             mask[top : top + rows, left : left + columns] = 1
         return mask
 
+    def at(self, level: float) -> "Rectangles":
+        """Return rectangles of this level, 0 to 1."""
+        if level >= 1:
+            return self
+        return Rectangles(_fewer(self.count, level), _shorter(self.side, level, 0.01))
+
     def _side(self, length: int, generator: torch.Generator) -> int:
         low, high = (max(1, round(share * length)) for share in self.side)
         return _integer((low, high), generator)
@@ -70,7 +87,8 @@ class Strokes:
     """Brush strokes: wandering lines with round ends (free-form masks, Yu et al. 2019, section 3.4).
 
     `count` is the number of strokes, `points` the number of straight pieces of one, `length` the share
-    of the picture's mean side that a piece takes, and `width` the share that the brush takes.
+    of the picture's mean side that a piece takes, and `width` the share that the brush takes. Below
+    level 1 strokes are fewer, shorter and thinner.
     """
 
     def __init__(
@@ -94,6 +112,14 @@ class Strokes:
             cv2.polylines(mask, [self._path(height, width, generator)], False, 1, brush)
         return mask
 
+    def at(self, level: float) -> "Strokes":
+        """Return strokes of this level, 0 to 1."""
+        if level >= 1:
+            return self
+        count, points = (_fewer(bounds, level) for bounds in (self.count, self.points))
+        length, width = _shorter(self.length, level, 0.01), _shorter(self.width, level, 0.005)
+        return Strokes(count, points, length, width)
+
     def _path(self, height: int, width: int, generator: torch.Generator) -> npt.NDArray[np.int32]:
         side = (height + width) / 2
         place = np.array([_real((0, width - 1), generator), _real((0, height - 1), generator)])
@@ -111,17 +137,19 @@ class Strokes:
 class Folder:
     """Mask files of a folder, searched recursively, one drawn at random each time.
 
-    Files are read once, when the first mask of a size is drawn, and resized without smoothing.
-    Raises `MaskError` naming a file that is empty or more than 90 % hole; `invert` is for sets
-    that paint the hole black.
+    Files are read once, when the first mask of a size is drawn, and resized without smoothing. Below
+    level 1 only those with the smallest holes are drawn. Raises `MaskError` naming a file that is empty
+    or more than 90 % hole; `invert` is for sets that paint the hole black.
     """
 
     def __init__(self, path: str, invert: bool = False) -> None:
-        self.invert = invert
+        self.invert, self.level = invert, 1.0
         self.files = sorted(file for file in Path(path).rglob("*") if file.suffix.lower() in SUFFIXES)
         if not self.files:
             raise MaskError(f"there is no mask picture in {path}")
+        # Both are shared by the folder at all levels.
         self._packed: dict[tuple[int, int], list[Array]] = {}
+        self._ranked: dict[tuple[int, int], list[int]] = {}
 
     def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
         """Return a mask `[height, width]` of 0 and 1."""
@@ -129,8 +157,28 @@ class Folder:
         if size not in self._packed:
             with ThreadPoolExecutor() as pool:
                 self._packed[size] = list(pool.map(lambda file: self._read(file, size), self.files))
-        packed = self._packed[size][_integer((0, len(self.files) - 1), generator)]
-        return np.unpackbits(packed, count=height * width).reshape(height, width)
+        if self.level >= 1:
+            number = _integer((0, len(self.files) - 1), generator)
+        else:
+            ranked, share = self._by_ratio(size), SMALLEST + (1 - SMALLEST) * self.level
+            number = ranked[_integer((0, math.ceil(share * len(ranked)) - 1), generator)]
+        return np.unpackbits(self._packed[size][number], count=height * width).reshape(height, width)
+
+    def at(self, level: float) -> "Folder":
+        """Return the folder at this level, 0 to 1; its files are not read again."""
+        if level >= 1:
+            return self
+        easier = copy(self)
+        easier.level = level
+        return easier
+
+    def _by_ratio(self, size: tuple[int, int]) -> list[int]:
+        """Return the numbers of the files, smallest hole first; holes that vanish are left out."""
+        if size not in self._ranked:
+            holes = np.array([np.unpackbits(packed).sum() for packed in self._packed[size]])
+            order = np.argsort(holes, kind="stable")
+            self._ranked[size] = order[holes[order] > 0].tolist() or order.tolist()
+        return self._ranked[size]
 
     def _read(self, file: Path, size: tuple[int, int]) -> Array:
         mask = load_mask(file, invert=self.invert)
@@ -142,12 +190,16 @@ class Folder:
 
 
 class Mixture:
-    """Several mask kinds; each draw picks one, by weight."""
+    """Several mask kinds; each draw picks one, by weight.
+
+    Rectangles come first: up to level 0.5 the irregular kinds beside them are not drawn, and their
+    weight then grows to its own.
+    """
 
     def __init__(self, kinds: Sequence[MaskKind], weights: Sequence[float]) -> None:
         if min(weights) < 0 or sum(weights) <= 0:
             raise SettingError(f"mask weights must be positive, got {list(weights)}")
-        self.kinds = list(kinds)
+        self.kinds, self.weights = list(kinds), list(weights)
         self.bounds = np.cumsum(weights) / sum(weights)
 
     def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
@@ -163,6 +215,18 @@ class Mixture:
             f"100 masks of {height}×{width} in a row were empty or over {MAX_RATIO:.0%}: "
             "choose other mask settings or a larger --size"
         )
+
+    def at(self, level: float) -> "Mixture":
+        """Return the mixture at this level, 0 to 1; at 1 it draws the very same masks."""
+        if level >= 1:
+            return self
+        kinds = [kind.at(level) for kind in self.kinds]
+        first = [isinstance(kind, Rectangles) for kind in self.kinds]
+        if not np.dot(first, self.weights):  # nothing to come first: irregular masks grow by themselves
+            return Mixture(kinds, self.weights)
+        late = max(0.0, (level - IRREGULAR_FROM) / (1 - IRREGULAR_FROM))
+        shares = np.where(first, 1.0, late)
+        return Mixture(kinds, (shares * self.weights).tolist())
 
 
 KINDS: dict[str, type[Any]] = {"rectangles": Rectangles, "strokes": Strokes, "folder": Folder}
@@ -310,6 +374,17 @@ def _range(name: str, value: Sequence[float], lowest: float, highest: float) -> 
             f"{name} must be two rising numbers from {lowest:g} to {highest:g}, got {value}"
         )
     return pair[0], pair[1]
+
+
+def _shorter(bounds: tuple[float, float], level: float, lowest: float) -> tuple[float, float]:
+    """Return the bounds of a length at a level."""
+    share = SMALLEST + (1 - SMALLEST) * level
+    return max(lowest, share * bounds[0]), max(lowest, share * bounds[1])
+
+
+def _fewer(bounds: tuple[int, int], level: float) -> tuple[int, int]:
+    """Return the bounds of a count at a level: at first always the smallest."""
+    return bounds[0], bounds[0] + round(level * (bounds[1] - bounds[0]))
 
 
 def _integer(bounds: tuple[int, int], generator: torch.Generator) -> int:

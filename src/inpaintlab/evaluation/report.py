@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inpaintlab.checkpoints import Run
@@ -87,6 +88,7 @@ def training_curves(run: Run, result: dict[str, Any]) -> str:
         left.plot([v["step"] for v in validation], [v[key] for v in validation], marker=".", label=label)
     left.set(xlabel="step", ylabel="L1", yscale="log")
     left.legend()
+    _shade_level(left, train)
     right.plot(
         [v["step"] for v in validation],
         [v["hole_psnr"] for v in validation],
@@ -113,6 +115,17 @@ def training_curves(run: Run, result: dict[str, Any]) -> str:
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     svg = buffer.getvalue()
     return svg[svg.index("<svg") :]
+
+
+def _shade_level(axes: Axes, train: list[dict[str, Any]]) -> None:
+    """Show how holes grew during the run, if they did."""
+    levels = [line.get("level", 1.0) for line in train]
+    if min(levels, default=1.0) == 1:
+        return
+    twin = axes.twinx()
+    steps = [line["step"] for line in train]
+    twin.fill_between(steps, levels, step="pre", color="gray", alpha=0.12, lw=0)
+    twin.set(ylim=(0, 1), ylabel="level of the holes (shaded)")
 
 
 def _best(row: dict[str, Any], metric: str) -> float:

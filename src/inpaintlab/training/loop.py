@@ -18,10 +18,12 @@ from inpaintlab.checkpoints import (
     write_json,
 )
 from inpaintlab.configs import TrainSettings, build, dump
+from inpaintlab.data.augment import Batch
 from inpaintlab.errors import RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
+from inpaintlab.training.objectives import Step
 from inpaintlab.training.record import Recorder
 from inpaintlab.training.schedule import Budget, learning_rate
 from inpaintlab.training.session import (
@@ -36,6 +38,7 @@ from inpaintlab.training.session import (
 )
 from inpaintlab.training.stop import StopSignal
 from inpaintlab.training.validation import MASK_SEED
+from inpaintlab.training.wheels.alarms import Alarm
 from inpaintlab.training.wheels.wheels import Wheels
 
 
@@ -118,27 +121,31 @@ def _loop(session: Session) -> tuple[bool, str | None]:
     """
     settings, fabric = session.settings, session.fabric
     assert settings.learning_rate is not None  # resolved
-    state, budget = session.state, session.budget
+    state, budget, saved = session.state, session.budget, -1
     batches, wheels = batches_of(session), Wheels(session)
     with StopSignal() as stop, Recorder(session.run, state.step, fabric.is_global_zero) as recorder:
         while not wheels.stopped:
-            # All devices must agree on when to stop; with one of them this passes the values through.
-            progress, stopping = fabric.broadcast((budget.progress(state.step), stop.requested))
+            # All devices must agree on when to stop, and on the level; with one of them this passes the
+            # values through.
+            progress = budget.progress(state.step)
+            level = state.curriculum.due(progress)
+            progress, stopping, level = fabric.broadcast((progress, stop.requested, level))
             if progress >= 1 or stopping:
                 break
+            if level != state.curriculum.level:
+                state.curriculum.rise(level)
+                state.history.forget()
+                del batches  # so that the workers of before end first
+                batches = batches_of(session)
             batch = next(batches)
             if state.step in state.left_out_steps:
                 state.step += 1
                 continue
             rate = learning_rate(progress, settings.learning_rate, settings.warmup) * state.rate_factor
-            step, alarm = None, wheels.inspect(batch)
-            if not alarm:
-                wheels.before()
-                step = take_step(session, batch, rate, progress)
-                state.step += 1
-                alarm = wheels.look(step, batch)
+            step, alarm = _guarded_step(session, wheels, batch, rate, progress)
             if alarm:
                 went_back = wheels.handle(alarm, batch, step, rate)
+                del batches
                 batches = batches_of(session)
                 if went_back:
                     recorder.went_back(state.step)
@@ -146,11 +153,13 @@ def _loop(session: Session) -> tuple[bool, str | None]:
                     continue
             assert step is not None
             scalars: dict[str, Tensor | float] = {**step.scalars, "learning_rate": rate}
+            scalars |= state.curriculum.scalars()
             recorder.step(state.step, settings.batch, scalars, progress, budget.elapsed)
             if state.step % settings.validate_every == 0:
                 _validate(session, recorder)
                 _save(session, wheels)
-        if state.step == 0 or state.step % settings.validate_every:
+                saved = state.step
+        if state.step != saved:
             if not stopping:
                 _validate(session, recorder)
             _save(session, wheels)
@@ -164,6 +173,7 @@ def _validate(session: Session, recorder: Recorder) -> None:
     start, state = time.monotonic(), session.state
     network = state.averaged.module
     scalars = session.validation.run(network, state.objective, session.fabric.device)
+    scalars |= _measure_level(session)
     best = scalars["hole_psnr"] > state.best
     recorder.validated(state.step, scalars, best)
     recorder.images(state.step, session.validation.grid(network, session.fabric.device))
@@ -172,6 +182,31 @@ def _validate(session: Session, recorder: Recorder) -> None:
         save_model(session.run.model, network.state_dict(), session.card_at(state.step, state.best))
     # The end takes one more validation and two more files; half as much again for good measure.
     session.budget.reserve = 1.5 * (time.monotonic() - start)
+
+
+def _guarded_step(
+    session: Session, wheels: Wheels, batch: Batch, rate: float, progress: float
+) -> tuple[Step | None, Alarm | None]:
+    """Take a step unless the batch is not sound; return it, and the alarm if there is one."""
+    alarm = wheels.inspect(batch)
+    if alarm:
+        return None, alarm
+    wheels.before()
+    step = take_step(session, batch, rate, progress)
+    session.state.step += 1
+    return step, wheels.look(step, batch)
+
+
+def _measure_level(session: Session) -> dict[str, float]:
+    """Return what to write down of the curriculum; if it wants that, measure holes of its level."""
+    state = session.state
+    scalars = state.curriculum.scalars()
+    if state.curriculum.measures:
+        validation = session.validation.at(scalars["level"])
+        found = validation.run(state.averaged.module, state.objective, session.fabric.device)
+        scalars["level_psnr"] = found["hole_psnr"]
+        state.curriculum.measured(found["hole_psnr"])
+    return scalars
 
 
 def _save(session: Session, wheels: Wheels) -> None:

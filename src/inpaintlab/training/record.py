@@ -108,7 +108,9 @@ class Recorder:
         self._write("validation", step, **scalars, best=best)
         text = f"hole PSNR {scalars['hole_psnr']:.2f} dB"
         self._bar.update(self._task, psnr=text)
-        say(f"step {step}: {text} on validation{' (best)' if best else ''}")
+        level = scalars.get("level", 1.0)
+        easier = f", trained so far on holes of level {level:.2f}" if level < 1 else ""
+        say(f"step {step}: {text} on validation{' (best)' if best else ''}{easier}")
 
     def images(self, step: int, images: Tensor) -> None:
         """Add images `[3 × N, 3, H, W]` to the events, as three rows."""

@@ -35,7 +35,8 @@ from inpaintlab.machine import free_memory
 from inpaintlab.masks import FrozenMasks, stream
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
-from inpaintlab.training import objectives
+from inpaintlab.training import curriculum, objectives
+from inpaintlab.training.curriculum import Curriculum
 from inpaintlab.training.memory import check_memory, free_bytes, predict
 from inpaintlab.training.objectives import Objective, Optimisation, Step
 from inpaintlab.training.schedule import Budget
@@ -60,6 +61,7 @@ class State:
     network: Network
     averaged: AveragedModel
     objective: Objective
+    curriculum: Curriculum
     history: History = field(default_factory=History)
     step: int = 0
     best: float = -math.inf
@@ -67,7 +69,7 @@ class State:
     left_out: list[int] = field(default_factory=list)
     left_out_steps: list[int] = field(default_factory=list)
     returns: list[int] = field(default_factory=list)
-    _PARTS: ClassVar = ("averaged", "objective", "history")
+    _PARTS: ClassVar = ("averaged", "objective", "curriculum", "history")
     _VALUES: ClassVar = ("step", "best", "rate_factor", "left_out", "left_out_steps", "returns")
 
     def state_dict(self) -> dict[str, Any]:
@@ -115,6 +117,7 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
     name = settings.network.name
     network = networks.resolve(name, networks.made_for(size, name, settings.network.arguments))
     objective = objectives.resolve(settings.objective.name, settings.objective.arguments)
+    course = curriculum.resolve(settings.curriculum.name, settings.curriculum.arguments)
     parts = [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks]
     augmentation = augment.resolve(settings.augment.name, settings.augment.arguments)
     is_folder = not settings.data.startswith("samples:")
@@ -127,6 +130,7 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
             "objective": Part(name=settings.objective.name, **objective),
             "learning_rate": settings.learning_rate or networks.NETWORKS[name].learning_rate,
             "masks": parts,
+            "curriculum": Part(name=settings.curriculum.name, **course),
             "augment": Part(name=settings.augment.name, **augmentation),
         }
     )
@@ -155,11 +159,17 @@ def create_objective(settings: TrainSettings) -> Objective:
         return objectives.create(settings.objective.name, **settings.objective.arguments)
 
 
+def create_curriculum(settings: TrainSettings) -> Curriculum:
+    """Build the curriculum, as it is before the first step."""
+    return curriculum.create(settings.curriculum.name, **settings.curriculum.arguments)
+
+
 def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> None:
     """Raise for all that cannot work: data, masks, the network's size, the batch and the memory."""
     assert settings.size is not None  # resolved
     source = open_source(settings.data, settings.fold)
     masks.create([part.model_dump() for part in settings.masks])
+    create_curriculum(settings)
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     network.check_size(settings.size, settings.size)
     pictures = kept_bytes(
@@ -200,7 +210,7 @@ def prepare(
     objective = create_objective(settings)
     objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
     averaged = AveragedModel(network, multi_avg_fn=_averaging(settings.ema), use_buffers=True)
-    state = State(network, averaged.eval(), objective)
+    state = State(network, averaged.eval(), objective, create_curriculum(settings))
     saved = load_state(run.state)
     if saved:
         _restore(state, saved, run)
@@ -255,9 +265,9 @@ def take_step(session: Session, batch: Batch, rate: float, progress: float) -> S
 
 
 def batches_of(session: Session) -> Iterator[Batch]:
-    """Return the batches of a session from its step on, without an end."""
+    """Return the batches of a session from its step on at its level, without an end."""
     settings, fabric = session.settings, session.fabric
-    mixture = session.validation.masks.mixture
+    mixture = session.validation.masks.mixture.at(session.state.curriculum.level)
     left_out = frozenset(session.state.left_out)
     draws = Draws(session.data.train, mixture, settings.seed, session.augmentation, left_out)
     start, rank, world = session.state.step, fabric.global_rank, fabric.world_size

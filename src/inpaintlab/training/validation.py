@@ -11,6 +11,8 @@ from inpaintlab.metrics import hole_psnr
 from inpaintlab.tensors import composite
 from inpaintlab.training.objectives import Objective
 
+#: Pictures that holes of a lower level are measured on: enough to see whether a network still gains.
+LEVEL_PICTURES = 100
 #: Seed of the frozen masks. It is not the run's: runs with other seeds are compared on the same holes.
 MASK_SEED = 20_240_601
 
@@ -20,6 +22,13 @@ class Validation:
 
     def __init__(self, pictures: Pictures, masks: FrozenMasks, batch: int) -> None:
         self.pictures, self.masks, self.batch = pictures, masks, batch
+
+    def at(self, level: float) -> "Validation":
+        """Return a smaller validation with frozen masks of this level, 0 to 1."""
+        count = min(LEVEL_PICTURES, len(self.masks))
+        mixture = self.masks.mixture.at(level)
+        frozen = FrozenMasks(mixture, self.masks.size, count, self.masks.seed)
+        return Validation(self.pictures, frozen, self.batch)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield images and masks, always the same."""

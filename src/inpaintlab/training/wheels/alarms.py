@@ -64,6 +64,10 @@ class History:
             self.alive = max(self.alive, float(np.median(contrasts[-5:])))
         self._add_pictures(signals)
 
+    def forget(self) -> None:
+        """Forget the errors of before: from here on holes are larger."""
+        self.recent, self.first, self.best = {}, math.nan, math.inf
+
     def values(self, name: str) -> list[float]:
         """Return the recent values of a signal, the newest last."""
         return [value for _, value in self.recent.get(name, [])]

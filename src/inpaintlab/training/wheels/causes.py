@@ -106,8 +106,13 @@ class Laboratory:
                 yield session.fabric.to_device((batch.images, batch.masks))
 
 
-def find_cause(alarm: Alarm, laboratory: Laboratory) -> Verdict:
-    """Try what could have caused an alarm, in order, until an experiment shows it."""
+def find_cause(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """Try what could have caused an alarm, in order, until an experiment shows it.
+
+    None for pictures that only seemed to be unlike the others.
+    """
+    if alarm.kind == "hard-pictures":
+        return odd_pictures(alarm, laboratory)
     if alarm.kind == "discriminator":
         return Verdict(
             "discriminator",
@@ -115,12 +120,12 @@ def find_cause(alarm: Alarm, laboratory: Laboratory) -> Verdict:
             "none: the discriminator's own verdicts show it",
             layer="discriminator",
         )
-    for trial in (wrong_values, odd_pictures, overflow, dead_layer, learning_rate):
+    for trial in (wrong_values, odd_in_batch, overflow, dead_layer, learning_rate):
         if verdict := trial(alarm, laboratory):
             return verdict
     return Verdict(
         "unknown",
-        f"{alarm.sentence}, and no experiment shows why",
+        "not found: no experiment shows it",
         f"the batch is like others for the weights of step {laboratory.good['step']}, every layer gets "
         "a gradient, and steps at the same rate go well",
         factor=0.5,
@@ -147,14 +152,13 @@ def wrong_values(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     whole = len(alarm.positions) > laboratory.session.settings.batch / 2
     positions = [] if whole else [position for position in alarm.positions if position >= 0]
     experiment = "each picture of the batch was looked at by itself"
-    return Verdict("data", alarm.sentence, experiment, positions, skip=not positions)
+    words = "the batch as a whole" if whole else f"{len(positions)} pictures of it"
+    return Verdict("data", words, experiment, positions, skip=not positions)
 
 
-def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
-    """Pictures that the last good weights, too, paint much worse than others."""
-    if alarm.kind == "hard-pictures":
-        return _sweep(alarm, laboratory)
-    if alarm.kind not in ("spike", "not-finite", "jump"):
+def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """Pictures of the batch that the last good weights, too, paint much worse than the others."""
+    if alarm.kind not in ("spike", "not-finite", "jump", "hard-pictures"):
         return None
     errors = np.log(np.maximum(laboratory.errors(laboratory.batch), 1e-9))
     apart = errors - np.median(errors)
@@ -172,7 +176,7 @@ def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     )
 
 
-def _sweep(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     """Go through the pictures for all that are like those that were found."""
     data, session = laboratory.session.data.train, laboratory.session
     every = range(len(data)) if data.cached else []
@@ -181,12 +185,11 @@ def _sweep(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     apart = errors - np.median(errors)
     limit = far_above(apart.tolist()) if len(chosen) > 30 else -math.inf
     odd = [position for position, distance in zip(chosen, apart, strict=True) if distance > limit]
-    if not odd:
-        return None
-    factor = math.exp(float(np.mean([d for d in apart if d > limit])))
     share = len(odd) / len(chosen)
-    if share > session.settings.max_bad * 2:
-        return None
+    if not odd or share > 2 * session.settings.max_bad:
+        # Not as they are stored: perhaps as they came out of the augmentation.
+        return odd_in_batch(alarm, laboratory)
+    factor = math.exp(float(np.mean([d for d in apart if d > limit])))
     return Verdict(
         "data",
         f"{len(odd)} of {len(chosen)} pictures ({share:.1%}) are unlike all others",
@@ -198,9 +201,9 @@ def _sweep(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
 
 @torch.no_grad()
 def _errors_of(laboratory: Laboratory, positions: Sequence[int], batch: int = 64) -> list[float]:
-    """Return each picture's mean absolute error with the averaged weights."""
-    session = laboratory.session
-    network, errors = session.state.averaged.module, []
+    """Return each picture's mean absolute error with the weights of now."""
+    session, errors = laboratory.session, list[float]()
+    network = laboratory.network(good=False)
     masks = session.validation.masks
     for start in range(0, len(positions), batch):
         part = positions[start : start + batch]
@@ -245,24 +248,28 @@ def first_not_finite(laboratory: Laboratory, *, good: bool) -> str | None:
     network = laboratory.network(good=good)
     found: list[str] = []
 
-    def look(name: str, value: Any) -> None:
-        tensor = value[0] if isinstance(value, tuple) else value
-        if isinstance(tensor, Tensor) and not bool(tensor.isfinite().all()):
-            found.append(name)
+    def look(name: str, output: Any) -> None:
+        tensor = output[0] if isinstance(output, tuple) else output
+        if not isinstance(tensor, Tensor):
+            return
+        if not bool(tensor.isfinite().all()):
+            found.append(f"layer {name}")
+        if tensor.requires_grad:
+            tensor.register_hook(lambda gradient: look_back(name, gradient))
+
+    def look_back(name: str, gradient: Tensor) -> None:
+        if not bool(gradient.isfinite().all()):
+            found.append(f"the gradient of layer {name}")
 
     with ExitStack() as hooks:
         for name, layer in network.named_modules():
             if not list(layer.children()):
-                forward = layer.register_forward_hook(lambda _, __, y, n=name: look(f"layer {n}", y))
-                backward = layer.register_full_backward_hook(
-                    lambda _, __, g, n=name: look(f"the gradient of layer {n}", g)
-                )
-                hooks.callback(forward.remove)
-                hooks.callback(backward.remove)
+                hook = layer.register_forward_hook(lambda _, __, output, name=name: look(name, output))
+                hooks.callback(hook.remove)
         loss = laboratory.loss(network, laboratory.image, laboratory.mask)["loss"]
-        if not bool(loss.isfinite()) and not found:
-            return "the loss"
-        loss.backward()  # type: ignore[no-untyped-call]
+    if not bool(loss.isfinite()) and not found:
+        return "the loss"
+    loss.backward()  # type: ignore[no-untyped-call]
     return found[0] if found else None
 
 

@@ -27,10 +27,19 @@ def write_incident(
     history: History,
     names: list[str],
     pictures: Tensor,
-) -> Path:
-    """Write `incidents/NNN/`: `incident.json` with all figures, and `pictures.png`; return the folder."""
-    folder = run.incidents / f"{len(list(run.incidents.glob('*'))) + 1:03}"
-    write_atomically(folder / "pictures.png", encode_png(to_arrays(pictures[None].clamp(0, 1))[0]))
+) -> tuple[Path, bool]:
+    """Write `incidents/NNN/`: `incident.json` with all figures, and `pictures.png`.
+
+    Pictures that are no pictures come again and again: those after the first are added to its incident.
+    Returns the folder, and whether it is a new one.
+    """
+    before = sorted(run.incidents.glob("*/incident.json"))
+    last = read_json(before[-1]) if before else None
+    if last and alarm.kind == "values" and names and last["alarm"]["kind"] == "values":
+        write_json(before[-1], last | {"pictures": [*last["pictures"], *names]})
+        return before[-1].parent, False
+    folder = run.incidents / f"{len(before) + 1:03}"
+    write_atomically(folder / "pictures.png", encode_png(to_arrays(pictures[None])[0]))
     facts = {
         "alarm": asdict(alarm),
         "verdict": asdict(verdict),
@@ -39,7 +48,7 @@ def write_incident(
         "signals": {name: values[-100:] for name, values in history.recent.items()},
     }
     write_json(folder / "incident.json", facts)
-    return folder
+    return folder, True
 
 
 def read_incidents(run: Run) -> list[dict[str, Any]]:

@@ -23,6 +23,8 @@ from inpaintlab.training.wheels.snapshots import Snapshots
 TRIES = 5
 #: Steps for which an alarm that was only watched, or changed nothing, is not raised again.
 _MUTED = 200
+#: Steps after which pictures that only seemed odd are looked at again.
+_RETRY = 50
 
 
 class Wheels:
@@ -84,11 +86,15 @@ class Wheels:
         """Find the cause of an alarm, write it down and act; return whether the run went back."""
         assert self.snapshots is not None
         session, good = self.session, self.snapshots.good
-        found: Verdict | None = None
+        verdict: Verdict | None = None
         if session.fabric.is_global_zero:
             with torch.random.fork_rng(devices=[]):
-                found = find_cause(alarm, Laboratory(session, good, batch, rate))
-        verdict: Verdict = session.fabric.broadcast(found)  # type: ignore[assignment]
+                verdict = find_cause(alarm, Laboratory(session, good, batch, rate))
+        verdict = session.fabric.broadcast(verdict)
+        session.state.history.hard.clear()
+        if verdict is None:
+            session.state.history.muted[alarm.kind] = session.state.step + _RETRY
+            return False
         names = [self._name(position) for position in verdict.positions]
         verdict = with_names(verdict, names)
         history = session.state.history
@@ -96,11 +102,15 @@ class Wheels:
             action, went_back = "none: the guards only watch", False
         else:
             action, went_back = self._act(alarm, verdict, good)
-        session.state.history.muted[alarm.kind] = session.state.step + _MUTED if not went_back else -1
+        if not went_back and alarm.kind != "values":
+            session.state.history.muted[alarm.kind] = session.state.step + _MUTED
         if session.fabric.is_global_zero:
             picture = self._sheet(verdict, batch, step)
-            folder = write_incident(session.run, alarm, verdict, action, history, names, picture)
-            say(f"step {alarm.step}: {alarm.sentence}. Cause: {verdict.sentence}. {action} ({folder})")
+            folder, new = write_incident(session.run, alarm, verdict, action, history, names, picture)
+            if new:
+                say(
+                    f"step {alarm.step}: {alarm.sentence}. Cause: {verdict.sentence}. {action} ({folder})"
+                )
         return went_back
 
     def _act(self, alarm: Alarm, verdict: Verdict, good: dict[str, Any]) -> tuple[str, bool]:
@@ -115,15 +125,20 @@ class Wheels:
         if verdict.skip and not verdict.positions:
             state.left_out_steps = sorted({*state.left_out_steps, alarm.step - went_back})
             said.append(f"the batch of step {alarm.step} is left out")
-        if verdict.factor != 1:
+        again = state.returns.count(state.step)
+        # What was alive in the good state may have died by chance: only a second time is it the rate.
+        if verdict.factor != 1 and (verdict.cause != "dead-unit" or again):
             state.rate_factor *= verdict.factor
             said.append(f"the learning rate is {state.rate_factor:.2g} times what was set")
-        if verdict.layer and (mended := self._mend(verdict)):
+        if verdict.layer and (mended := self._mend(verdict, again)):
             said.append(mended)
         if went_back:
             state.returns.append(state.step)
             if state.returns.count(state.step) >= TRIES:
-                self.stopped = f"{verdict.sentence}; {TRIES} returns to step {state.step} did not help"
+                self.stopped = (
+                    f"stopped after {TRIES} returns to step {state.step}: {alarm.sentence}; cause: "
+                    f"{verdict.sentence}; every try is in {self.session.run.incidents}"
+                )
             self._save()
         words = ", ".join(said) or "nothing was changed"
         return words[0].upper() + words[1:], went_back
@@ -137,11 +152,10 @@ class Wheels:
         assert self.snapshots is not None
         self.snapshots.go_back()
 
-    def _mend(self, verdict: Verdict) -> str | None:
+    def _mend(self, verdict: Verdict, again: int) -> str | None:
         """Give new weights to what is dead in the good state as well."""
         state = self.session.state
         assert verdict.layer is not None
-        again = state.returns.count(state.step)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream(self.session.settings.seed, 3, state.step, again))
             if verdict.cause == "discriminator" and verdict.layer in state.objective.learners:
@@ -152,8 +166,8 @@ class Wheels:
                 return "the discriminator learns at half the rate" + (
                     ", from new weights" if again else ""
                 )
-            # Alive in the good state: a smaller rate keeps it so. Once that has not helped: new weights.
-            if verdict.cause == "dead-unit" and (verdict.factor == 1 or again):
+            # Where it is alive in the good state, going back is enough, or a smaller rate.
+            if verdict.cause == "dead-unit" and (verdict.factor == 1 or again > 1):
                 state.objective.painter.restart(verdict.layer)
                 return f"layer {verdict.layer} begins with new weights"
         return None
