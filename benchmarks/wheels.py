@@ -1,8 +1,8 @@
-"""The guards against accidents made on purpose: what is seen, what is named, what becomes of the run.
+"""The guards against accidents made on purpose: what is seen and named, and what becomes of the run.
 
 Trains a small network on real faces at 32 px, clean and with each fault, over several seeds, with
-guards and without. A fault is detected when there is an incident, named rightly when the first incident that
-changes anything names its cause, and mended when the run ends within 0.3 dB of the clean one of its seed.
+guards and without. A fault is seen when there is an incident, named rightly when the first incident
+names its cause, and mended when the run ends within 0.3 dB of the clean one of its seed.
 
 Usage: python benchmarks/wheels.py FACES [--seeds 5] [--clean 20] [--without] [--only FAULT,FAULT]
 """

@@ -86,7 +86,7 @@ class Laboratory:
             for group in optimiser.param_groups:
                 group["lr"] = self.rate * factor
             loss = self.loss(network, image, mask)["loss"]
-            losses.append(float(loss))
+            losses.append(loss.item())
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), self.session.settings.clip)
@@ -255,7 +255,7 @@ def first_not_finite(laboratory: Laboratory, *, good: bool) -> str | None:
         if not bool(tensor.isfinite().all()):
             found.append(f"layer {name}")
         if tensor.requires_grad:
-            tensor.register_hook(lambda gradient: look_back(name, gradient))
+            tensor.register_hook(lambda g: look_back(name, g))  # type: ignore[no-untyped-call]
 
     def look_back(name: str, gradient: Tensor) -> None:
         if not bool(gradient.isfinite().all()):

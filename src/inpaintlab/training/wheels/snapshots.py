@@ -5,7 +5,7 @@ import os
 import shutil
 from typing import Any
 
-from inpaintlab.checkpoints import Run, load_state
+from inpaintlab.checkpoints import Run, load_state, save_state
 
 #: Steps that a state must have survived without an alarm before it counts as good.
 TRIAL = 50
@@ -38,7 +38,9 @@ class Snapshots:
 
     def make_room(self, step: int) -> None:
         """Before a save at a step: keep the save before it, if that is the last good state."""
-        if self.on_trial is None and self.writes and self.run.state.exists():
+        if self.on_trial is None and self.writes and not self.run.state.exists():
+            save_state(self.run.previous, self.good)
+        elif self.on_trial is None and self.writes:
             beside = self.run.previous.with_suffix(".tmp")
             beside.unlink(missing_ok=True)
             try:

@@ -108,9 +108,8 @@ class Wheels:
             picture = self._sheet(verdict, batch, step)
             folder, new = write_incident(session.run, alarm, verdict, action, history, names, picture)
             if new:
-                say(
-                    f"step {alarm.step}: {alarm.sentence}. Cause: {verdict.sentence}. {action} ({folder})"
-                )
+                cause = f"cause: {verdict.sentence}. {action}"
+                say(f"step {alarm.step}: {alarm.sentence}; {cause} ({folder})")
         return went_back
 
     def _act(self, alarm: Alarm, verdict: Verdict, good: dict[str, Any]) -> tuple[str, bool]:
