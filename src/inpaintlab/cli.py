@@ -40,6 +40,10 @@ Masks = Annotated[
         "--masks", help="rectangles, strokes, or a folder of mask files. Repeat for a mixture."
     ),
 ]
+Rate = Annotated[
+    str | None,
+    typer.Option("--lr", metavar="RATE", help="Peak learning rate, or auto. [the network's own]"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
 
@@ -204,6 +208,7 @@ def train(
         typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")] = None,
+    rate: Rate = None,
     seed: Annotated[
         int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")
     ] = None,
@@ -224,7 +229,7 @@ def train(
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
         "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch, "seed": seed,
-        "devices": devices, "output": output,
+        "devices": devices, "output": output, "learning_rate": rate,
     }  # fmt: skip
     if resume:
         _finish_training(_resume(resume, flags, config, assignments), as_json)

@@ -22,6 +22,7 @@ from inpaintlab.errors import RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
+from inpaintlab.training.rate import settle_rate
 from inpaintlab.training.record import Recorder
 from inpaintlab.training.schedule import Budget, learning_rate
 from inpaintlab.training.session import (
@@ -102,6 +103,7 @@ def _fit(
         raise RunError(f"{run.folder} is over after {state.step} steps: give more --steps or --minutes")
     if fabric.is_global_zero:
         _write_data(session)
+    settle_rate(session)
     interrupted = _loop(session)
     return TrainResult(run.folder, state.step, state.best, budget.elapsed, interrupted)
 
@@ -109,7 +111,7 @@ def _fit(
 def _loop(session: Session) -> bool:
     """Train until the budget is spent or a stop is asked for; return whether one was."""
     settings, fabric = session.settings, session.fabric
-    assert settings.learning_rate is not None  # resolved
+    assert isinstance(settings.learning_rate, float)  # settled
     state, budget = session.state, session.budget
     batches = batches_of(session)
     with StopSignal() as stop, Recorder(session.run, state.step, fabric.is_global_zero) as recorder:

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from inpaintlab import masks, networks
 from inpaintlab.checkpoints import ModelCard, Run, load_state, save_state
-from inpaintlab.configs import Part, TrainSettings
+from inpaintlab.configs import Part, TrainSettings, resolve_arguments
 from inpaintlab.data import augment
 from inpaintlab.data.augment import Augmentation, Batch
 from inpaintlab.data.loading import (
@@ -27,9 +27,11 @@ from inpaintlab.data.loading import (
     open_training_data,
     training_batches,
 )
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import Source, open_source
 from inpaintlab.data.storage import Cache
 from inpaintlab.errors import SettingError
+from inpaintlab.layers.initialise import initialise
+from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.machine import free_memory
 from inpaintlab.masks import FrozenMasks, check_mask, stream
 from inpaintlab.networks import Network
@@ -45,6 +47,8 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 
 #: Minutes of a run for which neither minutes nor steps were given.
 DEFAULT_MINUTES = 10.0
+#: Pictures that the first weights are fitted to, where a scheme does that.
+FITTED_TO = 8
 
 
 @dataclass
@@ -101,6 +105,8 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
     objective = objectives.resolve(settings.objective.name, settings.objective.arguments)
     parts = [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks]
     augmentation = augment.resolve(settings.augment.name, settings.augment.arguments)
+    scheme = settings.initialise
+    first = scheme and Part(**_resolve_scheme(scheme))
     is_folder = not settings.data.startswith("samples:")
     return settings.model_copy(
         update={
@@ -108,12 +114,18 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
             "size": size,
             "minutes": budget,
             "network": Part(name=name, **network),
+            "initialise": first,
             "objective": Part(name=settings.objective.name, **objective),
             "learning_rate": settings.learning_rate or networks.NETWORKS[name].learning_rate,
             "masks": parts,
             "augment": Part(name=settings.augment.name, **augmentation),
         }
     )
+
+
+def _resolve_scheme(scheme: Part) -> dict[str, str]:
+    arguments = resolve_arguments(resolve_initialise, scheme.model_dump(), "initialise")
+    return resolve_initialise(**arguments)
 
 
 def launch(settings: TrainSettings) -> Fabric:
@@ -164,15 +176,35 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
         say(str(memory))
 
 
+def give_first_weights(network: Network, settings: TrainSettings, draws: Draws) -> None:
+    """Give a network the first weights that the settings ask for; `lsuv` fits them to the first draws."""
+    if settings.initialise is None:
+        return
+    scheme, batch = settings.initialise, None
+    if scheme.name == "lsuv":
+        batch = draws.collate([draws[number] for number in range(FITTED_TO)])[:2]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed + 2)
+        initialise(network, scheme.name, batch=batch, **scheme.arguments)
+
+
 def prepare(
-    run: Run, settings: TrainSettings, network: Network, fabric: Fabric, budget: Budget
+    run: Run,
+    settings: TrainSettings,
+    network: Network,
+    fabric: Fabric,
+    budget: Budget,
+    source: Source | None = None,
 ) -> Session:
-    """Read the pictures, set up networks and optimisers, and restore what an earlier session saved."""
+    """Read the pictures, set up networks and optimisers, and restore what an earlier session saved.
+
+    `source` takes the place of the one that the settings name.
+    """
     assert settings.size is not None  # resolved
     assert settings.learning_rate is not None
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     data = open_training_data(
-        open_source(settings.data, settings.fold),
+        source or open_source(settings.data, settings.fold),
         settings.size,
         settings.max_bad,
         stored=augmentation.stored_size(settings.size),
@@ -181,11 +213,13 @@ def prepare(
     mixture = masks.create([part.model_dump() for part in settings.masks])
     frozen_count = min(len(data.val), settings.validation_pictures)
     frozen = FrozenMasks(mixture, settings.size, frozen_count, MASK_SEED)
+    saved = load_state(run.state)
+    if not saved:
+        give_first_weights(network, settings, Draws(data.train, mixture, settings.seed, augmentation))
     objective = create_objective(settings)
     objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
     averaged = AveragedModel(network, multi_avg_fn=_averaging(settings.ema), use_buffers=True)
     state = State(network, averaged.eval(), objective)
-    saved = load_state(run.state)
     if saved:
         state.restore(saved)
         budget.spent += saved["elapsed"]
@@ -207,12 +241,15 @@ def prepare(
     )
 
 
-def rehearse(settings: TrainSettings, folder: Path) -> Session:
-    """Return a session as that of a new run, to take steps with; of the folder only `state/` is read."""
+def rehearse(settings: TrainSettings, folder: Path, source: Source | None = None) -> Session:
+    """Return a session as that of a new run, to take steps with; of the folder only `state/` is read.
+
+    `source` takes the place of the one that the settings name.
+    """
     fabric = launch(settings)
     settings = resolve(settings, fabric.device)
     budget = Budget(settings.steps, settings.minutes, time.monotonic())
-    return prepare(Run(folder), settings, create_network(settings), fabric, budget)
+    return prepare(Run(folder), settings, create_network(settings), fabric, budget, source)
 
 
 def take_step(session: Session, batch: Batch, rate: float, progress: float) -> Step:
