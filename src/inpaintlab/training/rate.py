@@ -31,9 +31,9 @@ from inpaintlab.training.session import Session, batches_of, create_objective
 LOWEST, HIGHEST = 1e-6, 1.0
 #: Steps of a test, and fewer than that where time is short.
 STEPS, FEWEST = 100, 40
-#: The rate suggested is that at which training diverges, over this, and at most so many times the
-#: rate at which the loss falls most steeply. Figures: docs/how-to/check.md.
-BELOW_DIVERGENCE, ABOVE_STEEPEST = 20, 10
+#: The rate suggested is that at which training diverges, over this; not above the rate at which the loss
+#: was least, and not below that at which it fell most steeply. Figures: docs/how-to/check.md.
+BELOW_DIVERGENCE = 20
 #: Training has diverged where the smoothed loss is so many times its least, and the test ends above
 #: `_HOPELESS` times.
 _DIVERGED, _HOPELESS = 1.25, 4.0
@@ -49,15 +49,16 @@ _TIMED = 2
 class RateTest:
     """What a range test saw: rates, smoothed losses, and what follows from them.
 
-    `steepest` is the rate at which the loss falls fastest, `divergence` that from which it only rises
-    (None: not up to 1), and `suggestion` the peak for a run (None: nothing was learnt at any rate).
-    `pictures` is the size of the batches.
+    `steepest` is the rate at which the loss falls fastest, `least` that at which it is least,
+    `divergence` that from which it has clearly risen again (None: not up to 1), and `suggestion` the
+    peak for a run (None: nothing was learnt at any rate). `pictures` is the size of the batches.
     """
 
     rates: list[float]
     losses: list[float]
     pictures: int
     steepest: float
+    least: float
     divergence: float | None
     suggestion: float | None
 
@@ -107,15 +108,18 @@ def settle_rate(session: Session) -> None:
 def reason(test: RateTest) -> str:
     """Say in half a sentence where a suggestion comes from.
 
-    >>> reason(RateTest([], [], 32, 3e-4, 0.03, 0.0015))
+    >>> reason(RateTest([], [], 32, 3e-4, 2e-3, 0.03, 0.0015))
     'a 20th of 0.03, where training diverges'
     """
     if test.suggestion is None:
         return "the network's own, as nothing was learnt at any rate of the test"
-    diverges = f"{test.divergence:.2g}" if test.divergence else "1"
-    if test.suggestion >= 0.9 * (test.divergence or HIGHEST) / BELOW_DIVERGENCE:
-        return f"a {BELOW_DIVERGENCE}th of {diverges}, where training diverges"
-    return f"{ABOVE_STEEPEST} times {test.steepest:.2g}, where the loss falls most steeply"
+    fraction = (test.divergence or HIGHEST) / BELOW_DIVERGENCE
+    if fraction > test.least:
+        return f"at {test.least:.2g} the loss of the test was least"
+    if fraction < test.steepest:
+        return f"at {test.steepest:.2g} the loss of the test fell most steeply"
+    where = f"{test.divergence:.2g}, where training diverges" if test.divergence else "1"
+    return f"a {BELOW_DIVERGENCE}th of {where}"
 
 
 def read_curve(rates: Sequence[float], losses: Sequence[float], pictures: int = 0) -> RateTest:
@@ -128,13 +132,13 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], pictures: int = 
     least = int(smooth.argmin())
     after = np.flatnonzero(smooth[least:] > smooth[least] + math.log(_DIVERGED))
     divergence = float(rates[least + after[0]]) if len(after) else None
-    steepest = float(rates[int(slope[: least + 1].argmin())])
+    steepest = rates[int(slope[: least + 1].argmin())]
     suggestion = None
     if smooth[0] - smooth[least] > _LEAST_FALL:
-        bounds = (divergence or HIGHEST) / BELOW_DIVERGENCE, ABOVE_STEEPEST * steepest
-        suggestion = float(f"{min(bounds):.1e}")
+        fraction = (divergence or HIGHEST) / BELOW_DIVERGENCE
+        suggestion = float(f"{max(steepest, min(fraction, rates[least])):.1e}")
     curve = np.exp(smooth).tolist()
-    return RateTest(list(rates), curve, pictures, steepest, divergence, suggestion)
+    return RateTest(list(rates), curve, pictures, steepest, rates[least], divergence, suggestion)
 
 
 def _step(

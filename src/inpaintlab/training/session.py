@@ -177,7 +177,7 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
 
 
 def give_first_weights(network: Network, settings: TrainSettings, draws: Draws) -> None:
-    """Give a network the first weights that the settings ask for; `lsuv` fits them to the first draws."""
+    """Give a network the first weights that the settings ask for; `lsuv` fits them to draws."""
     if settings.initialise is None:
         return
     scheme, batch = settings.initialise, None
