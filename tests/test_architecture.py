@@ -24,7 +24,8 @@ ROOMS = [
         "layers",
         "networks",
     ),
-    *("losses", "metrics", "data", "checkpoints", "inpainter", "training", "evaluation", "cli"),
+    *("losses", "metrics", "data", "checkpoints", "inpainter"),
+    *("training", "evaluation", "diagnosis", "cli"),
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
 

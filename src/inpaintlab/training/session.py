@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -44,6 +44,7 @@ from inpaintlab.training.schedule import Budget
 from inpaintlab.training.validation import MASK_SEED, Validation
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
+SettingsT = TypeVar("SettingsT", bound=TrainSettings)
 
 #: Minutes of a run for which neither minutes nor steps were given.
 DEFAULT_MINUTES = 10.0
@@ -96,7 +97,7 @@ class Session:
         return replace(self.card, provenance=self.card.provenance | facts)
 
 
-def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
+def resolve(settings: SettingsT, device: torch.device) -> SettingsT:
     """Fill in what depends on the machine, and every argument of network, masks and augmentation."""
     budget = settings.minutes if settings.minutes or settings.steps else DEFAULT_MINUTES
     size = settings.size or (64 if device.type == "cpu" else 256)

@@ -1,0 +1,199 @@
+"""Whether a network can learn at all: eight pictures by heart, and what mends it where it cannot."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaintlab import masks, networks
+from inpaintlab.configs import CheckSettings, Part
+from inpaintlab.data.loading import Pictures
+from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.errors import InpaintlabError
+from inpaintlab.images import shrink
+from inpaintlab.layers.initialise import initialise
+from inpaintlab.masks import FrozenMasks
+from inpaintlab.metrics import hole_psnr
+from inpaintlab.networks import Network
+from inpaintlab.progress import bar
+from inpaintlab.tensors import composite, to_tensor
+from inpaintlab.training import objectives
+from inpaintlab.training.objectives import Optimisation
+from inpaintlab.training.schedule import learning_rate
+from inpaintlab.training.session import Session
+
+#: Pictures to be learnt, and the side they are brought to where the network takes it.
+PICTURES, SIDE = 8, 32
+#: PSNR in the hole that is asked for, in dB. After 300 steps our networks have 36 to 45, the autoencoder of
+#: benchmarks/memorise.py whose bottleneck is a single number 29.7.
+GOAL = 31.0
+#: Fewer steps than this say nothing.
+FEWEST = 60
+#: A mend that is worth naming gains so many dB.
+_WORTH = 1.0
+_SEED = 20_240_602
+_WARMUP = 0.03
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to train: network, scheme of the first weights, peak rate; `name` and `flags` say which."""
+
+    name: str
+    network: Part
+    initialise: Part | None
+    rate: float
+    flags: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an attempt is to learn, and in how many steps. Image and mask are `[8, …]`."""
+
+    image: Tensor
+    mask: Tensor
+    steps: int
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures in pixels."""
+        return self.image.shape[-1]
+
+
+def capacity(session: Session, settings: CheckSettings, rate: float) -> Verdict:
+    """Let the network learn eight pictures by heart at a rate; where it cannot, try to mend it."""
+    first = Attempt("as it is", settings.network, settings.initialise, rate)
+    task = fitting_task(session, settings, first)
+    reached = learn(session, task, first)
+    figures = {
+        "hole_psnr": reached, "goal": GOAL, "pictures": len(task.image), "size": task.size,
+        "steps": task.steps, "rate": rate, "mends": [],
+    }  # fmt: skip
+    text = (
+        f"{reached:.1f} dB in the hole after {task.steps} steps on {len(task.image)} pictures of "
+        f"{task.size} px (goal {GOAL:g} dB)"
+    )
+    if reached >= GOAL:
+        return Verdict("capacity", "ok", f"can learn: {text}", "", figures)
+    if task.steps < settings.memorise_steps / 2:
+        advice = f"-s seconds={2 * settings.seconds * settings.memorise_steps / task.steps:.0f}"
+        short = f"too slow for {settings.memorise_steps} steps in {settings.seconds:g} s: {text}"
+        return Verdict("capacity", "note", short, f"{advice} gives it the time", figures)
+    return _mended(session, task, first, reached, text, figures)
+
+
+def _mended(
+    session: Session, task: Task, first: Attempt, reached: float, text: str, figures: dict[str, object]
+) -> Verdict:
+    """Try mends until one reaches the goal, and name the best."""
+    tried: list[tuple[float, Attempt]] = []
+    for mend in mends(first):
+        try:
+            tried.append((learn(session, task, mend), mend))
+        except InpaintlabError:  # the network does not take that width
+            continue
+        if tried[-1][0] >= GOAL:
+            break
+    figures["mends"] = [{"name": mend.name, "hole_psnr": psnr} for psnr, mend in tried]
+    psnr, best = max(tried, key=lambda pair: pair[0])
+    if psnr < reached + _WORTH:
+        advice = "none of the usual mends helps: inpaint summary shows where the network is narrow"
+        return Verdict("capacity", "finding", f"cannot learn: {text}", advice, figures)
+    what = "mends it" if psnr >= GOAL else "helps most"
+    text = f"cannot learn: {text}; {best.name} {what}: {psnr:.1f} dB"
+    return Verdict("capacity", "finding", text, best.flags, figures)
+
+
+def mends(first: Attempt) -> Iterator[Attempt]:
+    """Yield what may help a network that cannot learn: width, first weights, rates."""
+    given = first.network.arguments
+    own = networks.resolve(first.network.name, {})
+    wide = {
+        key: max(64, 16 * given[key]) if key == "bottleneck_size" else max(own[key], 2 * given[key])
+        for key in ("bottleneck_size", "width", "max_width")
+        if key in given
+    }
+    sizes = {key: wide[key] for key in ("bottleneck_size",) if key in wide}
+    for name, changed in (("a wider bottleneck", sizes), ("a wider network", wide)):
+        if changed:
+            part = Part(name=first.network.name, **(given | changed))
+            flags = " ".join(f"-s network.{key}={value}" for key, value in changed.items())
+            yield replace(first, name=f"{name} ({flags})", network=part, flags=flags)
+    if first.initialise is not None:
+        name = "the network's own first weights"
+        yield replace(first, name=name, initialise=None, flags="leave initialise out")
+    else:
+        part = Part.model_validate({"name": "lsuv", "activation": "silu"})
+        yield replace(first, name="first weights by lsuv", initialise=part, flags="-s initialise=lsuv")
+    for word, factor in (("lower", 0.1), ("higher", 10)):
+        yield _at(first, first.rate * factor, word)
+    usual = networks.NETWORKS[first.network.name].learning_rate
+    if not 0.05 < usual / first.rate < 20:
+        yield _at(first, usual, "lower" if usual < first.rate else "higher")
+
+
+def _at(first: Attempt, rate: float, word: str) -> Attempt:
+    return replace(first, name=f"a {word} rate ({rate:g})", rate=rate, flags=f"--lr {rate:g}")
+
+
+def learn(session: Session, task: Task, attempt: Attempt) -> float:
+    """Train a fresh network on one batch; return the PSNR in its holes, in dB."""
+    network, image, mask = _fresh(session, task, attempt)
+    objective = objectives.create("reconstruction")
+    objective.attach(session.fabric, network, Optimisation(0.0, session.settings.clip))
+    with bar(f"learning by heart, {attempt.name}", task.steps) as advance:
+        for step in range(task.steps):
+            progress = step / task.steps
+            objective.step(image, mask, learning_rate(progress, attempt.rate, _WARMUP), progress)
+            advance()
+    with torch.inference_mode():
+        painted = torch.nan_to_num(network.eval()(image, mask)).clamp(0, 1)
+        return float(hole_psnr(composite(image, painted, mask), image, mask).mean())
+
+
+def fitting_task(session: Session, settings: CheckSettings, attempt: Attempt) -> Task:
+    """Return the task, with as many steps as the seconds allow, on the smallest pictures that do."""
+    network: Network = session.state.network
+    step = network.multiple_of
+    side = max(-(-SIDE // step), -(-network.min_size // step)) * step
+    task = Task(*_batch(session, min(side, session.data.train.size)), settings.memorise_steps)
+    allowed = int(settings.seconds / _pace(session, task, attempt))
+    return replace(task, steps=min(task.steps, max(FEWEST, allowed)))
+
+
+def _batch(session: Session, side: int) -> tuple[Tensor, Tensor]:
+    pictures: Pictures = session.data.train
+    count = min(PICTURES, len(pictures))
+    squares = (pictures.square(position) for position in range(count))
+    image = to_tensor(np.stack([shrink(s, side) if len(s) != side else s for s in squares]))
+    mixture = masks.create([part.model_dump() for part in session.settings.masks])
+    return image, FrozenMasks(mixture, side, count, _SEED).batch(0, count)
+
+
+def _fresh(session: Session, task: Task, attempt: Attempt) -> tuple[Network, Tensor, Tensor]:
+    """Return a network of the attempt, made for the size of the task, and the task on its device."""
+    arguments = attempt.network.arguments
+    if "side" in arguments:
+        arguments = arguments | {"side": task.size}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(session.settings.seed)
+        network = networks.create(attempt.network.name, **arguments)
+        if scheme := attempt.initialise:
+            initialise(network, scheme.name, batch=[task.image, task.mask], **scheme.arguments)
+    image, mask = session.fabric.to_device((task.image, task.mask))
+    return network, image.contiguous(memory_format=torch.channels_last), mask
+
+
+def _pace(session: Session, task: Task, attempt: Attempt) -> float:
+    """Return the seconds that a step takes, timed after a first one."""
+    network, image, mask = _fresh(session, task, attempt)
+    objective = objectives.create("reconstruction")
+    objective.attach(session.fabric, network, Optimisation())
+    for _ in range(2):
+        start = time.monotonic()
+        objective.step(image, mask, 0.0, 0.0)
+        pace = time.monotonic() - start
+    return pace
