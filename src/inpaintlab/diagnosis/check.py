@@ -95,8 +95,13 @@ def _steps(
     """Yield the verdicts of parts that need the network to run."""
     batch = next(batches_of(session))
     some = min(8, len(batch.images))
-    used = deepcopy(session.state.network)
-    yield activations(own.to(session.fabric.device), used, batch.images[:some], batch.masks[:some])
+    yield activations(
+        own.to(session.fabric.device),
+        deepcopy(session.state.network),
+        batch.images[:some],
+        batch.masks[:some],
+        changed=settings.initialise is not None,
+    )
     if not fits:
         yield Verdict("capacity", "note", "not tried: a step does not fit into memory")
         return

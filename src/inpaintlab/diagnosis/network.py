@@ -40,7 +40,7 @@ def memory(network: Network, settings: TrainSettings, source: Source, free: int)
         text, _, cure = str(error).rpartition(": ")
         return Verdict("memory", "finding", text, cure, figures)
     text = (
-        f"{more / 1e9:.2f} GB more of memory with --batch {batch} at {settings.size} px, "
+        f"a run needs {more / 1e9:.2f} GB with --batch {batch} at {settings.size} px, "
         f"{share / 1e9:.1f} GB are free; up to --batch {fits:,} fits"
     )
     if more > _TIGHT * share:
@@ -48,17 +48,17 @@ def memory(network: Network, settings: TrainSettings, source: Source, free: int)
     return Verdict("memory", "ok", text, "", figures)
 
 
-def activations(fresh: Network, used: Network, image: Tensor, mask: Tensor) -> Verdict:
+def activations(fresh: Network, used: Network, image: Tensor, mask: Tensor, changed: bool) -> Verdict:
     """Judge the variance of every layer's output for a batch, by the first weights.
 
-    `fresh` has the network's own first weights, `used` those that the run begins with.
+    `fresh` has the network's own first weights, `used` those that the run begins with, which are others
+    where they are `changed`.
     """
     before, after = (_variances(network, image, mask) for network in (fresh, used))
     lines = [
         {"layer": name, "own": before[name], "variance": variance} for name, variance in after.items()
     ]
     low, high = (choose(after, key=lambda name: after[name]) for choose in (min, max))
-    changed = before != after
     figures = {"layers": lines, "initialised": changed}
     text = (
         f"variance of the {len(after)} layers' outputs {after[low]:.1e} ({low}) to "

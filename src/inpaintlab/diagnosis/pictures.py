@@ -30,8 +30,10 @@ _DARK = 12.0
 _NOISE = 0.25
 #: All pictures together should reach these (of 255); 0–1 values or 12 bits in 16 stay far below.
 _DARKEST_HIGH, _BRIGHTEST_LOW = 64, 192
-#: Bits of 64 in which look-alikes may differ, as for `inpaint prepare`.
-_NEAR = 6
+#: Bits of 64 in which look-alikes may differ, as for `inpaint prepare`. Faces that are aligned come so
+#: near by chance; so those are counted whose grey values, at 32 px, correlate as well. Among 4,000 real
+#: faces 138 pairs lay within 6 bits, 33 of them above 0.94, and most others below 0.89.
+_NEAR, _ALIKE, _SAME = 6, 0.94, 0.99
 _NAMED = 5
 
 #: Kind of oddity -> whether a picture is of it. The first that fits names the picture.
@@ -63,8 +65,8 @@ def values(session: Session, facts: list[Facts], of: int) -> Verdict:
     total = len(facts) + len(bad)
     low, high = (float(np.mean([one[key] for one in facts])) for key in ("low", "high"))
     mean = float(np.mean([one["mean"] for one in facts]))
-    looked = count(total, "picture") + (f" of {of:,}, drawn at random," if of > total else "")
-    text = f"{looked} of values {low / 255:.2f} to {high / 255:.2f}, mean {mean / 255:.2f}"
+    looked = count(total, "picture") + (f" of {of:,}, drawn at random" if of > total else "")
+    text = f"{looked}: mostly from {low / 255:.2f} to {high / 255:.2f} of 0 to 1, mean {mean / 255:.2f}"
     named = [f"{len(names)} {kind} (as {names[0]})" for kind, names in odd.items() if names]
     named += [f"{len(bad)} that cannot be used (first: {bad[0].reason})"] if bad else []
     grey = sum(one["grey"] for one in facts)
@@ -85,22 +87,28 @@ def leaks(session: Session, facts: list[Facts], of: int) -> Verdict:
     telling = [one for one in facts if one["contrast"] >= LEAST_CONTRAST]
     train = [one for one in telling if one["side"] == "train"]
     val = [one for one in telling if one["side"] == "val"]
-    pairs = list(zip(*(p.tolist() for p in matches(_prints(val), _prints(train), _NEAR)), strict=True))
+    pairs = _pairs(val, train)
     alike = len({ours for ours, *_ in pairs})
-    same = len({ours for ours, _, distance in pairs if distance == 0})
+    same = len({ours for ours, _, likeness in pairs if likeness > _SAME})
     share = alike / max(1, len(val))
     total = len(facts) + len(session.data.bad)
     in_all = min(1.0, share * max(1.0, of / total))  # a look-alike is in a sample only by chance
     figures: dict[str, Any] = {
         "validation": len(val),
         "alike": alike,
-        "same_hash": same,
+        "same": same,
         "share_in_all": in_all,
     }
-    figures["pairs"] = [[val[a]["name"], train[b]["name"], bits] for a, b, bits in pairs[:_NAMED]]
-    text = f"{alike} of {count(len(val), 'validation picture')} looked at have a look-alike to train on"
+    figures["pairs"] = [
+        [val[a]["name"], train[b]["name"], likeness] for a, b, likeness in pairs[:_NAMED]
+    ]
+    text = (
+        f"{alike:,} of {count(len(val), 'validation picture')} looked at have a look-alike to train on"
+    )
     if not alike:
-        return Verdict("split", "ok", text.replace("0 of", "none of", 1), "", figures)
+        return Verdict(
+            "split", "ok", text.replace("0 of", "none of", 1).replace("have", "has"), "", figures
+        )
     text += (
         f" ({same} with the same hash; as {val[pairs[0][0]]['name']} and {train[pairs[0][1]]['name']})"
     )
@@ -115,6 +123,19 @@ def leaks(session: Session, facts: list[Facts], of: int) -> Verdict:
         f"look-alikes: inpaint prepare {session.settings.data} -o NAME.dataset does"
     )
     return Verdict("split", word, text, advice, figures)
+
+
+def _pairs(val: list[Facts], train: list[Facts]) -> list[tuple[int, int, float]]:
+    """Return pairs (val, train) that look alike and how much, the most alike first."""
+    found = []
+    for ours, theirs in zip(
+        *(p.tolist() for p in matches(_prints(val), _prints(train), _NEAR)[:2]), strict=True
+    ):
+        one, other = val[ours]["small"], train[theirs]["small"]
+        likeness = max(float((one * side).mean()) for side in (other, other[:, ::-1]))
+        if likeness >= _ALIKE:
+            found.append((ours, theirs, likeness))
+    return sorted(found, key=lambda pair: -pair[2])
 
 
 def _judge(
@@ -139,7 +160,8 @@ def _named(pictures: Pictures) -> Iterator[tuple[str, Array]]:
 def _facts(image: Array) -> Facts:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     low, high = np.percentile(grey, (1, 99))
-    small = Image.fromarray(cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA))
+    square = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
+    small = Image.fromarray(square)
     facts: Facts = {
         "low": float(low),
         "high": float(high),
@@ -147,6 +169,8 @@ def _facts(image: Array) -> Facts:
         "contrast": float(grey.std()),
         "smoothness": _smoothness(grey.astype(np.float32)),
         "grey": is_grey(image),
+        # Mean 0 and variance 1: the mean of a product is then a correlation.
+        "small": (square - square.mean(dtype=np.float32)) / max(float(square.std()), 1e-6),
         "upright": int(str(imagehash.phash(small)), 16),
         "mirrored": int(str(imagehash.phash(ImageOps.mirror(small))), 16),
     }

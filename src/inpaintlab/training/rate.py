@@ -42,7 +42,7 @@ _SMOOTHING, _SMOOTHING_OF_SLOPE = 0.18, 0.5
 #: Less of a fall, as a share of the first loss, is none.
 _LEAST_FALL = 0.05
 #: Steps at the lowest rate that are timed first.
-_TIMED = 2
+_TIMED = 4
 
 
 @dataclass(frozen=True)
@@ -154,11 +154,11 @@ def _fitting(
     session: Session, objective: Objective, batch: Batch, steps: int, seconds: float
 ) -> tuple[int, int]:
     """Return the number of steps and the size of the batches that take so many seconds."""
-    pictures = len(batch.images)
+    pictures, pace = len(batch.images), math.inf
     for number in range(_TIMED):  # the first is slower than those that follow
         start = time.monotonic()
         _step(session, objective, batch, number, LOWEST, pictures)
-        pace = time.monotonic() - start
+        pace = min(pace, time.monotonic() - start)
     fitting = min(steps, max(FEWEST, int(seconds / pace)))
     share = min(1.0, seconds / (fitting * pace))
     return fitting, max(min(2, pictures), int(share * pictures))
