@@ -28,7 +28,15 @@ from inpaintlab.diagnosis.verdict import Verdict, worst
 from inpaintlab.errors import OutputError
 from inpaintlab.networks import Network
 from inpaintlab.training.memory import free_bytes
-from inpaintlab.training.session import Session, batches_of, create_network, launch, rehearse, resolve
+from inpaintlab.training.session import (
+    Session,
+    batches_of,
+    create_network,
+    launch,
+    rehearse,
+    resolve,
+    share_of_batch,
+)
 
 #: Page that is written where none is named.
 PAGE = Path("check.html")
@@ -62,22 +70,25 @@ def check(settings: CheckSettings) -> Checked:
     page = settings.output or PAGE
     if page.is_dir():
         raise OutputError(f"{page} is a folder: -o takes the page to write, as check.html")
-    fabric = launch(settings)
-    settings = resolve(settings, fabric.device)
-    verdicts = list(_verdicts(settings, open_source(settings.data, settings.fold)))
+    share_of_batch(settings)
+    # One process is enough to judge several by; `launch` would start them.
+    device = launch(settings.model_copy(update={"devices": 1})).device
+    settings = resolve(settings, device)
+    source = open_source(settings.data, settings.fold)
+    verdicts = list(_verdicts(settings, source, free_bytes(device)))
     title = f"check of {settings.data} for {settings.network.name} at {settings.size} px"
     result = Checked(title, page, verdicts)
     write_page(result.title, settings, result.verdicts, page)
     return result
 
 
-def _verdicts(settings: CheckSettings, source: Source) -> Iterator[Verdict]:
+def _verdicts(settings: CheckSettings, source: Source, free: int) -> Iterator[Verdict]:
     """Yield the verdict of every part; those that take steps are left out where these do not fit."""
     network = create_network(settings)
     assert settings.size is not None  # resolved
     network.check_size(settings.size, settings.size)
     masks.create([part.model_dump() for part in settings.masks])
-    room = memory(network, settings, source, free_bytes(launch(settings).device))
+    room = memory(network, settings, source, free)
     with TemporaryDirectory(prefix="inpaintlab-") as folder:
         alone = _alone(settings, room.word == "finding")
         session = rehearse(alone, Path(folder) / "run", Subset(source, settings.sample, settings.seed))
@@ -114,7 +125,7 @@ def _steps(
 def _alone(settings: CheckSettings, small: bool) -> CheckSettings:
     """Return the settings for one process that keeps its few pictures in memory and bears bad ones."""
     changes: dict[str, Any] = {"cache": "memory", "workers": 0, "max_bad": 1.0, "devices": 1}
-    batch = settings.batch // settings.devices
+    batch = share_of_batch(settings)
     return settings.model_copy(update=changes | {"batch": min(2, batch) if small else batch})
 
 

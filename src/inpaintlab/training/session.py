@@ -131,11 +131,17 @@ def _resolve_scheme(scheme: Part) -> dict[str, str]:
 
 def launch(settings: TrainSettings) -> Fabric:
     """Start the processes of a run; with several devices every process comes back from here."""
-    if settings.batch % settings.devices:
-        raise SettingError(f"--batch {settings.batch} cannot be shared by {settings.devices} devices")
+    share_of_batch(settings)
     fabric = Fabric(devices=settings.devices, precision=settings.precision)  # type: ignore[arg-type]
     fabric.launch()
     return fabric
+
+
+def share_of_batch(settings: TrainSettings) -> int:
+    """Return how many pictures of a batch each device takes; raises `SettingError` if that varies."""
+    if settings.batch % settings.devices:
+        raise SettingError(f"--batch {settings.batch} cannot be shared by {settings.devices} devices")
+    return settings.batch // settings.devices
 
 
 def create_network(settings: TrainSettings) -> Network:
