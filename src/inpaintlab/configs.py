@@ -283,7 +283,7 @@ def build(
     names the setting, where it stands and the nearest known name.
 
     >>> build(TrainSettings, assignments=["network.width=48"], flags={"data": "photos"}).network
-    Part(name='unet', width=48)
+    Part(name='swift', width=48)
     """
     values = _read_recipe(config) if config else {}
     for key, value in (flags or {}).items():
