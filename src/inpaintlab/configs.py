@@ -150,7 +150,7 @@ class CheckSettings(TrainSettings):
     """Settings of `inpaint check`: those of `inpaint train`, and how much is tried."""
 
     output: Path | None = Field(None, description="page to write; none: check.html")
-    sample: int = Field(2000, ge=20, description="at most so many pictures are looked at")
+    sample: int = Field(5000, ge=20, description="at most so many pictures are looked at")
     rate_steps: int = Field(100, ge=20, description="steps of the test of learning rates")
     memorise_steps: int = Field(300, ge=20, description="steps to learn eight pictures by heart")
     seconds: float = Field(

@@ -106,12 +106,11 @@ def leaks(session: Session, facts: list[Facts], of: int) -> Verdict:
         f"{alike:,} of {count(len(val), 'validation picture')} looked at have a look-alike to train on"
     )
     if not alike:
-        return Verdict(
-            "split", "ok", text.replace("0 of", "none of", 1).replace("have", "has"), "", figures
-        )
-    text += (
-        f" ({same} with the same hash; as {val[pairs[0][0]]['name']} and {train[pairs[0][1]]['name']})"
-    )
+        text = text.replace("0 of", "none of", 1).replace("have", "has")
+        seldom = f"; a sample of {total / of:.0%} holds few pairs, -s sample={of} looks at all"
+        return Verdict("split", "ok", text + (seldom if of > total else ""), "", figures)
+    ours, theirs, _ = pairs[0]
+    text += f" ({same} of them the same picture), as {val[ours]['name']} and {train[theirs]['name']}"
     if of > total:
         text += f"; among all {of:,} it would be about {in_all:.1%} of them"
     prepared = session.data.train.source.settled is not None

@@ -9,7 +9,7 @@ from inpaintlab.progress import bar
 from inpaintlab.training.session import DEFAULT_MINUTES, Session, batches_of, take_step
 
 #: Steps that are timed, and seconds after which no further one is begun.
-_STEPS, _SECONDS = 8, 6.0
+_STEPS, _SECONDS = 8, 8.0
 #: A run that sees each picture less often than this has hardly begun.
 _FEW_EPOCHS = 1.0
 
@@ -58,7 +58,7 @@ def _pace(session: Session) -> float:
     batches, start = batches_of(session), time.monotonic()
     taken: list[float] = []
     with bar("timing steps", _STEPS + 1) as advance:
-        while len(taken) < 2 or (len(taken) <= _STEPS and time.monotonic() - start < _SECONDS):
+        while len(taken) < 4 or (len(taken) <= _STEPS and time.monotonic() - start < _SECONDS):
             began = time.monotonic()
             # At a rate of nothing: what is timed need not change what comes after.
             float(take_step(session, next(batches), 0.0, 0.0).scalars["loss"])
