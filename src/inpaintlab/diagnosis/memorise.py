@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -150,7 +151,7 @@ def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
     objective = objectives.create("reconstruction")
     objective.attach(session.fabric, network, Optimisation(0.0, session.settings.clip))
     start, step, progress = time.monotonic(), 0, 0.0
-    with bar(f"learning by heart, {attempt.name}", task.steps) as advance:
+    with _one_thread(), bar(f"learning by heart, {attempt.name}", task.steps) as advance:
         while progress < 1:
             objective.step(image, mask, learning_rate(progress, attempt.rate, _WARMUP), progress)
             step += 1
@@ -162,6 +163,17 @@ def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
         painted = torch.nan_to_num(network.eval()(image, mask)).clamp(0, 1)
         psnr = float(hole_psnr(composite(image, painted, mask), image, mask).mean())
     return Learnt(psnr, step)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread: so few small pictures gain little by two, and lose much on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def task_for(session: Session, settings: CheckSettings) -> Task:
