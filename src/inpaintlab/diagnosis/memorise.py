@@ -167,7 +167,7 @@ def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute in one thread: so few small pictures gain little by two, and lose much on a busy machine."""
+    """Compute in one thread: so few pictures gain little by two, and lose much on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
