@@ -31,10 +31,10 @@ def test_the_rates_of_a_clear_curve():
     assert "20th" in reason(test)
 
 
-def test_a_suggestion_is_held_between_steepest_and_least():
+def test_a_suggestion_is_held_between_steepest_and_flat():
     high = read_curve(RATES.tolist(), curve(1e-4, 5e-4, 1e3))
     assert high.divergence is None
-    assert high.suggestion == pytest.approx(min(high.least, HIGHEST / 20), rel=0.05)
+    assert high.suggestion == pytest.approx(min(high.flat, HIGHEST / 20), rel=0.05)
     low = read_curve(RATES.tolist(), curve(1e-3, 2e-3, 8e-3))
     assert low.suggestion == pytest.approx(low.steepest, rel=0.05)
     assert "steeply" in reason(low)

@@ -31,12 +31,12 @@ from inpaintlab.training.session import Session, batches_of, create_objective
 LOWEST, HIGHEST = 1e-6, 1.0
 #: Steps of a test, and fewer than that where time is short.
 STEPS, FEWEST = 100, 40
-#: The rate suggested is that at which training diverges, over this; not above the rate at which the loss
-#: was least, and not below that at which it fell most steeply. Figures: docs/how-to/check.md.
+#: The rate suggested is that at which training diverges, over this; not above the last at which the loss
+#: was near its least, not below that at which it fell most steeply. Figures: docs/how-to/check.md.
 BELOW_DIVERGENCE = 20
-#: Training has diverged where the smoothed loss is so many times its least, and the test ends above
-#: `_HOPELESS` times.
-_DIVERGED, _HOPELESS = 1.25, 4.0
+#: The smoothed loss is near its least up to so many times it, and has diverged above so many; the test
+#: ends where the loss is `_HOPELESS` times the first.
+_NEAR_LEAST, _DIVERGED, _HOPELESS = 1.05, 1.4, 4.0
 #: Widths of the smoothing in decades: of the loss, and of its slope, which is noisier.
 _SMOOTHING, _SMOOTHING_OF_SLOPE = 0.18, 0.5
 #: Less of a fall, as a share of the first loss, is none.
@@ -49,7 +49,7 @@ _TIMED = 4
 class RateTest:
     """What a range test saw: rates, smoothed losses, and what follows from them.
 
-    `steepest` is the rate at which the loss falls fastest, `least` that at which it is least,
+    `steepest` is the rate at which the loss falls fastest, `flat` the last with it near its least,
     `divergence` that from which it has clearly risen again (None: not up to 1), and `suggestion` the
     peak for a run (None: nothing was learnt at any rate). `pictures` is the size of the batches.
     """
@@ -58,7 +58,7 @@ class RateTest:
     losses: list[float]
     pictures: int
     steepest: float
-    least: float
+    flat: float
     divergence: float | None
     suggestion: float | None
 
@@ -114,8 +114,8 @@ def reason(test: RateTest) -> str:
     if test.suggestion is None:
         return "the network's own, as nothing was learnt at any rate of the test"
     fraction = (test.divergence or HIGHEST) / BELOW_DIVERGENCE
-    if fraction > test.least:
-        return f"at {test.least:.2g} the loss of the test was least"
+    if fraction > test.flat:
+        return f"above {test.flat:.2g} the loss of the test rose again"
     if fraction < test.steepest:
         return f"at {test.steepest:.2g} the loss of the test fell most steeply"
     where = f"{test.divergence:.2g}, where training diverges" if test.divergence else "1"
@@ -132,13 +132,15 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], pictures: int = 
     least = int(smooth.argmin())
     after = np.flatnonzero(smooth[least:] > smooth[least] + math.log(_DIVERGED))
     divergence = float(rates[least + after[0]]) if len(after) else None
+    near = np.flatnonzero(smooth[least:] <= smooth[least] + math.log(_NEAR_LEAST))
+    flat = rates[least + int(near[-1] if not len(after) else near[near < after[0]][-1])]
     steepest = rates[int(slope[: least + 1].argmin())]
     suggestion = None
     if smooth[0] - smooth[least] > _LEAST_FALL:
         fraction = (divergence or HIGHEST) / BELOW_DIVERGENCE
-        suggestion = float(f"{max(steepest, min(fraction, rates[least])):.1e}")
+        suggestion = float(f"{max(steepest, min(fraction, flat)):.1e}")
     curve = np.exp(smooth).tolist()
-    return RateTest(list(rates), curve, pictures, steepest, rates[least], divergence, suggestion)
+    return RateTest(list(rates), curve, pictures, steepest, flat, divergence, suggestion)
 
 
 def _step(
