@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from inpaintlab import networks
@@ -11,7 +12,9 @@ from inpaintlab.data.sources import open_source
 from inpaintlab.diagnosis.network import EXPLODED, VANISHED, activations, memory
 from inpaintlab.diagnosis.speed import speed
 from inpaintlab.tensors import to_tensor
+from inpaintlab.training import train
 from inpaintlab.training.session import create_network, rehearse
+from tests.conftest import small_settings
 from tests.diagnosis.conftest import check_settings, session_of
 
 
@@ -55,6 +58,12 @@ def test_first_weights_by_a_scheme_are_those_of_the_seed(tmp_path, scheme):
     own = create_network(settings).state_dict()
     assert all(torch.equal(one[key], same[key]) for key in one)
     assert any(not torch.equal(one[key], own[key]) for key in one)
+
+
+def test_first_weights_stand_in_the_recipe(tmp_path):
+    run = train(small_settings(initialise="lsuv", output=tmp_path / "run")).run
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    assert recipe["initialise"] == {"name": "lsuv", "activation": "silu"}
 
 
 def test_memory_says_what_fits(tmp_path):

@@ -67,6 +67,13 @@ def test_the_test_leaves_the_network_and_repeats_itself(tmp_path):
     assert first.pictures == 4
 
 
+def test_a_network_that_diverges_early_gets_a_low_rate(tmp_path):
+    network = {"name": "deepfill", "width": 16}
+    test = find_rate(rehearse(small_settings(network=network, size=32), tmp_path), 60)
+    assert test.divergence < 2e-2
+    assert test.suggestion < 1e-3
+
+
 def test_short_of_time_it_takes_fewer_steps_and_pictures(tmp_path):
     test = find_rate(rehearse(small_settings(), tmp_path), 100, seconds=1e-6)
     assert len(test.rates) <= FEWEST
