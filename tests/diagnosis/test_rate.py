@@ -8,7 +8,7 @@ from inpaintlab.configs import CheckSettings
 from inpaintlab.diagnosis.rate import judge
 from inpaintlab.errors import RunError
 from inpaintlab.training import resume, train
-from inpaintlab.training.rate import FEWEST, HIGHEST, RateTest, find_rate, read_curve, reason
+from inpaintlab.training.rate import FEWEST, MOST, RateTest, find_rate, read_curve, reason
 from inpaintlab.training.session import rehearse
 from tests.conftest import small_settings
 
@@ -34,7 +34,7 @@ def test_the_rates_of_a_clear_curve():
 def test_a_suggestion_is_held_between_steepest_and_flat():
     high = read_curve(RATES.tolist(), curve(1e-4, 5e-4, 1e3))
     assert high.divergence is None
-    assert high.suggestion == pytest.approx(min(high.flat, HIGHEST / 20), rel=0.05)
+    assert high.suggestion == pytest.approx(min(high.flat, MOST), rel=0.05)
     low = read_curve(RATES.tolist(), curve(1e-3, 2e-3, 8e-3))
     assert low.suggestion == pytest.approx(low.steepest, rel=0.05)
     assert "steeply" in reason(low)
@@ -67,11 +67,86 @@ def test_the_test_leaves_the_network_and_repeats_itself(tmp_path):
     assert first.pictures == 4
 
 
-def test_a_network_that_diverges_early_gets_a_low_rate(tmp_path):
-    network = {"name": "deepfill", "width": 16}
-    test = find_rate(rehearse(small_settings(network=network, size=32), tmp_path), 60)
-    assert test.divergence < 2e-2
+#: Losses of `find_rate` on 1,500 real faces:
+#: rehearse(TrainSettings(data=FACES, size=32, network=Part(name="deepfill"), batch=16), folder)
+DEEPFILL = [
+    1.52,
+    1.48,
+    1.45,
+    1.62,
+    1.38,
+    1.33,
+    1.41,
+    1.44,
+    1.50,
+    1.40,
+    1.55,
+    1.33,
+    1.33,
+    1.31,
+    1.35,
+    1.51,
+    1.25,
+    1.35,
+    1.24,
+    1.49,
+    1.45,
+    1.32,
+    1.38,
+    1.17,
+    1.29,
+    1.28,
+    1.20,
+    1.29,
+    1.19,
+    1.27,
+    1.27,
+    1.30,
+    1.12,
+    1.08,
+    1.04,
+    1.06,
+    0.95,
+    0.86,
+    1.08,
+    0.94,
+    1.11,
+    1.05,
+    1.06,
+    1.00,
+    0.96,
+    0.95,
+    1.00,
+    0.93,
+    1.09,
+    0.93,
+    1.14,
+    1.51,
+    0.97,
+    0.99,
+    0.98,
+    1.04,
+    1.19,
+    0.91,
+    0.90,
+    1.09,
+    0.90,
+    1.51,
+    1.02,
+    7.80,
+]
+
+
+def test_a_network_that_diverges_early_gets_a_low_rate():
+    test = read_curve(RATES[: len(DEEPFILL)].tolist(), DEEPFILL)
+    assert 1e-3 < test.divergence < 1e-2
     assert test.suggestion < 1e-3
+
+
+def test_no_suggestion_is_higher_than_runs_bear():
+    test = read_curve(RATES.tolist(), curve(1e-3, 0.5, 1e3))
+    assert test.suggestion == MOST
+    assert "more is seldom borne" in reason(test)
 
 
 def test_short_of_time_it_takes_fewer_steps_and_pictures(tmp_path):

@@ -26,6 +26,8 @@ def judge(test: RateTest, settings: CheckSettings) -> Verdict:
     limit = test.divergence or HIGHEST
     diverges = f"diverges at {limit:.2g}" if test.divergence else "does not diverge up to 1"
     tried = f"({len(test.rates)} steps of {test.pictures} pictures)"
+    if test.pictures < settings.batch // settings.devices:
+        tried = f"{tried[:-1]}, as steps are slow: rough, -s seconds={4 * settings.seconds:g} is better)"
     if test.suggestion is None:
         text = f"the loss falls at no rate from {test.rates[0]:.0e} to {test.rates[-1]:.0e} {tried}"
         advice = "look at the parts activations and capacity first"

@@ -34,6 +34,8 @@ STEPS, FEWEST = 100, 40
 #: The rate suggested is that at which training diverges, over this; not above the last at which the loss
 #: was near its least, not below that at which it fell most steeply. Figures: docs/how-to/check.md.
 BELOW_DIVERGENCE = 20
+#: No suggestion is higher: small networks bear more for the steps of a test, but seldom for a whole run.
+MOST = 5e-3
 #: The smoothed loss is near its least up to so many times it, and has diverged above so many; the test
 #: ends where the loss is `_HOPELESS` times the first.
 _NEAR_LEAST, _DIVERGED, _HOPELESS = 1.05, 1.4, 4.0
@@ -113,6 +115,8 @@ def reason(test: RateTest) -> str:
     """
     if test.suggestion is None:
         return "the network's own, as nothing was learnt at any rate of the test"
+    if test.suggestion == MOST:
+        return "more is seldom borne for a whole run"
     fraction = (test.divergence or HIGHEST) / BELOW_DIVERGENCE
     if fraction > test.flat:
         return f"above {test.flat:.2g} the loss of the test rose again"
@@ -138,7 +142,7 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], pictures: int = 
     suggestion = None
     if smooth[0] - smooth[least] > _LEAST_FALL:
         fraction = (divergence or HIGHEST) / BELOW_DIVERGENCE
-        suggestion = float(f"{max(steepest, min(fraction, flat)):.1e}")
+        suggestion = float(f"{min(MOST, max(steepest, min(fraction, flat))):.1e}")
     curve = np.exp(smooth).tolist()
     return RateTest(list(rates), curve, pictures, steepest, flat, divergence, suggestion)
 
