@@ -8,7 +8,15 @@ from inpaintlab.configs import CheckSettings
 from inpaintlab.diagnosis.rate import judge
 from inpaintlab.errors import RunError
 from inpaintlab.training import resume, train
-from inpaintlab.training.rate import FEWEST, MOST, RateTest, find_rate, read_curve, reason
+from inpaintlab.training.rate import (
+    FEWEST,
+    FEWEST_PICTURES,
+    MOST,
+    RateTest,
+    find_rate,
+    read_curve,
+    reason,
+)
 from inpaintlab.training.session import rehearse
 from tests.conftest import small_settings
 
@@ -150,9 +158,9 @@ def test_no_suggestion_is_higher_than_runs_bear():
 
 
 def test_short_of_time_it_takes_fewer_steps_and_pictures(tmp_path):
-    test = find_rate(rehearse(small_settings(), tmp_path), 100, seconds=1e-6)
+    test = find_rate(rehearse(small_settings(batch=16), tmp_path), 100, seconds=1e-6)
     assert len(test.rates) <= FEWEST
-    assert test.pictures == 2
+    assert test.pictures == FEWEST_PICTURES
 
 
 def test_auto_is_found_before_the_first_step_and_written_as_a_number(tmp_path, capsys):

@@ -26,7 +26,8 @@ def judge(test: RateTest, settings: CheckSettings) -> Verdict:
     limit = test.divergence or HIGHEST
     diverges = f"diverges at {limit:.2g}" if test.divergence else "does not diverge up to 1"
     tried = f"({len(test.rates)} steps of {test.pictures} pictures)"
-    if test.pictures < settings.batch // settings.devices:
+    rough = test.pictures < settings.batch // settings.devices
+    if rough:
         tried = f"{tried[:-1]}, as steps are slow: rough, -s seconds={4 * settings.seconds:g} is better)"
     if test.suggestion is None:
         text = f"the loss falls at no rate from {test.rates[0]:.0e} to {test.rates[-1]:.0e} {tried}"
@@ -39,6 +40,8 @@ def judge(test: RateTest, settings: CheckSettings) -> Verdict:
     advice = f"--lr {test.suggestion:g}"
     if used >= limit:
         return Verdict("learning rate", "finding", f"far too high: {text}", advice, figures)
+    if rough:  # smaller batches bear smaller rates: no ground to call the run's unfit
+        return Verdict("learning rate", "ok", text, "", figures)
     if used > _FAR * test.suggestion:
         return Verdict("learning rate", "note", f"rather high: {text}", advice, figures)
     if used < test.suggestion / _FAR**2:

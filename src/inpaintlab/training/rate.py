@@ -31,6 +31,8 @@ from inpaintlab.training.session import Session, batches_of, create_objective
 LOWEST, HIGHEST = 1e-6, 1.0
 #: Steps of a test, and fewer than that where time is short.
 STEPS, FEWEST = 100, 40
+#: Smaller batches than this say nothing of the rate of a run.
+FEWEST_PICTURES = 8
 #: The rate suggested is that at which training diverges, over this; not above the last at which the loss
 #: was near its least, not below that at which it fell most steeply. Figures: docs/how-to/check.md.
 BELOW_DIVERGENCE = 20
@@ -167,4 +169,4 @@ def _fitting(
         pace = min(pace, time.monotonic() - start)
     fitting = min(steps, max(FEWEST, int(seconds / pace)))
     share = min(1.0, seconds / (fitting * pace))
-    return fitting, max(min(2, pictures), int(share * pictures))
+    return fitting, max(min(FEWEST_PICTURES, pictures), int(share * pictures))
