@@ -11,6 +11,7 @@ import pytest
 from inpaintlab import masks, networks
 from inpaintlab.configs import (
     AlignSettings,
+    CheckSettings,
     EvaluateSettings,
     MaskSettings,
     PrepareSettings,
@@ -40,7 +41,10 @@ def test_navigation_is_complete():
 
 @pytest.mark.parametrize(
     "kind",
-    [AlignSettings, PrepareSettings, TrainSettings, EvaluateSettings, MaskSettings, SummarySettings],
+    [
+        *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
+        *(EvaluateSettings, MaskSettings, SummarySettings),
+    ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):
     page = (PROJECT / "docs/reference/settings.md").read_text()
@@ -96,17 +100,21 @@ def test_commands_of_the_readme_run(tmp_path):
     hole.paste(255, (10, 10, 20, 22))
     hole.save(tmp_path / "mask.png")
     found = commands(PROJECT / "README.md")
-    assert {line.split()[1] for line in found} == {"prepare", "train", "evaluate", "fill"}
+    assert {line.split()[1] for line in found} == {"prepare", "check", "train", "evaluate", "fill"}
     for line in found:
         line = line.replace("../shared/data/faces", "photos")
         words = shlex.split(re.sub(r"--minutes \S+", "", line).split("#")[0])
+        if words[1] == "check":
+            words += shlex.split("--size 32 --batch 4 -s seconds=1 -s validation_pictures=4")
         if words[1] == "train":
             small = "--size 32 --batch 4 -s network.width=8 -s validation_pictures=4"
             budget = "--steps 4" if "--resume" in words else "--steps 3"
             words += shlex.split(budget if "--resume" in words else f"{budget} {small}")
         code = "from inpaintlab.cli import main; main()"
         done = subprocess.run([sys.executable, "-c", code, *words[1:]], capture_output=True, text=True)
-        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        # A check of so little may find something; that is 1.
+        fine = {0, 1} if words[1] == "check" else {0}
+        assert done.returncode in fine, f"{line}\n{done.stderr}"
 
 
 @pytest.mark.parametrize(

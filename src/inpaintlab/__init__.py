@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inpaintlab.configs import (
         AlignSettings,
+        CheckSettings,
         EvaluateSettings,
         MaskSettings,
         PrepareSettings,
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from inpaintlab.data.leaks import find_leaks
     from inpaintlab.data.mask_sets import write_masks
     from inpaintlab.data.prepare import prepare
+    from inpaintlab.diagnosis.check import Checked, check
     from inpaintlab.errors import InpaintlabError
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 # Imported when first used: `import inpaintlab` must not take the seconds that torch takes.
 _PLACES = {
     "AlignSettings": "configs",
+    "CheckSettings": "configs",
+    "Checked": "diagnosis.check",
     "EvaluateSettings": "configs",
     "InpaintlabError": "errors",
     "Inpainter": "inpainter",
@@ -36,6 +40,7 @@ _PLACES = {
     "TrainResult": "training",
     "TrainSettings": "configs",
     "align": "data.faces",
+    "check": "diagnosis.check",
     "create": "networks",
     "evaluate": "evaluation.evaluate",
     "find_leaks": "data.leaks",
@@ -49,6 +54,8 @@ _PLACES = {
 __version__ = _version("inpaintlab")
 __all__ = [
     "AlignSettings",
+    "CheckSettings",
+    "Checked",
     "EvaluateSettings",
     "Inpainter",
     "InpaintlabError",
@@ -59,6 +66,7 @@ __all__ = [
     "TrainSettings",
     "__version__",
     "align",
+    "check",
     "create",
     "evaluate",
     "find_leaks",

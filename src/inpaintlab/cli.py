@@ -40,6 +40,10 @@ Masks = Annotated[
         "--masks", help="rectangles, strokes, or a folder of mask files. Repeat for a mixture."
     ),
 ]
+Rate = Annotated[
+    str | None,
+    typer.Option("--lr", metavar="RATE", help="Peak learning rate, or auto. [the network's own]"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
 
@@ -184,6 +188,52 @@ def summary(
 
 
 @app.command()
+def check(
+    data: Annotated[
+        str | None,
+        typer.Argument(help="Folder of pictures, prepared dataset, or samples:N for drawn portraits."),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side of the training pictures in pixels. [64 on CPU, else 256]"),
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="Time that the run is to take. [10]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Number of its steps, instead of minutes.")] = None,
+    network: Annotated[str | None, typer.Option(help="Network by name. [swift]")] = None,
+    mask_kinds: Masks = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")] = None,
+    rate: Rate = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Page to write. [check.html]")
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Find out what can be known before `inpaint train` with these settings; exit code 1 if amiss."""
+    from inpaintlab.configs import CheckSettings, build, mask_parts
+
+    flags = {
+        "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
+        "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch, "seed": seed,
+        "output": output, "learning_rate": rate,
+    }  # fmt: skip
+    if not data and not config:
+        raise InpaintlabError("say what to check: inpaint check FOLDER, or samples:2000 to try it out")
+    settings = build(CheckSettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.diagnosis.check import check as run_check
+
+    _print_check(run_check(settings), as_json)
+
+
+@app.command()
 def train(
     data: Annotated[
         str | None,
@@ -208,6 +258,7 @@ def train(
         typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")] = None,
+    rate: Rate = None,
     seed: Annotated[
         int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")
     ] = None,
@@ -233,6 +284,7 @@ def train(
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
         "masks": mask_parts(mask_kinds), "curriculum": curriculum, "augment": augment,
         "batch": batch, "seed": seed, "devices": devices, "wheels": wheels, "output": output,
+        "learning_rate": rate,
     }  # fmt: skip
     if resume:
         _finish_training(_resume(resume, flags, config, assignments), as_json)
@@ -399,6 +451,20 @@ def _finish_training(result: Any, as_json: bool) -> None:
     if result.interrupted:
         raise typer.Exit(130)
     if result.stopped:
+        raise typer.Exit(1)
+
+
+def _print_check(result: Any, as_json: bool) -> None:
+    """Print what a check found; exit code 1 where a run would suffer."""
+    if as_json:
+        _print_json(result.as_dict())
+    else:
+        from inpaintlab.diagnosis.page import headline
+        from inpaintlab.diagnosis.table import show
+
+        show(result.title, result.verdicts)
+        typer.echo(f"{headline(result.verdicts)}\npage: {result.page}")
+    if result.has_findings:
         raise typer.Exit(1)
 
 

@@ -82,6 +82,19 @@ def _off(value: Any) -> Any:
     return "off" if value is False else value
 
 
+def _rate(value: Any) -> Any:
+    """Take a number above 0, `auto`, or nothing."""
+    if value in (None, "auto"):
+        return value
+    try:
+        rate = float(value)
+    except (TypeError, ValueError):
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise ValueError("must be a number above 0, or auto")
+    return rate
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
 
@@ -102,6 +115,9 @@ class TrainSettings(_Settings):
     curriculum: Annotated[Part, BeforeValidator(_off)] = Field(
         Part(name="off"), description="how holes grow during the run"
     )
+    initialise: Part | None = Field(
+        None, description="scheme of the first weights; none: the network's own"
+    )
     objective: Part = Field(Part(name="reconstruction"), description="what a step minimises")
     steps: int | None = Field(None, ge=1, description="number of optimiser steps")
     minutes: float | None = Field(None, gt=0, description="or: time, reading and validation too")
@@ -111,7 +127,9 @@ class TrainSettings(_Settings):
     precision: Annotated[str, AfterValidator(_known_precision)] = Field(
         "32-true", description="or bf16-mixed, 16-mixed where the device is good at it"
     )
-    learning_rate: float | None = Field(None, gt=0, description="its peak; none: the network's own")
+    learning_rate: Annotated[float | Literal["auto"] | None, BeforeValidator(_rate)] = Field(
+        None, description="its peak, or auto: by a test before the run; none: the network's own"
+    )
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the budget with a rising rate")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
@@ -134,6 +152,18 @@ class TrainSettings(_Settings):
         if self.steps is not None and self.minutes is not None:
             raise ValueError("give steps or minutes, not both")
         return self
+
+
+class CheckSettings(TrainSettings):
+    """Settings of `inpaint check`: those of `inpaint train`, and how much is tried."""
+
+    output: Path | None = Field(None, description="page to write; none: check.html")
+    sample: int = Field(5000, ge=20, description="at most so many pictures are looked at")
+    rate_steps: int = Field(100, ge=20, description="steps of the test of learning rates")
+    memorise_steps: int = Field(300, ge=20, description="steps to learn eight pictures by heart")
+    seconds: float = Field(
+        20.0, gt=0, description="that the rate test and each try to learn by heart may take"
+    )
 
 
 class EvaluateSettings(_Settings):
@@ -261,7 +291,7 @@ def build(
     names the setting, where it stands and the nearest known name.
 
     >>> build(TrainSettings, assignments=["network.width=48"], flags={"data": "photos"}).network
-    Part(name='unet', width=48)
+    Part(name='swift', width=48)
     """
     values = _read_recipe(config) if config else {}
     for key, value in (flags or {}).items():

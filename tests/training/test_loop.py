@@ -88,9 +88,13 @@ class _StopAfter(StopSignal):
 #: Small, with batch normalisation and a Fourier transform.
 SWIFT = {"network": {"name": "swift", "width": 4}}
 LAMA = {"network": {"name": "lama", "width": 4, "depth": 1, "blocks": 1}}
+#: First weights are fitted once, at the start.
+FITTED = {"initialise": "lsuv"}
 
 
-@pytest.mark.parametrize(("changes", "stop_after"), [({}, 1), ({}, 3), ({}, 4), (LAMA, 4), (SWIFT, 4)])
+@pytest.mark.parametrize(
+    ("changes", "stop_after"), [({}, 1), ({}, 3), ({}, 4), (LAMA, 4), (SWIFT, 4), (FITTED, 4)]
+)
 def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, changes, stop_after):
     whole = train(small_settings(output=tmp_path / "whole", **changes))
     with monkeypatch.context() as patch:

@@ -54,6 +54,18 @@ def gain(activation: str) -> float:
     return float((density.sum() / (density * ACTIVATIONS[activation](x).square()).sum()).sqrt())
 
 
+def resolve(name: str, activation: str = "silu") -> dict[str, str]:
+    """Return scheme and activation; raises `SettingError` for one that is unknown.
+
+    >>> resolve("lsuv")
+    {'name': 'lsuv', 'activation': 'silu'}
+    """
+    if name not in SCHEMES:
+        raise SettingError(f"unknown scheme {name!r}{near_miss(name, SCHEMES)}")
+    gain(activation)
+    return {"name": name, "activation": activation}
+
+
 def _kaiming(weight: Tensor, gain: float) -> None:
     fan_in = weight[0].numel()
     nn.init.normal_(weight, std=gain / fan_in**0.5)
@@ -85,11 +97,10 @@ def initialise(
     which they run. Random numbers come from torch's global generator. Raises `SettingError` for an
     unknown scheme or activation.
     """
-    if scheme not in SCHEMES:
-        raise SettingError(f"unknown scheme {scheme!r}{near_miss(scheme, SCHEMES)}")
+    resolve(scheme, activation)
     if scheme == "lsuv" and batch is None:
         raise SettingError("scheme 'lsuv' needs a batch: the arguments of the network")
-    before = _variances(network, batch) if batch is not None else {}
+    before = variances(network, batch) if batch is not None else {}
     factor = gain(activation)
     for layer in network.modules():
         if isinstance(layer, WEIGHTED):
@@ -101,7 +112,7 @@ def initialise(
     if scheme == "lsuv":
         for name in before:
             _scale_to_unit_variance(network, name, batch)
-    after = _variances(network, batch)
+    after = variances(network, batch)
     return [LayerVariance(name, before[name], after[name]) for name in before]
 
 
@@ -109,7 +120,7 @@ def _scale_to_unit_variance(network: nn.Module, name: str, batch: Sequence[Tenso
     weight = network.get_submodule(name).weight
     assert isinstance(weight, Tensor)
     for _ in range(_TRIES):
-        variance = _variances(network, batch, [name])[name]
+        variance = variances(network, batch, [name])[name]
         # A layer that gets only zeros (a hole without a known pixel) cannot be scaled to anything.
         if variance == 0 or abs(variance - 1) < _TOLERANCE:
             return
@@ -117,10 +128,19 @@ def _scale_to_unit_variance(network: nn.Module, name: str, batch: Sequence[Tenso
 
 
 @torch.no_grad()
-def _variances(
-    network: nn.Module, batch: Sequence[Tensor], names: Sequence[str] | None = None
+def variances(
+    network: nn.Module,
+    batch: Sequence[Tensor],
+    names: Sequence[str] | None = None,
+    *,
+    training: bool = False,
 ) -> dict[str, float]:
-    """Return the variance of each layer's output, in the order in which the layers run."""
+    """Return the variance of each layer's output, in the order in which the layers run.
+
+    `batch` is the network's own arguments, `names` the layers that are looked at, all by default. With
+    `training` normalisation goes by the batch, as it does in training, and its running averages move:
+    give a copy then.
+    """
     found: dict[str, float] = {}
 
     def look(name: str, output: Any) -> None:
@@ -128,13 +148,13 @@ def _variances(
         features = output[0] if isinstance(output, tuple) else output
         found[name] = float(features.float().var(unbiased=False))
 
-    training = network.training
+    before = network.training
     with ExitStack() as hooks:
         for name, layer in network.named_modules():
             if isinstance(layer, WEIGHTED) and (names is None or name in names):
                 hook = layer.register_forward_hook(lambda _, __, output, name=name: look(name, output))
                 hooks.callback(hook.remove)
-        # Running averages of normalisation must not move by looking.
-        network.eval()(*batch)
-        network.train(training)
+        # Unless asked for, running averages of normalisation must not move by looking.
+        network.train(training)(*batch)
+        network.train(before)
     return found

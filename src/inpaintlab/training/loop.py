@@ -24,6 +24,7 @@ from inpaintlab.files import write_atomically
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
 from inpaintlab.training.objectives import Step
+from inpaintlab.training.rate import settle_rate
 from inpaintlab.training.record import Recorder
 from inpaintlab.training.schedule import Budget, learning_rate
 from inpaintlab.training.session import (
@@ -110,6 +111,7 @@ def _fit(
         raise RunError(f"{run.folder} is over after {state.step} steps: give more --steps or --minutes")
     if fabric.is_global_zero:
         _write_data(session)
+    settle_rate(session)
     interrupted, stopped = _loop(session)
     return TrainResult(run.folder, state.step, state.best, budget.elapsed, interrupted, stopped)
 
@@ -120,7 +122,7 @@ def _loop(session: Session) -> tuple[bool, str | None]:
     Return whether one was, and the sentence of the guards if they have stopped the run.
     """
     settings, fabric = session.settings, session.fabric
-    assert settings.learning_rate is not None  # resolved
+    assert isinstance(settings.learning_rate, float)  # settled
     state, budget, saved = session.state, session.budget, -1
     batches, wheels = batches_of(session), Wheels(session)
     with StopSignal() as stop, Recorder(session.run, state.step, fabric.is_global_zero) as recorder:

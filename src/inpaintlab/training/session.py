@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from lightning_fabric import Fabric
@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from inpaintlab import masks, networks
 from inpaintlab.checkpoints import ModelCard, Run, load_state, save_state
-from inpaintlab.configs import Part, TrainSettings
+from inpaintlab.configs import Part, TrainSettings, resolve_arguments
 from inpaintlab.data import augment
 from inpaintlab.data.augment import Augmentation, Batch
 from inpaintlab.data.loading import (
@@ -28,9 +28,11 @@ from inpaintlab.data.loading import (
     open_training_data,
     training_batches,
 )
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import Source, open_source
 from inpaintlab.data.storage import Cache
 from inpaintlab.errors import RunError, SettingError
+from inpaintlab.layers.initialise import initialise
+from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.machine import free_memory
 from inpaintlab.masks import FrozenMasks, stream
 from inpaintlab.networks import Network
@@ -44,9 +46,12 @@ from inpaintlab.training.validation import MASK_SEED, Validation
 from inpaintlab.training.wheels.alarms import History
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
+SettingsT = TypeVar("SettingsT", bound=TrainSettings)
 
 #: Minutes of a run for which neither minutes nor steps were given.
 DEFAULT_MINUTES = 10.0
+#: Pictures that the first weights are fitted to, where a scheme does that.
+FITTED_TO = 8
 
 
 @dataclass
@@ -110,7 +115,7 @@ class Session:
         return replace(self.card, provenance=self.card.provenance | facts)
 
 
-def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
+def resolve(settings: SettingsT, device: torch.device) -> SettingsT:
     """Fill in what depends on the machine, and every argument of network, masks and augmentation."""
     budget = settings.minutes if settings.minutes or settings.steps else DEFAULT_MINUTES
     size = settings.size or (64 if device.type == "cpu" else 256)
@@ -120,6 +125,8 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
     course = curriculum.resolve(settings.curriculum.name, settings.curriculum.arguments)
     parts = [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks]
     augmentation = augment.resolve(settings.augment.name, settings.augment.arguments)
+    scheme = settings.initialise
+    first = scheme and Part(**_resolve_scheme(scheme))
     is_folder = not settings.data.startswith("samples:")
     return settings.model_copy(
         update={
@@ -127,6 +134,7 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
             "size": size,
             "minutes": budget,
             "network": Part(name=name, **network),
+            "initialise": first,
             "objective": Part(name=settings.objective.name, **objective),
             "learning_rate": settings.learning_rate or networks.NETWORKS[name].learning_rate,
             "masks": parts,
@@ -136,13 +144,24 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
     )
 
 
+def _resolve_scheme(scheme: Part) -> dict[str, str]:
+    arguments = resolve_arguments(resolve_initialise, scheme.model_dump(), "initialise")
+    return resolve_initialise(**arguments)
+
+
 def launch(settings: TrainSettings) -> Fabric:
     """Start the processes of a run; with several devices every process comes back from here."""
-    if settings.batch % settings.devices:
-        raise SettingError(f"--batch {settings.batch} cannot be shared by {settings.devices} devices")
+    share_of_batch(settings)
     fabric = Fabric(devices=settings.devices, precision=settings.precision)  # type: ignore[arg-type]
     fabric.launch()
     return fabric
+
+
+def share_of_batch(settings: TrainSettings) -> int:
+    """Return how many pictures of a batch each device takes; raises `SettingError` if that varies."""
+    if settings.batch % settings.devices:
+        raise SettingError(f"--batch {settings.batch} cannot be shared by {settings.devices} devices")
+    return settings.batch // settings.devices
 
 
 def create_network(settings: TrainSettings) -> Network:
@@ -190,15 +209,35 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
         say(str(memory))
 
 
+def give_first_weights(network: Network, settings: TrainSettings, draws: Draws) -> None:
+    """Give a network the first weights that the settings ask for; `lsuv` fits them to draws."""
+    if settings.initialise is None:
+        return
+    scheme, batch = settings.initialise, None
+    if scheme.name == "lsuv":
+        batch = draws.collate([draws[number] for number in range(FITTED_TO)])[:2]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed + 2)
+        initialise(network, scheme.name, batch=batch, **scheme.arguments)
+
+
 def prepare(
-    run: Run, settings: TrainSettings, network: Network, fabric: Fabric, budget: Budget
+    run: Run,
+    settings: TrainSettings,
+    network: Network,
+    fabric: Fabric,
+    budget: Budget,
+    source: Source | None = None,
 ) -> Session:
-    """Read the pictures, set up networks and optimisers, and restore what an earlier session saved."""
+    """Read the pictures, set up networks and optimisers, and restore what an earlier session saved.
+
+    `source` takes the place of the one that the settings name.
+    """
     assert settings.size is not None  # resolved
     assert settings.learning_rate is not None
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     data = open_training_data(
-        open_source(settings.data, settings.fold),
+        source or open_source(settings.data, settings.fold),
         settings.size,
         settings.max_bad,
         stored=augmentation.stored_size(settings.size),
@@ -207,11 +246,13 @@ def prepare(
     mixture = masks.create([part.model_dump() for part in settings.masks])
     frozen_count = min(len(data.val), settings.validation_pictures)
     frozen = FrozenMasks(mixture, settings.size, frozen_count, MASK_SEED)
+    saved = load_state(run.state)
+    if not saved:
+        give_first_weights(network, settings, Draws(data.train, mixture, settings.seed, augmentation))
     objective = create_objective(settings)
     objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
     averaged = AveragedModel(network, multi_avg_fn=_averaging(settings.ema), use_buffers=True)
     state = State(network, averaged.eval(), objective, create_curriculum(settings))
-    saved = load_state(run.state)
     if saved:
         _restore(state, saved, run)
         budget.spent += saved["elapsed"]
@@ -244,12 +285,15 @@ def _restore(state: State, saved: dict[str, Any], run: Run) -> None:
         ) from None
 
 
-def rehearse(settings: TrainSettings, folder: Path) -> Session:
-    """Return a session as that of a new run, to take steps with; of the folder only `state/` is read."""
+def rehearse(settings: TrainSettings, folder: Path, source: Source | None = None) -> Session:
+    """Return a session as that of a new run, to take steps with; of the folder only `state/` is read.
+
+    `source` takes the place of the one that the settings name.
+    """
     fabric = launch(settings)
     settings = resolve(settings, fabric.device)
     budget = Budget(settings.steps, settings.minutes, time.monotonic())
-    return prepare(Run(folder), settings, create_network(settings), fabric, budget)
+    return prepare(Run(folder), settings, create_network(settings), fabric, budget, source)
 
 
 def take_step(session: Session, batch: Batch, rate: float, progress: float) -> Step:

@@ -1,0 +1,1 @@
+"""Verdicts: what can be known of a run before it begins."""

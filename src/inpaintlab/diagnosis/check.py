@@ -1,0 +1,145 @@
+"""`inpaint check`: everything that can be known before a run, in about a minute.
+
+Each part is a function that returns a `Verdict`; they take the steps of training itself (`rehearse`),
+with the settings that `inpaint train` would have.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from inpaintlab import masks
+from inpaintlab.configs import CheckSettings
+from inpaintlab.data.loading import Draws
+from inpaintlab.data.sources import Source, open_source
+from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
+from inpaintlab.diagnosis.memorise import capacity
+from inpaintlab.diagnosis.network import activations, memory
+from inpaintlab.diagnosis.page import write_page
+from inpaintlab.diagnosis.pictures import leaks, look, values
+from inpaintlab.diagnosis.rate import rate
+from inpaintlab.diagnosis.speed import speed
+from inpaintlab.diagnosis.subset import Subset
+from inpaintlab.diagnosis.variety import variety
+from inpaintlab.diagnosis.verdict import Verdict, worst
+from inpaintlab.errors import OutputError
+from inpaintlab.networks import Network
+from inpaintlab.training.memory import free_bytes
+from inpaintlab.training.session import (
+    Session,
+    batches_of,
+    create_network,
+    launch,
+    rehearse,
+    resolve,
+    share_of_batch,
+)
+
+#: Page that is written where none is named.
+PAGE = Path("check.html")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found: one verdict a part, and the page that shows them."""
+
+    title: str
+    page: Path
+    verdicts: list[Verdict]
+
+    @property
+    def has_findings(self) -> bool:
+        """Whether a run with these settings would suffer or fail."""
+        return worst([verdict.word for verdict in self.verdicts]) == "finding"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON can hold it."""
+        parts = [asdict(verdict) for verdict in self.verdicts]
+        findings = [verdict.part for verdict in self.verdicts if verdict.word == "finding"]
+        return {"title": self.title, "page": str(self.page), "findings": findings, "parts": parts}
+
+
+def check(settings: CheckSettings) -> Checked:
+    """Look at everything that can be known before a run, and write a page of it.
+
+    Nothing else is written. Raises an `InpaintlabError` for settings that no run can have.
+    """
+    page = settings.output or PAGE
+    if page.is_dir():
+        raise OutputError(f"{page} is a folder: -o takes the page to write, as check.html")
+    share_of_batch(settings)
+    # One process is enough to judge several by; `launch` would start them.
+    device = launch(settings.model_copy(update={"devices": 1})).device
+    settings = resolve(settings, device)
+    source = open_source(settings.data, settings.fold)
+    verdicts = list(_verdicts(settings, source, free_bytes(device)))
+    title = f"check of {settings.data} for {settings.network.name} at {settings.size} px"
+    result = Checked(title, page, verdicts)
+    write_page(result.title, settings, result.verdicts, page)
+    return result
+
+
+def _verdicts(settings: CheckSettings, source: Source, free: int) -> Iterator[Verdict]:
+    """Yield the verdict of every part; those that take steps are left out where these do not fit."""
+    network = create_network(settings)
+    assert settings.size is not None  # resolved
+    network.check_size(settings.size, settings.size)
+    masks.create([part.model_dump() for part in settings.masks])
+    room = memory(network, settings, source, free)
+    with TemporaryDirectory(prefix="inpaintlab-") as folder:
+        alone = _alone(settings, room.word == "finding")
+        session = rehearse(alone, Path(folder) / "run", Subset(source, settings.sample, settings.seed))
+        facts = look(session)
+        yield values(session, facts, _seen(source))
+        yield leaks(session, facts, _seen(source))
+        yield variety(_draws(session))
+        yield room
+        yield from _steps(session, alone, network, _to_train_on(source), room.word != "finding")
+
+
+def _steps(
+    session: Session, settings: CheckSettings, own: Network, pictures: int, fits: bool
+) -> Iterator[Verdict]:
+    """Yield the verdicts of parts that need the network to run."""
+    batch = next(batches_of(session))
+    some = min(8, len(batch.images))
+    yield activations(
+        own.to(session.fabric.device),
+        deepcopy(session.state.network),
+        batch.images[:some],
+        batch.masks[:some],
+        changed=settings.initialise is not None,
+    )
+    if not fits:
+        yield Verdict("capacity", "note", "not tried: a step does not fit into memory")
+        return
+    found = rate(session, settings)
+    yield found
+    yield capacity(session, settings, found.figures["used"])
+    yield speed(session, settings, pictures)
+
+
+def _alone(settings: CheckSettings, small: bool) -> CheckSettings:
+    """Return the settings for one process that keeps its few pictures in memory and bears bad ones."""
+    changes: dict[str, Any] = {"cache": "memory", "workers": 0, "max_bad": 1.0, "devices": 1}
+    batch = share_of_batch(settings)
+    return settings.model_copy(update=changes | {"batch": min(2, batch) if small else batch})
+
+
+def _draws(session: Session) -> Draws:
+    mixture = session.validation.masks.mixture
+    return Draws(session.data.train, mixture, session.settings.seed, session.augmentation)
+
+
+def _seen(source: Source) -> int:
+    """Return how many pictures training and validation have in all."""
+    if source.settled:
+        return len(source.settled.train) + len(source.settled.val)
+    return round(len(source.names) * (1 - TEST_SHARE))
+
+
+def _to_train_on(source: Source) -> int:
+    return len(source.settled.train) if source.settled else round(_seen(source) * TRAIN_SHARE)

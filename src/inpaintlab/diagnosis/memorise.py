@@ -1,0 +1,209 @@
+"""Whether a network can learn at all: eight pictures by heart, and what mends it where it cannot."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaintlab import masks, networks
+from inpaintlab.configs import CheckSettings, Part
+from inpaintlab.data.loading import Pictures
+from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.errors import InpaintlabError
+from inpaintlab.images import shrink
+from inpaintlab.layers.initialise import initialise
+from inpaintlab.masks import FrozenMasks
+from inpaintlab.metrics import hole_psnr
+from inpaintlab.networks import Network
+from inpaintlab.progress import bar
+from inpaintlab.tensors import composite, to_tensor
+from inpaintlab.training import objectives
+from inpaintlab.training.objectives import Optimisation
+from inpaintlab.training.schedule import learning_rate
+from inpaintlab.training.session import Session
+
+#: Pictures to be learnt, and the side they are brought to where the network takes it.
+PICTURES, SIDE = 8, 32
+#: PSNR in the hole that is asked for, in dB. Sound networks have more after 200 steps already
+#: (docs/how-to/check.md); the narrow autoencoder of benchmarks/memorise.py, whose bottleneck is a single
+#: number, has 29.7 after 300.
+GOAL = 31.0
+#: A mend that is worth naming gains so many dB.
+_WORTH = 1.0
+_SEED = 20_240_602
+_WARMUP = 0.03
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One way to train: network, first weights, peak rate; `name` and `flags` say which."""
+
+    name: str
+    network: Part
+    initialise: Part | None
+    rate: float
+    flags: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an attempt is to learn, in at most so many steps and seconds. Image and mask are `[8, …]`."""
+
+    image: Tensor
+    mask: Tensor
+    steps: int
+    seconds: float
+
+    @property
+    def size(self) -> int:
+        """Side of the pictures in pixels."""
+        return self.image.shape[-1]
+
+
+class Learnt(NamedTuple):
+    """PSNR in the holes in dB, after so many steps."""
+
+    psnr: float
+    steps: int
+
+
+def capacity(session: Session, settings: CheckSettings, rate: float) -> Verdict:
+    """Let the network learn eight pictures by heart at a rate; where it cannot, try to mend it."""
+    first = Attempt("as it is", settings.network, settings.initialise, rate)
+    task = task_for(session, settings)
+    reached, steps = learn(session, task, first)
+    figures: dict[str, Any] = {
+        "hole_psnr": reached, "goal": GOAL, "pictures": len(task.image), "size": task.size,
+        "steps": steps, "rate": rate, "mends": [],
+    }  # fmt: skip
+    text = (
+        f"{reached:.1f} dB in the hole after {steps} steps on {len(task.image)} pictures of "
+        f"{task.size} px at rate {rate:g} (goal {GOAL:g} dB)"
+    )
+    if reached >= GOAL:
+        return Verdict("capacity", "ok", f"can learn: {text}", "", figures)
+    if steps < task.steps / 2:
+        short = f"too slow to tell, {steps} of {task.steps} steps in {task.seconds:g} s: {text}"
+        longer = f"-s seconds={1.5 * task.seconds * task.steps / steps:.0f} gives it the time"
+        return Verdict("capacity", "note", short, longer, figures)
+    return _mended(session, task, first, text, figures)
+
+
+def _mended(session: Session, task: Task, first: Attempt, text: str, figures: dict[str, Any]) -> Verdict:
+    """Try mends until one reaches the goal, and name the best."""
+    tried: list[tuple[float, Attempt]] = []
+    for mend in mends(first):
+        try:
+            tried.append((learn(session, task, mend).psnr, mend))
+        except InpaintlabError:  # the network does not take that width
+            continue
+        if tried[-1][0] >= GOAL:
+            break
+    figures["mends"] = [{"name": mend.name, "hole_psnr": psnr} for psnr, mend in tried]
+    psnr, best = max(tried, key=lambda pair: pair[0])
+    if psnr < figures["hole_psnr"] + _WORTH:
+        advice = "none of the usual mends helps: inpaint summary shows where the network is narrow"
+        return Verdict("capacity", "finding", f"cannot learn: {text}", advice, figures)
+    what = "mends it" if psnr >= GOAL else "helps most"
+    text = f"cannot learn: {text}; {best.name} {what}: {psnr:.1f} dB"
+    return Verdict("capacity", "finding", text, best.flags, figures)
+
+
+def mends(first: Attempt) -> Iterator[Attempt]:
+    """Yield what may help a network that cannot learn: width, first weights, rates."""
+    given = first.network.arguments
+    own = networks.resolve(first.network.name, {})
+    wide = {
+        key: max(64, 16 * given[key]) if key == "bottleneck_size" else max(own[key], 2 * given[key])
+        for key in ("bottleneck_size", "width", "max_width")
+        if key in given
+    }
+    sizes = {key: wide[key] for key in ("bottleneck_size",) if key in wide}
+    for name, changed in (("a wider bottleneck", sizes), ("a wider network", wide)):
+        if changed:
+            part = Part(name=first.network.name, **(given | changed))
+            flags = " ".join(f"-s network.{key}={value}" for key, value in changed.items())
+            yield replace(first, name=f"{name} ({flags})", network=part, flags=flags)
+    if first.initialise is not None:
+        name = "the network's own first weights"
+        yield replace(first, name=name, initialise=None, flags="leave initialise out")
+    else:
+        part = Part.model_validate({"name": "lsuv", "activation": "silu"})
+        yield replace(first, name="first weights by lsuv", initialise=part, flags="-s initialise=lsuv")
+    for word, factor in (("lower", 0.1), ("higher", 10)):
+        yield _at(first, first.rate * factor, word)
+    usual = networks.NETWORKS[first.network.name].learning_rate
+    if not 0.05 < usual / first.rate < 20:
+        yield _at(first, usual, "lower" if usual < first.rate else "higher")
+
+
+def _at(first: Attempt, rate: float, word: str) -> Attempt:
+    return replace(first, name=f"a {word} rate ({rate:g})", rate=rate, flags=f"--lr {rate:g}")
+
+
+def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
+    """Train a fresh network on one batch, by L1 alone, and measure what it paints into the holes."""
+    network, image, mask = _fresh(session, task, attempt)
+    objective = objectives.create("reconstruction")
+    objective.attach(session.fabric, network, Optimisation(0.0, session.settings.clip))
+    start, step, progress = time.monotonic(), 0, 0.0
+    with _one_thread(), bar(f"learning by heart, {attempt.name}", task.steps) as advance:
+        while progress < 1:
+            objective.step(image, mask, learning_rate(progress, attempt.rate, _WARMUP), progress)
+            step += 1
+            # By the clock where that is faster, so that the rate has come down at the end all the same.
+            elapsed = (time.monotonic() - start) / task.seconds
+            progress = max(progress, step / task.steps, elapsed)
+            advance()
+    with torch.inference_mode():
+        painted = torch.nan_to_num(network.eval()(image, mask)).clamp(0, 1)
+        psnr = float(hole_psnr(composite(image, painted, mask), image, mask).mean())
+    return Learnt(psnr, step)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread: so few pictures gain little by two, and lose much on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def task_for(session: Session, settings: CheckSettings) -> Task:
+    """Return the task for a network: the first pictures at 32 px, or the least size that it takes."""
+    network: Network = session.state.network
+    step = network.multiple_of
+    side = max(-(-SIDE // step), -(-network.min_size // step)) * step
+    image, mask = _batch(session, min(side, session.data.train.size))
+    return Task(image, mask, settings.memorise_steps, settings.seconds)
+
+
+def _batch(session: Session, side: int) -> tuple[Tensor, Tensor]:
+    pictures: Pictures = session.data.train
+    count = min(PICTURES, len(pictures))
+    squares = (pictures.square(position) for position in range(count))
+    image = to_tensor(np.stack([shrink(s, side) if len(s) != side else s for s in squares]))
+    mixture = masks.create([part.model_dump() for part in session.settings.masks])
+    return image, FrozenMasks(mixture, side, count, _SEED).batch(0, count)
+
+
+def _fresh(session: Session, task: Task, attempt: Attempt) -> tuple[Network, Tensor, Tensor]:
+    """Return a network of the attempt, made for the size of the task, and the task on its device."""
+    arguments = attempt.network.arguments
+    if "side" in arguments:
+        arguments = arguments | {"side": task.size}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(session.settings.seed)
+        network = networks.create(attempt.network.name, **arguments)
+        if scheme := attempt.initialise:
+            initialise(network, scheme.name, batch=[task.image, task.mask], **scheme.arguments)
+    image, mask = session.fabric.to_device((task.image, task.mask))
+    return network, image.contiguous(memory_format=torch.channels_last), mask

@@ -1,0 +1,190 @@
+"""What can be told from the pictures themselves: odd ones, and look-alikes on two sides."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import imagehash
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from inpaintlab.data.duplicates import Fingerprints, matches
+from inpaintlab.data.examine import is_grey
+from inpaintlab.data.findings import LEAST_CONTRAST
+from inpaintlab.data.loading import Pictures
+from inpaintlab.diagnosis.verdict import Verdict, Word, count
+from inpaintlab.progress import bar
+from inpaintlab.training.session import Session
+
+Array = npt.NDArray[np.uint8]
+Facts = dict[str, Any]
+
+#: Share of odd pictures from which they are a finding; fewer are a note.
+ODD_SHARE = 0.02
+#: Share of the validation pictures with a look-alike to train on, from which it is a finding.
+LEAK_SHARE = 0.01
+#: Mean grey (of 255) below which a picture is nearly black, and distance from 255 for white.
+_DARK = 12.0
+#: Neighbouring pixels of noise correlate less than this; those of pictures of 32 px by 0.7 to 0.99.
+_NOISE = 0.25
+#: All pictures together should reach these (of 255); 0–1 values or 12 bits in 16 stay far below.
+_DARKEST_HIGH, _BRIGHTEST_LOW = 64, 192
+#: Bits of 64 in which look-alikes may differ, as for `inpaint prepare`. Faces that are aligned come so
+#: near by chance; so those are counted whose grey values, at 32 px, correlate as well. Among 4,000 real
+#: faces 138 pairs lay within 6 bits, 35 of them above 0.94, and most others below 0.89.
+_NEAR, _ALIKE, _SAME = 6, 0.94, 0.99
+_NAMED = 5
+
+#: Kind of oddity -> whether a picture is of it. The first that fits names the picture.
+ODD: dict[str, Callable[[Facts], bool]] = {
+    "nearly black": lambda facts: facts["mean"] < _DARK,
+    "nearly white": lambda facts: facts["mean"] > 255 - _DARK,
+    "of one colour": lambda facts: facts["contrast"] < LEAST_CONTRAST,
+    "noise": lambda facts: facts["smoothness"] < _NOISE,
+}
+
+
+def look(session: Session) -> list[Facts]:
+    """Return the facts of every picture to train on and to validate with, but not of the test's."""
+    sides = {"train": session.data.train, "val": session.data.val}
+    total = sum(len(pictures) for pictures in sides.values())
+    facts = []
+    with bar("looking at pictures", total) as advance:
+        for side, pictures in sides.items():
+            for name, image in _named(pictures):
+                facts.append({"side": side, "name": name, **_facts(image)})
+                advance()
+    return facts
+
+
+def values(session: Session, facts: list[Facts], of: int) -> Verdict:
+    """Judge range and oddities of pictures; `of` is how many there are in all."""
+    odd = {kind: [one["name"] for one in facts if one["kind"] == kind] for kind in ODD}
+    bad = session.data.bad
+    total = len(facts) + len(bad)
+    low, high = (float(np.mean([one[key] for one in facts])) for key in ("low", "high"))
+    mean = float(np.mean([one["mean"] for one in facts]))
+    looked = count(total, "picture") + (f" of {of:,}, drawn at random" if of > total else "")
+    text = f"{looked}: mostly from {low / 255:.2f} to {high / 255:.2f} of 0 to 1, mean {mean / 255:.2f}"
+    named = [f"{len(names)} {kind} (as {names[0]})" for kind, names in odd.items() if names]
+    named += [f"{len(bad)} that cannot be used (first: {bad[0].reason})"] if bad else []
+    grey = sum(one["grey"] for one in facts)
+    mixed = [f"{grey} grey among coloured"] if 0 < grey < len(facts) else []
+    text += f"; {', '.join(named + mixed)}" if named + mixed else "; none broken, black, white or noise"
+    word, advice = _judge(odd, len(bad), total, (low, high), session.settings.max_bad)
+    return Verdict(
+        "pictures", word, text, advice,
+        {
+            "looked_at": total, "of": of, "low": low / 255, "high": high / 255, "mean": mean / 255,
+            "bad": len(bad), "grey": grey, **{kind: len(names) for kind, names in odd.items()},
+        },
+    )  # fmt: skip
+
+
+def leaks(session: Session, facts: list[Facts], of: int) -> Verdict:
+    """Judge whether pictures to validate with look like pictures to train on."""
+    telling = [one for one in facts if one["contrast"] >= LEAST_CONTRAST]
+    train = [one for one in telling if one["side"] == "train"]
+    val = [one for one in telling if one["side"] == "val"]
+    pairs = _pairs(val, train)
+    alike = len({ours for ours, *_ in pairs})
+    same = len({ours for ours, _, likeness in pairs if likeness > _SAME})
+    share = alike / max(1, len(val))
+    total = len(facts) + len(session.data.bad)
+    in_all = min(1.0, share * max(1.0, of / total))  # a look-alike is in a sample only by chance
+    figures: dict[str, Any] = {
+        "validation": len(val),
+        "alike": alike,
+        "same": same,
+        "share_in_all": in_all,
+    }
+    figures["pairs"] = [
+        [val[a]["name"], train[b]["name"], likeness] for a, b, likeness in pairs[:_NAMED]
+    ]
+    text = (
+        f"{alike:,} of {count(len(val), 'validation picture')} looked at have a look-alike to train on"
+    )
+    if not alike:
+        text = text.replace("0 of", "none of", 1).replace("have", "has")
+        seldom = f"; a sample of {total / of:.0%} holds few pairs, -s sample={of} looks at all"
+        return Verdict("split", "ok", text + (seldom if of > total else ""), "", figures)
+    ours, theirs, _ = pairs[0]
+    text += f" ({same} of them the same picture), as {val[ours]['name']} and {train[theirs]['name']}"
+    if of > total:
+        text += f"; among all {of:,} it would be about {in_all:.1%} of them"
+    prepared = session.data.train.source.settled is not None
+    word: Word = "finding" if in_all >= LEAK_SHARE else "note"
+    advice = (
+        "prepare the dataset anew: its look-alikes are no longer all on one side"
+        if prepared
+        else f"a plain folder is split by content, which keeps copies of a file together but not "
+        f"look-alikes: inpaint prepare {session.settings.data} -o NAME.dataset does"
+    )
+    return Verdict("split", word, text, advice, figures)
+
+
+def _pairs(val: list[Facts], train: list[Facts]) -> list[tuple[int, int, float]]:
+    """Return pairs (val, train) that look alike and how much, the most alike first."""
+    found = []
+    for ours, theirs in zip(
+        *(p.tolist() for p in matches(_prints(val), _prints(train), _NEAR)[:2]), strict=True
+    ):
+        one, other = val[ours]["small"], train[theirs]["small"]
+        likeness = max(float((one * side).mean()) for side in (other, other[:, ::-1]))
+        if likeness >= _ALIKE:
+            found.append((ours, theirs, likeness))
+    return sorted(found, key=lambda pair: -pair[2])
+
+
+def _judge(
+    odd: dict[str, list[str]], bad: int, total: int, span: tuple[float, float], max_bad: float
+) -> tuple[Word, str]:
+    if span[1] < _DARKEST_HIGH or span[0] > _BRIGHTEST_LOW:
+        return "finding", "the range is not that of pictures: look how they were written"
+    if bad > max_bad * total:
+        return "finding", f"more than max_bad = {max_bad:g} of them: inpaint train would refuse to start"
+    strange = sum(len(names) for names in odd.values())
+    cure = "inpaint prepare lists them and leaves out what it should"
+    if strange >= ODD_SHARE * total and strange:
+        return "finding", f"{strange / total:.1%} are no pictures to learn from: {cure}"
+    return ("note", cure) if strange or bad else ("ok", "")
+
+
+def _named(pictures: Pictures) -> Iterator[tuple[str, Array]]:
+    for position, index in enumerate(pictures.indices):
+        yield pictures.source.names[index], pictures[position]
+
+
+def _facts(image: Array) -> Facts:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    low, high = np.percentile(grey, (1, 99))
+    square = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
+    small = Image.fromarray(square)
+    facts: Facts = {
+        "low": float(low),
+        "high": float(high),
+        "mean": float(grey.mean()),
+        "contrast": float(grey.std()),
+        "smoothness": _smoothness(grey.astype(np.float32)),
+        "grey": is_grey(image),
+        # Mean 0 and variance 1: the mean of a product is then a correlation.
+        "small": (square - square.mean(dtype=np.float32)) / max(float(square.std()), 1e-6),
+        "upright": int(str(imagehash.phash(small)), 16),
+        "mirrored": int(str(imagehash.phash(ImageOps.mirror(small))), 16),
+    }
+    return facts | {"kind": next((kind for kind, test in ODD.items() if test(facts)), "")}
+
+
+def _smoothness(grey: npt.NDArray[np.float32]) -> float:
+    """Return the correlation of neighbouring pixels, the larger of across and down."""
+    variance = max(float(grey.var()), 1e-9)
+    steps = (np.diff(grey, axis=axis) for axis in (0, 1))
+    return 1 - min(float(np.square(step).mean()) for step in steps) / (2 * variance)
+
+
+def _prints(facts: list[Facts]) -> Fingerprints:
+    upright, mirrored = (
+        np.array([one[way] for one in facts], np.uint64) for way in ("upright", "mirrored")
+    )
+    return Fingerprints(upright, mirrored)

@@ -1,0 +1,51 @@
+"""Whether the learning rate of a run suits its network, by the range test of training."""
+
+from dataclasses import asdict
+
+from inpaintlab import networks
+from inpaintlab.configs import CheckSettings
+from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.training.rate import HIGHEST, RateTest, find_rate, reason
+from inpaintlab.training.session import Session
+
+#: A run's rate more than so many times the suggestion, or so many times below it, is a note.
+_FAR = 5.0
+
+
+def rate(session: Session, settings: CheckSettings) -> Verdict:
+    """Run the range test and compare the run's own rate with what it says."""
+    return judge(find_rate(session, settings.rate_steps, settings.seconds), settings)
+
+
+def judge(test: RateTest, settings: CheckSettings) -> Verdict:
+    """Compare a run's rate with a range test."""
+    own = networks.NETWORKS[settings.network.name].learning_rate
+    auto = settings.learning_rate == "auto"
+    used = (test.suggestion or own) if auto else float(settings.learning_rate or own)
+    figures = asdict(test) | {"used": used, "auto": auto}
+    limit = test.divergence or HIGHEST
+    diverges = f"diverges at {limit:.2g}" if test.divergence else "does not diverge up to 1"
+    tried = f"({len(test.rates)} steps of {test.pictures} pictures)"
+    rough = test.pictures < settings.batch // settings.devices
+    if rough:
+        tried = f"{tried[:-1]}, as steps are slow: rough, -s seconds={4 * settings.seconds:g} is better)"
+    if test.suggestion is None:
+        text = f"the loss falls at no rate from {test.rates[0]:.0e} to {test.rates[-1]:.0e} {tried}"
+        advice = "look at the parts activations and capacity first"
+        return Verdict("learning rate", "finding", text, advice, figures)
+    text = (
+        f"suggested {test.suggestion:g} ({reason(test)}), training {diverges} {tried}; "
+        f"the run takes {used:g}"
+    )
+    advice = f"--lr {test.suggestion:g}"
+    if used >= limit:
+        return Verdict("learning rate", "finding", f"far too high: {text}", advice, figures)
+    if rough:  # smaller batches bear smaller rates: no ground to call the run's unfit
+        return Verdict("learning rate", "ok", text, "", figures)
+    if used > _FAR * test.suggestion:
+        return Verdict("learning rate", "note", f"rather high: {text}", advice, figures)
+    if used < test.suggestion / _FAR**2:
+        return Verdict("learning rate", "finding", f"far too low: {text}", advice, figures)
+    if used < test.suggestion / _FAR:
+        return Verdict("learning rate", "note", f"rather low: {text}", advice, figures)
+    return Verdict("learning rate", "ok", text, "", figures)

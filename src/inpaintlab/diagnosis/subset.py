@@ -1,0 +1,40 @@
+"""A random part of a source, so that a check takes its minute for a million pictures too."""
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaintlab.data.sources import Source
+from inpaintlab.data.splits import Split
+
+
+class Subset:
+    """At most `count` pictures of a source, drawn by a seed, in their old order.
+
+    Each keeps its side: it goes by the content or by the split that the source brings.
+    """
+
+    def __init__(self, source: Source, count: int, seed: int) -> None:
+        total = len(source.names)
+        chosen = np.random.default_rng(seed).choice(total, min(count, total), replace=False)
+        self.chosen: list[int] = np.sort(chosen).tolist()
+        self.source = source
+        self.names = [source.names[index] for index in self.chosen]
+        self.settled = self._settled(source.settled)
+
+    def content_hash(self, index: int) -> str:
+        """Return that of the picture in the whole source."""
+        return self.source.content_hash(self.chosen[index])
+
+    def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
+        """Decode a picture: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
+        return self.source.read(self.chosen[index], size)
+
+    def _settled(self, split: Split | None) -> Split | None:
+        """Return what is left of a split."""
+        if split is None:
+            return None
+        place = {index: position for position, index in enumerate(self.chosen)}
+        train, val = (
+            [place[index] for index in side if index in place] for side in (split.train, split.val)
+        )
+        return Split(train, val, split.test_count, split.hash)

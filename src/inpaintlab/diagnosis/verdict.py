@@ -1,0 +1,41 @@
+"""What every part of a check says."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Word = Literal["ok", "note", "finding"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One thing that was looked at.
+
+    `ok`: nothing to do. `note`: worth knowing. `finding`: the run would suffer, or fail. `text` is a
+    sentence with its figures, `advice` what to do next (empty where nothing is), `figures` are the
+    numbers behind it, all of which JSON can hold.
+    """
+
+    part: str
+    word: Word
+    text: str
+    advice: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+def worst(words: list[Word]) -> Word:
+    """Return the gravest of some words.
+
+    >>> worst(["ok", "finding", "note"])
+    'finding'
+    """
+    order: tuple[Word, ...] = ("ok", "note", "finding")
+    return max(words, key=order.index, default="ok")
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it has to be.
+
+    >>> count(1, "picture"), count(12_000, "picture")
+    ('1 picture', '12,000 pictures')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

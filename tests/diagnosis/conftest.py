@@ -1,0 +1,24 @@
+"""Sessions and settings of checks that take a second."""
+
+from inpaintlab.configs import CheckSettings
+from inpaintlab.training.session import rehearse
+from tests.conftest import small_settings
+
+
+def check_settings(**changes) -> CheckSettings:
+    """Settings of a quick check."""
+    defaults = {
+        "network": {"name": "swift", "width": 8},
+        "size": 32,
+        "steps": None,
+        "seconds": 1000,
+        "rate_steps": 40,
+        "memorise_steps": 20,
+    }
+    return CheckSettings.model_validate(small_settings().model_dump() | defaults | changes)
+
+
+def session_of(tmp_path, **changes):
+    """A session to look at, and its settings."""
+    session = rehearse(check_settings(**changes), tmp_path / "none")
+    return session, session.settings

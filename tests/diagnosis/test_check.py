@@ -1,0 +1,136 @@
+"""The whole command: table, JSON, page, exit codes, and nothing else written."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaintlab.data.sources import open_source
+from inpaintlab.data.splits import Split
+from inpaintlab.diagnosis import memorise
+from inpaintlab.diagnosis.check import check
+from inpaintlab.diagnosis.subset import Subset
+from inpaintlab.errors import OutputError, SizeError
+from tests.diagnosis.conftest import check_settings
+from tests.test_cli import inpaint  # noqa: F401
+
+PARTS = [
+    *("pictures", "split", "variety", "memory", "activations", "learning rate", "capacity", "speed"),
+]
+QUICK = (
+    "--size 32 --batch 4 --network swift -s network.width=16 -s validation_pictures=4 --lr 2e-3 "
+    "-s rate_steps=40 -s memorise_steps=60 -s seconds=1000"
+)
+
+
+@pytest.fixture(autouse=True)
+def _low_goal(monkeypatch):
+    """What a small network can reach in 60 steps."""
+    monkeypatch.setattr(memorise, "GOAL", 15.0)
+
+
+class Page(HTMLParser):
+    """Collects what a page asks from elsewhere."""
+
+    def __init__(self):
+        super().__init__()
+        self.outside, self.svgs = [], 0
+
+    def handle_starttag(self, tag, attrs):
+        self.svgs += tag == "svg"
+        self.outside += [value for name, value in attrs if name in ("src",) and value]
+        self.outside += [tag] if tag in ("script", "link") else []
+
+
+def test_a_healthy_run_passes(inpaint, tmp_path, portraits):  # noqa: F811
+    code, out, err = inpaint(f"check {portraits} {QUICK} --minutes 1")
+    assert code == 0, out + err
+    assert all(f"\n {part} " in out for part in PARTS)
+    assert "nothing found that would spoil the run" in out
+    assert out.endswith("page: check.html\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"portraits", "check.html"}
+    page = Page()
+    text = (tmp_path / "check.html").read_text()
+    page.feed(text)
+    assert (page.svgs, page.outside) == (2, [])
+    assert all(f"<td>{part}</td>" in text for part in PARTS)
+
+
+def test_json_and_a_finding(inpaint, tmp_path, portraits):  # noqa: F811
+    for number in range(10):
+        Image.fromarray(np.full((40, 40, 3), number, np.uint8)).save(portraits / f"<b>{number}.png")
+    code, out, err = inpaint(f"check {portraits} {QUICK} -o pages/mine.html --json")
+    found = json.loads(out)
+    assert code == 1, err
+    assert [part["part"] for part in found["parts"]] == PARTS
+    assert "pictures" in found["findings"]
+    assert found["page"] == "pages/mine.html"
+    text = (tmp_path / "pages" / "mine.html").read_text()
+    assert "&lt;b&gt;" in text
+    assert "<b>" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("check", "say what to check"),
+        ("check nowhere", "nowhere does not exist"),
+        ("check samples:40 --size 63", "nearest: "),
+        ("check samples:40 --lr fast", "learning_rate: must be a number above 0, or auto (got 'fast')"),
+        ("check samples:40 --lr 0", "learning_rate: must be a number above 0, or auto"),
+        ("check samples:40 -s initialise=kaimig", "did you mean 'kaiming'?"),
+        ("check samples:40 -s initialise=lsuv -s initialise.gain=3", "has no setting 'gain'"),
+        ("check samples:40 -o .", "is a folder"),
+        ("check samples:40 --masks rectangels", "did you mean 'rectangles'?"),
+        ("train samples:40 -s sample=30", "unknown setting 'sample'"),
+    ],
+)
+def test_mistakes_are_one_line(inpaint, words, message):  # noqa: F811
+    code, out, err = inpaint(words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_what_does_not_fit_is_found_and_not_tried(monkeypatch):
+    monkeypatch.setattr("inpaintlab.diagnosis.check.free_bytes", lambda device: 10**6)
+    result = check(check_settings(output=None))
+    words = {verdict.part: verdict.word for verdict in result.verdicts}
+    assert words["memory"] == "finding"
+    assert words["capacity"] == "note"
+    assert "speed" not in words
+    assert result.has_findings
+
+
+def test_settings_of_a_run_are_taken_as_they_are(tmp_path):
+    settings = check_settings(initialise="lsuv", learning_rate="auto", devices=2, output=None)
+    result = check(settings)
+    of = {verdict.part: verdict for verdict in result.verdicts}
+    assert of["activations"].figures["initialised"]
+    assert all(line["variance"] > 0 for line in of["activations"].figures["layers"])
+    assert of["learning rate"].figures["auto"]
+    assert not Path("runs").exists()
+
+
+def test_a_folder_or_a_size_that_cannot_be_is_refused_before_reading(tmp_path):
+    with pytest.raises(OutputError, match="is a folder"):
+        check(check_settings(output=tmp_path))
+    with pytest.raises(SizeError):
+        check(check_settings(size=36, output=None))
+
+
+def test_a_subset_keeps_sides():
+    source = open_source("samples:50")
+    part = Subset(source, 20, seed=1)
+    assert part.names == [source.names[index] for index in part.chosen]
+    assert part.content_hash(3) == source.content_hash(part.chosen[3])
+    assert np.array_equal(part.read(3, 16), source.read(part.chosen[3], 16))
+    assert part.settled is None
+    source.settled = Split(list(range(40)), list(range(40, 50)), 7, "hash")
+    part = Subset(source, 20, seed=1)
+    assert part.settled.train + part.settled.val == list(range(20))
+    assert all(part.chosen[index] >= 40 for index in part.settled.val)
+    assert Subset(source, 500, seed=0).chosen == list(range(50))
