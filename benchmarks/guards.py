@@ -1,0 +1,68 @@
+"""What the guards cost: a training step with `--wheels act` over one with `--wheels off`.
+
+Both runs are made alike and take their steps in turn, in one process. The memory is that of the copy of
+the last good state, in copies of what training changes (weights, moments, average).
+
+Usage: python benchmarks/guards.py [SIZE] [BATCH] [ROUNDS]
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from timing import alternate, median, median_ratio
+
+from inpaintlab.configs import TrainSettings
+from inpaintlab.training.loop import _guarded_step
+from inpaintlab.training.session import batches_of, rehearse
+from inpaintlab.training.wheels.wheels import Wheels
+
+#: Steps in one measurement: as many as the guards have between two looks of the rarest kind.
+STEPS = 20
+
+
+def main(size: int = 64, batch: int = 32, rounds: int = 15) -> None:
+    functions = {mode: steps(mode, size, batch) for mode in ("off", "act")}
+    times = alternate(functions, rounds)
+    each = {mode: 1000 * median(values) / STEPS for mode, values in times.items()}
+    share = median_ratio(times["act"], times["off"])
+    print(f"a step at {size} px, batch {batch}: {each['off']:.1f} ms, with guards {each['act']:.1f} ms")
+    print(f"ratio {share:.3f} (medians of {rounds} alternating rounds of {STEPS} steps)")
+    session = rehearse(settings("act", size, batch), Path(tempfile.mkdtemp()))
+    state, wheels = session.state.state_dict(), Wheels(session)
+    assert wheels.snapshots is not None
+    copies = weight(wheels.snapshots.good) / weight(state)
+    print(f"memory: {weight(state) / 1e6:.1f} MB are trained, the guards keep {copies:.2f} times as much")
+
+
+def settings(mode: str, size: int, batch: int) -> TrainSettings:
+    return TrainSettings(data="samples:400", size=size, batch=batch, steps=10**6, wheels=mode)
+
+
+def steps(mode: str, size: int, batch: int):
+    """Return a function that takes some steps of a run."""
+    session = rehearse(settings(mode, size, batch), Path(tempfile.mkdtemp()))
+    wheels, batches = Wheels(session), batches_of(session)
+
+    def take() -> None:
+        for _ in range(STEPS):
+            step, alarm = _guarded_step(session, wheels, next(batches), 1e-4, 0.5)
+            assert step is not None and alarm is None
+
+    take()
+    return take
+
+
+def weight(state: Any) -> int:
+    """Return the bytes of all tensors in a nested state."""
+    if isinstance(state, torch.Tensor):
+        return state.numel() * state.element_size()
+    if isinstance(state, dict):
+        return sum(weight(value) for value in state.values())
+    return sum(weight(value) for value in state) if isinstance(state, list | tuple) else 0
+
+
+if __name__ == "__main__":
+    main(*(int(word) for word in sys.argv[1:]))
