@@ -198,6 +198,9 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
     network: Annotated[str | None, typer.Option(help="Network by name. [swift]")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What a step minimises, by name. [reconstruction]")
+    ] = None,
     mask_kinds: Masks = None,
     augment: Annotated[
         str | None,
@@ -223,8 +226,8 @@ def train(
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
-        "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch, "seed": seed,
-        "devices": devices, "output": output,
+        "objective": objective, "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch,
+        "seed": seed, "devices": devices, "output": output,
     }  # fmt: skip
     if resume:
         _finish_training(_resume(resume, flags, config, assignments), as_json)

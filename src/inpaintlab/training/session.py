@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -134,9 +136,18 @@ def resolve(settings: TrainSettings, device: torch.device) -> TrainSettings:
 
 def launch(settings: TrainSettings) -> Fabric:
     """Start the processes of a run; with several devices every process comes back from here."""
-    if settings.batch % settings.devices:
-        raise SettingError(f"--batch {settings.batch} cannot be shared by {settings.devices} devices")
-    fabric = Fabric(devices=settings.devices, precision=settings.precision)  # type: ignore[arg-type]
+    devices, nodes = settings.devices, 1
+    if torch.distributed.is_torchelastic_launched():  # the processes are there already
+        world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+        if devices not in (1, world):
+            raise SettingError(
+                f"torchrun has started {world} processes, --devices says {devices}: leave one of them out"
+            )
+        devices, nodes = here, world // here
+    if settings.batch % (devices * nodes):
+        raise SettingError(f"--batch {settings.batch} cannot be shared by {devices * nodes} devices")
+    precision: Any = settings.precision
+    fabric = Fabric(devices=devices, num_nodes=nodes, precision=precision)
     fabric.launch()
     return fabric
 
@@ -162,6 +173,8 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
     masks.create([part.model_dump() for part in settings.masks])
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     network.check_size(settings.size, settings.size)
+    objective = create_objective(settings)
+    objective.check(network, settings.size)
     pictures = kept_bytes(
         source,
         settings.size,
@@ -169,13 +182,13 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
         Cache(settings.cache, settings.cache_dir),
     )
     workers = settings.workers or 0
-    batch = settings.batch // settings.devices
-    memory = predict(network, settings.size, batch, pictures=pictures, workers=workers)
+    size, batch = settings.size, settings.batch // fabric.world_size
+    memory = predict(network, size, batch, objective=objective, pictures=pictures, workers=workers)
     if fabric.device.type == "cpu":
-        check_memory(memory, network, settings.size, batch, free_memory() // settings.devices)
+        check_memory(memory, network, size, batch, free_memory() // fabric.world_size, objective)
     else:  # pictures and workers stay in the memory of the machine
         on_device = replace(memory, pictures=0, workers=0)
-        check_memory(on_device, network, settings.size, batch, free_bytes(fabric.device))
+        check_memory(on_device, network, size, batch, free_bytes(fabric.device), objective)
     if fabric.is_global_zero:
         say(str(memory))
 

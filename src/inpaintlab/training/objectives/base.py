@@ -12,7 +12,6 @@ from torch.nn.utils import parametrize
 
 from inpaintlab.networks import Network
 
-
 #: As many as torch takes for a new spectral norm.
 _POWER_ITERATIONS = 15
 
@@ -164,7 +163,7 @@ def _reset(module: nn.Module) -> None:
     plain.reset_parameters()
     with torch.no_grad():
         if plain.bias is not None:
-            module.bias.copy_(plain.bias)  # type: ignore[operator, union-attr]
+            module.bias.copy_(plain.bias)  # type: ignore[operator]
         module.weight = plain.weight.detach()
         for _ in range(_POWER_ITERATIONS):  # the vectors of a spectral norm are those of the old weight
             _ = module.weight
