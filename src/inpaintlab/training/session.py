@@ -141,7 +141,7 @@ def launch(settings: TrainSettings) -> Fabric:
         world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
         if devices not in (1, world):
             raise SettingError(
-                f"torchrun has started {world} processes, --devices says {devices}: leave one of them out"
+                f"torchrun has started {world} processes, --devices says {devices}: leave --devices out"
             )
         devices, nodes = here, world // here
     if settings.batch % (devices * nodes):

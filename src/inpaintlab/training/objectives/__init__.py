@@ -17,6 +17,12 @@ from inpaintlab.training.objectives.reconstruction import Reconstruction
 
 __all__ = ["OBJECTIVES", "Learner", "Objective", "Optimisation", "Step", "create", "resolve"]
 
+#: Liu et al. 2018 with a feature network whose maps are larger than VGG's: weights of ours, by which
+#: features and styles count as much as colours at the start (benchmarks/objectives.py).
+_partial_conv_lite = partial(
+    PartialConv, perceptual_weight=0.01, style_weight=0.1, features="efficientnet-lite0"
+)
+
 #: DeepFillv2 (Yu et al. 2019, section 3.3 and the authors' code): L1 on both stages and the hinge loss,
 #: 1 to 1, with colours from -1 to 1, which is L1 times 2 in ours.
 _deepfill = partial(
@@ -31,12 +37,14 @@ _deepfill = partial(
 
 #: LaMa (Suvorov et al. 2022, section 2.3 and the authors' configuration). There R1 has no half (0.001
 #: is 0.002 here) and feature matching is a mean over the discriminator's five maps (100 is 20 for their
-#: sum). Its perceptual loss is of a segmentation network, with a weight that means nothing here.
+#: sum). Its perceptual loss is of a segmentation network that sees far, and whose weights are not to be
+#: had: this is another network, with a weight of ours.
 _lama = partial(
     Adversarial,
     hole_weight=0.0,
     known_weight=10.0,
-    perceptual_weight=1.0,
+    perceptual_weight=0.3,
+    features="efficientnet-lite0",
     adversarial_weight=10.0,
     loss="non-saturating",
     penalty="r1",
@@ -59,7 +67,7 @@ _swift = partial(
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "reconstruction": Reconstruction,
     "partial-conv": PartialConv,
-    "partial-conv-lite": partial(PartialConv, features="efficientnet-lite0"),
+    "partial-conv-lite": _partial_conv_lite,
     "adversarial": Adversarial,
     "deepfill": _deepfill,
     "lama": _lama,
