@@ -1,9 +1,9 @@
 """What objectives weigh at the start, and what a step costs with each.
 
-The terms are those of a fresh network on the first pictures of a folder, times their weights. The cost is
-the time of a step over that with `reconstruction`, the median of some.
+The terms are those of a fresh network on a batch, without their weights. The cost is the time of a step in
+which everything counts over that of one with `reconstruction`, the median of some.
 
-Usage: python benchmarks/objectives.py [FOLDER | samples:N] [SIZE] [OBJECTIVE …] [WEIGHTS OF VGG-16]
+Usage: python benchmarks/objectives.py [FOLDER | samples:N] [SIZE] [OBJECTIVE …] [FILE OF VGG-16]
 """
 
 import sys

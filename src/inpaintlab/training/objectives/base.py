@@ -1,7 +1,6 @@
 """What every objective is made of: learners, and a step that takes them on."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -157,14 +156,12 @@ def _reset(module: nn.Module) -> None:
     if not parametrize.is_parametrized(module, "weight"):
         module.reset_parameters()  # type: ignore[operator]
         return
-    # A weight that is computed from another one cannot be filled in place: it takes over a fresh one.
-    plain: Any = deepcopy(module)
-    parametrize.remove_parametrizations(plain, "weight")
-    plain.reset_parameters()
+    # A weight that is computed from another one: the computed one is filled, and taken over.
     with torch.no_grad():
-        if plain.bias is not None:
-            module.bias.copy_(plain.bias)  # type: ignore[operator]
-        module.weight = plain.weight.detach()
+        with parametrize.cached():
+            module.reset_parameters()  # type: ignore[operator]
+            fresh = module.weight.clone()  # type: ignore[operator]
+        module.weight = fresh
         for _ in range(_POWER_ITERATIONS):  # the vectors of a spectral norm are those of the old weight
             _ = module.weight
 
