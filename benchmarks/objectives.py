@@ -1,7 +1,7 @@
 """What objectives weigh at the start, and what a step costs with each.
 
-The terms are those of a fresh network on a batch, without their weights. The cost is the time of a step in
-which everything counts over that of one with `reconstruction`, the median of some.
+The terms are those of a fresh network on a batch, without their weights. The cost is the time of a step
+in which everything counts over that of one with `reconstruction`, the median of some.
 
 Usage: python benchmarks/objectives.py [FOLDER | samples:N] [SIZE] [OBJECTIVE …] [FILE OF VGG-16]
 """

@@ -108,7 +108,8 @@ def _fit(
     if fabric.is_global_zero:
         _write_data(session)
     interrupted, stopped = _loop(session)
-    return TrainResult(run.folder, state.step, state.best, budget.elapsed, interrupted, stopped)
+    best = fabric.broadcast(state.best)  # the first device alone validates
+    return TrainResult(run.folder, state.step, best, budget.elapsed, interrupted, stopped)
 
 
 def _loop(session: Session) -> tuple[bool, str | None]:
