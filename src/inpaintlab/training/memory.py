@@ -106,10 +106,12 @@ def _bytes(network: nn.Module) -> int:
 
 
 def _saved_by_extra(extra: nn.Module, image: torch.Tensor, mask: torch.Tensor) -> int:
-    """Return the bytes that a pass of a discriminator, or of what is shown the picture alone, keeps."""
+    """Return the bytes that a discriminator, or what is shown the picture alone, keeps for one picture."""
     on_meta = deepcopy(extra).to("meta").train()
     given = (image, mask) if isinstance(extra, Discriminator) else (image,)
-    return saved_bytes(on_meta, *given)
+    two = saved_bytes(on_meta, *(torch.cat([one, one]) for one in given))
+    # A weight that is computed anew, as with a spectral norm, is kept once, however many pictures.
+    return two - saved_bytes(on_meta, *given)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -91,7 +91,7 @@ class Adversarial(Objective):
         adversarial_weight: float = 0.1,
         loss: str = "hinge",
         penalty: str = "none",
-        penalty_weight: float = 0.0,
+        penalty_weight: float = 1.0,
         feature_matching_weight: float = 0.0,
         discriminator: str = "spectral-patch",
         discriminator_width: int = 64,
