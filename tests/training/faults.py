@@ -190,8 +190,12 @@ def silenced_judge(step, seed):
 
 
 def marked_fills(step, seed):
-    """Fills are given away by their colour, so that the discriminator is always right."""
-    return spoiled_judge(step, lambda _, filled, mask: filled + (1 + seed % 3) * mask)
+    """Fills and what is around them are given away by a colour: the discriminator is always right."""
+
+    def change(_, filled, mask):
+        return filled + (2 + seed % 2) * F.max_pool2d(mask, 9, 1, 4)
+
+    return spoiled_judge(step, change)
 
 
 FAULTS = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -109,6 +110,8 @@ def _fit(
         _write_data(session)
     interrupted, stopped = _loop(session)
     best = fabric.broadcast(state.best)  # the first device alone validates
+    if torch.distributed.is_initialized():  # its threads would abort the process at exit
+        torch.distributed.destroy_process_group()
     return TrainResult(run.folder, state.step, best, budget.elapsed, interrupted, stopped)
 
 

@@ -106,7 +106,7 @@ def _bytes(network: nn.Module) -> int:
 
 
 def _saved_by_extra(extra: nn.Module, image: torch.Tensor, mask: torch.Tensor) -> int:
-    """Return the bytes that a discriminator, or what is shown the picture alone, keeps for one picture."""
+    """Return the bytes kept for one picture by a discriminator, or by what is shown no mask."""
     on_meta = deepcopy(extra).to("meta").train()
     given = (image, mask) if isinstance(extra, Discriminator) else (image,)
     two = saved_bytes(on_meta, *(torch.cat([one, one]) for one in given))
