@@ -58,7 +58,7 @@ _lama = partial(
 _swift = partial(
     Adversarial,
     adversarial_weight=0.02,
-    discriminator_width=32,
+    discriminator_width=16,
     discriminator_layers=3,
     warmup=0.3,
     ramp=0.2,
