@@ -28,13 +28,15 @@ def main(size: int = 64, batch: int = 32, rounds: int = 15) -> None:
     times = alternate(functions, rounds)
     each = {mode: 1000 * median(values) / STEPS for mode, values in times.items()}
     share = median_ratio(times["act"], times["off"])
-    print(f"a step at {size} px, batch {batch}: {each['off']:.1f} ms, with guards {each['act']:.1f} ms")
+    print(f"a step at {size} px, batch {batch}: {each['off']:.1f} ms, guarded {each['act']:.1f} ms")
     print(f"ratio {share:.3f} (medians of {rounds} alternating rounds of {STEPS} steps)")
     session = rehearse(settings("act", size, batch), Path(tempfile.mkdtemp()))
     state, wheels = session.state.state_dict(), Wheels(session)
     assert wheels.snapshots is not None
     copies = weight(wheels.snapshots.good) / weight(state)
-    print(f"memory: {weight(state) / 1e6:.1f} MB are trained, the guards keep {copies:.2f} times as much")
+    print(
+        f"memory: {weight(state) / 1e6:.1f} MB are trained, the guards keep {copies:.2f} times as much"
+    )
 
 
 def settings(mode: str, size: int, batch: int) -> TrainSettings:
@@ -49,7 +51,8 @@ def steps(mode: str, size: int, batch: int):
     def take() -> None:
         for _ in range(STEPS):
             step, alarm = _guarded_step(session, wheels, next(batches), 1e-4, 0.5)
-            assert step is not None and alarm is None
+            assert step is not None
+            assert alarm is None
 
     take()
     return take

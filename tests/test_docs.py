@@ -4,6 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,10 +60,24 @@ def test_every_setting_is_in_the_reference_as_it_is(kind):
             assert f"| {default} |" in row
 
 
+def arguments_of(objective):
+    """Arguments of an objective; of a preset those that it sets."""
+    full, made = objectives.resolve(objective, {}), objectives.OBJECTIVES[objective]
+    return {key: full[key] for key in made.keywords} if isinstance(made, partial) else full
+
+
+@pytest.mark.parametrize("name", objectives.OBJECTIVES)
+def test_defaults_of_objectives_are_in_the_reference(name):
+    page = (PROJECT / "docs/reference/settings.md").read_text()
+    for argument, value in arguments_of(name).items():
+        shown = "none" if value is None else value
+        assert f"| `{name}` | `{argument}` | {shown} |" in page
+
+
 def test_arguments_of_parts_are_in_the_reference():
     page = (PROJECT / "docs/reference/settings.md").read_text()
     tables = [(name, networks.resolve(name, {})) for name in networks.NETWORKS]
-    tables += [(name, objectives.resolve(name, {})) for name in objectives.OBJECTIVES]
+    tables += [(name, arguments_of(name)) for name in objectives.OBJECTIVES]
     tables += [(name, curriculum.resolve(name, {})) for name in curriculum.CURRICULA]
     tables += [
         (name, masks.resolve(name, {"path": "p"} if name == "folder" else {})) for name in masks.KINDS

@@ -306,7 +306,7 @@ def test_no_more_than_the_limit_is_taken(site, tmp_path, monkeypatch):
 def test_without_weights_the_message_says_what_to_do(site, tmp_path, status):
     site.status = status
     message = refused()
-    assert "features 'vgg16' are not available: give -s features.weights=PATH" in message
+    assert "features 'vgg16' are not available: give -s objective.weights=PATH" in message
     assert features.SOURCES["vgg16"].url in message
     assert cached(tmp_path) == []
 
@@ -314,4 +314,4 @@ def test_without_weights_the_message_says_what_to_do(site, tmp_path, status):
 def test_without_a_network_the_message_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     change_source(monkeypatch, url=(tmp_path / "gone.pth").as_uri())
-    assert "give -s features.weights=PATH" in refused()
+    assert "give -s objective.weights=PATH" in refused()

@@ -248,6 +248,9 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
     network: Annotated[str | None, typer.Option(help="Network by name. [swift]")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What a step minimises, by name. [reconstruction]")
+    ] = None,
     mask_kinds: Masks = None,
     curriculum: Annotated[
         str | None,
@@ -282,8 +285,9 @@ def train(
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
-        "masks": mask_parts(mask_kinds), "curriculum": curriculum, "augment": augment,
-        "batch": batch, "seed": seed, "devices": devices, "wheels": wheels, "output": output,
+        "objective": objective, "masks": mask_parts(mask_kinds), "curriculum": curriculum,
+        "augment": augment, "batch": batch, "seed": seed, "devices": devices, "wheels": wheels,
+        "output": output,
         "learning_rate": rate,
     }  # fmt: skip
     if resume:

@@ -243,7 +243,7 @@ def fetch(name: str, source: Source, path: Path) -> None:
             error.close()
         reason = getattr(error, "reason", None) or error
         raise FeaturesError(
-            f"features {name!r} are not available: give -s features.weights=PATH, the file of "
+            f"features {name!r} are not available: give -s objective.weights=PATH, the file of "
             f"{source.url}, which could not be fetched ({reason})"
         ) from None
     finally:

@@ -147,12 +147,14 @@ class Adversarial:
 
     `real` and `fake` are for the discriminator: the cost of a patch that is real, or painted. `painted`
     is for the generator: the cost of a patch that it painted. `where` is what `patch_mask` returns, or
-    any share of hole in [0, 1]; none: every patch is painted.
+    any share of hole in [0, 1]; none: every patch is painted. `middle` is the score between the two
+    verdicts, none where the loss has no such score.
     """
 
     real: Callable[[Tensor], Tensor]
     fake: Callable[[Tensor], Tensor]
     painted: Callable[[Tensor], Tensor]
+    middle: float | None = 0.0
 
     def discriminator(
         self, real_scores: Tensor, fake_scores: Tensor, where: Tensor | None = None
@@ -198,8 +200,11 @@ ADVERSARIAL: dict[str, Adversarial] = {
         real=lambda scores: (scores - 1) ** 2 / 2,
         fake=lambda scores: scores**2 / 2,
         painted=lambda scores: (scores - 1) ** 2 / 2,
+        middle=0.5,
     ),
-    "wasserstein": Adversarial(real=_negative, fake=lambda scores: scores, painted=_negative),
+    "wasserstein": Adversarial(
+        real=_negative, fake=lambda scores: scores, painted=_negative, middle=None
+    ),
 }
 
 

@@ -15,6 +15,7 @@ from inpaintlab.data.augment import Batch
 from inpaintlab.networks import Network
 from inpaintlab.networks.swift import Swift
 from inpaintlab.training import loop
+from inpaintlab.training.objectives.adversarial import Adversarial
 from inpaintlab.training.objectives.reconstruction import Reconstruction
 from inpaintlab.training.session import Session, batches_of
 
@@ -149,6 +150,54 @@ def noise_among_pictures(step, seed):
         yield
 
 
+#: A run with a discriminator that can be led astray: nothing bounds its weights.
+JUDGED = {
+    "objective": {
+        "name": "adversarial",
+        "adversarial_weight": 0.02,
+        "discriminator": "patch",
+        "discriminator_width": 16,
+        "discriminator_layers": 2,
+    }
+}
+
+
+@contextmanager
+def spoiled_judge(step, change):
+    """Change what the discriminator is shown from a step on, until it has been mended."""
+    teach, calls, ratios = Adversarial.teach, [], []
+
+    def spoiled(self, filled, image, mask, rate):
+        calls.append(1)
+        ratios.append(self.discriminator.ratio)
+        if len(calls) >= step and ratios[-1] == ratios[0]:
+            filled = change(self.judge.discriminator, filled, mask)
+        return teach(self, filled, image, mask, rate)
+
+    with patch.object(Adversarial, "teach", spoiled):
+        yield
+
+
+def silenced_judge(step, seed):
+    """The discriminator's last layer falls to 0 again and again: it says the same of everything."""
+
+    def change(discriminator, filled, mask):
+        with torch.no_grad():
+            discriminator.leave.weight.zero_()
+        return filled
+
+    return spoiled_judge(step, change)
+
+
+def marked_fills(step, seed):
+    """Fills and what is around them are given away by a colour: the discriminator is always right."""
+
+    def change(_, filled, mask):
+        return filled + (2 + seed % 2) * F.max_pool2d(mask, 9, 1, 4)
+
+    return spoiled_judge(step, change)
+
+
 FAULTS = {
     "rate × 30": Fault("learning-rate", {"learning_rate": 30 * Network.learning_rate}),
     "rate × 300": Fault("learning-rate", {"learning_rate": 300 * Network.learning_rate}),
@@ -158,4 +207,6 @@ FAULTS = {
     "dying final ReLU": Fault("dead-unit", {"network": "rectified"}, dying_output),
     "gradient overflow": Fault("numerics", spoil=overflowing_gradient),
     "a tenth is noise": Fault("data", spoil=noise_among_pictures),
+    "discriminator collapse": Fault("discriminator", JUDGED, silenced_judge),
+    "discriminator wins": Fault("discriminator", JUDGED, marked_fills),
 }

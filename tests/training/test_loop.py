@@ -90,10 +90,37 @@ SWIFT = {"network": {"name": "swift", "width": 4}}
 LAMA = {"network": {"name": "lama", "width": 4, "depth": 1, "blocks": 1}}
 #: First weights are fitted once, at the start.
 FITTED = {"initialise": "lsuv"}
+#: With everything that a discriminator can have, from an early step on.
+JUDGED = {
+    "objective": {
+        "name": "adversarial",
+        "discriminator_width": 8,
+        "discriminator_layers": 2,
+        "feature_matching_weight": 1.0,
+        "penalty": "r1",
+        "penalty_weight": 1.0,
+        "warmup": 0.1,
+        "ramp": 0.5,
+    }
+}
+NORMED = {"objective": {"name": "adversarial", "discriminator": "patch", "discriminator_width": 8}}
+PENALISED = {"objective": JUDGED["objective"] | {"penalty": "gradient", "loss": "wasserstein"}}
 
 
 @pytest.mark.parametrize(
-    ("changes", "stop_after"), [({}, 1), ({}, 3), ({}, 4), (LAMA, 4), (SWIFT, 4), (FITTED, 4)]
+    ("changes", "stop_after"),
+    [
+        ({}, 1),
+        ({}, 3),
+        ({}, 4),
+        (LAMA, 4),
+        (SWIFT, 4),
+        (FITTED, 4),
+        (JUDGED, 1),
+        (JUDGED, 4),
+        (NORMED, 4),
+        (PENALISED, 4),
+    ],
 )
 def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, changes, stop_after):
     whole = train(small_settings(output=tmp_path / "whole", **changes))
@@ -121,9 +148,10 @@ def test_batch_normalisation_is_averaged_and_its_counters_are_copied(tmp_path):
     assert filled.shape == (3, 33, 20)
 
 
-def test_killed_runs_resume_bit_by_bit(tmp_path):
+@pytest.mark.parametrize("changes", [{}, JUDGED], ids=["reconstruction", "adversarial"])
+def test_killed_runs_resume_bit_by_bit(tmp_path, changes):
     """`kill -9` at several moments: while reading, between saves, and perhaps within one."""
-    whole = train(small_settings(output=tmp_path / "whole", steps=40))
+    whole = train(small_settings(output=tmp_path / "whole", steps=40, **changes))
     command = [sys.executable, "-c", "from inpaintlab.cli import main; main()", "train"]
     recipe = tmp_path / "whole" / "recipe.yaml"
     killed = tmp_path / "killed"
@@ -252,13 +280,39 @@ def test_known_before_the_first_step(tmp_path, changes, error, words):
     assert not (tmp_path / "run").exists()
 
 
-def test_two_devices_see_the_same_batch(tmp_path):
-    """Two processes on CPU share each batch: the same weights as one process, but for rounding."""
-    train(small_settings(output=tmp_path / "one"))
-    words = f"train --config {tmp_path}/one/recipe.yaml --devices 2 -o {tmp_path}/two"
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
+
+
+def two_processes(tmp_path, launcher, words):
     script = tmp_path / "inpaint.py"
     script.write_text("from inpaintlab.cli import main\nmain()\n")
-    done = subprocess.run([sys.executable, script, *words.split()], capture_output=True, text=True)
+    command = [sys.executable, *launcher, script, "train", "--config", *words.split()]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "launcher", "flag"),
+    [({}, [], "--devices 2"), (JUDGED, [], "--devices 2"), (JUDGED, TORCHRUN, "")],
+    ids=["reconstruction", "adversarial", "torchrun"],
+)
+def test_two_devices_see_the_same_batch(tmp_path, changes, launcher, flag):
+    """Two processes on CPU share each batch: the same weights as one process, but for rounding."""
+    train(small_settings(output=tmp_path / "one", **changes))
+    done = two_processes(tmp_path, launcher, f"{tmp_path}/one/recipe.yaml {flag} -o {tmp_path}/two")
     assert done.returncode == 0, done.stderr
+    assert "-inf" not in done.stdout
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    assert all(torch.allclose(one[key], two[key], atol=1e-4) for key in one)
+    assert all(torch.allclose(one[key], two[key], rtol=0, atol=1e-5) for key in one)
+    learnt = [load_state(Run(tmp_path / name).state)["objective"] for name in ("one", "two")]
+    for name in learnt[0].keys() - {"painter"}:
+        first, second = (objective[name]["network"] for objective in learnt)
+        assert all(torch.allclose(first[key], second[key], rtol=0, atol=1e-5) for key in first)
+
+
+def test_torchrun_and_another_number_of_devices_are_refused(tmp_path):
+    train(small_settings(output=tmp_path / "one", steps=1))
+    words = f"{tmp_path}/one/recipe.yaml --devices 3 -o {tmp_path}/two"
+    done = two_processes(tmp_path, TORCHRUN, words)
+    assert done.returncode
+    assert "torchrun has started 2 processes, --devices says 3: leave --devices out" in done.stderr
+    assert not (tmp_path / "two").exists()

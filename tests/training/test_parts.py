@@ -12,6 +12,7 @@ from inpaintlab import networks
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.training import schedule
 from inpaintlab.training.memory import check_memory, free_bytes, predict
+from inpaintlab.training.objectives import create
 from inpaintlab.training.record import keep_until, read_log
 from inpaintlab.training.schedule import Budget, learning_rate
 from inpaintlab.training.session import resolve
@@ -117,3 +118,19 @@ def test_a_network_that_is_made_for_a_size_is_made_for_that_of_the_run():
 def test_a_run_takes_the_learning_rate_of_its_network_unless_it_is_set(network, set_to, rate):
     settings = small_settings(network=network, learning_rate=set_to)
     assert resolve(settings, torch.device("cpu")).learning_rate == rate
+
+
+@pytest.mark.parametrize("penalty", ["none", "r1", "gradient"])
+def test_memory_counts_a_discriminator(penalty):
+    network = small_network()
+    objective = create("adversarial", penalty=penalty, discriminator_width=16, discriminator_layers=2)
+    plain, judged = (predict(network, 32, 8, objective=judge) for judge in (None, objective))
+    learns = sum(4 * p.numel() for p in objective.judge.discriminator.parameters())
+    assert judged.weights - plain.weights == 4 * learns
+    assert judged.activations > 1.05 * plain.activations
+    # Weights that a spectral norm computes are kept once, not for each picture.
+    assert judged.activations == pytest.approx(
+        predict(network, 32, 16, objective=objective).activations / 2
+    )
+    with pytest.raises(MemoryLimitError, match="× the memory of 16"):
+        check_memory(judged, network, 32, 8, free=judged.more - 1, objective=objective)

@@ -26,6 +26,7 @@ class Autoencoder(Network):
 
     #: The layer whose output is all that the decoder gets.
     bottleneck = "squeeze"
+    encoder = ("enter", "down")
 
     def __init__(
         self,

@@ -14,12 +14,15 @@ class Network(nn.Module):
     `learning_rate` is the peak that its training takes where none is set.
     `bottleneck` is the dotted name of the module whose output is all that the decoder gets, None where
     skips pass by it; so no module can be called `bottleneck` itself.
+    `encoder` holds the dotted names of the modules on the way to the coarsest features, whose batch
+    norms a second phase of training freezes; so no module can be called `encoder` either.
     """
 
     multiple_of: int
     min_size: int
     learning_rate: float = 1.5e-3
     bottleneck: str | None = None
+    encoder: tuple[str, ...] = ()
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Paint the whole picture without looking under the hole."""

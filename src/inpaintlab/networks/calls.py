@@ -255,11 +255,11 @@ def _fourier(before: Sequence[int], dims: Sequence[int], *_: Any, out_shape: Seq
 _FOURIER = dict.fromkeys((aten._fft_r2c, aten._fft_c2r, aten._fft_c2c), _fourier)
 
 
-def saved_bytes(network: nn.Module, image: Tensor, mask: Tensor) -> int:
+def saved_bytes(network: nn.Module, *given: Tensor) -> int:
     """Count the bytes that a forward pass keeps for the backward pass; parameters do not count."""
     sizes: list[int] = []
     with _noting_saved(network, sizes.append):
-        network(image, mask)
+        network(*given)
     return sum(sizes)
 
 

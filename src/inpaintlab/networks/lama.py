@@ -45,6 +45,7 @@ class LaMa(Network):
         # Reflection at the coarsest level needs two pixels there (and four at the finest).
         self.min_size = 2 * self.multiple_of
         widths = [min(width * 2**level, max_width) for level in range(depth + 1)]
+        self.encoder = tuple(f"model.{number}" for number in range(1, depth + 2))
         # What is global begins with the last downsampling.
         ratios = [0.0] * depth + [ratio]
         down = [

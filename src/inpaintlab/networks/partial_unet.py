@@ -22,6 +22,8 @@ class PartialUNet(Network):
     the coarsest is then 2×2. Smaller pictures need fewer, as sides are multiples of 2^depth.
     """
 
+    encoder = ("down",)
+
     def __init__(self, width: int = 64, depth: int = 7, max_width: int = 512) -> None:
         super().__init__()
         for name, value in (("width", width), ("depth", depth), ("max_width", max_width)):

@@ -28,6 +28,8 @@ class Swift(Network):
     one step away from the picture. The finest have no skip, by which a hole could be copied.
     """
 
+    encoder = ("enter", "down")
+
     def __init__(self, width: int = 24, max_width: int = 144, stem: int = 2, side: int = 64) -> None:
         super().__init__()
         depth = _depth(width, max_width, stem, side)

@@ -30,6 +30,8 @@ class UNet(Network):
     which the decoder also gets the hole rebuilt from known features.
     """
 
+    encoder = ("enter", "down")
+
     def __init__(
         self,
         width: int = 32,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -113,7 +114,10 @@ def _fit(
         _write_data(session)
     settle_rate(session)
     interrupted, stopped = _loop(session)
-    return TrainResult(run.folder, state.step, state.best, budget.elapsed, interrupted, stopped)
+    best = fabric.broadcast(state.best)  # the first device alone validates
+    if torch.distributed.is_initialized():  # its threads would abort the process at exit
+        torch.distributed.destroy_process_group()
+    return TrainResult(run.folder, state.step, best, budget.elapsed, interrupted, stopped)
 
 
 def _loop(session: Session) -> tuple[bool, str | None]:

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 
 import psutil
 import torch
+from torch import nn
 
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.machine import free_memory
 from inpaintlab.networks import Network
 from inpaintlab.networks.calls import saved_bytes
+from inpaintlab.networks.discriminators import Discriminator
+from inpaintlab.training.objectives import Objective
 
 #: Weights, gradients, two moments of AdamW and the averaged weights.
 _COPIES_OF_WEIGHTS = 5
+#: Of an extra network that learns, which is not averaged.
+_COPIES_OF_EXTRAS = 4
 #: Copies in the file that resuming needs, made in memory when no step is under way.
 _COPIES_TO_SAVE = 4
 #: Gradients of activations and the work space of convolutions come on top of what is saved: 1.2 to 1.4
@@ -62,7 +67,15 @@ class Memory:
         return f"about {self.total / 1e9:.2f} GB of memory at the peak ({listed})"
 
 
-def predict(network: Network, size: int, batch: int, *, pictures: int = 0, workers: int = 0) -> Memory:
+def predict(
+    network: Network,
+    size: int,
+    batch: int,
+    *,
+    objective: Objective | None = None,
+    pictures: int = 0,
+    workers: int = 0,
+) -> Memory:
     """Predict the memory of a run without computing a step.
 
     What a step must remember is counted on the meta device, where tensors have shapes but no content.
@@ -70,15 +83,35 @@ def predict(network: Network, size: int, batch: int, *, pictures: int = 0, worke
     """
     with torch.device("meta"):
         image, mask = torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size)
-    weights = sum(p.numel() * p.element_size() for p in network.parameters())
+    weights = _COPIES_OF_WEIGHTS * _bytes(network)
     saved = saved_bytes(deepcopy(network).to("meta").train(), image, mask)
+    if objective is not None:
+        # Gradients go through the pictures that they are shown.
+        image.requires_grad_()
+        saved = objective.remembered(saved, lambda extra: _saved_by_extra(extra, image, mask))
+        # Those that stay as they are stand in memory already.
+        weights += sum(_COPIES_OF_EXTRAS * _bytes(extra) for extra in objective.extras())
     return Memory(
         program=psutil.Process().memory_info().rss,
         pictures=pictures,
         workers=workers * _WORKER,
-        weights=_COPIES_OF_WEIGHTS * weights,
+        weights=weights,
         activations=int(_WORK_SPACE * saved * batch),
     )
+
+
+def _bytes(network: nn.Module) -> int:
+    """Return the bytes of the weights that learn."""
+    return sum(p.numel() * p.element_size() for p in network.parameters() if p.requires_grad)
+
+
+def _saved_by_extra(extra: nn.Module, image: torch.Tensor, mask: torch.Tensor) -> int:
+    """Return the bytes kept for one picture by a discriminator, or by what is shown no mask."""
+    on_meta = deepcopy(extra).to("meta").train()
+    given = (image, mask) if isinstance(extra, Discriminator) else (image,)
+    two = saved_bytes(on_meta, *(torch.cat([one, one]) for one in given))
+    # A weight that is computed anew, as with a spectral norm, is kept once, however many pictures.
+    return two - saved_bytes(on_meta, *given)
 
 
 def free_bytes(device: torch.device) -> int:
@@ -88,7 +121,14 @@ def free_bytes(device: torch.device) -> int:
     return free_memory()
 
 
-def check_memory(memory: Memory, network: Network, size: int, batch: int, free: int) -> None:
+def check_memory(
+    memory: Memory,
+    network: Network,
+    size: int,
+    batch: int,
+    free: int,
+    objective: Objective | None = None,
+) -> None:
     """Refuse a run that needs more than `free` bytes, naming the cause and what would fit.
 
     Raises `MemoryLimitError`.
@@ -97,12 +137,13 @@ def check_memory(memory: Memory, network: Network, size: int, batch: int, free: 
         return
     without = memory.more - memory.activations
     fits = int((free - without) * batch / max(1, memory.activations))
+    growth = _growth(memory, network, size, batch, objective)
     if fits >= 1:
-        cure = f"{_growth(memory, network, size, batch)}fits with --batch {fits}"
+        cure = f"{growth}fits with --batch {fits}"
     elif memory.pictures > without / 2:
         cure = "-s cache=disk keeps the pictures out of memory"
     else:
-        cure = f"{_growth(memory, network, size, batch)}take a smaller --size or network"
+        cure = f"{growth}take a smaller --size or network"
     raise MemoryLimitError(
         f"--size {size} with --batch {batch} needs {memory.more / 1e9:.1f} GB "
         f"(pictures {memory.pictures / 1e9:.1f}, a step {memory.activations / 1e9:.1f}), "
@@ -110,10 +151,10 @@ def check_memory(memory: Memory, network: Network, size: int, batch: int, free: 
     )
 
 
-def _growth(memory: Memory, network: Network, size: int, batch: int) -> str:
+def _growth(memory: Memory, network: Network, size: int, batch: int, objective: Objective | None) -> str:
     """Say what the size costs, compared with half of it where the network takes that."""
     half = size // 2
     if half % network.multiple_of or half < network.min_size:
         return ""
-    ratio = memory.activations / predict(network, half, batch).activations
+    ratio = memory.activations / predict(network, half, batch, objective=objective).activations
     return f"--size {size} takes {ratio:.1f} × the memory of {half}; "

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import torch
+import torch.distributed
 from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -151,17 +153,30 @@ def _resolve_scheme(scheme: Part) -> dict[str, str]:
 
 def launch(settings: TrainSettings) -> Fabric:
     """Start the processes of a run; with several devices every process comes back from here."""
-    share_of_batch(settings)
-    fabric = Fabric(devices=settings.devices, precision=settings.precision)  # type: ignore[arg-type]
+    devices, nodes = settings.devices, 1
+    if torch.distributed.is_torchelastic_launched():  # the processes are there already
+        world, here = (int(os.environ[name]) for name in ("WORLD_SIZE", "LOCAL_WORLD_SIZE"))
+        if devices not in (1, world):
+            raise SettingError(
+                f"torchrun has started {world} processes, --devices says {devices}: leave --devices out"
+            )
+        devices, nodes = here, world // here
+    share_of_batch(settings, devices * nodes)
+    precision: Any = settings.precision
+    fabric = Fabric(devices=devices, num_nodes=nodes, precision=precision)
     fabric.launch()
     return fabric
 
 
-def share_of_batch(settings: TrainSettings) -> int:
-    """Return how many pictures of a batch each device takes; raises `SettingError` if that varies."""
-    if settings.batch % settings.devices:
-        raise SettingError(f"--batch {settings.batch} cannot be shared by {settings.devices} devices")
-    return settings.batch // settings.devices
+def share_of_batch(settings: TrainSettings, devices: int | None = None) -> int:
+    """Return how many pictures of a batch each device takes; raises `SettingError` if that varies.
+
+    `devices` are those of the settings, or as many as were started otherwise.
+    """
+    devices = devices or settings.devices
+    if settings.batch % devices:
+        raise SettingError(f"--batch {settings.batch} cannot be shared by {devices} devices")
+    return settings.batch // devices
 
 
 def create_network(settings: TrainSettings) -> Network:
@@ -191,6 +206,8 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
     create_curriculum(settings)
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     network.check_size(settings.size, settings.size)
+    objective = create_objective(settings)
+    objective.check(network, settings.size)
     pictures = kept_bytes(
         source,
         settings.size,
@@ -198,13 +215,13 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
         Cache(settings.cache, settings.cache_dir),
     )
     workers = settings.workers or 0
-    batch = settings.batch // settings.devices
-    memory = predict(network, settings.size, batch, pictures=pictures, workers=workers)
+    size, batch = settings.size, settings.batch // fabric.world_size
+    memory = predict(network, size, batch, objective=objective, pictures=pictures, workers=workers)
     if fabric.device.type == "cpu":
-        check_memory(memory, network, settings.size, batch, free_memory() // settings.devices)
+        check_memory(memory, network, size, batch, free_memory() // fabric.world_size, objective)
     else:  # pictures and workers stay in the memory of the machine
         on_device = replace(memory, pictures=0, workers=0)
-        check_memory(on_device, network, settings.size, batch, free_bytes(fabric.device))
+        check_memory(on_device, network, size, batch, free_bytes(fabric.device), objective)
     if fabric.is_global_zero:
         say(str(memory))
 

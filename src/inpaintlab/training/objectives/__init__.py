@@ -5,17 +5,73 @@ run by `attach`, and from then on owns every network of the run and its optimise
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from inpaintlab.configs import resolve_arguments
 from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.training.objectives.adversarial import Adversarial
 from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step
+from inpaintlab.training.objectives.partial_conv import PartialConv
 from inpaintlab.training.objectives.reconstruction import Reconstruction
 
 __all__ = ["OBJECTIVES", "Learner", "Objective", "Optimisation", "Step", "create", "resolve"]
 
+#: Liu et al. 2018 with a feature network whose maps are larger than VGG's: weights of ours, by which
+#: features and styles count as much as colours at the start (benchmarks/objectives.py).
+_partial_conv_lite = partial(
+    PartialConv, perceptual_weight=0.01, style_weight=0.1, features="efficientnet-lite0"
+)
+
+#: DeepFillv2 (Yu et al. 2019, section 3.3 and the authors' code): L1 on both stages and the hinge loss,
+#: 1 to 1, with colours from -1 to 1, which is L1 times 2 in ours.
+_deepfill = partial(
+    Adversarial,
+    hole_weight=2.0,
+    known_weight=2.0,
+    coarse_weight=1.0,
+    adversarial_weight=1.0,
+    discriminator_layers=6,
+    betas=(0.5, 0.999),
+)
+
+#: LaMa (Suvorov et al. 2022, section 2.3 and the authors' configuration). There R1 has no half (0.001
+#: is 0.002 here) and feature matching is a mean over the discriminator's five maps (100 is 20 for their
+#: sum). Its perceptual loss is of a segmentation network that sees far, and whose weights are not to be
+#: had: this is another network, with a weight of ours.
+_lama = partial(
+    Adversarial,
+    hole_weight=0.0,
+    known_weight=10.0,
+    perceptual_weight=0.3,
+    features="efficientnet-lite0",
+    adversarial_weight=10.0,
+    loss="non-saturating",
+    penalty="r1",
+    penalty_weight=0.002,
+    feature_matching_weight=20.0,
+    discriminator="patch",
+    discriminator_ratio=0.1,
+)
+
+#: Ours: a discriminator that costs less than the network, for a little more texture.
+_swift = partial(
+    Adversarial,
+    adversarial_weight=0.02,
+    discriminator_width=16,
+    discriminator_layers=3,
+    warmup=0.3,
+    ramp=0.2,
+)
+
 OBJECTIVES: dict[str, Callable[..., Objective]] = {
     "reconstruction": Reconstruction,
+    "partial-conv": PartialConv,
+    "partial-conv-lite": _partial_conv_lite,
+    "adversarial": Adversarial,
+    "deepfill": _deepfill,
+    "lama": _lama,
+    "swift": _swift,
 }
 
 

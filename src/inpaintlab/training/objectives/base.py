@@ -1,13 +1,18 @@
 """What every objective is made of: learners, and a step that takes them on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from inpaintlab.networks import Network
+
+#: As many as torch takes for a new spectral norm.
+_POWER_ITERATIONS = 15
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Learner:
     """A network and its AdamW, set up for the devices of a run.
 
     `network` is the bare module, `model` the same for calls whose gradient goes to it: it runs in the
-    run's precision and shares gradients among the devices. `ratio` multiplies the run's learning rate.
+    run's precision and shares gradients among the devices. `ratio` multiplies the run's learning rate;
+    parameters in `frozen` are left as they are.
     """
 
     def __init__(
@@ -45,6 +51,7 @@ class Learner:
         optimiser = torch.optim.AdamW(
             network.parameters(), betas=betas, weight_decay=optimisation.weight_decay, fused=True
         )
+        self.frozen: list[nn.Parameter] = []
         self.model, self.optimiser = fabric.setup(network, optimiser)
         self.model.train()
 
@@ -54,6 +61,9 @@ class Learner:
             group["lr"] = rate * self.ratio
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
+        # Not by `requires_grad`: what shares gradients among devices waits for one of every parameter.
+        for parameter in self.frozen:
+            parameter.grad = None  # and so neither moments nor weight decay move it
         norm = self.fabric.clip_gradients(
             self.model, self.optimiser, max_norm=self.clip, error_if_nonfinite=False
         )
@@ -64,9 +74,7 @@ class Learner:
     def restart(self, layer: str = "") -> None:
         """Give a layer, or the whole network, fresh weights and moments."""
         for module in self.network.get_submodule(layer).modules():
-            reset = getattr(module, "reset_parameters", None)
-            if callable(reset):
-                reset()
+            _reset(module)
             for parameter in module.parameters(recurse=False):
                 self.optimiser.state.pop(parameter, None)
 
@@ -97,9 +105,24 @@ class Objective:
         self.painter = Learner(fabric, network, optimisation, self.betas)
         self.learners: dict[str, Learner] = {"painter": self.painter}
 
+    def check(self, network: Network, size: int) -> None:
+        """Raise `SettingError` where the objective cannot be had for a network or a picture size."""
+
     def extras(self) -> list[nn.Module]:
-        """Return the networks beside the one that is trained, so that their memory can be told."""
+        """Return the networks beside the one that is trained, so that their memory can be told.
+
+        What of them takes gradients learns.
+        """
         return []
+
+    def remembered(self, network: int, saved: Callable[[nn.Module], int]) -> int:
+        """Return the most bytes that a step keeps for its gradients, for one picture.
+
+        `network` is what a pass of the trained network keeps, `saved` returns it for a pass of an extra
+        one.
+        """
+        del saved
+        return network
 
     def scalars(self, painted: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return named scalars, means over pictures; `loss` is the one to minimise.
@@ -124,6 +147,23 @@ class Objective:
         """Take over what `state_dict` returned."""
         for name, learner in self.learners.items():
             learner.load_state_dict(state[name])
+
+
+def _reset(module: nn.Module) -> None:
+    """Give a module fresh weights, if it has any of its own."""
+    if not callable(getattr(module, "reset_parameters", None)):
+        return
+    if not parametrize.is_parametrized(module, "weight"):
+        module.reset_parameters()  # type: ignore[operator]
+        return
+    # A weight that is computed from another one: the computed one is filled, and taken over.
+    with torch.no_grad():
+        with parametrize.cached():
+            module.reset_parameters()  # type: ignore[operator]
+            fresh = module.weight.clone()  # type: ignore[operator]
+        module.weight = fresh
+        for _ in range(_POWER_ITERATIONS):  # the vectors of a spectral norm are those of the old weight
+            _ = module.weight
 
 
 def detached(scalars: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,0 +1,285 @@
+"""Reconstruction, and a discriminator that tells painted patches from real ones."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from inpaintlab import losses
+from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.losses import feature_matching, gradient_penalty, l1, patch_mask, perceptual, r1
+from inpaintlab.networks import Network
+from inpaintlab.networks.discriminators import DISCRIMINATORS, Discriminator
+from inpaintlab.tensors import composite
+from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step, detached
+from inpaintlab.training.objectives.comparing import Comparing
+
+PENALTIES = ("none", "r1", "gradient")
+#: The discriminator learns from this share of the warm-up on.
+_HEAD_START = 0.5
+
+
+class Judge(nn.Module):
+    """A discriminator that judges real and filled pictures, and its penalty, in one call.
+
+    One call, as what shares gradients among devices allows no second one before the gradient is taken.
+    Real and filled pictures are normalised apart from each other, and weights are computed once: a
+    spectral norm takes one power iteration.
+    """
+
+    def __init__(self, discriminator: Discriminator, penalty: str) -> None:
+        super().__init__()
+        self.discriminator, self.penalty = discriminator, penalty
+
+    def forward(self, image: Tensor, filled: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scores of real and of filled pictures, `[B, 1, h, w]`, and the penalty."""
+        image = image.detach().requires_grad_(self.penalty == "r1")
+        with parametrize.cached():
+            real, _ = self.discriminator(image, mask)
+            fake, _ = self.discriminator(filled, mask)
+            penalty = real.new_zeros(())
+            if self.penalty == "r1":
+                penalty = r1(real, image)
+            elif self.penalty == "gradient":
+                # Seeded by the step, as all that is random in one.
+                random = torch.default_generator
+                penalty = gradient_penalty(self.discriminator, image, filled, mask, random)
+        return real, fake, penalty
+
+    @contextmanager
+    def unmoved(self) -> Iterator[Discriminator]:
+        """Give the discriminator for judging alone: nothing reaches its weights, no norm moves on."""
+        made = [m for m in self.modules() if isinstance(m, parametrize.ParametrizationList)]
+        self.requires_grad_(False)
+        for weight in made:
+            weight.eval()
+        try:
+            with parametrize.cached():
+                yield self.discriminator
+        finally:
+            self.requires_grad_(True)
+            for weight in made:
+                weight.train()
+
+
+class Adversarial(Objective):
+    """L1 in and outside the hole, an optional perceptual loss, and the judgement of a discriminator.
+
+    The first `warmup` share of a run is reconstruction alone; the discriminator learns from half of it
+    on. Then, over the `ramp` share, the weights of the adversarial loss and of feature matching rise
+    linearly. In each step the discriminator learns after the generator, at `discriminator_ratio` of the
+    run's learning rate. It is shown composites, and their patches outside the hole count as real.
+
+    `loss` is a name in `losses.ADVERSARIAL`; `penalty` is none, r1 or gradient, of weight
+    `penalty_weight`; `discriminator` is a name in `DISCRIMINATORS`. `coarse_weight` is of the errors of
+    the coarse picture, for networks that have `stages`, relative to those of the final one. `features`
+    and `weights` are of the perceptual loss, of the composite, as for `partial-conv`; they are looked
+    for only where `perceptual_weight` is not 0. `betas` are AdamW's, for both.
+    """
+
+    def __init__(
+        self,
+        hole_weight: float = 6.0,
+        known_weight: float = 1.0,
+        coarse_weight: float = 0.0,
+        perceptual_weight: float = 0.0,
+        features: str = "vgg16",
+        weights: str | None = None,
+        adversarial_weight: float = 0.1,
+        loss: str = "hinge",
+        penalty: str = "none",
+        penalty_weight: float = 1.0,
+        feature_matching_weight: float = 0.0,
+        discriminator: str = "spectral-patch",
+        discriminator_width: int = 64,
+        discriminator_layers: int = 4,
+        discriminator_ratio: float = 1.0,
+        betas: Sequence[float] = (0.9, 0.999),
+        warmup: float = 0.1,
+        ramp: float = 0.1,
+    ) -> None:
+        _check_names(loss, penalty, discriminator)
+        _check_shares(warmup, ramp, betas)
+        _check_not_negative(
+            hole_weight=hole_weight,
+            known_weight=known_weight,
+            coarse_weight=coarse_weight,
+            perceptual_weight=perceptual_weight,
+            adversarial_weight=adversarial_weight,
+            penalty_weight=penalty_weight,
+            feature_matching_weight=feature_matching_weight,
+            discriminator_ratio=discriminator_ratio,
+        )
+        if not hole_weight + perceptual_weight:
+            raise SettingError(
+                "objective.hole_weight and objective.perceptual_weight are both 0: nothing would bring "
+                "colours into the hole before the discriminator does"
+            )
+        self.hole_weight, self.known_weight = hole_weight, known_weight
+        self.coarse_weight, self.perceptual_weight = coarse_weight, perceptual_weight
+        self.adversarial_weight, self.matching_weight = adversarial_weight, feature_matching_weight
+        self.loss, self.penalty_weight = losses.ADVERSARIAL[loss], penalty_weight
+        self.ratio, self.betas = discriminator_ratio, (betas[0], betas[1])
+        self.warmup, self.ramp = warmup, ramp
+        network = DISCRIMINATORS[discriminator](width=discriminator_width, layers=discriminator_layers)
+        self.judge = Judge(network, penalty)
+        self.comparing = Comparing(features, weights) if perceptual_weight else None
+
+    def check(self, network: Network, size: int) -> None:
+        """Raise `SettingError` for a network without stages where both count, and for a small size."""
+        if self.coarse_weight and not hasattr(network, "stages"):
+            raise SettingError(
+                f"objective.coarse_weight is for networks with two stages, as deepfill; "
+                f"{type(network).__name__} has one: -s objective.coarse_weight=0"
+            )
+        if size < self.judge.discriminator.min_size:
+            raise SettingError(
+                f"--size {size} is too small for the discriminator: at least "
+                f"{self.judge.discriminator.min_size}"
+            )
+        if self.comparing:
+            self.comparing.check(size)
+
+    def attach(self, fabric: Fabric, network: Network, optimisation: Optimisation) -> None:
+        """Set up the networks for the devices of a run."""
+        super().attach(fabric, network, optimisation)
+        self.discriminator = Learner(fabric, self.judge, optimisation, self.betas, self.ratio)
+        self.learners["discriminator"] = self.discriminator
+        if self.coarse_weight:
+            self.painter.model.mark_forward_method("stages")
+        if self.comparing:
+            self.comparing.network.to(fabric.device)
+
+    def extras(self) -> list[nn.Module]:
+        """Return the discriminator, and the feature network if there is one."""
+        discriminator = self.judge.discriminator
+        return [discriminator, self.comparing.network] if self.comparing else [discriminator]
+
+    def remembered(self, network: int, saved: Callable[[nn.Module], int]) -> int:
+        """Return the bytes of the generator's step or of the discriminator's, whichever keeps more."""
+        judged = saved(self.judge.discriminator)
+        # A gradient that is differentiated again keeps about as much again on its way, twice.
+        passes = {"none": 2, "r1": 4, "gradient": 5}[self.judge.penalty]
+        compared = saved(self.comparing.network) if self.comparing else 0
+        return max(network + judged + compared, passes * judged)
+
+    def scalars(self, painted: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Return `loss`, which is the reconstruction alone, and its terms without their weights."""
+        hole, known = l1(painted, image, mask), l1(painted, image, 1 - mask)
+        loss = self.hole_weight * hole + self.known_weight * known
+        found = {"hole_l1": hole, "known_l1": known}
+        if self.comparing:
+            (maps,), truth = self.comparing.maps([composite(image, painted, mask)], image)
+            found["perceptual"] = perceptual(maps, truth)
+            loss = loss + self.perceptual_weight * found["perceptual"]
+        return {"loss": loss, **found}
+
+    def step(self, image: Tensor, mask: Tensor, rate: float, progress: float) -> Step:
+        """Take a step of the generator, and after it one of the discriminator."""
+        coarse, painted = self._paint(image, mask)
+        scalars = self.scalars(painted, image, mask)
+        if coarse is not None:
+            scalars["coarse"] = self._errors(coarse, image, mask)
+            scalars["loss"] = scalars["loss"] + self.coarse_weight * scalars["coarse"]
+        scalars["reconstruction"] = scalars["loss"]
+        filled = composite(image, painted, mask)
+        if share := self.share(progress):
+            scalars |= self.judged(filled, image, mask)
+            judgement = self.adversarial_weight * scalars["adversarial"]
+            if self.matching_weight:
+                judgement = judgement + self.matching_weight * scalars["feature_matching"]
+            scalars["loss"] = scalars["loss"] + share * judgement
+        norm = self.painter.learn(scalars["loss"], rate)
+        found = {**detached(scalars), "gradient_norm": norm}
+        if progress >= self.warmup * _HEAD_START:
+            found |= self.teach(filled.detach(), image, mask, rate)
+        return Step(found, painted.detach())
+
+    def share(self, progress: float) -> float:
+        """Return the share of the discriminator's weights that counts at a share of the run."""
+        if progress < self.warmup:
+            return 0.0
+        return min(1.0, (progress - self.warmup) / self.ramp) if self.ramp else 1.0
+
+    def judged(self, filled: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Return what the discriminator makes of fills, for the generator to learn from."""
+        with self.judge.unmoved() as discriminator, self.painter.fabric.autocast():
+            scores, maps = discriminator(filled, mask)
+            found = {"adversarial": self.loss.generator(scores, patch_mask(mask, scores))}
+            if self.matching_weight:
+                with torch.no_grad():
+                    _, real = discriminator(image, mask)
+                found["feature_matching"] = feature_matching(maps, real)
+        return found
+
+    def teach(self, filled: Tensor, image: Tensor, mask: Tensor, rate: float) -> dict[str, Tensor]:
+        """Take a step of the discriminator; return how it judged before."""
+        real, fake, penalty = self.discriminator.model(image, filled, mask)
+        where = patch_mask(mask, fake)
+        cost = self.loss.discriminator(real, fake, where)
+        self.discriminator.learn(cost + self.penalty_weight * penalty, rate)
+        verdicts = self._verdicts(real.detach().float(), fake.detach().float(), where)
+        return {"discriminator_loss": cost.detach(), **verdicts}
+
+    def _verdicts(self, real: Tensor, fake: Tensor, where: Tensor) -> dict[str, Tensor]:
+        """Return accuracy (real and painted patches weigh the same), spread, and the two mean scores."""
+        painted, count = where > 0, where.sum().clamp(min=1)
+        scores = torch.cat([real.flatten(), fake.flatten()])
+        middle = scores.mean() if self.loss.middle is None else self.loss.middle
+        right = (real > middle).float().mean() + ((fake < middle) & painted).sum() / count
+        return {
+            "discriminator_accuracy": right / 2,
+            "discriminator_spread": scores.std(),
+            "real_score": real.mean(),
+            "fake_score": (fake * painted).sum() / count,
+        }
+
+    def _paint(self, image: Tensor, mask: Tensor) -> tuple[Tensor | None, Tensor]:
+        """Return the coarse picture, where it counts, and the final one."""
+        if not self.coarse_weight:
+            return None, self.painter.model(image, mask)
+        with self.painter.fabric.autocast():
+            coarse, painted = self.painter.model.stages(image, mask)
+        return coarse.float(), painted.float()
+
+    def _errors(self, painted: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+        hole, known = l1(painted, image, mask), l1(painted, image, 1 - mask)
+        return self.hole_weight * hole + self.known_weight * known
+
+
+def _check_names(loss: str, penalty: str, discriminator: str) -> None:
+    tables = {
+        "loss": (loss, losses.ADVERSARIAL),
+        "penalty": (penalty, PENALTIES),
+        "discriminator": (discriminator, DISCRIMINATORS),
+    }
+    for name, (value, allowed) in tables.items():
+        if value not in allowed:
+            hint = near_miss(value, allowed) or f": one of {', '.join(allowed)}"
+            raise SettingError(f"unknown objective.{name} {value!r}{hint}")
+    if penalty == "gradient" and discriminator == "patch":
+        raise SettingError(
+            "penalty gradient asks for a discriminator without batch norms, which patch has: "
+            "-s objective.discriminator=spectral-patch"
+        )
+    if loss == "wasserstein" and penalty != "gradient":
+        raise SettingError("loss wasserstein has no bounds: -s objective.penalty=gradient gives them")
+
+
+def _check_shares(warmup: float, ramp: float, betas: Sequence[float]) -> None:
+    if warmup < 0 or ramp < 0 or warmup + ramp > 1:
+        raise SettingError(
+            f"objective.warmup and objective.ramp are shares of the run, 1 together at the most, got "
+            f"{warmup:g} and {ramp:g}"
+        )
+    if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
+        raise SettingError(f"objective.betas are two numbers in [0, 1), got {list(betas)}")
+
+
+def _check_not_negative(**values: float) -> None:
+    for name, value in values.items():
+        if value < 0:
+            raise SettingError(f"objective.{name} must be 0 or more, got {value:g}")

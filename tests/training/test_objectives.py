@@ -1,0 +1,370 @@
+"""Objectives: their equations and phases, the polarity of what is adversarial, what they refuse."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from inpaintlab import features, losses, networks
+from inpaintlab.errors import SettingError
+from inpaintlab.features import FeatureNetwork
+from inpaintlab.losses import ADVERSARIAL, patch_mask
+from inpaintlab.tensors import composite
+from inpaintlab.training import loop, resume, train
+from inpaintlab.training.objectives import OBJECTIVES, Optimisation, create, resolve
+from inpaintlab.training.objectives.base import Learner
+from inpaintlab.training.objectives.partial_conv import PartialConv
+from inpaintlab.training.record import read_log
+from tests.conftest import small_settings
+from tests.training.test_loop import _StopAfter
+
+PARTIAL = {"name": "partial-unet", "width": 8, "depth": 2}
+DISCRIMINATOR = {"discriminator_width": 8, "discriminator_layers": 2}
+
+
+def tiny_features(weights=None):
+    del weights
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        stages = [nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 6, 3, 2, 1)]
+    return FeatureNetwork(stages, ((0.5,) * 3, (0.5,) * 3), min_size=4)
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch):
+    """A feature network without trained weights, in the place of every other."""
+    for name in ("vgg16", "efficientnet-lite0"):
+        monkeypatch.setitem(features.FEATURES, name, tiny_features)
+
+
+def batch(seed=0, size=16, count=4):
+    draw = partial(torch.rand, generator=torch.Generator().manual_seed(seed))
+    image, mask = draw(count, 3, size, size), torch.zeros(count, 1, size, size)
+    for place in range(count):
+        mask[place, :, 4 : 9 + place, 5:11] = 1
+    return image, mask
+
+
+def attached(name, network=None, **arguments):
+    torch.manual_seed(0)
+    objective = create(name, **arguments)
+    network = networks.create(**(network or {"name": "unet", "width": 8, "depth": 1, "dilations": [1]}))
+    objective.attach(Fabric(accelerator="cpu"), network, Optimisation())
+    return objective
+
+
+def small(name):
+    return {} if name in ("reconstruction", "partial-conv", "partial-conv-lite") else DISCRIMINATOR
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_takes_steps_that_lower_its_own_validation(name):
+    network = {"name": "deepfill", "width": 8} if name == "deepfill" else None
+    objective = attached(name, network, **small(name))
+    objective.check(objective.painter.network, 16)
+    image, mask = batch()
+    painter = objective.painter.network
+    before = objective.scalars(painter(image, mask), image, mask)
+    steps = [objective.step(image, mask, 1e-3, progress) for progress in (0.0, 0.02, 0.1, 0.3, 0.6, 1.0)]
+    after = objective.scalars(painter(image, mask), image, mask)
+    assert after["loss"] < before["loss"]
+    assert {"loss", "hole_l1", "known_l1", "gradient_norm"} <= set(steps[0].scalars)
+    assert {"loss", "hole_l1", "known_l1"} <= set(after)
+    assert not [key for key in after if "discriminator" in key or key == "adversarial"]
+    assert all(math.isfinite(value) and not value.requires_grad for value in steps[-1].scalars.values())
+    assert all(not network.training or network in objective.extras() for network in objective.extras())
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("adverserial", {}, "did you mean 'adversarial'"),
+        ("adversarial", {"loss": "hing"}, "did you mean 'hinge'"),
+        ("adversarial", {"penalty": "r2"}, "unknown objective.penalty"),
+        ("adversarial", {"discriminator": "patsh"}, "did you mean 'patch'"),
+        ("adversarial", {"penalty": "gradient", "discriminator": "patch"}, "without batch norms"),
+        ("adversarial", {"loss": "wasserstein"}, "penalty=gradient gives them"),
+        ("adversarial", {"warmup": 0.8, "ramp": 0.3}, "shares of the run"),
+        ("adversarial", {"betas": [0.9]}, r"two numbers in \[0, 1\), got \[0.9\]"),
+        ("adversarial", {"adversarial_weight": -1}, "adversarial_weight must be 0 or more, got -1"),
+        ("adversarial", {"discriminator_layers": 0}, "layers must be at least 1"),
+        ("lama", {"perceptual_weight": 0}, "are both 0"),
+        ("partial-conv", {"features": "vgg"}, "unknown features 'vgg'"),
+        ("partial-conv", {"second_phase": 1}, r"second_phase must be in \[0, 1\)"),
+        ("partial-conv", {"second_rate": 0}, "second_rate must be above 0"),
+        ("partial-conv", {"style_weight": -2}, "style_weight must be 0 or more, got -2"),
+        ("partial-conv", dict.fromkeys((f"{n}_weight" for n in ("valid", "hole", "perceptual", "style",
+         "variation")), 0), "at least must be above 0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(name, arguments, words):
+    with pytest.raises(SettingError, match=words):
+        create(name, **arguments)
+
+
+class Nameless(networks.Network):
+    """A network with batch norms that does not say where its encoder is."""
+
+    multiple_of, min_size = 1, 1
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(3)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "network", "size", "words"),
+    [
+        ("partial-conv", {}, Nameless, 16, "second_phase=0 leaves it out"),
+        ("partial-conv", {}, None, 2, "too small for objective.features vgg16: at least 4"),
+        ("deepfill", {}, None, 16, "coarse_weight is for networks with two stages"),
+        ("lama", {}, None, 2, "too small for the discriminator: at least 4"),
+    ],
+)
+def test_what_does_not_fit_a_network_or_a_size_is_refused(name, arguments, network, size, words):
+    network = network() if network else networks.create("unet", width=8, depth=1)
+    with pytest.raises(SettingError, match=words):
+        create(name, **arguments).check(network, size)
+
+
+def test_the_recipe_of_a_preset_holds_every_number():
+    found = resolve("lama", {})
+    assert found.keys() == resolve("adversarial", {}).keys()
+    assert (found["penalty_weight"], found["known_weight"], found["betas"]) == (
+        0.002,
+        10.0,
+        [0.9, 0.999],
+    )
+
+
+def test_partial_conv_is_equation_7():
+    """Each term as the paper writes it, by hand."""
+    image, mask = batch()
+    painted = image + 0.1 * mask + 0.3 * (1 - mask)
+    objective = create("partial-conv")
+    found = objective.scalars(painted, image, mask)
+    network, filled = tiny_features(), composite(image, painted, mask)
+    truth, raw, whole = network(image), network(painted), network(filled)
+    terms = {
+        "valid": 0.3 * float((1 - mask).mean()),
+        "hole": 0.1 * float(mask.mean()),
+        "perceptual": float(losses.perceptual(raw, truth) + losses.perceptual(whole, truth)),
+        "style": float(losses.style(raw, truth) + losses.style(whole, truth)),
+        "variation": float(losses.total_variation(filled, mask)),
+    }
+    for name, value in terms.items():
+        assert float(found[name]) == pytest.approx(value, rel=1e-4), name
+    weights = {"valid": 1, "hole": 6, "perceptual": 0.05, "style": 120, "variation": 0.1}
+    loss = sum(weights[name] * value for name, value in terms.items())
+    assert float(found["loss"]) == pytest.approx(loss, rel=1e-4)
+
+
+def norms(network):
+    """Statistics, counters and affine parameters of an encoder's batch norms."""
+    state = network.down.state_dict()
+    return {key: value.clone() for key, value in state.items() if ".norm." in key}
+
+
+def moved(one, other):
+    return [key for key in one if not torch.equal(one[key], other[key])]
+
+
+def test_second_phase_freezes_the_encoders_norms_through_validation_and_resume(tmp_path, monkeypatch):
+    """Steps 5 to 8 are the second phase; the run is stopped after step 6 and goes on."""
+    seen, rates, step = [], [], PartialConv.step
+
+    def watched(self, *arguments):
+        self.painter.network.train()  # as whoever has evaluated it would
+        taken = step(self, *arguments)
+        seen.append(norms(self.painter.network))
+        rates.append(self.painter.optimiser.param_groups[0]["lr"] / arguments[2])
+        return taken
+
+    monkeypatch.setattr(PartialConv, "step", watched)
+    settings = small_settings(
+        output=tmp_path / "run",
+        steps=8,
+        validate_every=2,
+        size=16,
+        network=PARTIAL,
+        objective={"name": "partial-conv", "second_phase": 0.5},
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "StopSignal", _StopAfter)
+        _StopAfter.left = 6
+        assert train(settings).steps == 6
+    assert resume(tmp_path / "run", {}).steps == 8
+    assert len(seen) == 8
+    assert rates == [1, 1, 1, 1, 0.25, 0.25, 0.25, 0.25]
+    assert len(moved(seen[2], seen[3])) == len(seen[0])
+    for later in seen[4:]:
+        assert moved(seen[3], later) == []
+
+
+def test_a_run_that_goes_back_before_the_second_phase_learns_norms_again():
+    objective = attached("partial-conv", PARTIAL)
+    image, mask = batch(size=16)
+    objective.step(image, mask, 1e-3, 0.95)
+    before = norms(objective.painter.network)
+    assert objective.painter.frozen
+    objective.step(image, mask, 1e-3, 0.5)
+    assert len(moved(before, norms(objective.painter.network))) == len(before)
+
+
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_encoders_name_modules_before_the_bottleneck(name):
+    network = networks.create(name)
+    modules = [network.get_submodule(part) for part in network.encoder]
+    inside = {p for module in modules for p in module.parameters()}
+    assert not set(getattr(network, "leave", nn.Identity()).parameters()) & inside
+    has_norms = any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
+    assert bool(modules) or not has_norms
+
+
+def judged(name, **arguments):
+    """An adversarial objective, and pictures with fills that are noise, to be told from smooth ones."""
+    penalty = {"penalty": "gradient", "penalty_weight": 0.1} if name == "wasserstein" else {}
+    objective = attached("adversarial", loss=name, **DISCRIMINATOR, **penalty, **arguments)
+    image, mask = batch(1)
+    image = 0.3 + 0.2 * nn.functional.avg_pool2d(image, 5, 1, 2)
+    filled = composite(image, torch.rand(image.shape, generator=torch.Generator().manual_seed(2)), mask)
+    return objective, filled, image, mask
+
+
+def errors(objective, filled, image, mask):
+    """The discriminator's own cost, and the generator's, without anything being moved."""
+    with torch.no_grad(), objective.judge.unmoved() as discriminator:
+        real, fake = discriminator(image, mask)[0], discriminator(filled, mask)[0]
+        where = patch_mask(mask, fake)
+        loss = objective.loss
+        return float(loss.discriminator(real, fake, where)), float(loss.generator(fake, where))
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_polarity(name):
+    """Steps of the discriminator lower its error; steps of the generator's side raise it."""
+    objective, filled, image, mask = judged(name)
+    start, _ = errors(objective, filled, image, mask)
+    for _ in range(20):
+        objective.teach(filled, image, mask, 1e-3)
+    taught, cost = errors(objective, filled, image, mask)
+    assert taught < start - 0.01
+    painted = filled.clone().requires_grad_()
+    for _ in range(5):
+        found = objective.judged(composite(image, painted, mask), image, mask)["adversarial"]
+        (gradient,) = torch.autograd.grad(found, painted)
+        assert not (gradient * (1 - mask)).any()
+        painted = (painted - 0.3 * gradient / gradient.norm()).detach().requires_grad_()
+    fooled, lower = errors(objective, painted.detach(), image, mask)
+    assert fooled > taught
+    assert lower < cost
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+def test_polarity_of_whole_steps(name):
+    """With little but the adversarial weight, the network's steps raise the discriminator's error."""
+    objective, _, image, mask = judged(
+        name, hole_weight=1e-6, known_weight=0, adversarial_weight=1, warmup=0, ramp=0
+    )
+    network = objective.painter.network
+    fill = lambda: composite(image, network(image, mask).detach(), mask)  # noqa: E731
+    for _ in range(30):
+        objective.teach(fill(), image, mask, 1e-3)
+    taught, cost = errors(objective, fill(), image, mask)
+    objective.teach = lambda *_: {}
+    for _ in range(10):
+        objective.step(image, mask, 1e-3, 0.5)
+    fooled, lower = errors(objective, fill(), image, mask)
+    assert fooled > taught
+    assert lower < cost
+
+
+def test_phases_of_a_run():
+    objective = attached("adversarial", warmup=0.2, ramp=0.4, **DISCRIMINATOR)
+    shares = [objective.share(progress) for progress in (0, 0.19, 0.2, 0.4, 0.6, 1)]
+    assert shares == pytest.approx([0, 0, 0, 0.5, 1, 1])
+    image, mask = batch()
+    found = {p: objective.step(image, mask, 1e-3, p).scalars for p in (0.05, 0.1, 0.2, 0.4, 0.8)}
+    assert [progress for progress in found if "discriminator_accuracy" in found[progress]] == [
+        0.1, 0.2, 0.4, 0.8,
+    ]  # fmt: skip
+    assert [progress for progress in found if "adversarial" in found[progress]] == [0.4, 0.8]
+    added = found[0.4]["loss"] - found[0.4]["reconstruction"]
+    assert torch.isclose(added, 0.5 * 0.1 * found[0.4]["adversarial"], atol=1e-5)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"feature_matching_weight": 1.0}])
+@pytest.mark.parametrize("penalty", ["none", "r1", "gradient"])
+def test_the_generators_step_leaves_the_discriminator_alone(penalty, arguments):
+    objective = attached(
+        "adversarial", penalty=penalty, penalty_weight=1.0, **DISCRIMINATOR, **arguments
+    )
+    image, mask = batch()
+    before = {key: value.clone() for key, value in objective.judge.state_dict().items()}
+    taught = []
+    objective.teach = lambda *_: taught.append(1) or {}
+    objective.step(image, mask, 1e-3, 0.5)
+    assert taught == [1]
+    assert all(parameter.grad is None for parameter in objective.judge.parameters())
+    assert all(parameter.requires_grad for parameter in objective.judge.parameters())
+    assert moved(before, objective.judge.state_dict()) == []
+    assert all(module.training for module in objective.judge.modules())
+
+
+@pytest.mark.parametrize("penalty", ["none", "r1", "gradient"])
+def test_one_power_iteration_a_step(penalty, monkeypatch):
+    objective = attached("adversarial", penalty=penalty, penalty_weight=1.0, **DISCRIMINATOR)
+    norm = objective.judge.discriminator.leave.parametrizations.weight[0]
+    calls, power = [], norm._power_method
+    monkeypatch.setattr(norm, "_power_method", lambda *a: calls.append(1) or power(*a))
+    image, mask = batch()
+    objective.step(image, mask, 1e-3, 0.5)
+    assert calls == [1]
+
+
+def test_verdicts_of_the_discriminator():
+    objective = attached("adversarial", loss="least-squares", **DISCRIMINATOR)
+    real, fake = torch.tensor([0.9, 0.2]).view(1, 1, 1, 2), torch.tensor([0.1, 3.0]).view(1, 1, 1, 2)
+    where = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
+    found = objective._verdicts(real, fake, where)
+    assert {key: pytest.approx(float(value)) for key, value in found.items()} == {
+        "discriminator_accuracy": 0.75,
+        "discriminator_spread": float(torch.tensor([0.9, 0.2, 0.1, 3.0]).std()),
+        "real_score": 0.55,
+        "fake_score": 0.1,
+    }
+    nowhere = objective._verdicts(real, fake, 0 * where)
+    assert all(math.isfinite(value) for value in nowhere.values())
+
+
+def test_a_spectral_norm_begins_again_with_other_weights_of_norm_1():
+    class Small(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = spectral_norm(nn.Conv2d(4, 8, 3))
+
+    network = Small()
+    learner = Learner(Fabric(accelerator="cpu"), network, Optimisation())
+    with torch.no_grad():
+        network.layer.weight = 1e3 * torch.ones_like(network.layer.weight)
+        network.layer.bias.fill_(7)
+    learner.restart()
+    weight = network.layer.parametrizations.weight.original
+    assert weight.abs().max() <= 1 / 6
+    assert weight.std() > 0.05
+    assert network.layer.bias.abs().max() <= 1 / 6
+    norm = torch.linalg.matrix_norm(network.layer.weight.detach().flatten(1), 2)
+    assert float(norm) == pytest.approx(1, abs=0.02)
+
+
+def test_a_run_logs_what_the_guards_read(tmp_path):
+    objective = {"name": "adversarial", "warmup": 0.1, "ramp": 0.1, **DISCRIMINATOR}
+    train(small_settings(output=tmp_path / "run", steps=20, objective=objective))
+    _, second = read_log(tmp_path / "run" / "log.jsonl", "train")
+    assert {"discriminator_accuracy", "discriminator_spread", "reconstruction", "hole_l1"} <= set(second)
+    validation = read_log(tmp_path / "run" / "log.jsonl", "validation")[-1]
+    assert not [key for key in validation if "discriminator" in key]
