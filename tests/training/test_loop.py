@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -10,8 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from inpaintlab import files
 from inpaintlab.checkpoints import Run, load_state
-from inpaintlab.errors import DataError, MemoryLimitError, RunError, SettingError, SizeError
+from inpaintlab.errors import DataError, MemoryLimitError, OutputError, RunError, SettingError, SizeError
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.training import loop, resume, train
 from inpaintlab.training.record import read_log
@@ -316,3 +318,23 @@ def test_torchrun_and_another_number_of_devices_are_refused(tmp_path):
     assert done.returncode
     assert "torchrun has started 2 processes, --devices says 3: leave --devices out" in done.stderr
     assert not (tmp_path / "two").exists()
+
+
+def test_a_full_disk_while_saving_leaves_the_last_save_and_is_told(tmp_path, monkeypatch):
+    """The disk is full from the second save on: that of step 3 stays, and the run goes on from it."""
+    written = []
+
+    def full(number: int) -> None:
+        written.append(number)
+        if load_state(Run(tmp_path / "run").state):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files.os, "fsync", full)
+        with pytest.raises(OutputError, match=r"cannot write .*: No space left on device"):
+            train(small_settings(output=tmp_path / "run"))
+    assert load_state(Run(tmp_path / "run").state)["step"] == 3
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.suffix == ".tmp"]
+    whole = train(small_settings(output=tmp_path / "whole"))
+    assert resume(tmp_path / "run", {}).hole_psnr == whole.hole_psnr
+    assert_same_weights(tmp_path / "whole", tmp_path / "run")

@@ -16,6 +16,7 @@ from inpaintlab.evaluation.table import COLUMNS, caption, rows
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
 from inpaintlab.training.record import read_log
+from inpaintlab.training.wheels.incidents import read_incidents
 
 Array = npt.NDArray[np.uint8]
 
@@ -41,9 +42,18 @@ def write_report(run: Run, result: dict[str, Any], examples: dict[str, Array]) -
         names=list(examples),
         grid=base64.b64encode(picture).decode(),
         curves=Markup(training_curves(run, result)),  # noqa: S704 - our own SVG
+        incidents=shown_incidents(run),
         recipe=run.recipe.read_text(encoding="utf-8"),
     )
     write_atomically(run.report, page.encode())
+
+
+def shown_incidents(run: Run) -> list[dict[str, Any]]:
+    """Return what the guards of a run wrote down, with the pictures as text."""
+    pictures = sorted(run.incidents.glob("*/pictures.png"))
+    found = [base64.b64encode(path.read_bytes()).decode() for path in pictures]
+    incidents = read_incidents(run)
+    return [dict(of, picture=picture) for of, picture in zip(incidents, found, strict=True)]
 
 
 def headline(result: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from inpaintlab.checkpoints import Run
-from inpaintlab.errors import RunError
+from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.progress import progress_bar, say
 
@@ -125,8 +125,11 @@ class Recorder:
         )  # fmt: skip
 
     def _write(self, kind: str, step: int, **values: float | bool) -> None:
-        self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"cannot write {self._run.log}: {error.strerror}") from None
         for name, value in values.items():
             if not isinstance(value, bool):
                 self._events.add_scalar(f"{kind}/{name}", value, step)
