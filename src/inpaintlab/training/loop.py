@@ -159,7 +159,7 @@ def _loop(session: Session) -> tuple[bool, str | None]:
                     continue
             assert step is not None
             scalars: dict[str, Tensor | float] = {**step.scalars, "learning_rate": rate}
-            scalars |= state.curriculum.scalars()
+            scalars |= state.curriculum.scalars() | wheels.scalars()
             recorder.step(state.step, settings.batch, scalars, progress, budget.elapsed)
             if state.step % settings.validate_every == 0:
                 _validate(session, recorder)

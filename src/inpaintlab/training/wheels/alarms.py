@@ -72,6 +72,10 @@ class History:
         """Return the recent values of a signal, the newest last."""
         return [value for _, value in self.recent.get(name, [])]
 
+    def latest(self, count: int) -> dict[str, list[tuple[int, float]]]:
+        """Return the newest values of every signal, with their steps."""
+        return {name: values[-count:] for name, values in self.recent.items()}
+
     def since(self, name: str, back: int) -> int:
         """Return the step at which the value stood that is so many back."""
         values = self.recent[name]
@@ -190,22 +194,21 @@ def divergence(history: History, step: int) -> Alarm | None:
 
 
 def collapse(history: History, step: int) -> Alarm | None:
-    """Fills are of one colour, or the same for every picture."""
+    """Fills are of one colour, or the same for every picture, or most layers learn nothing."""
+    at, still = history.recent.get("still", [(-1, 0.0)])[-1]
+    if at == step and still > _MOSTLY:
+        return Alarm("collapse", step, step, f"{still:.0%} of the layers get no gradient")
+    never = step > _PATIENCE and history.alive < _FLAT
     for name, words in (("contrast", "of one colour"), ("spread", "the same for every picture")):
         values = history.values(name)
-        never = step > _PATIENCE and history.alive < _FLAT
-        if (
-            len(values) >= _LOOKS
-            and max(values[-_LOOKS:]) < _FLAT
-            and (history.alive > 5 * _FLAT or never)
-        ):
-            since = history.since(name, _LOOKS)
-            return Alarm(
-                "collapse",
-                step,
-                since,
-                f"fills are {words}: they vary {values[-1]:.3f} times as much as the truth",
+        flat = len(values) >= _LOOKS and max(values[-_LOOKS:]) < _FLAT
+        if flat and (never or history.alive > 5 * _FLAT):
+            edges = history.values("saturated")[-1:]
+            more = (
+                f", {edges[0]:.0%} of them black or full colour" if edges and edges[0] > _MOSTLY else ""
             )
+            sentence = f"fills are {words}{more}: they vary {values[-1]:.3f} times as much as the truth"
+            return Alarm("collapse", step, history.since(name, _LOOKS), sentence)
     return None
 
 
@@ -248,7 +251,7 @@ _WORDS = {
 _SPIKE, _GRADIENT_SPIKE, _FAR = 2.0, 10.0, 8.0
 _STAYS, _JUMP = 20, 1.6
 _WORSE_THAN_AT_START, _WILD, _DRIFT, _DRIFT_ADVERSARIAL = 1.5, 1.8, 1.3, 2.0
-_FLAT, _LOOKS, _PATIENCE = 0.05, 8, 400
+_FLAT, _MOSTLY, _LOOKS, _PATIENCE = 0.05, 0.5, 8, 400
 _SIGHTINGS, _HARD, _HARDER = 3, 5.0, 2.5
 _ALWAYS_RIGHT, _SAME = 0.95, 1e-4
 

@@ -12,7 +12,7 @@ from inpaintlab.checkpoints import Run, read_json, write_json
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
 from inpaintlab.tensors import composite, to_arrays
-from inpaintlab.training.wheels.alarms import Alarm, History
+from inpaintlab.training.wheels.alarms import Alarm
 from inpaintlab.training.wheels.causes import Verdict
 
 #: Pictures shown of an incident at most.
@@ -24,7 +24,7 @@ def write_incident(
     alarm: Alarm,
     verdict: Verdict,
     action: str,
-    history: History,
+    signals: dict[str, list[tuple[int, float]]],
     names: list[str],
     pictures: Tensor,
 ) -> tuple[Path, bool]:
@@ -45,7 +45,7 @@ def write_incident(
         "verdict": asdict(verdict),
         "action": action,
         "pictures": names,
-        "signals": {name: values[-100:] for name, values in history.recent.items()},
+        "signals": signals,
     }
     write_json(folder / "incident.json", facts)
     return folder, True

@@ -21,6 +21,10 @@ _LARGEST = 500_000
 _VARIANCES_EVERY, _STILL_EVERY = 4, 20
 
 
+#: Signals that the guards take themselves.
+OWN = ("contrast", "spread", "saturated", "update")
+
+
 @dataclass(frozen=True)
 class Signals:
     """The numbers of one step.

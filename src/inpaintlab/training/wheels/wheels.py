@@ -16,7 +16,7 @@ from inpaintlab.training.session import Session
 from inpaintlab.training.wheels.alarms import Alarm, look
 from inpaintlab.training.wheels.causes import Laboratory, Verdict, bad_pictures, find_cause, with_names
 from inpaintlab.training.wheels.incidents import SHOWN, sheet, write_incident
-from inpaintlab.training.wheels.signals import Follower, measure
+from inpaintlab.training.wheels.signals import OWN, Follower, measure
 from inpaintlab.training.wheels.snapshots import Snapshots
 
 #: So many returns to the same good state, and the run is stopped.
@@ -77,6 +77,13 @@ class Wheels:
         muted = alarm and state.step < state.history.muted.get(alarm.kind, -1)
         return None if muted else alarm
 
+    def scalars(self) -> dict[str, float]:
+        """Return the newest of the guards' own signals, to be written down with the step's."""
+        if self.snapshots is None:
+            return {}
+        newest = self.session.state.history.latest(1)
+        return {name: newest[name][0][1] for name in OWN if name in newest}
+
     def before_save(self) -> None:
         """Keep the last good state on disk beside the save that is going to be written."""
         if self.snapshots is not None:
@@ -97,7 +104,7 @@ class Wheels:
             return False
         names = [self._name(position) for position in verdict.positions]
         verdict = with_names(verdict, names)
-        history = session.state.history
+        signals = session.state.history.latest(100)
         if self.mode == "watch":
             action, went_back = "none: the guards only watch", False
         else:
@@ -106,7 +113,7 @@ class Wheels:
             session.state.history.muted[alarm.kind] = session.state.step + _MUTED
         if session.fabric.is_global_zero:
             picture = self._sheet(verdict, batch, step)
-            folder, new = write_incident(session.run, alarm, verdict, action, history, names, picture)
+            folder, new = write_incident(session.run, alarm, verdict, action, signals, names, picture)
             if new:
                 cause = f"cause: {verdict.sentence}. {action}"
                 say(f"step {alarm.step}: {alarm.sentence}; {cause} ({folder})")
