@@ -44,6 +44,19 @@ Rate = Annotated[
     str | None,
     typer.Option("--lr", metavar="RATE", help="Peak learning rate, or auto. [the network's own]"),
 ]
+TrainData = Annotated[
+    str | None,
+    typer.Argument(help="Folder of pictures, prepared dataset, or samples:N for drawn portraits."),
+]
+TrainSize = Annotated[
+    int | None, typer.Option(help="Side of the training pictures in pixels. [64 on CPU, else 256]")
+]
+NetworkName = Annotated[str | None, typer.Option(help="Network by name. [swift]")]
+Augment = Annotated[
+    str | None, typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]")
+]
+BatchSize = Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")]
+Seed = Annotated[int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, alone on stdout.")]
 
 
@@ -189,27 +202,16 @@ def summary(
 
 @app.command()
 def check(
-    data: Annotated[
-        str | None,
-        typer.Argument(help="Folder of pictures, prepared dataset, or samples:N for drawn portraits."),
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(help="Side of the training pictures in pixels. [64 on CPU, else 256]"),
-    ] = None,
+    data: TrainData = None,
+    size: TrainSize = None,
     minutes: Annotated[float | None, typer.Option(help="Time that the run is to take. [10]")] = None,
     steps: Annotated[int | None, typer.Option(help="Number of its steps, instead of minutes.")] = None,
-    network: Annotated[str | None, typer.Option(help="Network by name. [swift]")] = None,
+    network: NetworkName = None,
     mask_kinds: Masks = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
-    ] = None,
-    batch: Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")] = None,
+    augment: Augment = None,
+    batch: BatchSize = None,
     rate: Rate = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")
-    ] = None,
+    seed: Seed = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Page to write. [check.html]")
     ] = None,
@@ -235,19 +237,13 @@ def check(
 
 @app.command()
 def train(
-    data: Annotated[
-        str | None,
-        typer.Argument(help="Folder of pictures, prepared dataset, or samples:N for drawn portraits."),
-    ] = None,
-    size: Annotated[
-        int | None,
-        typer.Option(help="Side of the training pictures in pixels. [64 on CPU, else 256]"),
-    ] = None,
+    data: TrainData = None,
+    size: TrainSize = None,
     minutes: Annotated[
         float | None, typer.Option(help="Time to take, reading and validation included. [10]")
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
-    network: Annotated[str | None, typer.Option(help="Network by name. [swift]")] = None,
+    network: NetworkName = None,
     objective: Annotated[
         str | None, typer.Option(help="What a step minimises, by name. [reconstruction]")
     ] = None,
@@ -256,15 +252,10 @@ def train(
         str | None,
         typer.Option(help="How holes grow during the run: linear, stepped, success or off. [off]"),
     ] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]"),
-    ] = None,
-    batch: Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")] = None,
+    augment: Augment = None,
+    batch: BatchSize = None,
     rate: Rate = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")
-    ] = None,
+    seed: Seed = None,
     devices: Annotated[int | None, typer.Option(help="Accelerators, or processes on CPU. [1]")] = None,
     wheels: Annotated[
         str | None,

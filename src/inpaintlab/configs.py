@@ -22,6 +22,8 @@ from pydantic import (
 
 from inpaintlab.errors import SettingError, near_miss
 
+T = TypeVar("T")
+
 
 class Part(BaseModel):
     """A thing chosen from a table by name, with keyword arguments of its own.
@@ -62,6 +64,34 @@ def resolve_arguments(
         if parameter.default is parameter.empty and name not in arguments:
             raise SettingError(f"{what} needs the setting {name!r}")
     return {name: arguments.get(name, parameter.default) for name, parameter in allowed.items()}
+
+
+def resolve_entry(
+    table: Mapping[str, Callable[..., Any]], what: str, name: str, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return all arguments of one entry of a table, with the defaults filled in and tuples as lists.
+
+    Raises `SettingError` for an unknown name or argument, with the nearest known one.
+
+    >>> resolve_entry({"unet": lambda width=32: None}, "network", "une", {})
+    Traceback (most recent call last):
+    inpaintlab.errors.SettingError: unknown network 'une', did you mean 'unet'?
+    """
+    if name not in table:
+        raise SettingError(f"unknown {what} {name!r}{near_miss(name, table)}")
+    full = resolve_arguments(table[name], arguments, f"{what} {name!r}")
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
+
+
+def create_entry(
+    table: Mapping[str, Callable[..., T]], what: str, name: str, arguments: Mapping[str, Any]
+) -> T:
+    """Build one entry of a table by name; raises `SettingError` as `resolve_entry` does."""
+    full = resolve_entry(table, what, name, arguments)
+    try:
+        return table[name](**full)
+    except TypeError as error:
+        raise SettingError(f"{what} {name!r}: {error}") from None
 
 
 def _as_parts(value: Any) -> Any:

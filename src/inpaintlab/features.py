@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import vgg
 
-from inpaintlab.configs import resolve_arguments
-from inpaintlab.errors import FeaturesError, SettingError, SizeError, near_miss
+from inpaintlab.configs import create_entry, resolve_entry
+from inpaintlab.errors import FeaturesError, SizeError
 from inpaintlab.progress import bar, say
 from inpaintlab.tensors import check_image_shape
 
@@ -157,9 +157,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises `SettingError` for an unknown network or argument, with the nearest known name.
     """
-    if name not in FEATURES:
-        raise SettingError(f"unknown features {name!r}{near_miss(name, FEATURES)}")
-    return resolve_arguments(FEATURES[name], arguments, f"features {name!r}")
+    return resolve_entry(FEATURES, "features", name, arguments)
 
 
 def create(name: str, **arguments: Any) -> FeatureNetwork:
@@ -172,8 +170,7 @@ def create(name: str, **arguments: Any) -> FeatureNetwork:
     Traceback (most recent call last):
     inpaintlab.errors.SettingError: unknown features 'vgg-16', did you mean 'vgg16'?
     """
-    full = resolve(name, arguments)
-    return FEATURES[name](**full)
+    return create_entry(FEATURES, "features", name, arguments)
 
 
 def without_values(build: Callable[[], nn.Module]) -> nn.Module:

@@ -23,8 +23,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inpaintlab.configs import resolve_arguments
-from inpaintlab.errors import MaskError, SettingError, near_miss
+from inpaintlab.configs import resolve_entry
+from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.images import SUFFIXES, load_gray
 
 Array = npt.NDArray[np.uint8]
@@ -234,15 +234,12 @@ KINDS: dict[str, type[Any]] = {"rectangles": Rectangles, "strokes": Strokes, "fo
 
 def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return name, weight and every argument of a mask kind, with the defaults filled in."""
-    if name not in KINDS:
-        raise SettingError(f"unknown mask kind {name!r}{near_miss(name, KINDS)}")
     arguments = dict(arguments)
     weight = float(arguments.pop("weight", 1.0))
-    full = resolve_arguments(KINDS[name], arguments, f"mask kind {name!r}")
+    full = resolve_entry(KINDS, "mask kind", name, arguments)
     if "path" in full:  # a recipe must mean the same folder wherever it is used from
         full["path"] = str(Path(full["path"]).expanduser().resolve())
-    lists = {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
-    return {"name": name, "weight": weight, **lists}
+    return {"name": name, "weight": weight, **full}
 
 
 def create(parts: Sequence[Mapping[str, Any]]) -> Mixture:

@@ -7,8 +7,7 @@ under the hole, may paint everything, and states its needs as `multiple_of` and 
 from inspect import signature
 from typing import Any
 
-from inpaintlab.configs import resolve_arguments
-from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.configs import create_entry, resolve_entry
 from inpaintlab.networks.autoencoder import Autoencoder
 from inpaintlab.networks.base import Network
 from inpaintlab.networks.deepfill import DeepFill
@@ -34,10 +33,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises `SettingError` for an unknown network or argument, with the nearest known name.
     """
-    if name not in NETWORKS:
-        raise SettingError(f"unknown network {name!r}{near_miss(name, NETWORKS)}")
-    full = resolve_arguments(NETWORKS[name], arguments, f"network {name!r}")
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
+    return resolve_entry(NETWORKS, "network", name, arguments)
 
 
 def made_for(size: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -65,8 +61,4 @@ def create(name: str, **arguments: Any) -> Network:
     Traceback (most recent call last):
     inpaintlab.errors.SettingError: network 'unet' has no setting 'widht', did you mean 'width'?
     """
-    full = resolve(name, arguments)
-    try:
-        return NETWORKS[name](**full)
-    except TypeError as error:
-        raise SettingError(f"network {name!r}: {error}") from None
+    return create_entry(NETWORKS, "network", name, arguments)

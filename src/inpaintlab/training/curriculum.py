@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from inpaintlab.configs import resolve_arguments
-from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.configs import create_entry, resolve_entry
+from inpaintlab.errors import SettingError
 
 
 class Curriculum:
@@ -168,9 +168,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises `SettingError` for an unknown curriculum or argument, with the nearest known name.
     """
-    if name not in CURRICULA:
-        raise SettingError(f"unknown curriculum {name!r}{near_miss(name, CURRICULA)}")
-    return resolve_arguments(CURRICULA[name], arguments, f"curriculum {name!r}")
+    return resolve_entry(CURRICULA, "curriculum", name, arguments)
 
 
 def create(name: str, **arguments: Any) -> Curriculum:
@@ -181,11 +179,7 @@ def create(name: str, **arguments: Any) -> Curriculum:
     >>> create("linear", start=0.1).level
     0.1
     """
-    full = resolve(name, arguments)
-    try:
-        return CURRICULA[name](**full)
-    except TypeError as error:
-        raise SettingError(f"curriculum {name!r}: {error}") from None
+    return create_entry(CURRICULA, "curriculum", name, arguments)
 
 
 def _stage(share: float, stages: int) -> int:

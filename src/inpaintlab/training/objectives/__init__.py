@@ -8,8 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from inpaintlab.configs import resolve_arguments
-from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.configs import create_entry, resolve_entry
 from inpaintlab.training.objectives.adversarial import Adversarial
 from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step
 from inpaintlab.training.objectives.partial_conv import PartialConv
@@ -80,10 +79,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises `SettingError` for an unknown objective or argument, with the nearest known name.
     """
-    if name not in OBJECTIVES:
-        raise SettingError(f"unknown objective {name!r}{near_miss(name, OBJECTIVES)}")
-    full = resolve_arguments(OBJECTIVES[name], arguments, f"objective {name!r}")
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
+    return resolve_entry(OBJECTIVES, "objective", name, arguments)
 
 
 def create(name: str, **arguments: Any) -> Objective:
@@ -94,8 +90,4 @@ def create(name: str, **arguments: Any) -> Objective:
     >>> create("reconstruction", hole_weight=1).hole_weight
     1
     """
-    full = resolve(name, arguments)
-    try:
-        return OBJECTIVES[name](**full)
-    except TypeError as error:
-        raise SettingError(f"objective {name!r}: {error}") from None
+    return create_entry(OBJECTIVES, "objective", name, arguments)
