@@ -46,7 +46,13 @@ def main() -> None:
     print("\n| fault | seen | named | within 0.3 dB | worst dB off | without guards, dB off |")
     print("|---|---|---|---|---|---|")
     for name in words.only.split(","):
-        row(words, name, {seed: clean[seed][0] for seed in range(words.seeds)})
+        fault = FAULTS[name]
+        if objective := fault.settings.get("objective"):  # what is minimised changes what is reached
+            alike = Fault("none", {"objective": objective})
+            reached = {seed: run(words.faces, alike, seed, "act")[0] for seed in range(words.seeds)}
+        else:
+            reached = {seed: clean[seed][0] for seed in range(words.seeds)}
+        row(words, name, reached)
 
 
 def row(words: argparse.Namespace, name: str, clean: dict[int, float]) -> None:
