@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -22,11 +23,17 @@ from inpaintlab.tensors import check_image
 from inpaintlab.training.session import Session, batches_of
 from inpaintlab.training.wheels.alarms import Alarm, far_above
 
+Floats = npt.NDArray[np.float64]
+
 #: Steps of an experiment with a learning rate, and what the rate is multiplied by in each.
 _STEPS = 16
 _FACTORS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 #: Pictures are gone through for others like the ones that were found, so many at most.
 _SWEEP = 20_000
+#: Of fewer pictures nothing can be said of what is usual.
+_FEW = 30
+#: Share of the distance of odd pictures from the usual at which others count as like them.
+_ALIKE = 0.75
 #: An experiment has gone wrong when its loss ends above its start by this.
 _WORSE = 1.1
 
@@ -183,7 +190,7 @@ def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     chosen = sorted({*list(every)[:: 1 + len(data) // _SWEEP], *alarm.positions})
     errors = np.log(np.maximum(_errors_of(laboratory, chosen), 1e-9))
     apart = errors - np.median(errors)
-    limit = far_above(apart.tolist()) if len(chosen) > 30 else -math.inf
+    limit = _limit(chosen, apart, alarm.positions) if len(chosen) > _FEW else -math.inf
     odd = [position for position, distance in zip(chosen, apart, strict=True) if distance > limit]
     share = len(odd) / len(chosen)
     if not odd or share > 2 * session.settings.max_bad:
@@ -197,6 +204,16 @@ def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
         "their known parts as well",
         odd,
     )
+
+
+def _limit(chosen: Sequence[int], apart: Floats, found: Sequence[int]) -> float:
+    """Return from which distance on a picture is of the kind of those found.
+
+    That is near theirs, as they have shown already that they are far above all others.
+    """
+    kind = [distance for position, distance in zip(chosen, apart, strict=True) if position in found]
+    usual = far_above(apart.tolist())
+    return min(usual, max(_ALIKE * float(np.median(kind)), _ALIKE * usual)) if kind else usual
 
 
 @torch.no_grad()

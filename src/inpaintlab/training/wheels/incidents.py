@@ -17,6 +17,7 @@ from inpaintlab.training.wheels.causes import Verdict
 
 #: Pictures shown of an incident at most.
 SHOWN = 8
+_LEAST_SIDE = 96
 
 
 def write_incident(
@@ -62,5 +63,8 @@ def sheet(images: Tensor, masks: Tensor, painted: Tensor) -> Tensor:
     image, fill = (torch.nan_to_num(part, posinf=1.0, neginf=0.0).clamp(0, 1) for part in (image, fill))
     damaged = composite(image, torch.ones_like(image), mask)
     rows = torch.cat([image, damaged, composite(image, fill, mask)])
+    # Small pictures are enlarged by a whole factor, so that they can be seen.
+    factor = -(-_LEAST_SIDE // rows.shape[-1])
+    rows = rows.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     grid: Tensor = torchvision.utils.make_grid(rows, nrow=len(image), padding=1, pad_value=1.0)
     return grid

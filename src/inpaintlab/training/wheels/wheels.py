@@ -110,7 +110,8 @@ class Wheels:
         else:
             action, went_back = self._act(alarm, verdict, good)
         if not went_back and alarm.kind != "values":
-            session.state.history.muted[alarm.kind] = session.state.step + _MUTED
+            muted = _RETRY if alarm.kind == "hard-pictures" else _MUTED
+            session.state.history.muted[alarm.kind] = session.state.step + muted
         if session.fabric.is_global_zero:
             picture = self._sheet(verdict, batch, step)
             folder, new = write_incident(session.run, alarm, verdict, action, signals, names, picture)
@@ -207,16 +208,18 @@ class Wheels:
 
     def _sheet(self, verdict: Verdict, batch: Batch, step: Step | None) -> Tensor:
         """Return a picture of what an incident is about: the pictures it names, or else the batch."""
+        if verdict.positions and not verdict.skip:
+            return self._stored(verdict.positions[:SHOWN], batch.masks)
         painted = batch.images if step is None else step.painted
         named = [place for place, p in enumerate(batch.positions.tolist()) if p in verdict.positions]
-        if named or not verdict.positions:
-            chosen = named or list(range(len(batch.images)))
-            return sheet(batch.images[chosen], batch.masks[chosen], painted[chosen])
+        chosen = named or list(range(len(batch.images)))
+        return sheet(batch.images[chosen], batch.masks[chosen], painted[chosen])
+
+    @torch.no_grad()
+    def _stored(self, positions: list[int], masks: Tensor) -> Tensor:
+        """Return a picture of pictures as they are stored, filled by the averaged weights."""
         pictures = self.session.data.train
-        image = torch.cat([pictures.squares(p, p + 1) for p in verdict.positions[:SHOWN]])
-        mask = batch.masks[: len(image)]
-        image = image[: len(mask)]
+        image = torch.cat([pictures.squares(position, position + 1) for position in positions])
+        mask = masks.repeat(-(-len(image) // len(masks)), 1, 1, 1)[: len(image)]
         network = self.session.state.averaged.module
-        with torch.no_grad():
-            painted = network(*self.session.fabric.to_device((image, mask)))
-        return sheet(image, mask, painted)
+        return sheet(image, mask, network(*self.session.fabric.to_device((image, mask))))
