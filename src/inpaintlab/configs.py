@@ -184,7 +184,7 @@ class DiagnoseSettings(_Settings):
     """Settings of `inpaint diagnose`."""
 
     run: Path = Field(description="run folder, of a run that ended or was stopped")
-    output: Path | None = Field(None, description="page to write; none: diagnosis.html in the run folder")
+    output: Path | None = Field(None, description="page to write; none: diagnosis.html of the run")
     data: str | None = Field(None, description="where its pictures are now; none: where they were")
     pictures: int = Field(
         300, ge=8, description="at most so many of validation, and as many of training, are filled"

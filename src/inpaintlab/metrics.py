@@ -70,11 +70,11 @@ def colour_offset(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 def seam(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """How much larger the step across the hole's edge is than in the truth, at least -1; 0 is without seam.
+    """How much larger the step across the hole's edge is than in the truth, -1 to 1; 0 is without seam.
 
-    A step is the absolute difference of two neighbouring pixels, of which one is hole and one is not, the
-    mean over all of them and over channels. The value is the filled picture's less the truth's, so that
-    an edge that is in the picture is no seam. A picture without such neighbours gives 0.
+    A step is the absolute difference of two neighbouring pixels, of which one is hole and one is not,
+    the mean over all of them and over channels. The value is the filled picture's less the truth's, so
+    that an edge that is in the picture is no seam. A picture without such neighbours gives 0.
 
     >>> truth, mask = torch.full((1, 3, 4, 4), 0.5), torch.zeros(1, 1, 4, 4)
     >>> mask[..., 1:3, 1:3] = 1

@@ -147,7 +147,7 @@ ILLNESSES: dict[str, Illness] = {
     "few pictures": Illness(
         "over-fitting", {"augment": "none", "steps": 500, "learning_rate": 3e-3}, pictures=60
     ),
-    "150 pictures": Illness("over-fitting", {"steps": 600, "learning_rate": 3e-3}, pictures=150),
+    "150 pictures": Illness("over-fitting", {"augment": "none", "steps": 900}, pictures=150),
     "narrow bottleneck": Illness("under-fitting", _network("autoencoder", **_NARROW), "bottleneck"),
     "weight decay": Illness("under-fitting", {"weight_decay": 60.0}, "regularisation"),
     "few steps": Illness("under-fitting", {"steps": 30, "validate_every": 15}, "time"),

@@ -33,15 +33,14 @@ def learning_rate(evidence: Evidence) -> Verdict:
     blamed = [one for one in evidence.incidents if one["verdict"]["cause"] == "learning-rate"]
     wild = _wild(errors, rates, evidence)
     norms = evidence.column("gradient_norm")
-    norm = float(np.median(norms)) if len(norms) else math.nan
+    norm = float(np.median(norms)) if len(norms) else None
     figures: dict[str, Any] = {
         "peak": evidence.rate, "own": evidence.own_rate, "factor": evidence.rate_factor,
-        "incidents": len(blamed), "wild_lines": wild, "gradient_norm": norm if norm == norm else None,
+        "incidents": len(blamed), "wild_lines": wild, "gradient_norm": norm,
     }  # fmt: skip
-    text = (
-        f"peak {evidence.rate:.2g}, the network's own is {evidence.own_rate:g}; "
-        f"gradient norm {norm:.2g} in the median, clipped at {evidence.settings.clip:g}"
-    )
+    text = f"peak {evidence.rate:.2g}, the network's own is {evidence.own_rate:g}"
+    if norm is not None:
+        text += f"; gradient norm {norm:.2g} in the median, clipped at {evidence.settings.clip:g}"
     lower = f"--lr {_rounded(min(evidence.rate / 5, evidence.own_rate))}, or --lr auto"
     if blamed:
         figures["blame"] = "too high"
@@ -115,16 +114,14 @@ def data(evidence: Evidence) -> Verdict:
     seen = []
     if left:
         seen.append(f"the guards left out {count(left, 'picture')} (as {evidence.left_out[0]})")
-    if evidence.left_out_steps:
-        seen.append(
-            f"{count(len(evidence.left_out_steps), 'batch')} passed over".replace("batchs", "batches")
-        )
+    if passed := len(evidence.left_out_steps):
+        seen.append(f"the guards passed over the batches of {count(passed, 'step')}")
     if bad:
         seen.append(f"{count(bad, 'picture')} could not be used, first {evidence.bad[0]['reason']}")
     text = "; ".join([*seen, values.text, leaks.text])
     grave = values.word == "finding" or left + bad >= ODD_SHARE * total or alike
     if grave:
-        advice = "inpaint prepare finds odd pictures and look-alikes, and leaves them out or keeps them together"
+        advice = "inpaint prepare leaves out what is no picture, and keeps look-alikes on one side"
         return Verdict("data", "finding", text, advice, figures)
     noted = bool(seen) or "note" in (values.word, leaks.word) or leaks.word == "finding"
     return Verdict("data", "note" if noted else "ok", text, leaks.advice if noted else "", figures)
@@ -192,4 +189,4 @@ def _surely_alike(leaks: Verdict) -> bool:
     spread = z * math.sqrt(share * (1 - share) / total + z**2 / (4 * total**2))
     lowest = (middle - spread) / (1 + z**2 / total)
     # A look-alike is in a sample only by chance: as `check` says, there are more in all.
-    return lowest * leaks.figures["share_in_all"] / share >= LEAK_SHARE
+    return bool(lowest * leaks.figures["share_in_all"] / share >= LEAK_SHARE)

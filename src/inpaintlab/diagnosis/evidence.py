@@ -137,7 +137,7 @@ def read_lines(log: Path) -> list[Line]:
 def _open(
     source: Source, recipe: TrainSettings, facts: Line, settings: DiagnoseSettings
 ) -> TrainingData:
-    """Open the first validation pictures of a run, as it did, and random ones of those it learnt from."""
+    """Open the first validation pictures of a run, as it did, and random training pictures."""
     assert recipe.size is not None  # resolved
     hashes = hash_all(source)
     parts = source.settled or split(hashes)

@@ -18,7 +18,7 @@ from inpaintlab.training.wheels.signals import variances
 
 Floats = npt.NDArray[np.float64]
 #: Colours that a hole can be left in, beside the mean colour of what is known: those of masks.
-FILLERS = (0.0, 0.5, 1.0)
+FILLERS = {"black": 0.0, "mid-grey": 0.5, "white": 1.0}
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Measured:
 
     Of each picture, `[N]`: `hole_psnr` in dB, mean absolute errors `hole_l1` and `known_l1`, `edge`,
     `painted_edge` and `true_edge` (mean steps across the hole's edge of the filled picture, of what the
-    network painted inside and outside, and of the truth), and `colour`, `[N, 3]`, mean colour of the fill
-    less that of the truth. `peeks` are changes of fills for a change of 1 of what lies
-    under the hole. Of all pictures together:
+    network painted inside and outside, and of the truth), and `colour`, `[N, 3]`, mean colour of the
+    fill less that of the truth. `peeks` are changes of fills for a change of 1 of what lies under the
+    hole. Of all pictures together:
 
     - `contrast`, `spread` and `saturated` as the guards measure them (`training.wheels.signals`);
     - `unmoved`: distance of fills from the colour that a hole can be left in, over the truth's own
@@ -74,7 +74,7 @@ def measure(painted: Tensor, over_noise: Tensor, image: Tensor, mask: Tensor) ->
     filled = composite(image, painted, mask)
     middle = known_mean(image, mask)
     unmoved, left_in = _unmoved(painted, image, mask, middle)
-    changed = _each(lambda a, b, m: l1(a, b, m), painted, over_noise, mask)
+    changed = _each(l1, painted, over_noise, mask)
     varied = variances(painted, image, mask)
     known = 1 - mask
     per_known = _each(l1, painted, image, known)
@@ -105,7 +105,7 @@ def classical(image: Tensor, mask: Tensor) -> Floats:
 
 
 def _unmoved(painted: Tensor, image: Tensor, mask: Tensor, middle: Tensor) -> tuple[float, str]:
-    colours = {f"{value:g} of 0 to 1": torch.full_like(middle, value) for value in FILLERS}
+    colours = {name: torch.full_like(middle, value) for name, value in FILLERS.items()}
     colours["the mean colour of what is known"] = middle
     found = []
     for name, colour in colours.items():
@@ -118,8 +118,8 @@ def _each(
     function: Callable[[Tensor, Tensor, Tensor], Tensor], one: Tensor, other: Tensor, where: Tensor
 ) -> Floats:
     """Return a loss for each picture by itself."""
-    parts = zip(one.split(1), other.split(1), where.split(1), strict=True)
-    return np.array([float(function(*part)) for part in parts])
+    places = (slice(place, place + 1) for place in range(len(one)))
+    return np.array([float(function(one[place], other[place], where[place])) for place in places])
 
 
 def _array(values: Tensor) -> Floats:

@@ -1,4 +1,4 @@
-"""`check.html` and `diagnosis.html`: verdicts and the curves behind them, each one self-contained page."""
+"""`check.html` and `diagnosis.html`: verdicts and the curves behind them, on a self-contained page."""
 
 import base64
 import io

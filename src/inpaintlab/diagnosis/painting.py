@@ -19,8 +19,8 @@ _FLAT = 0.1
 _SATURATED = 0.5
 #: A shift of a channel's mean that is seen at a glance, 13 of 255. Sound runs, however short, have 0.02.
 _SHIFT = 0.05
-#: The step across the hole's edge, over the truth's. Sound networks have 1.3 to 1.6 in the filled picture,
-#: as they miss detail, but 0.7 in what they paint themselves, where a seam is as large as in the other.
+#: The step across the hole's edge, over the truth's. Sound networks have 1.3 to 1.6 in filled pictures,
+#: as they miss detail, but 0.7 in what they paint inside and outside; a seam is as large in both.
 _SEAM = 1.5
 
 
@@ -40,8 +40,8 @@ def copy_through(evidence: Evidence) -> Verdict:
         )
         return Verdict(part, "finding", text, advice, figures)
     text = (
-        f"fills lie {found.unmoved:.0%} as far from {found.left_in} as the truth does, and what is known "
-        f"is painted with {found.known_missed:.0%} of the error of one colour"
+        f"fills lie {found.unmoved:.0%} as far from {found.left_in} as the truth does, and what is "
+        f"known is painted with {found.known_missed:.0%} of the error of one colour"
     )
     if found.unmoved < _UNMOVED and found.known_missed < _PASSED_ON:
         advice = (
@@ -78,8 +78,8 @@ def mean_face(evidence: Evidence) -> Verdict:
     if found.spread >= _FLAT:
         return Verdict("mean face", "ok", text, "", figures)
     advice = (
-        "the network does not use its picture: inpaint summary shows whether the hole's middle sees what "
-        "is known; inpaint check whether it can learn eight pictures by heart"
+        "the network does not use its picture: inpaint summary shows whether the hole's middle sees "
+        "what is known; inpaint check whether it can learn eight pictures by heart"
     )
     return Verdict("mean face", "finding", f"the same for every picture: {text}", advice, figures)
 

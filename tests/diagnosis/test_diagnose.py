@@ -1,0 +1,134 @@
+"""The whole command on small runs: table, JSON, page, exit codes; and what networks are seen to do."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from inpaintlab import masks
+from inpaintlab.configs import DiagnoseSettings
+from inpaintlab.diagnosis.diagnose import VERDICTS, diagnose
+from inpaintlab.diagnosis.measures import measure, paint
+from inpaintlab.masks import FrozenMasks
+from inpaintlab.tensors import to_tensor
+from inpaintlab.training import train
+from tests.conftest import small_settings
+from tests.diagnosis.illnesses import MADE, made_networks
+from tests.diagnosis.test_check import Page
+from tests.test_cli import inpaint  # noqa: F401
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    """A copy of a finished run that may be written into."""
+    return shutil.copytree(trained_run, tmp_path / "run")
+
+
+def test_table_page_and_exit_code(inpaint, run, tmp_path):  # noqa: F811
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    code, out, err = inpaint("diagnose run")
+    assert code == 1, out + err  # six steps are too few
+    assert all(f"\n {part} " in out for part in VERDICTS)
+    assert out.endswith("page: run/diagnosis.html\n")
+    assert "begin with under-fitting" in out
+    page, text = Page(), (run / "diagnosis.html").read_text()
+    page.feed(text)
+    assert page.svgs == 1
+    assert [source[:22] for source in page.outside] == ["data:image/png;base64,"]
+    assert "Drawn at random" in text
+    assert all(path.read_bytes() == old for path, old in before.items())
+    assert {p.name for p in run.iterdir()} - {p.name for p in before} <= {
+        "diagnosis.html", "state", "incidents",
+    }  # fmt: skip
+
+
+def test_json_says_all_of_it(inpaint, run):  # noqa: F811
+    code, out, _ = inpaint("diagnose run --json -o pages/mine.html -s examples=2")
+    found = json.loads(out)
+    assert (code, found["healthy"], found["findings"]) == (1, False, ["under-fitting"])
+    assert [part["part"] for part in found["parts"]] == list(VERDICTS)
+    assert found["page"] == "pages/mine.html"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("diagnose nowhere", "nowhere does not exist"),
+        ("diagnose run --data samples:41", "are not those of the run"),
+        ("diagnose run -s picturs=3", "did you mean 'pictures'?"),
+        ("diagnose run -s pictures=3", "pictures: "),
+        ("diagnose run -o .", "is a folder"),
+    ],
+)
+def test_mistakes_are_one_line(inpaint, run, words, message):  # noqa: F811
+    code, out, err = inpaint(words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_folder_without_a_run(inpaint, run):  # noqa: F811
+    for name in ("log.jsonl", "model.safetensors"):
+        (run / name).unlink()
+    code, _, err = inpaint("diagnose run")
+    assert code == 2
+    assert "neither a log nor weights" in err
+
+
+def test_a_run_that_left_no_weights_and_half_a_line(run):
+    for path in (*run.glob("*.safetensors"), *(run / "state").iterdir()):
+        path.unlink()
+    with (run / "log.jsonl").open("a") as log:
+        log.write('{"kind": "train", "st')
+    result = diagnose(DiagnoseSettings(run=run))
+    words = {verdict.part: verdict.word for verdict in result.verdicts}
+    assert words["over-fitting"] == "note"
+    assert words["spikes"] == "ok"
+
+
+def portraits(count=24, size=32):
+    from inpaintlab.data import samples
+
+    mixture = masks.create([{"name": "rectangles"}])
+    image = to_tensor(np.stack([samples.draw(index, size) for index in range(count)]))
+    return image, FrozenMasks(mixture, size, count, 1).batch(0, count)
+
+
+def seen(name, **arguments):
+    image, mask = portraits()
+    torch.manual_seed(0)
+    network = MADE[name](**arguments).eval()
+    return measure(*paint(network, image, mask, 7), image, mask)
+
+
+def test_networks_are_seen_to_do_what_they_do():
+    passing = seen("skipping")
+    assert passing.unmoved < 0.05
+    assert passing.left_in == "the mean colour of what is known"
+    assert passing.peeks.max() == 0
+    assert seen("skipping", black=True).left_in == "black"
+    assert seen("peeking").peeks.mean() == pytest.approx(0.5, abs=0.05)
+    assert seen("mean-face").spread < 0.01
+    plain, tinted = seen("rectified"), seen("tinted")
+    assert np.allclose(tinted.colour.mean(0) - plain.colour.mean(0), (0.08, -0.02, -0.06), atol=0.03)
+    assert seen("seamed").painted_edge.mean() > 2 * plain.painted_edge.mean()
+
+
+@pytest.mark.parametrize(
+    ("part", "changes"),
+    [
+        ("copy-through", {"network": "skipping", "steps": 20}),
+        ("mean face", {"network": "mean-face", "learning_rate": 0.02, "steps": 60, "wheels": "off"}),
+        ("over-fitting", {"data": "samples:20", "steps": 200, "augment": "none"}),
+        ("learning rate", {"learning_rate": 0.5, "wheels": "off", "steps": 60}),
+    ],
+)
+def test_small_ill_runs(tmp_path, part, changes):
+    small = {"size": 32, "batch": 8, "validate_every": 100, "network": {"name": "swift", "width": 16}}
+    with made_networks():
+        settings = {"output": tmp_path / "ill", "data": "samples:120"} | small | changes
+        train(small_settings(**settings))
+        result = diagnose(DiagnoseSettings(run=tmp_path / "ill"))
+    assert [verdict.part for verdict in result.findings][:1] == [part], result.headline
