@@ -153,13 +153,11 @@ ILLNESSES: dict[str, Illness] = {
     "few steps": Illness("under-fitting", {"steps": 30, "validate_every": 15}, "time"),
     "rate / 300": Illness("learning rate", {"learning_rate": 5e-6}, "too low"),
     "rate × 60": Illness("learning rate", {"learning_rate": 0.09, "wheels": "off"}, "too high"),
-    "skip, mean colour": Illness(
-        "copy-through",
-        _network("skipping") | {"objective": {"name": "reconstruction", "hole_weight": 0}},
-    ),
-    "skip, black": Illness(
-        "copy-through",
-        _network("skipping", black=True) | {"objective": {"name": "reconstruction", "hole_weight": 0}},
+    "rate × 60, guards": Illness("learning rate", {"learning_rate": 0.09}, "too high"),
+    "skip, mean colour": Illness("copy-through", _network("skipping") | _HOLES_DO_NOT_COUNT),
+    "skip, black": Illness("copy-through", _network("skipping", black=True) | _HOLES_DO_NOT_COUNT),
+    "unet, every skip": Illness(
+        "copy-through", _network("unet", width=16, skips=[True, True, True]) | _HOLES_DO_NOT_COUNT
     ),
     "peeking": Illness("copy-through", _network("peeking") | {"steps": 150}),
     "tinted": Illness("colour shift", _network("tinted")),

@@ -33,6 +33,7 @@ def measured(psnr=21.0, **changes) -> Measured:
         "saturated": 0.0,
         "unmoved": 0.8,
         "left_in": "black",
+        "hole_missed": 0.5,
         "known_missed": 0.4,
     }
     return Measured(**sound | changes)
@@ -103,6 +104,12 @@ def shifted():
     return np.random.default_rng(0).normal((0.08, 0, -0.06), 0.05, (N, 3))
 
 
+def test_a_shift_that_is_little_beside_the_error_is_none():
+    assert painting.colour_shift(evidence(**with_val(colour=shifted()))).word == "finding"
+    wrong = with_val(colour=shifted(), hole_l1=np.full(N, 0.2))
+    assert painting.colour_shift(evidence(**wrong)).word == "ok"
+
+
 ILL = {
     "data, noise": ("data", {"looks": looks(odd="finding")}),
     "data, left out": ("data", {"left_out": [f"{n}.png" for n in range(40)]}),
@@ -112,6 +119,7 @@ ILL = {
         {"bad": [{"name": f"{n}.png", "reason": f"{n}.png is broken"} for n in range(40)]},
     ),
     "left black": ("copy-through", with_val(unmoved=0.0, known_missed=0.01)),
+    "not filled": ("copy-through", with_val(hole_missed=1.1, known_missed=0.2)),
     "peeks": ("copy-through", with_val(peeks=np.full(N, 0.5))),
     "rate, wild": ("learning rate", {"train_lines": wild(), "settings": {"learning_rate": 0.09}}),
     "rate, guards": ("learning rate", {"incidents": [incident("divergence", "learning-rate")]}),
@@ -189,7 +197,10 @@ def test_known_pixels_that_the_loss_does_not_weigh_are_no_reason():
 
 
 def test_what_training_could_and_filling_cannot_is_no_under_fitting():
-    worse = measured(17.0, hole_l1=np.full(N, 0.15), painted_edge=np.full(N, 0.2), edge=np.full(N, 0.2))
+    worse = measured(
+        17.0, hole_l1=np.full(N, 0.15), hole_missed=1.0, known_missed=0.2,
+        painted_edge=np.full(N, 0.2), edge=np.full(N, 0.2),
+    )  # fmt: skip
     verdicts = judge(evidence(best=sides(worse, worse), last=sides(worse, worse)))
     assert [verdict.part for verdict in verdicts if verdict.word == "finding"] == ["seam"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from inpaintlab.diagnosis.evidence import Evidence
-from inpaintlab.diagnosis.fitting import FAR_BELOW, interval
+from inpaintlab.diagnosis.fitting import FAR_BELOW, LEAST_AHEAD
 from inpaintlab.diagnosis.measures import Floats
 from inpaintlab.diagnosis.pictures import LEAK_SHARE, ODD_SHARE
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
@@ -161,7 +161,7 @@ def _short_of_telea(evidence: Evidence) -> bool:
     if not evidence.best:
         return False
     ahead = evidence.best["train"].hole_psnr - evidence.classical["train"]
-    return interval(ahead, evidence.repeats)[0] <= 0
+    return bool(ahead.mean() <= LEAST_AHEAD)
 
 
 def _fallen(errors: Floats) -> str:

@@ -29,7 +29,6 @@ class Judge(NamedTuple):
 
 _PAINTS_NOTHING = ("copy-through", "one colour", "mean face")
 _HARDLY_LEARNT = ("data", "learning rate", "spikes")
-_BEFORE_COLOURS = (*_PAINTS_NOTHING, *_HARDLY_LEARNT, "under-fitting")
 
 #: Part -> judge, causes before what follows from them: the first finding is the one to begin with. A
 #: finding that an earlier one explains is a note.
@@ -42,12 +41,15 @@ VERDICTS: dict[str, Judge] = {
     "spikes": Judge(
         course.spikes, needs_weights=False, follows=("data", *_PAINTS_NOTHING, "learning rate")
     ),
+    "colour shift": Judge(painting.colour_shift, follows=(*_PAINTS_NOTHING, *_HARDLY_LEARNT)),
     "over-fitting": Judge(fitting.over_fitting, follows=_PAINTS_NOTHING),
     "under-fitting": Judge(
-        fitting.under_fitting, follows=(*_PAINTS_NOTHING, *_HARDLY_LEARNT, "over-fitting")
+        fitting.under_fitting,
+        follows=(*_PAINTS_NOTHING, *_HARDLY_LEARNT, "colour shift", "over-fitting"),
     ),
-    "colour shift": Judge(painting.colour_shift, follows=_BEFORE_COLOURS),
-    "seam": Judge(painting.seam, follows=(*_BEFORE_COLOURS, "colour shift")),
+    "seam": Judge(
+        painting.seam, follows=(*_PAINTS_NOTHING, *_HARDLY_LEARNT, "colour shift", "under-fitting")
+    ),
 }
 
 

@@ -33,6 +33,11 @@ Line = dict[str, Any]
 #: Seed of the choice of training pictures and of examples: nobody picks them.
 CHOICE_SEED = 7
 _SIDES = ("train", "val")
+#: Training's own error over that measured now, below which use is to blame and not learning.
+_WORSE_IN_USE = 0.85
+#: Bytes that the pictures of one side may take as tensors, of which there are about ten: at 256 px room
+#: for 127 of them.
+_ROOM = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -78,9 +83,21 @@ class Evidence:
         rate = self.settings.learning_rate
         return self.own_rate if rate is None or rate == "auto" else float(rate)
 
+    @property
+    def own_error(self) -> float:
+        """The error in the hole that training itself had at its end, 0 where there is no log of it."""
+        errors = self.column("hole_l1")
+        return float(errors[-10:].mean()) if len(errors) else 0.0
+
+    @property
+    def worse_in_use(self) -> bool:
+        """Whether training pictures are filled much worse now than training itself filled them."""
+        used = float(self.last["train"].hole_l1.mean()) if self.last else 0.0
+        return 0 < self.own_error < _WORSE_IN_USE * used
+
     def column(self, name: str) -> Floats:
-        """Return a value of every line of training."""
-        return np.array([line[name] for line in self.train_lines], float)
+        """Return a value of every line of training; nothing where its objective has no such value."""
+        return np.array([line[name] for line in self.train_lines if name in line], float)
 
 
 @dataclass(frozen=True)
@@ -170,7 +187,8 @@ def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseS
     recipe = found.settings
     assert recipe.size is not None
     mixture = masks.create([part.model_dump() for part in recipe.masks])
-    count = min(len(data.val), settings.pictures, recipe.validation_pictures)
+    room = max(8, _ROOM // (12 * recipe.size**2))
+    count = min(len(data.val), settings.pictures, recipe.validation_pictures, room)
     frozen = FrozenMasks(mixture, recipe.size, count, MASK_SEED)
     mask = frozen.batch(0, count)
     repeats = [place % len(data.train) for place in range(count)]

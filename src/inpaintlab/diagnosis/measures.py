@@ -34,7 +34,8 @@ class Measured:
     - `contrast`, `spread` and `saturated` as the guards measure them (`training.wheels.signals`);
     - `unmoved`: distance of fills from the colour that a hole can be left in, over the truth's own
       distance from it, for the colour that lies nearest, which is `left_in`;
-    - `known_missed`: error outside holes, over that of painting the mean colour of what is known.
+    - `hole_missed` and `known_missed`: error in and outside holes, over that of painting the mean colour
+      of what is known.
     """
 
     hole_psnr: Floats
@@ -50,6 +51,7 @@ class Measured:
     saturated: float
     unmoved: float
     left_in: str
+    hole_missed: float
     known_missed: float
 
 
@@ -77,11 +79,12 @@ def measure(painted: Tensor, over_noise: Tensor, image: Tensor, mask: Tensor) ->
     changed = _each(l1, painted, over_noise, mask)
     varied = variances(painted, image, mask)
     known = 1 - mask
-    per_known = _each(l1, painted, image, known)
-    missed = _each(l1, middle.expand_as(image), image, known).mean()
+    per_hole, per_known = (_each(l1, painted, image, where) for where in (mask, known))
+    plain = middle.expand_as(image)
+    in_hole, outside = (max(1e-6, _each(l1, plain, image, where).mean()) for where in (mask, known))
     return Measured(
         hole_psnr=_array(hole_psnr(filled, image, mask)),
-        hole_l1=_each(l1, painted, image, mask),
+        hole_l1=per_hole,
         known_l1=per_known,
         edge=_array(edge_step(filled, mask)),
         painted_edge=_array(edge_step(painted, mask)),
@@ -93,7 +96,8 @@ def measure(painted: Tensor, over_noise: Tensor, image: Tensor, mask: Tensor) ->
         saturated=float(varied["saturated"]),
         unmoved=unmoved,
         left_in=left_in,
-        known_missed=float(per_known.mean() / max(missed, 1e-6)),
+        hole_missed=float(per_hole.mean() / in_hole),
+        known_missed=float(per_known.mean() / outside),
     )
 
 

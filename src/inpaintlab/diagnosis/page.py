@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -118,15 +119,20 @@ def _course(evidence: Evidence) -> Figure:
     figure = Figure(figsize=(9, 5), layout="constrained")
     error, quality, rate, norm = figure.subplots(2, 2).flat
     steps = [line["step"] for line in evidence.train_lines]
-    error.plot(steps, evidence.column("hole_l1"), lw=0.8, label="training")
+    for axes, name, label in (
+        (error, "hole_l1", "training"),
+        (rate, "learning_rate", "rate"),
+        (norm, "gradient_norm", "gradient's norm"),
+    ):
+        if len(values := evidence.column(name)) == len(steps):
+            axes.plot(steps, values, lw=0.8, label=label)
     points = [line["step"] for line in evidence.validations]
-    error.plot(points, [v["hole_l1"] for v in evidence.validations], marker=".", label="validation")
+    errors = [v.get("hole_l1", math.nan) for v in evidence.validations]
+    error.plot(points, errors, marker=".", label="validation")
     quality.plot(points, [v["hole_psnr"] for v in evidence.validations], marker=".", label="validation")
     if evidence.classical:
         level = float(evidence.classical["val"].mean())
         quality.axhline(level, ls="--", lw=0.8, color="gray", label="Telea")
-    rate.plot(steps, evidence.column("learning_rate"), lw=0.8)
-    norm.plot(steps, evidence.column("gradient_norm"), lw=0.8, label="gradient's norm")
     norm.axhline(evidence.settings.clip, ls="--", lw=0.8, color="gray", label="clipped at")
     for incident in evidence.incidents:
         error.axvline(incident["alarm"]["step"], color="C3", ls=":", lw=1)
