@@ -11,10 +11,13 @@ import pytest
 import torch
 
 from inpaintlab import masks
+from inpaintlab.checkpoints import Run, load_state, save_state, write_json
 from inpaintlab.configs import DiagnoseSettings
 from inpaintlab.data import samples
-from inpaintlab.data.splits import side
+from inpaintlab.data.sources import open_source
+from inpaintlab.data.splits import side, split
 from inpaintlab.diagnosis.diagnose import VERDICTS, diagnose
+from inpaintlab.diagnosis.evidence import gather
 from inpaintlab.diagnosis.measures import measure, paint
 from inpaintlab.images import encode_png
 from inpaintlab.masks import FrozenMasks
@@ -92,6 +95,31 @@ def test_a_run_that_left_no_weights_and_half_a_line(run):
     words = {verdict.part: verdict.word for verdict in result.verdicts}
     assert words["over-fitting"] == "note"
     assert words["spikes"] == "ok"
+
+
+def test_what_the_guards_wrote_is_evidence(run):
+    found = load_state(run / "state" / "training.pt")
+    changed = {"left_out": [0, 2], "left_out_steps": [4], "rate_factor": 0.1}
+    save_state(run / "state" / "training.pt", found | changed)
+    write_json(run / "incidents" / "001" / "incident.json", {"alarm": {"kind": "spike"}})
+    evidence = gather(Run(run), DiagnoseSettings(run=run, pictures=8))
+    source = open_source("samples:40")
+    train = split([source.content_hash(index) for index in range(40)]).train
+    assert evidence.left_out == [source.names[train[0]], source.names[train[2]]]
+    assert (evidence.left_out_steps, evidence.rate_factor, evidence.steps) == ([4], 0.1, 6)
+    assert [one["alarm"]["kind"] for one in evidence.incidents] == ["spike"]
+    assert len(evidence.ratios) == 7  # all that there are to validate with
+    assert evidence.bottleneck is not None  # a U-Net of one level has no skip
+
+
+def test_the_gap_is_measured_on_pictures_that_were_trained_on(run):
+    evidence = gather(Run(run), DiagnoseSettings(run=run))
+    trained, val = (evidence.best[side].hole_psnr for side in ("train", "val"))
+    (logged,) = [x["hole_psnr"] for x in evidence.validations if x["step"] == 6]
+    # The very pictures and holes of the run's own validation, so its very figure.
+    assert val.mean() == pytest.approx(logged, abs=1e-3)
+    assert len(trained) == len(val)
+    assert set(evidence.repeats) == set(range(7))
 
 
 def portraits(number=24, size=32):

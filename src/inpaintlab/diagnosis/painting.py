@@ -105,7 +105,7 @@ def colour_shift(evidence: Evidence) -> Verdict:
         for name, m, e in zip(("red", "green", "blue"), mean, error, strict=True)
     )
     text = f"mean colour of fills less that of the truth, of 0 to 1: {words}"
-    # Few pictures that were learnt by heart may be of another colour than others; a shift is on both sides.
+    # Pictures learnt by heart may be of another colour than others: a shift is on both sides.
     shifted = [_shifted(evidence.best[side]) for side in ("train", "val")]
     if not bool((shifted[0] & shifted[1]).any()):
         return Verdict("colour shift", "ok", text, "", figures)
