@@ -13,6 +13,7 @@ from inpaintlab import masks, networks
 from inpaintlab.configs import (
     AlignSettings,
     CheckSettings,
+    DiagnoseSettings,
     EvaluateSettings,
     MaskSettings,
     PrepareSettings,
@@ -44,7 +45,7 @@ def test_navigation_is_complete():
     "kind",
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
-        *(EvaluateSettings, MaskSettings, SummarySettings),
+        *(DiagnoseSettings, EvaluateSettings, MaskSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):
@@ -115,7 +116,9 @@ def test_commands_of_the_readme_run(tmp_path):
     hole.paste(255, (10, 10, 20, 22))
     hole.save(tmp_path / "mask.png")
     found = commands(PROJECT / "README.md")
-    assert {line.split()[1] for line in found} == {"prepare", "check", "train", "evaluate", "fill"}
+    assert {line.split()[1] for line in found} == {
+        *("prepare", "check", "train", "evaluate", "diagnose", "fill")
+    }
     for line in found:
         line = line.replace("../shared/data/faces", "photos")
         words = shlex.split(re.sub(r"--minutes \S+", "", line).split("#")[0])
@@ -127,8 +130,8 @@ def test_commands_of_the_readme_run(tmp_path):
             words += shlex.split(budget if "--resume" in words else f"{budget} {small}")
         code = "from inpaintlab.cli import main; main()"
         done = subprocess.run([sys.executable, "-c", code, *words[1:]], capture_output=True, text=True)
-        # A check of so little may find something; that is 1.
-        fine = {0, 1} if words[1] == "check" else {0}
+        # A check of so little may find something, a diagnosis of so few steps does; that is 1.
+        fine = {0, 1} if words[1] in ("check", "diagnose") else {0}
         assert done.returncode in fine, f"{line}\n{done.stderr}"
 
 

@@ -328,6 +328,32 @@ def evaluate(
 
 
 @app.command()
+def diagnose(
+    run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)],
+    data: Annotated[
+        str | None, typer.Option(help="Where its pictures are now. [where they were in training]")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Page to write. [RUN/diagnosis.html]")
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is wrong with a finished or stopped run, and what to try next; exit code 1 if amiss."""
+    from inpaintlab.configs import DiagnoseSettings, build
+
+    flags = {"run": run, "data": data, "output": output}
+    settings = build(DiagnoseSettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.diagnosis.diagnose import diagnose as run_diagnosis
+
+    result = run_diagnosis(settings)
+    _print_verdicts(result, result.headline, as_json)
+    if result.findings:
+        raise typer.Exit(1)
+
+
+@app.command()
 def fill(
     image: Annotated[Path, typer.Argument(help="Picture file.", show_default=False)],
     mask: Annotated[
@@ -451,16 +477,22 @@ def _finish_training(result: Any, as_json: bool) -> None:
 
 def _print_check(result: Any, as_json: bool) -> None:
     """Print what a check found; exit code 1 where a run would suffer."""
-    if as_json:
-        _print_json(result.as_dict())
-    else:
-        from inpaintlab.diagnosis.page import headline
-        from inpaintlab.diagnosis.table import show
+    from inpaintlab.diagnosis.page import headline
 
-        show(result.title, result.verdicts)
-        typer.echo(f"{headline(result.verdicts)}\npage: {result.page}")
+    _print_verdicts(result, headline(result.verdicts), as_json)
     if result.has_findings:
         raise typer.Exit(1)
+
+
+def _print_verdicts(result: Any, headline: str, as_json: bool) -> None:
+    """Print the verdicts of a check or a diagnosis: as a table with its headline, or as JSON."""
+    if as_json:
+        _print_json(result.as_dict())
+        return
+    from inpaintlab.diagnosis.table import show
+
+    show(result.title, result.verdicts)
+    typer.echo(f"{headline}\npage: {result.page}")
 
 
 def _print_facts(facts: dict[str, Any], folder: Path) -> None:

@@ -210,6 +210,20 @@ class EvaluateSettings(_Settings):
     examples: int = Field(8, ge=1, description="random pictures shown in the report")
 
 
+class DiagnoseSettings(_Settings):
+    """Settings of `inpaint diagnose`."""
+
+    run: Path = Field(description="run folder, of a run that ended or was stopped")
+    output: Path | None = Field(None, description="page to write; none: diagnosis.html of the run")
+    data: str | None = Field(None, description="where its pictures are now; none: where they were")
+    pictures: int = Field(
+        300, ge=8, description="at most so many of validation, and as many of training, are filled"
+    )
+    sample: int = Field(2000, ge=20, description="at most so many training pictures are looked at")
+    batch: int = Field(64, ge=1, description="pictures filled at a time")
+    examples: int = Field(8, ge=1, description="random pictures shown on the page")
+
+
 class PrepareSettings(_Settings):
     """Settings of `inpaint prepare`."""
 

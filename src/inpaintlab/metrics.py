@@ -47,6 +47,53 @@ def l1_percent(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     return (filled - truth).abs().mean((1, 2, 3)) * 100
 
 
+def colour_difference(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Mean colour of the filled hole less that of the truth in it, `[B, 3]`, -1 to 1.
+
+    With its sign: over many pictures the mean tells a shift of colour from mere error. A picture without
+    a hole gives 0.
+    """
+    return ((filled - truth) * mask).sum((2, 3)) / mask.sum((2, 3)).clamp(min=1)
+
+
+def colour_offset(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """How far the mean colour of the filled hole is from the truth's, 0 to 1, the mean of the channels.
+
+    Not in `METRICS`, as it says nothing of what is painted but its colour: 0 for any fill of the right
+    mean.
+
+    >>> truth, mask = torch.full((1, 3, 4, 4), 0.5), torch.ones(1, 1, 4, 4)
+    >>> round(float(colour_offset(truth + 0.25, truth, mask)), 2)
+    0.25
+    """
+    return colour_difference(filled, truth, mask).abs().mean(1)
+
+
+def seam(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """How much larger the step across the hole's edge is than in the truth, -1 to 1; 0 is without seam.
+
+    A step is the absolute difference of two neighbouring pixels, of which one is hole and one is not,
+    the mean over all of them and over channels. The value is the filled picture's less the truth's, so
+    that an edge that is in the picture is no seam. A picture without such neighbours gives 0.
+
+    >>> truth, mask = torch.full((1, 3, 4, 4), 0.5), torch.zeros(1, 1, 4, 4)
+    >>> mask[..., 1:3, 1:3] = 1
+    >>> round(float(seam(truth + 0.1 * mask, truth, mask)), 2)
+    0.1
+    """
+    return edge_step(filled, mask) - edge_step(truth, mask)
+
+
+def edge_step(image: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute difference of neighbours across the hole's edge, one value a picture, 0 to 1."""
+    total, count = image.new_zeros(len(image)), image.new_zeros(len(image))
+    for axis in (2, 3):
+        across = mask.diff(dim=axis).abs()
+        total += (image.diff(dim=axis).abs() * across).sum((1, 2, 3)) / image.shape[1]
+        count += across.sum((1, 2, 3))
+    return total / count.clamp(min=1)
+
+
 #: Name in tables and JSON -> function.
 METRICS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "hole_psnr": hole_psnr,

@@ -1,24 +1,27 @@
-"""`check.html`: the verdicts and the curves behind them, on one self-contained page."""
+"""`check.html` and `diagnosis.html`: verdicts and the curves behind them, on a self-contained page."""
 
+import base64
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from inpaintlab.configs import TrainSettings, dump
+from inpaintlab.diagnosis.evidence import Evidence
 from inpaintlab.diagnosis.network import EXPLODED, VANISHED
-from inpaintlab.diagnosis.verdict import Verdict, worst
+from inpaintlab.diagnosis.verdict import Verdict, named
+from inpaintlab.evaluation.report import example_grid
 from inpaintlab.files import write_atomically
+from inpaintlab.images import encode_png
 
 
 def write_page(title: str, settings: TrainSettings, verdicts: Sequence[Verdict], page: Path) -> None:
     """Write the page; raises `OutputError` where the disk refuses."""
-    environment = Environment(
-        loader=PackageLoader("inpaintlab", "diagnosis"), autoescape=True, undefined=StrictUndefined
-    )
     by_part = {verdict.part: verdict for verdict in verdicts}
     drawn = {"learning rate": _rates, "activations": _layers}
     curves = {
@@ -26,13 +29,41 @@ def write_page(title: str, settings: TrainSettings, verdicts: Sequence[Verdict],
         for part, draw in drawn.items()
         if part in by_part
     }
-    text = environment.get_template("check.html.jinja").render(
+    _write(
+        page,
+        "check.html.jinja",
         title=title,
         headline=headline(verdicts),
         verdicts=verdicts,
         curves=curves,
         settings=dump(settings),
     )
+
+
+def write_diagnosis(
+    title: str, headline: str, evidence: Evidence, verdicts: Sequence[Verdict], page: Path
+) -> None:
+    """Write the page of a diagnosis; raises `OutputError` where the disk refuses."""
+    rows = evidence.examples
+    grid = base64.b64encode(encode_png(example_grid(rows))).decode() if rows else ""
+    _write(
+        page,
+        "diagnosis.html.jinja",
+        title=title,
+        headline=headline,
+        verdicts=verdicts,
+        curves={"course": Markup(_svg(_course(evidence)))},  # noqa: S704 - our own SVG
+        rows=list(rows),
+        grid=grid,
+        settings=dump(evidence.settings),
+    )
+
+
+def _write(page: Path, template: str, **values: Any) -> None:
+    environment = Environment(
+        loader=PackageLoader("inpaintlab", "diagnosis"), autoescape=True, undefined=StrictUndefined
+    )
+    text = environment.get_template(template).render(**values)
     write_atomically(page, text.encode("utf-8", "backslashreplace"))
 
 
@@ -42,11 +73,11 @@ def headline(verdicts: Sequence[Verdict]) -> str:
     >>> headline([Verdict("memory", "ok", ""), Verdict("split", "note", "")])
     'nothing found that would spoil the run; worth knowing: split'
     """
-    of = {word: [v.part for v in verdicts if v.word == word] for word in ("finding", "note")}
-    notes = f"; worth knowing: {', '.join(of['note'])}" if of["note"] else ""
-    if worst([verdict.word for verdict in verdicts]) != "finding":
+    findings, noted = (named(verdicts, word) for word in ("finding", "note"))
+    notes = f"; worth knowing: {', '.join(noted)}" if noted else ""
+    if not findings:
         return f"nothing found that would spoil the run{notes}"
-    return f"look at this before training: {', '.join(of['finding'])}{notes}"
+    return f"look at this before training: {', '.join(findings)}{notes}"
 
 
 def _rates(verdict: Verdict) -> Figure:
@@ -80,6 +111,37 @@ def _layers(verdict: Verdict) -> Figure:
     axes.set(
         yscale="log", xlabel="layer, in the order in which they run", ylabel="variance of its output"
     )
+    return figure
+
+
+def _course(evidence: Evidence) -> Figure:
+    """Draw error, hole PSNR, and learning rate with the gradient's norm, over the steps."""
+    figure = Figure(figsize=(9, 5), layout="constrained")
+    error, quality, rate, norm = figure.subplots(2, 2).flat
+    steps = [line["step"] for line in evidence.train_lines]
+    for axes, name, label in (
+        (error, "hole_l1", "training"),
+        (rate, "learning_rate", "rate"),
+        (norm, "gradient_norm", "gradient's norm"),
+    ):
+        if len(values := evidence.column(name)) == len(steps):
+            axes.plot(steps, values, lw=0.8, label=label)
+    points = [line["step"] for line in evidence.validations]
+    errors = [v.get("hole_l1", math.nan) for v in evidence.validations]
+    error.plot(points, errors, marker=".", label="validation")
+    quality.plot(points, [v["hole_psnr"] for v in evidence.validations], marker=".", label="validation")
+    if evidence.classical:
+        level = float(evidence.classical["val"].mean())
+        quality.axhline(level, ls="--", lw=0.8, color="gray", label="Telea")
+    norm.axhline(evidence.settings.clip, ls="--", lw=0.8, color="gray", label="clipped at")
+    for incident in evidence.incidents:
+        error.axvline(incident["alarm"]["step"], color="C3", ls=":", lw=1)
+    error.set(ylabel="L1 in the hole", yscale="log" if steps or points else "linear")
+    quality.set(ylabel="hole PSNR, dB")
+    rate.set(xlabel="step", ylabel="learning rate")
+    norm.set(xlabel="step", yscale="log" if steps else "linear")
+    for axes in (error, quality, norm):
+        axes.legend(fontsize="small")
     return figure
 
 

@@ -1,7 +1,7 @@
 """What can be told from the pictures themselves: odd ones, and look-alikes on two sides."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import imagehash
@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from inpaintlab.configs import TrainSettings
 from inpaintlab.data.duplicates import Fingerprints, matches
 from inpaintlab.data.examine import is_grey
 from inpaintlab.data.findings import LEAST_CONTRAST
-from inpaintlab.data.loading import Pictures
+from inpaintlab.data.loading import Pictures, TrainingData
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
 from inpaintlab.progress import bar
-from inpaintlab.training.session import Session
 
 Array = npt.NDArray[np.uint8]
 Facts = dict[str, Any]
@@ -45,7 +45,21 @@ ODD: dict[str, Callable[[Facts], bool]] = {
 }
 
 
-def look(session: Session) -> list[Facts]:
+class Opened(Protocol):
+    """Pictures that were opened for a run: a session of training, or what is left to diagnose."""
+
+    @property
+    def data(self) -> TrainingData:
+        """The pictures to train on and to validate with."""
+        ...
+
+    @property
+    def settings(self) -> TrainSettings:
+        """The settings of the run."""
+        ...
+
+
+def look(session: Opened) -> list[Facts]:
     """Return the facts of every picture to train on and to validate with, but not of the test's."""
     sides = {"train": session.data.train, "val": session.data.val}
     total = sum(len(pictures) for pictures in sides.values())
@@ -58,7 +72,7 @@ def look(session: Session) -> list[Facts]:
     return facts
 
 
-def values(session: Session, facts: list[Facts], of: int) -> Verdict:
+def values(session: Opened, facts: list[Facts], of: int) -> Verdict:
     """Judge range and oddities of pictures; `of` is how many there are in all."""
     odd = {kind: [one["name"] for one in facts if one["kind"] == kind] for kind in ODD}
     bad = session.data.bad
@@ -82,7 +96,7 @@ def values(session: Session, facts: list[Facts], of: int) -> Verdict:
     )  # fmt: skip
 
 
-def leaks(session: Session, facts: list[Facts], of: int) -> Verdict:
+def leaks(session: Opened, facts: list[Facts], of: int) -> Verdict:
     """Judge whether pictures to validate with look like pictures to train on."""
     telling = [one for one in facts if one["contrast"] >= LEAST_CONTRAST]
     train = [one for one in telling if one["side"] == "train"]

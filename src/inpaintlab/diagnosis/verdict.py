@@ -1,5 +1,6 @@
-"""What every part of a check says."""
+"""What every part of a check or a diagnosis says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,6 +31,11 @@ def worst(words: list[Word]) -> Word:
     """
     order: tuple[Word, ...] = ("ok", "note", "finding")
     return max(words, key=order.index, default="ok")
+
+
+def named(verdicts: Sequence[Verdict], word: Word) -> list[str]:
+    """Return the parts whose verdict is this word, in order."""
+    return [verdict.part for verdict in verdicts if verdict.word == word]
 
 
 def count(number: int, noun: str) -> str:

@@ -1,0 +1,249 @@
+"""All that is known of a run, gathered once: its log, what its guards wrote, and how it paints."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inpaintlab import masks, networks
+from inpaintlab.checkpoints import Run, load_model, load_state, read_json
+from inpaintlab.configs import DiagnoseSettings, TrainSettings, build
+from inpaintlab.data.loading import Pictures, TrainingData, hash_all
+from inpaintlab.data.sources import Source, open_source
+from inpaintlab.data.splits import split
+from inpaintlab.diagnosis import pictures as look_at
+from inpaintlab.diagnosis.measures import Floats, Measured, classical, measure, paint
+from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.errors import DataError, RunError
+from inpaintlab.masks import FrozenMasks
+from inpaintlab.networks import Network
+from inpaintlab.progress import bar
+from inpaintlab.tensors import composite, to_arrays
+from inpaintlab.training.validation import MASK_SEED
+from inpaintlab.training.wheels.incidents import read_incidents
+
+Array = npt.NDArray[np.uint8]
+Line = dict[str, Any]
+
+#: Seed of the choice of training pictures and of examples: nobody picks them.
+CHOICE_SEED = 7
+_SIDES = ("train", "val")
+#: Training's own error over that measured now, below which use is to blame and not learning.
+_WORSE_IN_USE = 0.85
+#: Bytes that the pictures of one side may take as tensors, of which there are about ten: at 256 px room
+#: for 127 of them.
+_ROOM = 100_000_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the verdicts go by.
+
+    `train_lines` and `validations` are those of the log, `best` and `last` what the best and the newest
+    weights make of the sides `train` and `val` (empty where a run has left no weights), `repeats` which
+    training picture each place of `train` holds, `ratios` the hole ratios, the same for both sides, and
+    `classical` the hole PSNR of Telea's method on both. `left_out` are names of pictures,
+    `left_out_steps` and `rate_factor` what the guards have changed. `bottleneck` is how many numbers
+    pass a network's bottleneck, where it has one. `looks` are what `check` says of the pictures.
+    """
+
+    settings: TrainSettings
+    own_rate: float
+    steps: int
+    train_count: int
+    train_lines: list[Line] = field(default_factory=list)
+    validations: list[Line] = field(default_factory=list)
+    incidents: list[Line] = field(default_factory=list)
+    bad: list[Line] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    left_out_steps: list[int] = field(default_factory=list)
+    rate_factor: float = 1.0
+    best: dict[str, Measured] = field(default_factory=dict)
+    last: dict[str, Measured] = field(default_factory=dict)
+    repeats: list[int] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    classical: dict[str, Floats] = field(default_factory=dict)
+    bottleneck: int | None = None
+    looks: list[Verdict] = field(default_factory=list)
+    examples: dict[str, Array] = field(default_factory=dict)
+
+    @property
+    def epochs(self) -> float:
+        """How often the run saw each picture."""
+        return self.steps * self.settings.batch / max(1, self.train_count)
+
+    @property
+    def rate(self) -> float:
+        """The peak of the learning rate that was set."""
+        rate = self.settings.learning_rate
+        return self.own_rate if rate is None or rate == "auto" else float(rate)
+
+    @property
+    def own_error(self) -> float:
+        """The error in the hole that training itself had at its end, 0 where there is no log of it."""
+        errors = self.column("hole_l1")
+        return float(errors[-10:].mean()) if len(errors) else 0.0
+
+    @property
+    def worse_in_use(self) -> bool:
+        """Whether training pictures are filled much worse now than training itself filled them."""
+        used = float(self.last["train"].hole_l1.mean()) if self.last else 0.0
+        return 0 < self.own_error < _WORSE_IN_USE * used
+
+    def column(self, name: str) -> Floats:
+        """Return a value of every line of training; nothing where its objective has no such value."""
+        return np.array([line[name] for line in self.train_lines if name in line], float)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A run's pictures and settings, as `pictures.look` wants them."""
+
+    data: TrainingData
+    settings: TrainSettings
+
+
+def gather(run: Run, settings: DiagnoseSettings) -> Evidence:
+    """Read what a run has left and measure how it paints.
+
+    Its own validation pictures with its own frozen masks are filled, and as many training pictures with
+    the same masks; the test part is not read. Raises `RunError` and `DataError`.
+    """
+    recipe = build(TrainSettings, config=run.recipe)
+    recipe = recipe.model_copy(update={"data": settings.data or recipe.data})
+    facts = read_json(run.data) if run.data.exists() else {}
+    source = open_source(recipe.data, recipe.fold)
+    data = _open(source, recipe, facts, settings)
+    state = load_state(run.state) or {}
+    trained_on = data.split.train
+    lines = read_lines(run.log)
+    train_lines, validations = ([x for x in lines if x["kind"] == k] for k in ("train", "validation"))
+    looked = Looked(data, recipe)
+    seen = look_at.look(looked)
+    of = len(trained_on) + len(data.split.val)
+    found = Evidence(
+        settings=recipe,
+        own_rate=networks.NETWORKS[recipe.network.name].learning_rate,
+        steps=max([state.get("step", 0), *(line["step"] for line in lines)]),
+        train_count=facts.get("train", len(trained_on)),
+        train_lines=train_lines,
+        validations=validations,
+        incidents=read_incidents(run),
+        bad=facts.get("bad", []),
+        left_out=_names(source, trained_on, state.get("left_out", []), facts),
+        left_out_steps=state.get("left_out_steps", []),
+        rate_factor=state.get("rate_factor", 1.0),
+        looks=[look_at.values(looked, seen, of), look_at.leaks(looked, seen, of)],
+    )
+    return _measured(found, run, data, settings)
+
+
+def read_lines(log: Path) -> list[Line]:
+    """Return the lines of a log, without a last one that was cut short."""
+    if not log.exists():
+        return []
+    text = log.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+
+def _open(
+    source: Source, recipe: TrainSettings, facts: Line, settings: DiagnoseSettings
+) -> TrainingData:
+    """Open the first validation pictures of a run, as it did, and random training pictures."""
+    assert recipe.size is not None  # resolved
+    hashes = hash_all(source)
+    parts = source.settled or split(hashes)
+    if facts and parts.hash != facts["split_hash"]:
+        raise DataError(
+            f"the pictures of {recipe.data} are not those of the run (split {parts.hash}, then "
+            f"{facts['split_hash']}): say where those are with --data"
+        )
+    random = np.random.default_rng(CHOICE_SEED)
+    count = min(len(parts.train), settings.sample)
+    chosen = random.choice(parts.train, count, replace=False).tolist()
+    # Some more than are measured, as some may be broken.
+    first = parts.val[: 2 * min(settings.pictures, recipe.validation_pictures)]
+    train = Pictures(source, chosen, recipe.size, "training")
+    val = Pictures(source, first, recipe.size, "validation")
+    if not len(train) or not len(val):
+        raise DataError(f"no picture of {recipe.data} can be read any more")
+    return TrainingData(train, val, parts, frozenset())
+
+
+def _names(source: Source, trained_on: list[int], positions: list[int], facts: Line) -> list[str]:
+    """Return the names of pictures that the guards left out, by their positions among the good ones."""
+    bad = {one["name"] for one in facts.get("bad", [])}
+    good = [source.names[index] for index in trained_on if source.names[index] not in bad]
+    return [good[position] for position in positions if position < len(good)]
+
+
+def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseSettings) -> Evidence:
+    """Return the evidence with all that the run's weights show."""
+    recipe = found.settings
+    assert recipe.size is not None
+    mixture = masks.create([part.model_dump() for part in recipe.masks])
+    room = max(8, _ROOM // (12 * recipe.size**2))
+    count = min(len(data.val), settings.pictures, recipe.validation_pictures, room)
+    frozen = FrozenMasks(mixture, recipe.size, count, MASK_SEED)
+    mask = frozen.batch(0, count)
+    repeats = [place % len(data.train) for place in range(count)]
+    images = {"train": torch.cat([data.train.squares(p, p + 1) for p in repeats])}
+    images["val"] = data.val.squares(0, count)
+    changes: dict[str, Any] = {"ratios": frozen.ratios, "repeats": repeats}
+    changes["classical"] = {side: classical(images[side], mask) for side in _SIDES}
+    painted: Tensor | None = None
+    for name, path in (("best", run.model), ("last", run.last)):
+        if not path.is_file():
+            continue
+        network = load_model(path)[0]
+        changes["bottleneck"] = _bottleneck(network, images["val"][:1], mask[:1])
+        sides = {}
+        with bar(f"filling pictures with the {name} weights", len(_SIDES)) as advance:
+            for side in _SIDES:
+                ours = paint(network, images[side], mask, settings.batch)
+                sides[side] = measure(*ours, images[side], mask)
+                painted = ours[0] if (name, side) == ("best", "val") else painted
+                advance()
+        changes[name] = sides
+    if painted is not None:
+        changes["examples"] = _examples(painted, images["val"], mask, settings.examples)
+    return Evidence(**{**vars(found), **changes})
+
+
+def _bottleneck(network: Network, image: Tensor, mask: Tensor) -> int | None:
+    """Return how many numbers of a picture pass the bottleneck that a network names."""
+    if network.bottleneck is None:
+        return None
+    numbers: list[int] = []
+    layer = network.get_submodule(network.bottleneck)
+    hook = layer.register_forward_hook(lambda _, __, output: numbers.append(output.numel()))
+    with torch.inference_mode():
+        network(image, mask)
+    hook.remove()
+    return numbers[0] if numbers else None
+
+
+def _examples(painted: Tensor, image: Tensor, mask: Tensor, count: int) -> dict[str, Array]:
+    """Return rows of random pictures, uint8 `[N, H, W, 3]`."""
+    random = np.random.default_rng(CHOICE_SEED)
+    chosen = sorted(random.choice(len(image), min(count, len(image)), replace=False).tolist())
+    rows = {
+        "damaged": composite(image, torch.ones_like(image), mask),
+        "filled": composite(image, painted, mask),
+        "painted": painted,
+        "truth": image,
+    }
+    return {name: to_arrays(row[chosen]) for name, row in rows.items()}
+
+
+def need_run(folder: Path) -> Run:
+    """Open a run that has begun; raises `RunError` for one that has left nothing to judge."""
+    run = Run.open(folder)
+    if not run.log.exists() and not run.model.exists():
+        raise RunError(f"{folder} has neither a log nor weights: train it first")
+    return run
