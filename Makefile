@@ -46,6 +46,11 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/networks.py --crop
 	$(if $(DATA),$(BIN)/python benchmarks/memorise.py $(DATA))
+	$(BIN)/python benchmarks/guards.py
+	$(BIN)/python benchmarks/kills.py
+	$(if $(DATA),$(BIN)/python benchmarks/wheels.py $(DATA))
+	$(if $(DATA),$(BIN)/python benchmarks/diagnose.py $(DATA))
+	$(if $(DATA),$(BIN)/python benchmarks/objectives.py $(DATA))
 	$(BIN)/python benchmarks/memory.py $(DATA)
 	$(BIN)/python benchmarks/prepare.py $(DATA)
 

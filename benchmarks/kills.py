@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 COMMAND = [sys.executable, "-c", "from inpaintlab.cli import main; main()", "train"]
 #: Small, with everything that training changes: two networks, averages, a level, guards that remember.
 SETTINGS = (
-    "--size 16 --batch 8 --steps 1500 --objective adversarial --curriculum linear --seed 3 "
+    "--size 16 --batch 8 --steps 6000 --objective adversarial --curriculum linear --seed 3 "
     "-s network.width=8 -s objective.discriminator_width=8 -s objective.discriminator_layers=2 "
     "-s objective.warmup=0.2 -s objective.penalty=r1 -s validate_every=60 -s validation_pictures=16"
 )
@@ -33,7 +33,8 @@ def main(kills: int = 30, data: str = "samples:200") -> None:
     whole = time.monotonic() - start
     print(f"left alone: {whole:.0f} s")
     draw, killed = np.random.default_rng(0), folder / "killed"
-    moments = [float(draw.uniform(0.2, 1.0)) * min(20.0, whole) for _ in range(kills)]
+    # Beginning takes some seconds; so some are killed while reading, most at work, some while saving.
+    moments = [float(draw.uniform(2, 7)) for _ in range(kills)]
     done = 0
     for moment in moments:
         process = subprocess.Popen(

@@ -132,3 +132,21 @@ def test_far_above_is_never_less_than_two_and_a_half_times():
     assert far_above(np.random.default_rng(0).normal(0, 0.4, 2000).tolist()) == pytest.approx(
         2.0, rel=0.1
     )
+
+
+def test_steps_that_change_the_weights_too_much_are_seen_early():
+    large = changed(healthy(60), 0, lambda n, v: {"update": 0.15})
+    kind, step = first(large)
+    assert (kind, step <= 14) == ("divergence", True)
+
+
+def test_the_start_is_not_forgotten():
+    """What is worse than at the start is so for any size of hole; a new start would be too low a mark."""
+    history = History()
+    for step, signals in healthy(60):
+        history.add(step, signals)
+    first = history.first
+    history.forget()
+    for step, signals in healthy(60, 1):
+        history.add(60 + step, signals)
+    assert history.first == first

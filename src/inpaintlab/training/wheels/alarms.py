@@ -55,7 +55,7 @@ class History:
             values.append((step, value))
             del values[: -2 * WINDOW]
         errors = self.values("hole_l1")
-        if len(errors) == 5:
+        if len(errors) == 5 and math.isnan(self.first):
             self.first = float(np.median(errors))
         if len(errors) >= WINDOW:
             self.best = min(self.best, float(np.median(errors[-WINDOW:])))
@@ -65,8 +65,8 @@ class History:
         self._add_pictures(signals)
 
     def forget(self) -> None:
-        """Forget the errors of before: from here on holes are larger."""
-        self.recent, self.first, self.best = {}, math.nan, math.inf
+        """Forget the errors of before, but not those of the start: from here on holes are larger."""
+        self.recent, self.best = {}, math.inf
 
     def values(self, name: str) -> list[float]:
         """Return the recent values of a signal, the newest last."""
@@ -142,7 +142,7 @@ def spike(history: History, step: int) -> Alarm | None:
                     "spike",
                     step,
                     step,
-                    f"the {_WORDS[name]} is {factor:.1f} times what it was in the {WINDOW} steps before",
+                    f"the {_WORDS[name]} is {factor:.1f} times that of the {WINDOW} steps before",
                 )
     return None
 
@@ -163,8 +163,14 @@ def jump(history: History, step: int) -> Alarm | None:
 
 
 def divergence(history: History, step: int) -> Alarm | None:
-    """The error is worse than at the start or than long ago, or fills vary more than pictures do."""
+    """The error is worse than at the start or than long ago, or fills or weights change too much."""
     errors, contrasts = history.values("hole_l1"), history.values("contrast")
+    updates = history.values("update")[-_LAYERS:]
+    if len(updates) == _LAYERS and np.median(updates) > _LARGE_STEPS:
+        sentence = (
+            f"a step changes a layer's weights by {np.median(updates):.0%}, in most of {_LAYERS} layers"
+        )
+        return Alarm("divergence", step, history.since("update", _LAYERS), sentence)
     if len(errors) >= 8 and np.median(errors[-3:]) > _WORSE_THAN_AT_START * history.first:
         factor = np.median(errors[-3:]) / history.first
         since = history.recent["hole_l1"][0][0]
@@ -251,6 +257,8 @@ _WORDS = {
 _SPIKE, _GRADIENT_SPIKE, _FAR = 2.0, 10.0, 8.0
 _STAYS, _JUMP = 20, 1.6
 _WORSE_THAN_AT_START, _WILD, _DRIFT, _DRIFT_ADVERSARIAL = 1.5, 1.8, 1.3, 2.0
+#: Networks that learn well change their weights by up to 0.03 a step, early on.
+_LAYERS, _LARGE_STEPS = 12, 0.1
 _FLAT, _MOSTLY, _LOOKS, _PATIENCE = 0.05, 0.5, 8, 400
 _SIGHTINGS, _HARD, _HARDER = 3, 5.0, 2.5
 _ALWAYS_RIGHT, _SAME = 0.95, 1e-4

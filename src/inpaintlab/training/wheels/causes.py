@@ -21,12 +21,12 @@ from inpaintlab.layers.initialise import WEIGHTED
 from inpaintlab.masks import check_mask
 from inpaintlab.tensors import check_image
 from inpaintlab.training.session import Session, batches_of
-from inpaintlab.training.wheels.alarms import Alarm, far_above
+from inpaintlab.training.wheels.alarms import NEEDED, Alarm, far_above
 
 Floats = npt.NDArray[np.float64]
 
 #: Steps of an experiment with a learning rate, and what the rate is multiplied by in each.
-_STEPS = 16
+_STEPS = 24
 _FACTORS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 #: Pictures are gone through for others like the ones that were found, so many at most.
 _SWEEP = 20_000
@@ -36,6 +36,8 @@ _FEW = 30
 _ALIKE = 0.75
 #: An experiment has gone wrong when its loss ends above its start by this.
 _WORSE = 1.1
+#: A smaller rate does better when its loss ends below that of the same rate by this.
+_BETTER = 0.85
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,9 @@ def wrong_values(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
 
 def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     """Pictures of the batch that the last good weights, too, paint much worse than the others."""
-    if alarm.kind not in ("spike", "not-finite", "jump", "hard-pictures"):
+    # Weights that have hardly learnt say nothing of pictures.
+    early = laboratory.good["step"] < NEEDED and alarm.kind != "hard-pictures"
+    if early or alarm.kind not in ("spike", "not-finite", "jump", "hard-pictures"):
         return None
     errors = np.log(np.maximum(laboratory.errors(laboratory.batch), 1e-9))
     apart = errors - np.median(errors)
@@ -350,22 +354,22 @@ def _no_gradient(layer: nn.Module) -> bool:
     return bool(units.float().mean() <= 0.5)
 
 
-def learning_rate(_: Alarm, laboratory: Laboratory) -> Verdict | None:
+def learning_rate(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     """A rate with which the last good weights go wrong, and a smaller one with which they do not."""
-    start, same = laboratory.steps(1.0)
-    if math.isfinite(same) and same < _WORSE * start:
+    tries = {factor: laboratory.steps(factor) for factor in _FACTORS}
+    start = tries[1.0][0]
+    ends = {factor: end if math.isfinite(end) else math.inf for factor, (_, end) in tries.items()}
+    factor = min(ends, key=lambda f: ends[f])
+    wrong = ends[1.0] > _WORSE * start
+    slower = alarm.kind == "divergence" and ends[factor] < _BETTER * ends[1.0]
+    if factor == 1.0 or ends[factor] >= start or not (wrong or slower):
         return None
-    ends = {factor: laboratory.steps(factor)[1] for factor in _FACTORS[1:]}
-    good = {factor: end for factor, end in ends.items() if math.isfinite(end) and end < start}
-    if not good:
-        return None
-    factor = min(good, key=lambda f: good[f])
     rate = laboratory.rate
     return Verdict(
         "learning-rate",
         f"the learning rate of {rate:.2g} is too high",
         f"{_STEPS} steps from the weights of step {laboratory.good['step']} at that rate bring the loss "
-        f"from {start:.3g} to {same:.3g}, at {rate * factor:.2g} to {good[factor]:.3g}",
+        f"from {start:.3g} to {ends[1.0]:.3g}, at {rate * factor:.2g} to {ends[factor]:.3g}",
         factor=factor,
     )
 

@@ -126,6 +126,9 @@ class Wheels:
         state.left_out = sorted({*state.left_out, *verdict.positions})
         said = [f"{len(verdict.positions)} pictures are left out"] if verdict.positions else []
         went_back = alarm.kind not in ("hard-pictures", "values")
+        if verdict.cause == "unknown" and alarm.kind != "not-finite" and good["step"] in state.returns:
+            # Going back has been tried already, and steps go well: then this is how it is.
+            return "Nothing is done: going back did not change it, and steps go well", False
         if went_back:
             self._go_back(good)
             said.insert(0, f"Back to step {state.step}")
