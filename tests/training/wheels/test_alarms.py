@@ -141,7 +141,7 @@ def test_steps_that_change_the_weights_too_much_are_seen_early():
 
 
 def test_the_start_is_not_forgotten():
-    """What is worse than at the start is so for any size of hole; a new start would be too low a mark."""
+    """Worse than at the start is so for holes of any size; a new start would be too low a mark."""
     history = History()
     for step, signals in healthy(60):
         history.add(step, signals)

@@ -138,12 +138,8 @@ def spike(history: History, step: int) -> Alarm | None:
         if len(values) > NEEDED:
             spreads, factor = _standing(values)
             if spreads > _FAR and factor > least:
-                return Alarm(
-                    "spike",
-                    step,
-                    step,
-                    f"the {_WORDS[name]} is {factor:.1f} times that of the {WINDOW} steps before",
-                )
+                sentence = f"the {_WORDS[name]} is {factor:.1f} times that of the {WINDOW} steps before"
+                return Alarm("spike", step, step, sentence)
     return None
 
 
