@@ -22,7 +22,7 @@ def healthy(steps, seed=0, **changed):
         if step % 4 == 0:
             values |= {"contrast": 0.7, "spread": 0.6, "saturated": 0.0}
         errors = level * np.exp(0.25 * random.standard_normal(16))
-        yield step, Signals(values, errors.tolist(), list(range(16)))
+        yield step, Signals(values, errors.tolist(), list(range(16)), [0.2] * 16)
 
 
 def alarms(stream):
@@ -39,7 +39,7 @@ def changed(stream, since, change):
     """The same stream with other values from a step on."""
     for step, signals in stream:
         values = signals.values | (change(step, signals.values) if step >= since else {})
-        yield step, Signals(values, signals.errors, signals.positions)
+        yield step, Signals(values, signals.errors, signals.positions, signals.shares)
 
 
 def first(stream):
@@ -94,7 +94,8 @@ def test_larger_holes_are_no_alarm_once_the_past_is_forgotten():
         assert look(history, step) is None
 
 
-def test_pictures_that_are_always_far_off_are_named():
+@pytest.mark.parametrize(("share", "named"), [(0.9, True), (0.3, False)])
+def test_pictures_that_are_hardly_painted_are_named_but_not_those_of_fine_detail(share, named):
     def stream():
         for (step, signals), _ in zip(healthy(300), count(), strict=False):
             errors = list(signals.errors)
@@ -102,12 +103,12 @@ def test_pictures_that_are_always_far_off_are_named():
                 errors[3] = 10 * float(np.median(errors))
             positions = [100 * step + place for place in range(16)]
             positions[3] = 5
-            yield step, Signals(signals.values, errors, positions)
+            yield step, Signals(signals.values, errors, positions, [share] * 16)
 
     found, history = alarms(stream())
-    assert found[0].kind == "hard-pictures"
-    assert 5 in found[0].positions
-    assert set(history.hard) == {5}
+    assert [alarm.kind for alarm in found[:1]] == ["hard-pictures"] * named
+    assert all(5 in alarm.positions for alarm in found)
+    assert set(history.hard) == ({5} if named else set())
 
 
 def test_a_discriminator_that_wins_or_says_nothing():

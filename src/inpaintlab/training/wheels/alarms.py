@@ -97,8 +97,8 @@ class History:
             return
         apart = (errors - np.median(errors)).tolist()
         limit = far_above(self.apart) if len(self.apart) >= WINDOW else math.inf
-        for position, distance in zip(signals.positions, apart, strict=True):
-            if position >= 0 and distance > limit:
+        for position, distance, share in zip(signals.positions, apart, signals.shares, strict=True):
+            if position >= 0 and distance > limit and share > HARDLY:
                 self.hard[position] = self.hard.get(position, 0) + 1
         self.apart += apart
         del self.apart[: -5 * WINDOW]
@@ -219,7 +219,10 @@ def hard_pictures(history: History, step: int) -> Alarm | None:
     if sum(history.hard.values()) < _SIGHTINGS:
         return None
     factor = math.exp(far_above(history.apart))
-    sentence = f"pictures keep coming that are painted more than {factor:.1f} times as wrongly as others"
+    sentence = (
+        f"pictures keep coming that are painted {factor:.1f} times as wrongly as others, "
+        "and hardly better than by one colour"
+    )
     return Alarm("hard-pictures", step, step, sentence, sorted(history.hard))
 
 
@@ -256,6 +259,8 @@ _WORSE_THAN_AT_START, _WILD, _DRIFT, _DRIFT_ADVERSARIAL = 1.5, 1.8, 1.3, 2.0
 #: Networks that learn well change their weights by up to 0.03 a step, early on.
 _LAYERS, _LARGE_STEPS = 12, 0.1
 _FLAT, _MOSTLY, _LOOKS, _PATIENCE = 0.05, 0.5, 8, 400
+#: Share of the error of one colour above which a picture is hardly painted at all, known parts and all.
+HARDLY = 0.5
 _SIGHTINGS, _HARD, _HARDER = 3, 5.0, 2.5
 _ALWAYS_RIGHT, _SAME = 0.95, 1e-4
 

@@ -21,7 +21,8 @@ from inpaintlab.layers.initialise import WEIGHTED
 from inpaintlab.masks import check_mask
 from inpaintlab.tensors import check_image
 from inpaintlab.training.session import Session, batches_of
-from inpaintlab.training.wheels.alarms import NEEDED, Alarm, far_above
+from inpaintlab.training.wheels.alarms import HARDLY, NEEDED, Alarm, far_above
+from inpaintlab.training.wheels.signals import errors_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,11 +80,11 @@ class Laboratory:
         return self.session.state.objective.scalars(painted, image, mask)
 
     @torch.no_grad()
-    def errors(self, batch: Batch) -> list[float]:
-        """Return the mean absolute error of each picture of a batch, with the last good weights."""
+    def errors(self, batch: Batch) -> tuple[Floats, Floats]:
+        """Return error and share of each picture of a batch with the last good weights (`errors_of`)."""
         image, mask = self.session.fabric.to_device((batch.images, batch.masks))
-        painted = self.network()(image, mask)
-        return [float(error) for error in (painted - image).abs().mean((1, 2, 3))]
+        errors, shares = errors_of(self.network()(image, mask), image)
+        return errors.double().cpu().numpy(), shares.double().cpu().numpy()
 
     def steps(self, factor: float) -> tuple[float, float]:
         """Take steps from the last good state, at a share of the rate; return loss before and after."""
@@ -171,9 +172,11 @@ def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     early = laboratory.good["step"] < NEEDED and alarm.kind != "hard-pictures"
     if early or alarm.kind not in ("spike", "not-finite", "jump", "hard-pictures"):
         return None
-    errors = np.log(np.maximum(laboratory.errors(laboratory.batch), 1e-9))
+    found, shares = laboratory.errors(laboratory.batch)
+    errors = np.log(np.maximum(found, 1e-9))
     apart = errors - np.median(errors)
-    odd = np.flatnonzero(apart > far_above(apart.tolist()))
+    hardly = shares > HARDLY if alarm.kind == "hard-pictures" else np.ones(len(apart), bool)
+    odd = np.flatnonzero((apart > far_above(apart.tolist())) & hardly)
     if not len(odd) or len(odd) > len(apart) / 2:
         return None
     factor = math.exp(float(apart[odd].mean()))
@@ -192,20 +195,22 @@ def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     data, session = laboratory.session.data.train, laboratory.session
     every = range(len(data)) if data.cached else []
     chosen = sorted({*list(every)[:: 1 + len(data) // _SWEEP], *alarm.positions})
-    errors = np.log(np.maximum(_errors_of(laboratory, chosen), 1e-9))
-    apart = errors - np.median(errors)
+    errors, shares = _errors_of(laboratory, chosen)
+    apart = np.log(np.maximum(errors, 1e-9))
+    apart -= np.median(apart)
     limit = _limit(chosen, apart, alarm.positions) if len(chosen) > _FEW else -math.inf
-    odd = [position for position, distance in zip(chosen, apart, strict=True) if distance > limit]
+    kind = (apart > limit) & (shares > HARDLY)
+    odd = [position for position, is_odd in zip(chosen, kind, strict=True) if is_odd]
     share = len(odd) / len(chosen)
     if not odd or share > 2 * session.settings.max_bad:
         # Not as they are stored: perhaps as they came out of the augmentation.
         return odd_in_batch(alarm, laboratory)
-    factor = math.exp(float(np.mean([d for d in apart if d > limit])))
+    factor = math.exp(float(apart[kind].mean()))
     return Verdict(
         "data",
         f"{len(odd)} of {len(chosen)} pictures ({share:.1%}) are unlike all others",
         f"with the weights of step {session.state.step} they are painted {factor:.1f} times as wrongly, "
-        "their known parts as well",
+        "their known parts as well, hardly better than by one colour",
         odd,
     )
 
@@ -221,9 +226,11 @@ def _limit(chosen: Sequence[int], apart: Floats, found: Sequence[int]) -> float:
 
 
 @torch.no_grad()
-def _errors_of(laboratory: Laboratory, positions: Sequence[int], batch: int = 64) -> list[float]:
-    """Return each picture's mean absolute error with the weights of now."""
-    session, errors = laboratory.session, list[float]()
+def _errors_of(
+    laboratory: Laboratory, positions: Sequence[int], batch: int = 64
+) -> tuple[Floats, Floats]:
+    """Return error and share of each picture with the weights of now (`errors_of`)."""
+    session, found = laboratory.session, []
     network = laboratory.network(good=False)
     masks = session.validation.masks
     for start in range(0, len(positions), batch):
@@ -231,8 +238,9 @@ def _errors_of(laboratory: Laboratory, positions: Sequence[int], batch: int = 64
         image = torch.cat([session.data.train.squares(p, p + 1) for p in part])
         mask = torch.stack([masks[place % len(masks)] for place in range(len(part))])
         image, mask = session.fabric.to_device((image, mask))
-        errors += (network(image, mask) - image).abs().mean((1, 2, 3)).tolist()
-    return errors
+        found.append(torch.stack(errors_of(network(image, mask), image)))
+    errors, shares = torch.cat(found, 1).double().cpu().numpy()
+    return errors, shares
 
 
 def overflow(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:

@@ -15,6 +15,8 @@ _GRID = 16
 _PICTURES = 16
 #: A painted value this near to black or full colour counts as saturated.
 _EDGE = 1 / 255
+#: A picture that differs less than this from one colour is of one colour.
+_PLAIN = 0.05
 #: Weights of more numbers than this are not followed from step to step: a copy would cost too much.
 _LARGEST = 500_000
 #: Steps between two looks at the variance of fills, and at layers without a gradient.
@@ -39,12 +41,14 @@ class Signals:
     - `still`: share of layers without any gradient.
 
     `errors` are mean absolute errors, one a picture, of the pictures at `positions`: of all pixels, as
-    what cannot be painted even where it is seen is no picture like the others.
+    what cannot be painted even where it is seen is no picture like the others. `shares` are the same
+    over the mean absolute error of one colour.
     """
 
     values: dict[str, float]
     errors: list[float] = field(default_factory=list)
     positions: list[int] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
 
 
 class Follower:
@@ -79,7 +83,7 @@ def measure(step: Step, batch: Batch, follower: Follower, number: int, fabric: F
     device, stride = step.painted.device, max(1, batch.images.shape[-1] // _GRID)
     parts = (step.painted, batch.images, batch.masks)
     painted, truth, hole = (part[..., ::stride, ::stride].to(device).float() for part in parts)
-    errors = (painted - truth).abs().mean((1, 2, 3))
+    errors, shares = errors_of(painted, truth)
     scalars = {name: value.float() for name, value in step.scalars.items()}
     scalars["update"] = follower.update()
     if number % _VARIANCES_EVERY == 0:
@@ -87,13 +91,20 @@ def measure(step: Step, batch: Batch, follower: Follower, number: int, fabric: F
     if number % _STILL_EVERY == 0:
         scalars["still"] = follower.still()
     means = torch.stack([value.to(device) for value in scalars.values()])
-    found = torch.stack([batch.positions.to(device).double(), errors.double()])
+    found = torch.stack([batch.positions.to(device).double(), errors.double(), shares.double()])
     if fabric.world_size > 1:
         means = fabric.all_reduce(means, reduce_op="mean")  # type: ignore[assignment]
         found = fabric.all_gather(found).transpose(0, 1).flatten(1)  # type: ignore[union-attr]
     values = dict(zip(scalars, means.tolist(), strict=True))
-    places, wrong = found.tolist()
-    return Signals(values, wrong, [int(place) for place in places])
+    places, wrong, share = found.tolist()
+    return Signals(values, wrong, [int(place) for place in places], share)
+
+
+def errors_of(painted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each picture's mean absolute error, and its share of that of the picture's mean colour."""
+    errors = (painted - truth).abs().mean((1, 2, 3))
+    plain = (truth - truth.mean((2, 3), keepdim=True)).abs().mean((1, 2, 3))
+    return errors, errors / plain.clamp(min=_PLAIN)
 
 
 def variances(painted: Tensor, truth: Tensor, hole: Tensor) -> dict[str, Tensor]:
