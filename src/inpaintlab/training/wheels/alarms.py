@@ -18,6 +18,8 @@ from inpaintlab.training.wheels.signals import Signals
 WINDOW, NEEDED = 100, 30
 #: A median absolute deviation of normal numbers times this is their standard deviation.
 _MAD = 1.4826
+#: Steps between two looks at what changes slowly.
+_RARELY = 10
 #: Batches of small pictures differ by some per cent however steady a run is.
 _LEAST_SPREAD = 0.05
 
@@ -57,10 +59,10 @@ class History:
         errors = self.values("hole_l1")
         if len(errors) == 5 and math.isnan(self.first):
             self.first = float(np.median(errors))
-        if len(errors) >= WINDOW:
+        if len(errors) >= WINDOW and step % _RARELY == 0:
             self.best = min(self.best, float(np.median(errors[-WINDOW:])))
         contrasts = self.values("contrast")
-        if len(contrasts) >= 5:
+        if len(contrasts) >= 5 and "contrast" in signals.values:
             self.alive = max(self.alive, float(np.median(contrasts[-5:])))
         self._add_pictures(signals)
 
@@ -135,7 +137,8 @@ def spike(history: History, step: int) -> Alarm | None:
     """Error or gradient of one step stands far out of those before."""
     for name, least in (("hole_l1", _SPIKE), ("gradient_norm", _GRADIENT_SPIKE)):
         values = history.values(name)
-        if len(values) > NEEDED:
+        # Above their median by a factor is above their least by it, which is quickly seen.
+        if len(values) > NEEDED and not values[-1] < least * min(values[-WINDOW - 1 : -1]):
             spreads, factor = _standing(values)
             if spreads > _FAR and factor > least:
                 sentence = f"the {_WORDS[name]} is {factor:.1f} times that of the {WINDOW} steps before"
