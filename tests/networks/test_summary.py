@@ -335,7 +335,7 @@ def test_size_is_the_next_that_can_be_taken():
     assert summary["size"] == summary["compared"][0]["size"] == 256
     assert "the least" in summary["note"]
     assert summarise(SummarySettings())["note"] is None
-    with pytest.raises(SizeError, match="nearest: 48 or 64"):
+    with pytest.raises(SizeError, match="nearest: 56 or 64"):
         summarise(SummarySettings(size=60))
     with pytest.raises(SettingError, match="did you mean 'unet'"):
         summarise(SummarySettings(compare=["unit"]))
