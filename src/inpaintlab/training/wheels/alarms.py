@@ -47,6 +47,7 @@ class History:
     best: float = math.inf
     alive: float = 0.0
     apart: list[float] = field(default_factory=list)
+    limit: float = math.inf
     hard: dict[int, int] = field(default_factory=dict)
     muted: dict[str, int] = field(default_factory=dict)
 
@@ -64,7 +65,7 @@ class History:
         contrasts = self.values("contrast")
         if len(contrasts) >= 5 and "contrast" in signals.values:
             self.alive = max(self.alive, float(np.median(contrasts[-5:])))
-        self._add_pictures(signals)
+        self._add_pictures(step, signals)
 
     def forget(self) -> None:
         """Forget the errors of before, but not those of the start: from here on holes are larger."""
@@ -92,16 +93,17 @@ class History:
         for name, value in state.items():
             setattr(self, name, value)
 
-    def _add_pictures(self, signals: Signals) -> None:
+    def _add_pictures(self, step: int, signals: Signals) -> None:
         """Remember how far pictures stand from the middle of their batch, and which far above it."""
         errors = np.log(np.maximum(signals.errors, 1e-6))
         if len(self.values("hole_l1")) < NEEDED or len(errors) < 4 or not np.isfinite(errors).all():
             return
         apart = (errors - np.median(errors)).tolist()
-        limit = far_above(self.apart) if len(self.apart) >= WINDOW else math.inf
         for position, distance, share in zip(signals.positions, apart, signals.shares, strict=True):
-            if position >= 0 and distance > limit and share > HARDLY:
+            if distance > self.limit and share > HARDLY and position >= 0:
                 self.hard[position] = self.hard.get(position, 0) + 1
+        if step % _RARELY == 0 and len(self.apart) >= WINDOW:
+            self.limit = far_above(self.apart)
         self.apart += apart
         del self.apart[: -5 * WINDOW]
 

@@ -84,13 +84,13 @@ def measure(step: Step, batch: Batch, follower: Follower, number: int, fabric: F
     parts = (step.painted, batch.images, batch.masks)
     painted, truth, hole = (part[..., ::stride, ::stride].to(device).float() for part in parts)
     errors, shares = errors_of(painted, truth)
-    scalars = {name: value.float() for name, value in step.scalars.items()}
+    scalars = dict(step.scalars)
     scalars["update"] = follower.update()
     if number % _VARIANCES_EVERY == 0:
         scalars |= variances(painted[:_PICTURES], truth[:_PICTURES], hole[:_PICTURES])
     if number % _STILL_EVERY == 0:
         scalars["still"] = follower.still()
-    means = torch.stack([value.to(device) for value in scalars.values()])
+    means = torch.stack([value.to(device, torch.float32) for value in scalars.values()])
     found = torch.stack([batch.positions.to(device).double(), errors.double(), shares.double()])
     if fabric.world_size > 1:
         means = fabric.all_reduce(means, reduce_op="mean")  # type: ignore[assignment]
