@@ -98,6 +98,7 @@ def prepare(
         _print_leaks(settings, against, as_json)
         return
     from inpaintlab.data.prepare import prepare as run_preparation
+    from inpaintlab.data.prepare import show
 
     facts = run_preparation(settings)
     assert settings.output is not None  # or it would not have been prepared
@@ -109,7 +110,7 @@ def prepare(
     if as_json:
         _print_json(facts)
     else:
-        _print_facts(facts, settings.output)
+        typer.echo(show(facts, settings.output))
 
 
 @app.command()
@@ -448,27 +449,9 @@ def _resume(
 def _finish_training(result: Any, as_json: bool) -> None:
     """Print how a run ended and what to do next."""
     if as_json:
-        _print_json(
-            {
-                "run": str(result.run),
-                "steps": result.steps,
-                "hole_psnr": result.hole_psnr,
-                "seconds": round(result.seconds, 1),
-                "interrupted": result.interrupted,
-                "stopped": result.stopped,
-            }
-        )
-    elif result.stopped:
-        typer.echo(f"{result.run}: {result.stopped}\nbest hole PSNR so far {result.hole_psnr:.2f} dB")
-    elif result.interrupted:
-        typer.echo(
-            f"stopped and saved at step {result.steps}; go on: inpaint train --resume {result.run}"
-        )
+        _print_json(result.as_dict())
     else:
-        typer.echo(
-            f"{result.run}: {result.steps} steps, best hole PSNR {result.hole_psnr:.2f} dB\n"
-            f"next: inpaint evaluate {result.run}"
-        )
+        typer.echo(str(result))
     if result.interrupted:
         raise typer.Exit(130)
     if result.stopped:
@@ -495,34 +478,15 @@ def _print_verdicts(result: Any, headline: str, as_json: bool) -> None:
     typer.echo(f"{headline}\npage: {result.page}")
 
 
-def _print_facts(facts: dict[str, Any], folder: Path) -> None:
-    """Print what a preparation found and what to do next."""
-    from inpaintlab.data.findings import FINDINGS
-
-    for name, count in facts["findings"].items():
-        typer.echo(f"{count:>8}  {name}: {FINDINGS[name].text}")
-    typer.echo(
-        f"{facts['used']} of {facts['pictures']} pictures: {facts['train']} to train on, "
-        f"{facts['val']} to validate with, {facts['test']} sealed for the test\n"
-        f"summary: {folder / 'summary.html'}\nnext: inpaint train {folder}"
-    )
-
-
 def _print_leaks(settings: Any, against: str, as_json: bool) -> None:
     """Print the pictures that stand in another collection; exit code 1 if there are any."""
-    from inpaintlab.data.leaks import find_leaks
+    from inpaintlab.data.leaks import find_leaks, show
 
     leaks = find_leaks(settings, against)
     if as_json:
         _print_json(leaks)
     else:
-        for leak in leaks["pairs"]:
-            how = "same pixels" if leak["same"] else f"{leak['distance']} bits of 64 apart"
-            typer.echo(f"{leak['ours']}\t{leak['theirs']}\t{how}")
-        typer.echo(
-            f"{leaks['pictures']} of {leaks['of']} pictures stand in {against}, too "
-            f"({leaks['same']} with the same pixels)"
-        )
+        typer.echo(show(leaks, against))
     if leaks["pairs"]:
         raise typer.Exit(1)
 

@@ -160,3 +160,20 @@ def test_too_many_bad_pictures(tmp_path):
         open_training_data(open_source(str(save_portraits(tmp_path / "q", 40))), 64, 0.1)
     with pytest.raises(DataError, match="no usable picture"):
         open_training_data(open_source(str(tmp_path / "q")), 64, 1.0)
+
+
+def test_pictures_are_left_out_by_name(tmp_path):
+    """Names stay theirs when pictures are added; positions do not."""
+    source = draws(count=12)
+    pictures = source.pictures
+    names = [pictures.name(3), pictures.name(7), "gone.png"]
+    assert pictures.positions(names) == {3, 7}
+    assert pictures.positions([]) == frozenset()
+    skipping = Draws(pictures, source.masks, 0, source.augmentation, pictures.positions(names))
+    seen = {skipping[draw].position for draw in range(24)}
+    assert seen == set(range(12)) - {3, 7}
+    assert all(
+        skipping[draw].position == source[draw].position
+        for draw in range(24)
+        if source[draw].position not in (3, 7)
+    )

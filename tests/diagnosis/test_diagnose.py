@@ -14,8 +14,7 @@ from inpaintlab import masks
 from inpaintlab.checkpoints import Run, load_state, save_state, write_json
 from inpaintlab.configs import DiagnoseSettings
 from inpaintlab.data import samples
-from inpaintlab.data.sources import open_source
-from inpaintlab.data.splits import side, split
+from inpaintlab.data.splits import side
 from inpaintlab.diagnosis.diagnose import VERDICTS, diagnose
 from inpaintlab.diagnosis.evidence import gather
 from inpaintlab.diagnosis.measures import measure, paint
@@ -99,13 +98,11 @@ def test_a_run_that_left_no_weights_and_half_a_line(run):
 
 def test_what_the_guards_wrote_is_evidence(run):
     found = load_state(run / "state" / "training.pt")
-    changed = {"left_out": [0, 2], "left_out_steps": [4], "rate_factor": 0.1}
+    changed = {"left_out": ["a.png", "b.png"], "left_out_steps": [4], "rate_factor": 0.1}
     save_state(run / "state" / "training.pt", found | changed)
     write_json(run / "incidents" / "001" / "incident.json", {"alarm": {"kind": "spike"}})
     evidence = gather(Run(run), DiagnoseSettings(run=run, pictures=8))
-    source = open_source("samples:40")
-    train = split([source.content_hash(index) for index in range(40)]).train
-    assert evidence.left_out == [source.names[train[0]], source.names[train[2]]]
+    assert evidence.left_out == ["a.png", "b.png"]
     assert (evidence.left_out_steps, evidence.rate_factor, evidence.steps) == ([4], 0.1, 6)
     assert [one["alarm"]["kind"] for one in evidence.incidents] == ["spike"]
     assert len(evidence.ratios) == 7  # all that there are to validate with

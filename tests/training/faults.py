@@ -79,7 +79,7 @@ def poisoned_picture(step, seed):
 
     def change(number: int, batch: Batch, session: Session) -> Batch:
         position = seed % len(session.data.train)
-        if number < step or position in session.state.left_out:
+        if number < step or session.data.train.name(position) in session.state.left_out:
             return batch
         images, positions = batch.images.clone(), batch.positions.clone()
         random = torch.Generator().manual_seed(seed)

@@ -58,6 +58,16 @@ def find_leaks(settings: PrepareSettings, against: str) -> dict[str, Any]:
     }
 
 
+def show(leaks: dict[str, Any], against: str) -> str:
+    """Return what `find_leaks` found as lines, a pair in each, and a sum."""
+    lines = []
+    for leak in leaks["pairs"]:
+        how = "same pixels" if leak["same"] else f"{leak['distance']} bits of 64 apart"
+        lines.append(f"{leak['ours']}\t{leak['theirs']}\t{how}")
+    found = f"{leaks['pictures']} of {leaks['of']} pictures stand in {against}, too"
+    return "\n".join([*lines, f"{found} ({leaks['same']} with the same pixels)"])
+
+
 @contextmanager
 def _files(sources: list[str]) -> Iterator[list[Path]]:
     """Give the files of rows of a prepared dataset, or of sources read for this once."""

@@ -8,7 +8,7 @@ gets; its random numbers and its mask stay those of the draw.
 """
 
 import os
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -95,6 +95,17 @@ class Pictures:
     def storage(self) -> str:
         """Where pictures are kept, in words."""
         return _WORDS[self.place]
+
+    def name(self, position: int) -> str:
+        """Return the name of a picture in its source."""
+        return str(self.source.names[self.indices[position]])
+
+    def positions(self, names: Collection[str]) -> frozenset[int]:
+        """Return where pictures of these names stand; one that is no longer there stands nowhere."""
+        if not names:
+            return frozenset()
+        wanted = set(names)
+        return frozenset(place for place in range(len(self)) if self.name(place) in wanted)
 
     def any_near(self, position: int, skipped: Container[int] = ()) -> tuple[int, Image]:
         """Return a picture and its position, or the next one that is not skipped and can be read.

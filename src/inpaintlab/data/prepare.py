@@ -69,6 +69,19 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     return facts
 
 
+def show(facts: dict[str, Any], folder: Path) -> str:
+    """Return what a preparation found as lines, and what to do next."""
+    found = [f"{n:>8}  {name}: {FINDINGS[name].text}" for name, n in facts["findings"].items()]
+    parts = (
+        f"{facts['train']} to train on, {facts['val']} to validate with, "
+        f"{facts['test']} sealed for the test"
+    )
+    used = f"{facts['used']} of {facts['pictures']} pictures: {parts}"
+    return "\n".join(
+        [*found, used, f"summary: {folder / 'summary.html'}", f"next: inpaint train {folder}"]
+    )
+
+
 def _check(settings: PrepareSettings, dataset: DatasetFolder) -> None:
     """Raise for all that can be known to be wrong before anything is read."""
     key_for(settings.group_by, settings.sources)

@@ -135,7 +135,7 @@ def gather(run: Run, settings: DiagnoseSettings) -> Evidence:
         validations=validations,
         incidents=read_incidents(run),
         bad=facts.get("bad", []),
-        left_out=_names(source, trained_on, state.get("left_out", []), facts),
+        left_out=state.get("left_out", []),
         left_out_steps=state.get("left_out_steps", []),
         rate_factor=state.get("rate_factor", 1.0),
         looks=[look_at.values(looked, seen, of), look_at.leaks(looked, seen, of)],
@@ -173,13 +173,6 @@ def _open(
     if not len(train) or not len(val):
         raise DataError(f"no picture of {recipe.data} can be read any more")
     return TrainingData(train, val, parts, frozenset())
-
-
-def _names(source: Source, trained_on: list[int], positions: list[int], facts: Line) -> list[str]:
-    """Return the names of pictures that the guards left out, by their positions among the good ones."""
-    bad = {one["name"] for one in facts.get("bad", [])}
-    good = [source.names[index] for index in trained_on if source.names[index] not in bad]
-    return [good[position] for position in positions if position < len(good)]
 
 
 def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseSettings) -> Evidence:

@@ -1,7 +1,7 @@
 """The training loop: `train` starts a run, `resume` goes on with one, `_loop` is what both come to."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -57,6 +57,18 @@ class TrainResult:
     seconds: float
     interrupted: bool
     stopped: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        return asdict(self) | {"run": str(self.run), "seconds": round(self.seconds, 1)}
+
+    def __str__(self) -> str:
+        if self.stopped:
+            return f"{self.run}: {self.stopped}\nbest hole PSNR so far {self.hole_psnr:.2f} dB"
+        if self.interrupted:
+            return f"stopped and saved at step {self.steps}; go on: inpaint train --resume {self.run}"
+        best = f"{self.steps} steps, best hole PSNR {self.hole_psnr:.2f} dB"
+        return f"{self.run}: {best}\nnext: inpaint evaluate {self.run}"
 
 
 def train(settings: TrainSettings) -> TrainResult:

@@ -60,9 +60,9 @@ FITTED_TO = 8
 class State:
     """Everything that training changes; what is saved to resume.
 
-    `left_out` are positions of pictures, `left_out_steps` steps whose batch is passed over,
-    `rate_factor` is what the learning rate is multiplied by, and `returns` are the steps that the run
-    went back to: all of them are what its guards have found.
+    `left_out` are names of pictures, which stay theirs when others are added, `left_out_steps` steps
+    whose batch is passed over, `rate_factor` is what the learning rate is multiplied by, and `returns`
+    are the steps that the run went back to: all of them are what its guards have found.
     """
 
     network: Network
@@ -73,7 +73,7 @@ class State:
     step: int = 0
     best: float = -math.inf
     rate_factor: float = 1.0
-    left_out: list[int] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     left_out_steps: list[int] = field(default_factory=list)
     returns: list[int] = field(default_factory=list)
     _PARTS: ClassVar = ("averaged", "objective", "curriculum", "history")
@@ -325,13 +325,14 @@ def take_step(session: Session, batch: Batch, rate: float, progress: float) -> S
     return step
 
 
-def batches_of(session: Session) -> Iterator[Batch]:
-    """Return the batches of a session from its step on at its level, without an end."""
+def batches_of(session: Session, step: int | None = None) -> Iterator[Batch]:
+    """Return the batches of a session at its level from a step on, its own if none, without an end."""
     settings, fabric = session.settings, session.fabric
     mixture = session.validation.masks.mixture.at(session.state.curriculum.level)
-    left_out = frozenset(session.state.left_out)
+    left_out = session.data.train.positions(session.state.left_out)
     draws = Draws(session.data.train, mixture, settings.seed, session.augmentation, left_out)
-    start, rank, world = session.state.step, fabric.global_rank, fabric.world_size
+    start = session.state.step if step is None else step
+    rank, world = fabric.global_rank, fabric.world_size
     return training_batches(draws, DrawBatches(settings.batch, start, rank, world), settings.workers)
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,9 @@ class Verdict:
     """What was wrong, the experiment that shows it, and what follows from it.
 
     `cause` is one of `data`, `learning-rate`, `numerics`, `dead-unit`, `discriminator` and `unknown`.
-    `positions` are pictures that training should leave out, `factor` is what the learning rate is to be
-    multiplied by, `layer` the one to be mended, and `skip` tells to leave the batch out.
+    `positions` are pictures that training should leave out, `factor` is what the learning rate is to
+    be multiplied by, `layer` the one to be mended. `skip` tells that the batch is to blame as it came:
+    it is left out, unless its pictures are named.
     """
 
     cause: str
@@ -73,17 +75,20 @@ class Laboratory:
             network.load_state_dict(self.good["objective"]["painter"]["network"])
         return network.train()
 
-    def loss(self, network: nn.Module, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Return the objective's scalars of a copy, in the run's precision."""
+    def loss(self, network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
+        """Return the loss of a copy, by the objective's reconstruction, in the run's precision."""
         with self.session.fabric.autocast():
             painted = network(image, mask)
-        return self.session.state.objective.scalars(painted, image, mask)
+        return self.session.state.objective.scalars(painted, image, mask)["loss"]
+
+    def loss_of_batch(self, network: nn.Module) -> Tensor:
+        """Return the loss of a copy on the batch of the alarm."""
+        return self.loss(network, self.image, self.mask)
 
     @torch.no_grad()
-    def errors(self, batch: Batch) -> tuple[Floats, Floats]:
-        """Return error and share of each picture of a batch with the last good weights (`errors_of`)."""
-        image, mask = self.session.fabric.to_device((batch.images, batch.masks))
-        errors, shares = errors_of(self.network()(image, mask), image)
+    def errors(self) -> tuple[Floats, Floats]:
+        """Return `errors_of` the pictures of the batch, with the last good weights."""
+        errors, shares = errors_of(self.network()(self.image, self.mask), self.image)
         return errors.double().cpu().numpy(), shares.double().cpu().numpy()
 
     def steps(self, factor: float) -> tuple[float, float]:
@@ -95,7 +100,7 @@ class Laboratory:
         for image, mask in self._first_batches():
             for group in optimiser.param_groups:
                 group["lr"] = self.rate * factor
-            loss = self.loss(network, image, mask)["loss"]
+            loss = self.loss(network, image, mask)
             losses.append(loss.item())
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -106,14 +111,9 @@ class Laboratory:
     def _first_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batch of the alarm, and those that came after the last good state."""
         yield self.image, self.mask
-        session = self.session
-        step, session.state.step = session.state.step, self.good["step"]
-        batches = batches_of(session)
-        session.state.step = step
-        for _ in range(_STEPS - 1):
-            batch = next(batches)
+        for batch in islice(batches_of(self.session, self.good["step"]), _STEPS - 1):
             if not bad_pictures(batch):
-                yield session.fabric.to_device((batch.images, batch.masks))
+                yield self.session.fabric.to_device((batch.images, batch.masks))
 
 
 def find_cause(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
@@ -172,7 +172,7 @@ def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     early = laboratory.good["step"] < NEEDED and alarm.kind != "hard-pictures"
     if early or alarm.kind not in ("spike", "not-finite", "jump", "hard-pictures"):
         return None
-    found, shares = laboratory.errors(laboratory.batch)
+    found, shares = laboratory.errors()
     errors = np.log(np.maximum(found, 1e-9))
     apart = errors - np.median(errors)
     hardly = shares > HARDLY if alarm.kind == "hard-pictures" else np.ones(len(apart), bool)
@@ -248,13 +248,12 @@ def overflow(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     if alarm.kind != "not-finite":
         return None
     step = laboratory.good["step"]
-    where = first_not_finite(laboratory, good=True)
+    where = first_not_finite(laboratory)
     if where:
         return Verdict(
             "numerics",
             f"numbers overflow in {where}",
             f"with the weights of step {step}, before the alarm, the same batch overflows there as well",
-            layer=where,
             skip=True,
         )
     before, after = laboratory.steps(1.0)
@@ -266,15 +265,14 @@ def overflow(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
             f"numbers overflowed in {where}, once",
             f"with the weights of step {step}, before the alarm, the same batch is finite, and "
             f"{_STEPS} steps at the same rate bring the loss from {before:.3g} to {after:.3g}",
-            layer=where,
             skip=True,
         )
     return None
 
 
-def first_not_finite(laboratory: Laboratory, *, good: bool) -> str | None:
-    """Return the first layer whose output or, going back, whose gradient is not finite."""
-    network = laboratory.network(good=good)
+def first_not_finite(laboratory: Laboratory) -> str | None:
+    """Return the first layer of the good network with an output, or then a gradient, not finite."""
+    network = laboratory.network()
     found: list[str] = []
 
     def look(name: str, output: Any) -> None:
@@ -295,7 +293,7 @@ def first_not_finite(laboratory: Laboratory, *, good: bool) -> str | None:
             if not list(layer.children()):
                 hook = layer.register_forward_hook(lambda _, __, output, name=name: look(name, output))
                 hooks.callback(hook.remove)
-        loss = laboratory.loss(network, laboratory.image, laboratory.mask)["loss"]
+        loss = laboratory.loss_of_batch(network)
     if not bool(loss.isfinite()) and not found:
         return "the loss"
     loss.backward()  # type: ignore[no-untyped-call]
@@ -348,7 +346,7 @@ def layers_without_gradient(laboratory: Laboratory, network: nn.Module) -> list[
             if isinstance(layer, WEIGHTED):
                 hook = layer.register_forward_hook(lambda *_, name=name: order.append(name))
                 hooks.callback(hook.remove)
-        loss = laboratory.loss(network, laboratory.image, laboratory.mask)["loss"]
+        loss = laboratory.loss_of_batch(network)
     loss.backward()  # type: ignore[no-untyped-call]
     return [name for name in order if _no_gradient(network.get_submodule(name))]
 

@@ -102,7 +102,7 @@ class Wheels:
         if verdict is None:
             session.state.history.muted[alarm.kind] = session.state.step + _RETRY
             return False
-        names = [self._name(position) for position in verdict.positions]
+        names = [session.data.train.name(position) for position in verdict.positions]
         verdict = with_names(verdict, names)
         signals = session.state.history.latest(100)
         if self.mode == "watch":
@@ -123,7 +123,8 @@ class Wheels:
     def _act(self, alarm: Alarm, verdict: Verdict, good: dict[str, Any]) -> tuple[str, bool]:
         """Mend what the verdict names; return what was done, in words, and whether the run went back."""
         state = self.session.state
-        state.left_out = sorted({*state.left_out, *verdict.positions})
+        names = [self.session.data.train.name(position) for position in verdict.positions]
+        state.left_out = sorted({*state.left_out, *names})
         said = [f"{len(verdict.positions)} pictures are left out"] if verdict.positions else []
         went_back = alarm.kind not in ("hard-pictures", "values")
         if verdict.cause == "unknown" and alarm.kind != "not-finite" and good["step"] in state.returns:
@@ -186,10 +187,6 @@ class Wheels:
         session = self.session
         if session.fabric.is_global_zero:
             session.state.save(session.run, session.budget.elapsed)
-
-    def _name(self, position: int) -> str:
-        pictures = self.session.data.train
-        return str(pictures.source.names[pictures.indices[position]])
 
     def _alarm_of_all(self, batch: Batch, message: str | None) -> Alarm | None:
         """Return the same alarm on every device if a batch of any of them is not sound."""
