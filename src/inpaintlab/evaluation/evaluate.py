@@ -23,7 +23,7 @@ from inpaintlab.evaluation.baselines import BASELINES
 from inpaintlab.evaluation.report import write_report
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.masks import FrozenMasks, Mixture, ratio_bin
-from inpaintlab.metrics import METRICS
+from inpaintlab.metrics import METRICS, measure
 from inpaintlab.progress import bar, say
 from inpaintlab.tensors import composite, to_arrays, to_tensor
 from inpaintlab.training.validation import MASK_SEED, Validation
@@ -169,12 +169,12 @@ def _measure(
         for image, mask in Validation(pictures, frozen, batch).batches():
             for name, fill in fillers.items():
                 filled = fill(image, mask)
-                for metric, measure in METRICS.items():
-                    collected[name][metric].append(measure(filled, image, mask))
+                for metric, values in measure(filled, image, mask).items():
+                    collected[name][metric].append(values)
             for _ in range(len(image)):
                 advance()
     return {
-        name: {metric: torch.cat(values).double().numpy() for metric, values in metrics.items()}
+        name: {metric: torch.cat(parts).double().numpy() for metric, parts in metrics.items()}
         for name, metrics in collected.items()
     }
 

@@ -12,9 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inpaintlab.checkpoints import Run
-from inpaintlab.evaluation.table import COLUMNS, caption, rows
+from inpaintlab.evaluation.table import caption, rows
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
+from inpaintlab.metrics import METRICS
 from inpaintlab.training.record import read_log
 from inpaintlab.training.wheels.incidents import read_incidents
 
@@ -36,7 +37,7 @@ def write_report(run: Run, result: dict[str, Any], examples: dict[str, Array]) -
         result=result,
         caption=caption(result),
         headline=headline(result),
-        columns=COLUMNS,
+        columns=METRICS,
         rows=rows(result),
         best=_best,
         names=list(examples),
@@ -140,4 +141,4 @@ def _shade_level(axes: Axes, train: list[dict[str, Any]]) -> None:
 
 def _best(row: dict[str, Any], metric: str) -> float:
     values: list[float] = [of[metric] for of in row["methods"].values()]
-    return max(values) if COLUMNS[metric][2] else min(values)
+    return max(values) if METRICS[metric].higher_is_better else min(values)

@@ -5,13 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-#: Metric -> heading, format, and whether more is better.
-COLUMNS: dict[str, tuple[str, str, bool]] = {
-    "hole_psnr": ("hole PSNR dB ↑", ".2f", True),
-    "psnr": ("PSNR dB ↑", ".2f", True),
-    "ssim": ("SSIM ↑", ".4f", True),
-    "l1_percent": ("L1 % ↓", ".2f", False),
-}
+from inpaintlab.metrics import METRICS
 
 
 def show(result: dict[str, Any]) -> None:
@@ -19,12 +13,13 @@ def show(result: dict[str, Any]) -> None:
     table = Table(title=caption(result), title_justify="left")
     for heading in ("hole ratio", "n", "method"):
         table.add_column(heading)
-    for heading, _, _ in COLUMNS.values():
-        table.add_column(heading, justify="right")
+    shown = {name: metric for name, metric in METRICS.items() if metric.is_main}
+    for metric in shown.values():
+        table.add_column(metric.heading, justify="right")
     for name, row in rows(result):
         for position, (method, metrics) in enumerate(row["methods"].items()):
             first = (name, str(row["n"])) if position == 0 else ("", "")
-            values = [format(metrics[key], spec) for key, (_, spec, _) in COLUMNS.items()]
+            values = [format(metrics[key], metric.spec) for key, metric in shown.items()]
             style = "bold" if method == "ours" else ""
             last = position == len(row["methods"]) - 1
             table.add_row(*first, method, *values, style=style, end_section=last)

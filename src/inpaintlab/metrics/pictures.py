@@ -1,16 +1,12 @@
-"""Metrics of a filled picture: one value for each picture of a batch.
+"""Figures of a filled picture that are counted from its pixels: one value for each picture of a batch.
 
 All take the filled picture and the truth, `[B, 3, H, W]` in [0, 1], and the mask, `[B, 1, H, W]`.
 The filled picture is the composite: equal to the truth outside the hole. We report means of
 per-picture values; the PSNR of a pooled error is another figure, several dB away.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
-
-from inpaintlab.losses import similarity_map
 
 #: PSNR of identical pictures would be infinite.
 MAX_PSNR = 100.0
@@ -22,8 +18,7 @@ def hole_psnr(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     It does not depend on how much of the picture is hole, as PSNR over the composite does:
     PSNR = hole PSNR - 10·log10(hole ratio).
     """
-    error = ((filled - truth) ** 2 * mask).sum((1, 2, 3))
-    return _decibel(error / (mask.sum((1, 2, 3)) * truth.shape[1]).clamp(min=1))
+    return _decibel(_hole_mean((filled - truth) ** 2, mask))
 
 
 def psnr(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -32,13 +27,9 @@ def psnr(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     return _decibel(((filled - truth) ** 2).mean((1, 2, 3)))
 
 
-def ssim(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Structural similarity of the whole composite (Wang et al. 2004), Gaussian window, at most 1.
-
-    For pictures under 11 pixels, the size of the window, the window is made smaller.
-    """
-    del mask
-    return similarity_map(filled, truth).flatten(1).mean(1)
+def hole_l1_percent(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Mean absolute error over the pixels of the hole, in per cent of the value range."""
+    return _hole_mean((filled - truth).abs(), mask) * 100
 
 
 def l1_percent(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -59,8 +50,7 @@ def colour_difference(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 def colour_offset(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """How far the mean colour of the filled hole is from the truth's, 0 to 1, the mean of the channels.
 
-    Not in `METRICS`, as it says nothing of what is painted but its colour: 0 for any fill of the right
-    mean.
+    It says nothing of what is painted but its colour: 0 for any fill of the right mean.
 
     >>> truth, mask = torch.full((1, 3, 4, 4), 0.5), torch.ones(1, 1, 4, 4)
     >>> round(float(colour_offset(truth + 0.25, truth, mask)), 2)
@@ -84,6 +74,14 @@ def seam(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     return edge_step(filled, mask) - edge_step(truth, mask)
 
 
+def seam_offset(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """How far the step across the hole's edge is from the truth's, either way, 0 to 1.
+
+    A fill that is smoother at its edge than the truth is wrong as well: `seam` is then below 0.
+    """
+    return seam(filled, truth, mask).abs()
+
+
 def edge_step(image: Tensor, mask: Tensor) -> Tensor:
     """Mean absolute difference of neighbours across the hole's edge, one value a picture, 0 to 1."""
     total, count = image.new_zeros(len(image)), image.new_zeros(len(image))
@@ -94,13 +92,9 @@ def edge_step(image: Tensor, mask: Tensor) -> Tensor:
     return total / count.clamp(min=1)
 
 
-#: Name in tables and JSON -> function.
-METRICS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
-    "hole_psnr": hole_psnr,
-    "psnr": psnr,
-    "ssim": ssim,
-    "l1_percent": l1_percent,
-}
+def _hole_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of `[B, C, H, W]` over the hole; 0 for a picture without one."""
+    return (values * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1]).clamp(min=1)
 
 
 def _decibel(mean_squared_error: Tensor) -> Tensor:

@@ -1,0 +1,107 @@
+"""What of the figures that need a feature network can be computed here, and why not the rest."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from inpaintlab import features
+from inpaintlab.errors import FeaturesError, SettingError, near_miss
+from inpaintlab.metrics.distributions import Distributions, figures
+from inpaintlab.metrics.learned import distance_efficientnet, lpips
+from inpaintlab.metrics.table import Metric, Unavailable
+
+#: Name that weights are given by, as in `fid=PATH` -> name of the features whose file it is.
+WEIGHTS: dict[str, str] = {
+    "efficientnet": "efficientnet-lite0",
+    "fid": "inception",
+    "lpips": "alexnet",
+    "lpips-vgg": "vgg16-relu",
+}
+_SUFFIX = "-efficientnet"
+
+Weights = Mapping[str, str | Path | None]
+
+
+@dataclass(frozen=True)
+class Available:
+    """Metrics of each picture, like `METRICS`; collectors of whole sets; and what there is not."""
+
+    metrics: dict[str, Metric]
+    sets: list[Distributions]
+    missing: list[Unavailable]
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """Figures that come with one file of weights; `build` makes them of it."""
+
+    key: str
+    names: list[str]
+    build: Callable[[Path], Metric | Distributions]
+
+
+def available(weights: Weights | None = None, download: bool = False) -> Available:
+    """Return what can be computed with weights that are given, installed, or were fetched before.
+
+    `weights`: a name of `WEIGHTS` -> file. Nothing is fetched without `download`. Where the standard's
+    weights are missing, its figure is in `missing`, and one of another network stands in, by a name of
+    its own: `distance-efficientnet` for LPIPS, `fd-efficientnet` and its kin for FID. LPIPS on VGG-16
+    is computed only where `lpips-vgg` is given.
+
+    Raises `SettingError` for an unknown name, and `FeaturesError` where a given file cannot be used.
+    """
+    given = {name: path for name, path in (weights or {}).items() if path is not None}
+    for name in given:
+        if name not in WEIGHTS:
+            raise SettingError(f"unknown weights {name!r}{near_miss(name, WEIGHTS)}")
+    result = Available({}, [], [])
+    for offers in ((_LPIPS, _DISTANCE), (_FID, _FRECHET), *([(_LPIPS_VGG,)] * ("lpips-vgg" in given))):
+        for offer in offers:
+            if _take(offer, result, given.get(offer.key), download):
+                break
+    return result
+
+
+def _take(offer: _Offer, result: Available, given: str | Path | None, download: bool) -> bool:
+    """Add to the result what an offer has, or why it has it not."""
+    option = f"--weights {offer.key}=PATH or -s download=true"
+    try:
+        built = offer.build(features.find(WEIGHTS[offer.key], given, download, option))
+    except FeaturesError as error:
+        if given is not None:
+            raise
+        result.missing.extend(Unavailable(name, str(error)) for name in offer.names)
+        return False
+    if isinstance(built, Metric):
+        result.metrics[offer.names[0]] = built
+    else:
+        result.sets.append(built)
+    return True
+
+
+def _lpips(path: Path) -> Metric:
+    return Metric("LPIPS ↓", ".4f", False, is_main=True, measure=lpips("alexnet", path))
+
+
+def _lpips_vgg(path: Path) -> Metric:
+    return Metric("LPIPS (VGG) ↓", ".4f", False, measure=lpips("vgg16", path))
+
+
+def _distance(path: Path) -> Metric:
+    heading = "distance-efficientnet ↓"
+    return Metric(heading, ".4f", False, is_main=True, measure=distance_efficientnet(path))
+
+
+def _fid(path: Path) -> Distributions:
+    return Distributions(features.inception(path))
+
+
+def _frechet(path: Path) -> Distributions:
+    return Distributions(features.efficientnet_vector(path), _SUFFIX)
+
+
+_LPIPS = _Offer("lpips", ["lpips"], _lpips)
+_LPIPS_VGG = _Offer("lpips-vgg", ["lpips-vgg"], _lpips_vgg)
+_DISTANCE = _Offer("efficientnet", ["distance-efficientnet"], _distance)
+_FID = _Offer("fid", list(figures()), _fid)
+_FRECHET = _Offer("efficientnet", list(figures(_SUFFIX)), _frechet)

@@ -1,0 +1,63 @@
+"""The tables of figures: how they are called, shown and, for each picture, counted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from inpaintlab.metrics import pictures, similarity
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How a figure is shown: its heading, the format of its values, and which way it is better.
+
+    Where `is_main`, it is in the table of the terminal too, which has not room for all.
+    """
+
+    heading: str
+    spec: str
+    higher_is_better: bool
+    is_main: bool = False
+
+
+@dataclass(frozen=True)
+class Metric(Figure):
+    """A figure of each picture: `measure(filled, truth, mask)` gives `[B]`."""
+
+    measure: Callable[[Tensor, Tensor, Tensor], Tensor] = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """A figure that cannot be computed, and why: a sentence without its full stop, with the cure."""
+
+    name: str
+    reason: str
+
+
+#: Name in JSON -> metric; the first is what methods are ranked by.
+METRICS: dict[str, Metric] = {
+    "hole_psnr": Metric("hole PSNR dB ↑", ".2f", True, is_main=True, measure=pictures.hole_psnr),
+    "psnr": Metric("PSNR dB ↑", ".2f", True, is_main=True, measure=pictures.psnr),
+    "hole_ssim": Metric("hole SSIM ↑", ".4f", True, measure=similarity.hole_ssim),
+    "ssim": Metric("SSIM ↑", ".4f", True, is_main=True, measure=similarity.ssim),
+    "hole_ms_ssim": Metric("hole MS-SSIM ↑", ".4f", True, measure=similarity.hole_ms_ssim),
+    "ms_ssim": Metric("MS-SSIM ↑", ".4f", True, measure=similarity.ms_ssim),
+    "hole_l1_percent": Metric("hole L1 % ↓", ".2f", False, measure=pictures.hole_l1_percent),
+    "l1_percent": Metric("L1 % ↓", ".2f", False, is_main=True, measure=pictures.l1_percent),
+    "seam_offset": Metric("seam ↓", ".4f", False, measure=pictures.seam_offset),
+    "colour_offset": Metric("colour ↓", ".4f", False, measure=pictures.colour_offset),
+}
+
+
+def measure(filled: Tensor, truth: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Return all of `METRICS` for a batch, in their order: name -> `[B]`.
+
+    The same as each by itself, but the four that are made of similarity share their maps.
+    """
+    shared = similarity.similarities(filled, truth, mask)
+    return {
+        name: shared[name] if name in shared else metric.measure(filled, truth, mask)
+        for name, metric in METRICS.items()
+    }

