@@ -40,6 +40,14 @@ Masks = Annotated[
         "--masks", help="rectangles, strokes, or a folder of mask files. Repeat for a mixture."
     ),
 ]
+EvaluationMasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--masks",
+        help="rectangles, strokes, a folder of mask files, or a frozen set: rectangles-v1, strokes-v1, "
+        "nvidia-style-v1. [as in training]",
+    ),
+]
 Rate = Annotated[
     str | None,
     typer.Option("--lr", metavar="RATE", help="Peak learning rate, or auto. [the network's own]"),
@@ -304,8 +312,26 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="val, or test: sealed, and every look is written down. [val]")
     ] = None,
-    mask_kinds: Masks = None,
+    mask_kinds: EvaluationMasks = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="A further run to stand in the table. Repeatable.")
+    ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="A folder of other pictures: how much is lost there? Repeatable."),
+    ] = None,
+    shift: Annotated[
+        bool | None,
+        typer.Option("--shift", help="Also: what is lost on pictures turned, moved, blurred, …?"),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Figures by group: folder, name:REGEX, column:NAME. [folder]")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many pictures.")] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="File of a feature network: fid, lpips. Repeatable."),
+    ] = None,
     config: Config = None,
     assignments: Assignments = None,
     as_json: Json = False,
@@ -314,7 +340,8 @@ def evaluate(
     from inpaintlab.configs import EvaluateSettings, build, mask_parts
 
     flags = {
-        "run": run, "data": data, "split": split, "masks": mask_parts(mask_kinds), "limit": limit
+        "run": run, "data": data, "split": split, "masks": mask_parts(mask_kinds), "limit": limit,
+        "against": against, "also": also, "shift": shift, "by": by, "weights": _pairs(weights),
     }  # fmt: skip
     settings = build(EvaluateSettings, config=config, assignments=assignments or (), flags=flags)
     from inpaintlab.evaluation.evaluate import evaluate as run_evaluation
@@ -326,6 +353,33 @@ def evaluate(
     else:
         show(result)
         typer.echo(f"report: {run / 'report.html'}")
+    if result["findings"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Two run folders or more.", show_default=False)],
+    result: Annotated[
+        str | None, typer.Option(help="Results to compare: NAME of metrics/NAME.json. [val]")
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Compare runs with the first one, pair by pair on the same pictures and masks, with intervals."""
+    from inpaintlab.configs import CompareSettings, build
+
+    flags = {"runs": runs, "result": result}
+    settings = build(CompareSettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.evaluation.compare import compare as run_comparison
+    from inpaintlab.evaluation.table import show_comparison
+
+    found = run_comparison(settings)
+    if as_json:
+        _print_json(found)
+    else:
+        show_comparison(found)
 
 
 @app.command()
@@ -476,6 +530,15 @@ def _print_verdicts(result: Any, headline: str, as_json: bool) -> None:
 
     show(result.title, result.verdicts)
     typer.echo(f"{headline}\npage: {result.page}")
+
+
+def _pairs(words: list[str] | None) -> dict[str, str] | None:
+    """Read NAME=PATH words; none of them: None."""
+    pairs = [word.partition("=") for word in words or ()]
+    for name, equals, path in pairs:
+        if not (name and equals and path):
+            raise InpaintlabError(f"--weights takes NAME=PATH, got {name + equals + path!r}")
+    return {name: path for name, _, path in pairs} or None
 
 
 def _print_leaks(settings: Any, against: str, as_json: bool) -> None:

@@ -126,8 +126,8 @@ def read_batches(files: Iterable[Path], columns: list[str] | None = None) -> Ite
 
 
 def read_used(manifest: Path, parts: Iterable[str]) -> pa.Table:
-    """Return path, place, size and hash of the usable pictures of some parts; others are not read in."""
-    wanted = ["path", "key", "offset", "bytes", "file_sha256", "split", "fold"]
+    """Return place, hash and sides of the usable pictures of some parts; others are not read in."""
+    wanted = ["path", "key", "offset", "bytes", "file_sha256", "group", "split", "fold"]
     condition = (pa.compute.field("use")) & (pa.compute.field("split").isin(list(parts)))
     return pq.read_table(manifest, columns=wanted, filters=condition)
 

@@ -113,6 +113,8 @@ class PreparedSource:
             for path, key in zip(table["path"].to_pylist(), table["key"].to_pylist(), strict=True)
         ]
         self.settled: Split | None = self._split(table, fold)
+        #: What each picture stays together with, as a number.
+        self.groups: list[int] = table["group"].to_pylist()
 
     def content_hash(self, index: int) -> str:
         """SHA-256 of the bytes of the file, as they were when it was prepared."""

@@ -4,16 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import cv2
-import imagehash
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
 
 from inpaintlab.configs import TrainSettings
-from inpaintlab.data.duplicates import Fingerprints, matches
 from inpaintlab.data.examine import is_grey
 from inpaintlab.data.findings import LEAST_CONTRAST
 from inpaintlab.data.loading import Pictures, TrainingData
+from inpaintlab.data.looks import alike, look_of
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
 from inpaintlab.progress import bar
 
@@ -30,10 +28,8 @@ _DARK = 12.0
 _NOISE = 0.25
 #: All pictures together should reach these (of 255); 0–1 values or 12 bits in 16 stay far below.
 _DARKEST_HIGH, _BRIGHTEST_LOW = 64, 192
-#: Bits of 64 in which look-alikes may differ, as for `inpaint prepare`. Faces that are aligned come so
-#: near by chance; so those are counted whose grey values, at 32 px, correlate as well. Among 4,000 real
-#: faces 138 pairs lay within 6 bits, 35 of them above 0.94, and most others below 0.89.
-_NEAR, _ALIKE, _SAME = 6, 0.94, 0.99
+#: Correlation of look-alikes from which they are the same picture.
+_SAME = 0.99
 _NAMED = 5
 
 #: Kind of oddity -> whether a picture is of it. The first that fits names the picture.
@@ -101,15 +97,15 @@ def leaks(session: Opened, facts: list[Facts], of: int) -> Verdict:
     telling = [one for one in facts if one["contrast"] >= LEAST_CONTRAST]
     train = [one for one in telling if one["side"] == "train"]
     val = [one for one in telling if one["side"] == "val"]
-    pairs = _pairs(val, train)
-    alike = len({ours for ours, *_ in pairs})
+    pairs = alike([one["look"] for one in val], [one["look"] for one in train])
+    having = len({ours for ours, *_ in pairs})
     same = len({ours for ours, _, likeness in pairs if likeness > _SAME})
-    share = alike / max(1, len(val))
+    share = having / max(1, len(val))
     total = len(facts) + len(session.data.bad)
     in_all = min(1.0, share * max(1.0, of / total))  # a look-alike is in a sample only by chance
     figures: dict[str, Any] = {
         "validation": len(val),
-        "alike": alike,
+        "alike": having,
         "same": same,
         "share_in_all": in_all,
     }
@@ -117,9 +113,9 @@ def leaks(session: Opened, facts: list[Facts], of: int) -> Verdict:
         [val[a]["name"], train[b]["name"], likeness] for a, b, likeness in pairs[:_NAMED]
     ]
     text = (
-        f"{alike:,} of {count(len(val), 'validation picture')} looked at have a look-alike to train on"
+        f"{having:,} of {count(len(val), 'validation picture')} looked at have a look-alike to train on"
     )
-    if not alike:
+    if not having:
         text = text.replace("0 of", "none of", 1).replace("have", "has")
         seldom = f"; a sample of {total / of:.0%} holds few pairs, -s sample={of} looks at all"
         return Verdict("split", "ok", text + (seldom if of > total else ""), "", figures)
@@ -136,19 +132,6 @@ def leaks(session: Opened, facts: list[Facts], of: int) -> Verdict:
         f"look-alikes: inpaint prepare {session.settings.data} -o NAME.dataset does"
     )
     return Verdict("split", word, text, advice, figures)
-
-
-def _pairs(val: list[Facts], train: list[Facts]) -> list[tuple[int, int, float]]:
-    """Return pairs (val, train) that look alike and how much, the most alike first."""
-    found = []
-    for ours, theirs in zip(
-        *(p.tolist() for p in matches(_prints(val), _prints(train), _NEAR)[:2]), strict=True
-    ):
-        one, other = val[ours]["small"], train[theirs]["small"]
-        likeness = max(float((one * side).mean()) for side in (other, other[:, ::-1]))
-        if likeness >= _ALIKE:
-            found.append((ours, theirs, likeness))
-    return sorted(found, key=lambda pair: -pair[2])
 
 
 def _judge(
@@ -173,8 +156,6 @@ def _named(pictures: Pictures) -> Iterator[tuple[str, Array]]:
 def _facts(image: Array) -> Facts:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     low, high = np.percentile(grey, (1, 99))
-    square = cv2.resize(grey, (32, 32), interpolation=cv2.INTER_AREA)
-    small = Image.fromarray(square)
     facts: Facts = {
         "low": float(low),
         "high": float(high),
@@ -182,10 +163,7 @@ def _facts(image: Array) -> Facts:
         "contrast": float(grey.std()),
         "smoothness": _smoothness(grey.astype(np.float32)),
         "grey": is_grey(image),
-        # Mean 0 and variance 1: the mean of a product is then a correlation.
-        "small": (square - square.mean(dtype=np.float32)) / max(float(square.std()), 1e-6),
-        "upright": int(str(imagehash.phash(small)), 16),
-        "mirrored": int(str(imagehash.phash(ImageOps.mirror(small))), 16),
+        "look": look_of(np.asarray(grey, np.uint8)),
     }
     return facts | {"kind": next((kind for kind, test in ODD.items() if test(facts)), "")}
 
@@ -195,10 +173,3 @@ def _smoothness(grey: npt.NDArray[np.float32]) -> float:
     variance = max(float(grey.var()), 1e-9)
     steps = (np.diff(grey, axis=axis) for axis in (0, 1))
     return 1 - min(float(np.square(step).mean()) for step in steps) / (2 * variance)
-
-
-def _prints(facts: list[Facts]) -> Fingerprints:
-    upright, mirrored = (
-        np.array([one[way] for one in facts], np.uint64) for way in ("upright", "mirrored")
-    )
-    return Fingerprints(upright, mirrored)

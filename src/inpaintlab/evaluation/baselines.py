@@ -1,19 +1,23 @@
 """Classical ways to fill a hole, to stand beside a network.
 
 A baseline is a function of a picture, uint8 `[H, W, 3]`, and its hole, uint8 `[H, W]` of 0 and 1, and
-one line in `BASELINES`.
+one line in `BASELINES`, or in `SLOW` where it takes too long for every picture.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from skimage.restoration import inpaint_biharmonic
 
 Array = npt.NDArray[np.uint8]
 
 #: Pixels around the hole that OpenCV's methods look at, the value of its documentation.
 RADIUS = 3
+#: Radius of the patches that PatchMatch compares, the value of its package's examples.
+PATCH = 3
 
 
 def mean_colour(image: Array, hole: Array) -> Array:
@@ -32,9 +36,32 @@ def navier_stokes(image: Array, hole: Array) -> Array:
     return np.asarray(cv2.inpaint(image, hole, RADIUS, cv2.INPAINT_NS), np.uint8)
 
 
+def biharmonic(image: Array, hole: Array) -> Array:
+    """Smoothest surface over the hole, by the biharmonic equation (Damelin and Hoang 2018)."""
+    # What is hidden is part of the boundary's neighbourhood there: it must not be seen.
+    seen = np.where(hole[..., None] > 0, 0, image) / 255
+    filled = inpaint_biharmonic(seen, hole.astype(bool), channel_axis=-1)
+    painted = np.rint(filled.clip(0, 1) * 255).astype(np.uint8)
+    return np.where(hole[..., None] > 0, painted, image)
+
+
+def patchmatch(image: Array, hole: Array) -> Array:
+    """Copy patches from elsewhere in the picture (Barnes et al. 2009), of the extra `patchmatch`."""
+    from patchmatch import patch_match
+
+    patch_match.set_random_seed(0)
+    seen = np.where(hole[..., None] > 0, 0, image).astype(np.uint8)
+    filled = patch_match.inpaint(seen, hole * 255, patch_size=PATCH)
+    return np.where(hole[..., None] > 0, filled, image)
+
+
 #: Name in tables and JSON -> function.
 BASELINES: dict[str, Callable[[Array, Array], Array]] = {
     "mean colour": mean_colour,
     "Telea": telea,
     "Navier–Stokes": navier_stokes,
 }
+#: The same, of those that take tens of milliseconds and more for a picture of 64 px.
+SLOW: dict[str, Callable[[Array, Array], Array]] = {"biharmonic": biharmonic}
+if find_spec("patchmatch"):
+    SLOW["PatchMatch"] = patchmatch

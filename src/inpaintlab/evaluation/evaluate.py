@@ -1,110 +1,183 @@
-"""`inpaint evaluate`: one table of a run and the classical baselines, on the same pictures and masks."""
+"""`inpaint evaluate`: a run beside classical methods, on the same pictures and the same frozen masks."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from inpaintlab import masks
-from inpaintlab.checkpoints import Run, read_json, write_json
-from inpaintlab.configs import EvaluateSettings, TrainSettings, build
-from inpaintlab.data.loading import Pictures, check_bad, hash_all
+from inpaintlab.checkpoints import read_json, write_json
+from inpaintlab.configs import EvaluateSettings
+from inpaintlab.data.grouping import key_for
+from inpaintlab.data.loading import hash_all
 from inpaintlab.data.manifest import DatasetFolder, is_dataset
 from inpaintlab.data.seal import Look, model_hash, open_test, read_ledger
 from inpaintlab.data.sources import Source, open_source
 from inpaintlab.data.splits import split
 from inpaintlab.errors import DataError
-from inpaintlab.evaluation.baselines import BASELINES
+from inpaintlab.evaluation.baselines import BASELINES, SLOW
+from inpaintlab.evaluation.candidate import Candidate
+from inpaintlab.evaluation.copies import find_copies
+from inpaintlab.evaluation.examples import choose_examples
+from inpaintlab.evaluation.fillers import classical
+from inpaintlab.evaluation.generalisation import other_pictures, shifted_pictures
+from inpaintlab.evaluation.measuring import measure_all
+from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.report import write_report
-from inpaintlab.inpainter import Inpainter
-from inpaintlab.masks import FrozenMasks, Mixture, ratio_bin
-from inpaintlab.metrics import METRICS, measure
-from inpaintlab.progress import bar, say
-from inpaintlab.tensors import composite, to_arrays, to_tensor
-from inpaintlab.training.validation import MASK_SEED, Validation
-
-Array = npt.NDArray[np.uint8]
-#: Fills a batch: images `[B, 3, H, W]` in [0, 1] and masks to filled images, rounded to 8 bits.
-Filler = Callable[[Tensor, Tensor], Tensor]
-
-#: Seed of the choice of examples, the same for every run: nobody picks them.
-EXAMPLE_SEED = 7
+from inpaintlab.evaluation.subjects import Subjects, open_subjects
+from inpaintlab.metrics import Available, Unavailable, available
+from inpaintlab.progress import say
+from inpaintlab.training.validation import MASK_SEED
 
 
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
-    """Measure a run and the baselines; write `metrics/NAME.json`, `report.html` and `examples.png`.
+    """Measure a run and the baselines; write `metrics/NAME.json`, `NAME.csv`, `report.html`, examples.
 
-    The result holds, for `overall` and for each hole-ratio bin, the number of pictures `n` and, for
-    each method, the mean of the per-picture metrics. All methods get the same pictures and the same
-    frozen masks, whose hash is in the result. Pictures that the run was trained on are left out.
-    Raises `RunError`, `DataError` and `MaskError`.
+    All methods get the same pictures and the same frozen masks, whose name and hash are in the result.
+    Pictures that a run was trained on are left out. `overall`, and each entry of `bins`, `borders`,
+    `kinds` and `groups`, holds the number of rows `n` and of `pictures`, and for each method and metric
+    the mean of the per-picture values with its 95 % interval. Slow methods have their own table of the
+    first pictures, `slow`. Raises `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
     """
-    run = Run.open(settings.run)
-    recipe = build(TrainSettings, config=run.recipe)
-    inpainter = Inpainter.load(settings.run)
-    size = inpainter.card.size
-    parts = settings.masks or recipe.masks
-    mixture = masks.create([part.model_dump() for part in parts])
-    data = settings.data or recipe.data
+    candidate = Candidate.open(settings)
+    parts = [part.model_dump() for part in settings.masks or candidate.recipe.masks]
+    data = settings.data or candidate.recipe.data
     dataset = DatasetFolder.open(Path(data)) if is_dataset(Path(data)) else None
+    offered = (
+        available(settings.weights, settings.download) if settings.learned else Available({}, [], [])
+    )
     if settings.split == "test":
-        source = _open_test(data, dataset, run, settings, mixture, size)
+        source = _open_test(data, dataset, candidate, settings, parts)
     else:
-        source = open_source(data, None if settings.data else recipe.fold)
-    pictures = _open_pictures(run, source, settings, recipe.max_bad, size)
-    count = min(len(pictures), settings.limit or len(pictures))
-    frozen = FrozenMasks(mixture, size, count, MASK_SEED)
-    fillers = {
-        **{name: _classical(fill) for name, fill in BASELINES.items()},
-        "ours": _ours(inpainter),
-    }
-    values = _measure(fillers, pictures, frozen, settings.batch)
+        source = open_source(data, None if settings.data else candidate.recipe.fold)
+    subjects, seen = _open_subjects(candidate, source, settings, data)
+    frozen = masks.frozen(parts, candidate.size, len(subjects), MASK_SEED)
+    fillers = candidate.fillers()
+    records = measure_all(
+        fillers,
+        subjects,
+        frozen,
+        settings.batch,
+        slow={name: classical(fill) for name, fill in SLOW.items()},
+        slow_pictures=settings.slow_pictures,
+        learned=offered.metrics,
+        sets=offered.sets,
+    )
     result = {
         "inpaintlab": version("inpaintlab"),
-        "run": run.folder.name,
-        "network": inpainter.card.network,
-        "provenance": inpainter.card.provenance,
+        "run": candidate.run.folder.name,
+        "network": candidate.inpainter.card.network,
+        "provenance": candidate.inpainter.card.provenance,
+        "weights": model_hash(candidate.run.model),
         "data": data,
         "part": _part(settings, source),
         "test_looks": read_ledger(dataset).sentence() if dataset else None,
-        "size": size,
-        "masks": {
-            "parts": [masks.resolve(part.name, part.arguments) for part in parts],
-            "seed": MASK_SEED,
-            "hash": frozen.hash,
-        },
-        **_tabulate(values, frozen.ratios),
+        "size": candidate.size,
+        "masks": frozen.facts(),
+        "findings": _findings(dataset, seen, settings),
+        **tabulate(records, list(fillers), offered),
     }
-    write_json(run.metrics / f"{_file_name(settings)}.json", result)
-    write_report(run, result, examples(fillers, pictures, frozen, settings.examples))
+    if settings.copies:
+        result["copies"] = _copies(subjects, source, candidate, records, list(fillers))
+    best = best_baseline(result)
+    if settings.also:
+        result["also"] = other_pictures(candidate, settings, parts, fillers, best, records)
+    if settings.shift:
+        result["shift"] = shifted_pictures(subjects, parts, fillers, best, settings)
+    name = _file_name(settings)
+    result["records"] = {
+        "file": f"{name}.csv",
+        "hash": records.write(candidate.run.metrics / f"{name}.csv"),
+    }
+    write_json(candidate.run.metrics / f"{name}.json", result)
+    shown = choose_examples(fillers, subjects, frozen, records, settings.examples)
+    write_report(candidate.run, result, shown, reproduce(settings))
     return result
 
 
-def examples(
-    fillers: dict[str, Filler], pictures: Pictures, frozen: FrozenMasks, count: int
-) -> dict[str, Array]:
-    """Return rows of random examples, uint8 `[N, H, W, 3]`: damaged, each method, truth."""
-    random = np.random.default_rng(EXAMPLE_SEED)
-    chosen = sorted(random.choice(len(frozen), min(count, len(frozen)), replace=False).tolist())
-    image = torch.cat([pictures.squares(index, index + 1) for index in chosen])
-    mask = torch.stack([frozen[index] for index in chosen])
-    rows = {"damaged": composite(image, torch.ones_like(image), mask)}
-    rows |= {name: fill(image, mask) for name, fill in fillers.items()}
-    return {name: to_arrays(row) for name, row in (rows | {"truth": image}).items()}
+def tabulate(records: Records, quick: Sequence[str], offered: Available) -> dict[str, Any]:
+    """Return the tables of a result: over all rows, and by bin, border, kind and group."""
+    everywhere = records.only(quick)
+
+    def by(fact: str, label: Any = str) -> dict[str, Any]:
+        values = everywhere.kinds_of(fact)
+        if len(values) < 2 and fact != "bin":  # a table of one part is the table of all
+            return {}
+        return {
+            label(value): everywhere.take(everywhere.where(fact, value)).summary() for value in values
+        }
+
+    slow = records.take(records.measured())
+    sets, missing = _sets(everywhere, quick, offered)
+    return {
+        "overall": everywhere.summary(),
+        "bins": by("bin"),
+        "borders": by("border", lambda touches: "touching the border" if touches else "inside"),
+        "kinds": by("kind"),
+        "groups": by("group"),
+        "slow": slow.summary() if set(records.values) > set(quick) and len(slow) else None,
+        "sets": sets,
+        "unavailable": [{"name": of.name, "reason": of.reason} for of in missing],
+    }
+
+
+def best_baseline(result: Mapping[str, Any]) -> str:
+    """Return the name of the quick classical method with the best hole PSNR."""
+    methods = result["overall"]["methods"]
+    return max(BASELINES, key=lambda name: methods[name]["hole_psnr"]["mean"])
+
+
+def reproduce(settings: EvaluateSettings) -> str:
+    """Return the command that gives the same result again."""
+    words = ["inpaint evaluate", str(settings.run)]
+    defaults = EvaluateSettings.model_validate({"run": settings.run})
+    for name in ("data", "split", "by", "limit"):
+        if (value := getattr(settings, name)) != getattr(defaults, name):
+            words.append(f"--{name} {value}")
+    for part in settings.masks or ():
+        words.append(f"--masks {part.arguments.get('path', part.name)}")
+    words += [f"--also {folder}" for folder in settings.also]
+    words += [f"--against {folder}" for folder in settings.against]
+    return " ".join(words + (["--shift"] if settings.shift else []))
+
+
+def _sets(
+    records: Records, methods: Sequence[str], offered: Available
+) -> tuple[dict[str, Any], list[Unavailable]]:
+    """Return the figures of whole sets of pictures, method by method, and what could not be had."""
+    missing = {of.name: of for of in offered.missing}
+    found: dict[str, Any] = {"n": len(records), "methods": {name: {} for name in methods}}
+    for collector in offered.sets:
+        for method in methods:
+            for name, value in collector.scores(method).items():
+                if isinstance(value, Unavailable):
+                    missing[name] = value
+                else:
+                    found["methods"][method][name] = value
+    return (found if any(found["methods"].values()) else {}), list(missing.values())
+
+
+def _copies(
+    subjects: Subjects, source: Source, candidate: Candidate, records: Records, quick: Sequence[str]
+) -> dict[str, Any]:
+    """Return which measured pictures look like one learnt from, and the figures without them."""
+    hashes = hash_all(source)
+    learnt_from = [index for index, one in enumerate(hashes) if one[:16] in candidate.trained_on]
+    found = find_copies(subjects, source, learnt_from)
+    copies = {subjects.hashes[place][:16] for place in found.pop("places")}
+    others = np.array([one not in copies for one in records.facts["sha256"]])
+    found["without"] = records.only(quick).take(others).summary() if copies and others.any() else None
+    return found
 
 
 def _open_test(
     data: str,
     dataset: DatasetFolder | None,
-    run: Run,
+    candidate: Candidate,
     settings: EvaluateSettings,
-    mixture: Mixture,
-    size: int,
+    parts: Sequence[Mapping[str, Any]],
 ) -> Source:
     """Open the sealed test part; the look is in its ledger before a picture is read."""
     if dataset is None:
@@ -113,14 +186,14 @@ def _open_test(
             "NAME.dataset, then evaluate with --split test"
         )
     sealed = dataset.read_facts()["test"]
-    trained = read_json(run.data)
-    frozen = FrozenMasks(mixture, size, min(sealed, settings.limit or sealed), MASK_SEED)
+    trained = read_json(candidate.run.data)
+    count = min(sealed, settings.limit or sealed)
     look = Look(
-        run=run.folder.name,
-        lineage=trained.get("lineage", run.folder.name),
+        run=candidate.run.folder.name,
+        lineage=trained.get("lineage", candidate.run.folder.name),
         trained=trained.get("began", ""),
-        model_hash=model_hash(run.model),
-        mask_hash=frozen.hash,
+        model_hash=model_hash(candidate.run.model),
+        mask_hash=masks.frozen(parts, candidate.size, count, MASK_SEED).hash,
     )
     warning = read_ledger(dataset).warning(look)
     if warning:
@@ -136,86 +209,39 @@ def _part(settings: EvaluateSettings, source: Source) -> str:
     return "validation" if source.settled or not settings.data else "all pictures not trained on"
 
 
-def _open_pictures(
-    run: Run, source: Source, settings: EvaluateSettings, max_bad: float, size: int
-) -> Pictures:
-    """Open the part of a source that is measured, without the pictures that the run has learnt from."""
+def _open_subjects(
+    candidate: Candidate, source: Source, settings: EvaluateSettings, data: str
+) -> tuple[Subjects, int]:
+    """Open the part of a source that is measured; the second value counts what was learnt from of it."""
     hashes = hash_all(source)
     if settings.split == "test" or (settings.data and not source.settled):
         indices = list(range(len(hashes)))
     else:
         indices = (source.settled or split(hashes)).val
-    trained_on = set(read_json(run.data)["train_hashes"])
-    unseen = [index for index in indices if hashes[index][:16] not in trained_on]
-    if len(unseen) < len(indices):
-        say(f"{len(indices) - len(unseen)} pictures were trained on by this run: left out")
-    pictures = Pictures(source, unseen, size, "evaluation")
-    check_bad(pictures.bad, len(unseen), max_bad)
-    if not len(pictures):
-        raise DataError("there is no picture to evaluate on that the run has not learnt from")
-    if pictures.bad:
-        say(f"{len(pictures.bad)} pictures passed over, first {pictures.bad[0].reason}")
-    return pictures
+    subjects = open_subjects(
+        source,
+        indices,
+        candidate.size,
+        trained_on=candidate.trained_on,
+        max_bad=candidate.recipe.max_bad,
+        by=key_for(settings.by, [data]),
+        hashes=hashes,
+    )
+    seen = sum(hashes[index][:16] in candidate.trained_on for index in indices)
+    return subjects.first(settings.limit), seen
 
 
-def _measure(
-    fillers: dict[str, Filler], pictures: Pictures, frozen: FrozenMasks, batch: int
-) -> dict[str, dict[str, Array]]:
-    """Return method -> metric -> one value a picture."""
-    collected: dict[str, dict[str, list[Tensor]]] = {
-        name: {metric: [] for metric in METRICS} for name in fillers
-    }
-    with bar("evaluating", len(frozen)) as advance:
-        for image, mask in Validation(pictures, frozen, batch).batches():
-            for name, fill in fillers.items():
-                filled = fill(image, mask)
-                for metric, values in measure(filled, image, mask).items():
-                    collected[name][metric].append(values)
-            for _ in range(len(image)):
-                advance()
-    return {
-        name: {metric: torch.cat(parts).double().numpy() for metric, parts in metrics.items()}
-        for name, metrics in collected.items()
-    }
-
-
-def _tabulate(values: dict[str, dict[str, Array]], ratios: list[float]) -> dict[str, Any]:
-    """Return means over all pictures and over each hole-ratio bin that has any."""
-    names = np.array([ratio_bin(ratio) for ratio in ratios])
-    everywhere = np.ones(len(names), bool)
-
-    def row(chosen: npt.NDArray[np.bool_]) -> dict[str, Any]:
-        means = {
-            name: {metric: float(of[chosen].mean()) for metric, of in metrics.items()}
-            for name, metrics in values.items()
-        }
-        return {"n": int(chosen.sum()), "methods": means}
-
-    bins = {
-        name: row(names == name)
-        for name in dict.fromkeys(ratio_bin(e / 10) for e in range(1, 11))
-        if name in names
-    }
-    return {"overall": row(everywhere), "bins": bins}
-
-
-def _classical(fill: Callable[[Array, Array], Array]) -> Filler:
-    def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
-        holes = mask[:, 0].byte().numpy()
-        pairs = zip(to_arrays(image), holes, strict=True)
-        return to_tensor(np.stack([fill(*pair) for pair in pairs]))
-
-    return fill_batch
-
-
-def _ours(inpainter: Inpainter) -> Filler:
-    def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
-        with torch.inference_mode():
-            painted = inpainter.network(image, mask)
-        # What a user gets has 8 bits; so have the baselines.
-        return to_tensor(to_arrays(composite(image, painted, mask)))
-
-    return fill_batch
+def _findings(dataset: DatasetFolder | None, seen: int, settings: EvaluateSettings) -> list[str]:
+    """Return what makes a figure worth less than it looks."""
+    found = []
+    if settings.split == "test" and seen:
+        found.append(
+            f"{seen} pictures of the test part have been trained on: they are left out, but the test is "
+            "no longer one; prepare the dataset anew and train again"
+        )
+    if dataset and read_ledger(dataset).broken_at is not None:
+        found.append(read_ledger(dataset).sentence())
+    return found
 
 
 def _file_name(settings: EvaluateSettings) -> str:

@@ -1,0 +1,76 @@
+"""Pictures for the report: the worst, the best and a random sample, never picked by hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from inpaintlab.evaluation.fillers import OURS, Filler
+from inpaintlab.evaluation.records import Records
+from inpaintlab.evaluation.subjects import Subjects, rows_of
+from inpaintlab.masks import FrozenMasks
+from inpaintlab.tensors import composite, to_arrays
+
+Array = npt.NDArray[np.uint8]
+
+#: Seed of the random sample, the same for every run.
+EXAMPLE_SEED = 7
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Pictures of one choice: rows uint8 `[N, H, W, 3]` of `damaged`, each method and `truth`."""
+
+    names: list[str]
+    hole_psnr: list[float]
+    pictures: dict[str, Array]
+
+
+def choose_examples(
+    fillers: Mapping[str, Filler], subjects: Subjects, frozen: FrozenMasks, records: Records, count: int
+) -> dict[str, Examples]:
+    """Return `count` examples at random, and half as many of the worst and of the best of ours.
+
+    Worst and best are by the PSNR in the hole, no two of one picture.
+    """
+    psnr = records.values[OURS]["hole_psnr"]
+    order = np.argsort(psnr, kind="stable").tolist()
+    random = np.random.default_rng(EXAMPLE_SEED)
+    chosen = random.choice(len(records), min(count, len(records)), replace=False)
+    few = max(1, count // 2)
+    rows = {
+        "random": sorted(chosen.tolist()),
+        "worst": _of_different_pictures(order, frozen.per_picture, few),
+        "best": _of_different_pictures(order[::-1], frozen.per_picture, few),
+    }
+    return {name: _fill(of, fillers, subjects, frozen, records) for name, of in rows.items()}
+
+
+def _of_different_pictures(order: list[int], per_picture: int, count: int) -> list[int]:
+    first: dict[int, int] = {}
+    for row in order:
+        first.setdefault(row // per_picture, row)
+        if len(first) == count:
+            break
+    return list(first.values())
+
+
+def _fill(
+    rows: list[int],
+    fillers: Mapping[str, Filler],
+    subjects: Subjects,
+    frozen: FrozenMasks,
+    records: Records,
+) -> Examples:
+    per = frozen.per_picture
+    image = torch.cat([rows_of(subjects, frozen, r // per, r // per + 1)[0][:1] for r in rows])
+    mask = torch.stack([frozen[row] for row in rows])
+    pictures = {"damaged": composite(image, torch.ones_like(image), mask)}
+    pictures |= {name: fill(image, mask) for name, fill in fillers.items()}
+    return Examples(
+        [records.facts["picture"][row] for row in rows],
+        [float(records.values[OURS]["hole_psnr"][row]) for row in rows],
+        {name: to_arrays(row) for name, row in (pictures | {"truth": image}).items()},
+    )
