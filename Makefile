@@ -44,6 +44,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/partial_unet.py
 	$(BIN)/python benchmarks/attention.py
+	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/networks.py --crop
 	$(if $(DATA),$(BIN)/python benchmarks/memorise.py $(DATA))
 	$(BIN)/python benchmarks/guards.py

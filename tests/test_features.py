@@ -224,7 +224,7 @@ def test_the_extra_is_named_where_the_architecture_is_missing(monkeypatch):
 
 
 def test_nothing_is_fetched_that_was_not_asked_for(tmp_path):
-    with pytest.raises(FeaturesError, match="no file .*: give --weights x=PATH, the file of http"):
+    with pytest.raises(FeaturesError, match=r"no file .*: give --weights x=PATH, the file of http"):
         features.find("alexnet", download=False, option="--weights x=PATH")
 
 

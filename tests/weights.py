@@ -1,4 +1,4 @@
-"""Files of weights with the published names and shapes, but other numbers, for tests without a network."""
+"""Files of weights with the published names and shapes, but other numbers: tests have no network."""
 
 import hashlib
 from dataclasses import replace
@@ -16,7 +16,7 @@ TORCHVISION = {
     "alexnet": (alexnet, 12),
     "vgg16": (vgg.vgg16, 17),
     "vgg16-relu": (vgg.vgg16, 30),
-    "vgg19": (vgg.vgg19, 17 + 2),
+    "vgg19": (vgg.vgg19, 19),
 }
 
 

@@ -76,7 +76,7 @@ def test_few_pictures_are_refused_with_how_many_it_needs():
 
 
 def test_at_equal_n_the_distance_is_of_some_of_them_the_same_for_all_methods():
-    sets, rows, truth = filled_sets()
+    sets, _, _ = filled_sets()
     chosen = np.arange(60) < 50
     all_of_them = sets.scores("bad", chosen)
     found = sets.scores("bad", chosen, count=20)

@@ -32,10 +32,12 @@ def figures(suffix: str = "") -> dict[str, Figure]:
     ['fd-efficientnet', 'kd-efficientnet', 'kd_std-efficientnet']
     """
     i = "" if suffix else "i"
+    # Features that are not bounded as Inception's give larger figures.
+    kernel = ".2f" if suffix else ".5f"
     return {
         f"f{i}d{suffix}": Figure(f"F{i.upper()}D{suffix} ↓", ".2f", False),
-        f"k{i}d{suffix}": Figure(f"K{i.upper()}D{suffix} ↓", ".5f", False),
-        f"k{i}d_std{suffix}": Figure(f"K{i.upper()}D{suffix} ±", ".5f", False),
+        f"k{i}d{suffix}": Figure(f"K{i.upper()}D{suffix} ↓", kernel, False),
+        f"k{i}d_std{suffix}": Figure(f"K{i.upper()}D{suffix} ±", kernel, False),
         f"p_{i}ds{suffix}": Figure(f"P-{i.upper()}DS{suffix} ↑", ".3f", True),
         f"u_{i}ds{suffix}": Figure(f"U-{i.upper()}DS{suffix} ↑", ".3f", True),
     }

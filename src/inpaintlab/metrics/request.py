@@ -7,7 +7,7 @@ from pathlib import Path
 from inpaintlab import features
 from inpaintlab.errors import FeaturesError, SettingError, near_miss
 from inpaintlab.metrics.distributions import Distributions, figures
-from inpaintlab.metrics.learned import distance_efficientnet, lpips
+from inpaintlab.metrics.learned import FeatureDistance, distance_efficientnet, lpips
 from inpaintlab.metrics.table import Metric, Unavailable
 
 #: Name that weights are given by, as in `fid=PATH` -> name of the features whose file it is.
@@ -40,13 +40,16 @@ class _Offer:
     build: Callable[[Path], Metric | Distributions]
 
 
-def available(weights: Weights | None = None, download: bool = False) -> Available:
+def available(
+    weights: Weights | None = None, download: bool = False, size: int | None = None
+) -> Available:
     """Return what can be computed with weights that are given, installed, or were fetched before.
 
     `weights`: a name of `WEIGHTS` -> file. Nothing is fetched without `download`. Where the standard's
     weights are missing, its figure is in `missing`, and one of another network stands in, by a name of
     its own: `distance-efficientnet` for LPIPS, `fd-efficientnet` and its kin for FID. LPIPS on VGG-16
-    is computed only where `lpips-vgg` is given.
+    is computed only where `lpips-vgg` is given. `size` is the shorter side of the pictures: a network
+    that cannot take them is missing as well.
 
     Raises `SettingError` for an unknown name, and `FeaturesError` where a given file cannot be used.
     """
@@ -57,12 +60,14 @@ def available(weights: Weights | None = None, download: bool = False) -> Availab
     result = Available({}, [], [])
     for offers in ((_LPIPS, _DISTANCE), (_FID, _FRECHET), *([(_LPIPS_VGG,)] * ("lpips-vgg" in given))):
         for offer in offers:
-            if _take(offer, result, given.get(offer.key), download):
+            if _take(offer, result, given.get(offer.key), download, size):
                 break
     return result
 
 
-def _take(offer: _Offer, result: Available, given: str | Path | None, download: bool) -> bool:
+def _take(
+    offer: _Offer, result: Available, given: str | Path | None, download: bool, size: int | None
+) -> bool:
     """Add to the result what an offer has, or why it has it not."""
     option = f"--weights {offer.key}=PATH or -s download=true"
     try:
@@ -72,11 +77,22 @@ def _take(offer: _Offer, result: Available, given: str | Path | None, download: 
             raise
         result.missing.extend(Unavailable(name, str(error)) for name in offer.names)
         return False
+    if size is not None and size < (least := _min_size(built)):
+        reason = f"takes pictures of at least {least}×{least}, these are {size} pixels"
+        result.missing.extend(Unavailable(name, reason) for name in offer.names)
+        return False
     if isinstance(built, Metric):
         result.metrics[offer.names[0]] = built
     else:
         result.sets.append(built)
     return True
+
+
+def _min_size(built: Metric | Distributions) -> int:
+    if isinstance(built, Distributions):
+        return built.network.min_size
+    assert isinstance(built.measure, FeatureDistance)
+    return built.measure.network.min_size
 
 
 def _lpips(path: Path) -> Metric:
