@@ -46,7 +46,9 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     data = settings.data or candidate.recipe.data
     dataset = DatasetFolder.open(Path(data)) if is_dataset(Path(data)) else None
     offered = (
-        available(settings.weights, settings.download) if settings.learned else Available({}, [], [])
+        available(settings.weights, settings.download, candidate.size)
+        if settings.learned
+        else Available({}, [], [])
     )
     if settings.split == "test":
         source = _open_test(data, dataset, candidate, settings, parts)

@@ -32,7 +32,7 @@ def columns(result: Mapping[str, Any]) -> dict[str, Figure]:
 
 def show(result: Mapping[str, Any]) -> None:
     """Print tables to stdout, overall and by bin first, and then what must be known of them."""
-    console = Console(highlight=False)
+    console = _console()
     shown = {name: figure for name, figure in columns(result).items() if figure.is_main}
     console.print(_table(result, shown), *_further(result), sep="\n")
     for line in notes(result):
@@ -90,7 +90,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
 
 def show_comparison(result: Mapping[str, Any]) -> None:
     """Print for each pair of runs a sentence and a table of differences by hole-ratio bin."""
-    console = Console(highlight=False)
+    console = _console()
     for of in result["comparisons"]:
         console.print(f"{of['sentence']}.", soft_wrap=True, markup=False)
         title = (
@@ -108,6 +108,12 @@ def show_comparison(result: Mapping[str, Any]) -> None:
             values = [cell(row["metrics"][key], figure.spec, sign="+") for key, figure in shown.items()]
             table.add_row(name, str(row["n"]), *values, f"{row['wins']['hole_psnr']:.0%}")
         console.print(table)
+
+
+def _console() -> Console:
+    # What is not a terminal is a file, with room for lines that rich would break at 80 columns.
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=max(140, console.width))
 
 
 def _table(result: Mapping[str, Any], shown: Mapping[str, Figure]) -> Table:
@@ -137,7 +143,7 @@ def _further(result: Mapping[str, Any]) -> list[Table]:
         if result[key]:
             found.append(_part_table(PARTS[key], result[key]))
     if slow := result["slow"]:
-        found.append(_part_table("slow baselines, on", {f"{slow['pictures']} pictures": slow}))
+        found.append(_part_table("with slow baselines", {f"{slow['pictures']} pictures": slow}))
     if result["sets"]:
         found.append(_sets_table(result["sets"]))
     if result.get("also"):
@@ -148,9 +154,9 @@ def _further(result: Mapping[str, Any]) -> list[Table]:
 
 
 def _part_table(heading: str, parts: Mapping[str, Any]) -> Table:
-    table = Table(heading, "n")
+    table = Table(heading, "n", title="hole PSNR, dB", title_justify="left")
     for method in next(iter(parts.values()))["methods"]:
-        table.add_column(f"{method}, hole PSNR dB", justify="right")
+        table.add_column(method, justify="right")
     for name, row in parts.items():
         values = [cell(of["hole_psnr"], ".2f") for of in row["methods"].values()]
         table.add_row(name or "(top folder)", str(row["n"]), *values)
@@ -177,9 +183,9 @@ def _also_table(also: list[dict[str, Any]]) -> Table:
 
 def _shift_table(shift: Mapping[str, Any]) -> Table:
     strengths = sorted({row["strength"] for row in shift["rows"]})
-    table = Table(f"dB lost when shifted, n = {shift['n']}", *(f"strength {s}" for s in strengths))
+    title = f"dB lost of what is gained over {shift['baseline']}, on {shift['n']} pictures changed"
+    table = Table("strength", *map(str, strengths), title=title, title_justify="left")
     for name in dict.fromkeys(row["shift"] for row in shift["rows"]):
         of = {row["strength"]: row["gain_loss"] for row in shift["rows"] if row["shift"] == name}
         table.add_row(name, *(cell(of[s], ".2f", sign="+") for s in strengths))
-    table.caption = f"of what is gained over {shift['baseline']}, on the same pictures"
     return table

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from inpaintlab.data import samples
+from inpaintlab.evaluation.shifts import SHIFTS, STRENGTHS
+
+
+@pytest.mark.parametrize("name", SHIFTS)
+def test_a_shift_keeps_shape_and_kind_and_repeats(name):
+    image = samples.draw(3, 48)
+    before = image.copy()
+    for strength in STRENGTHS:
+        shifted = SHIFTS[name](image, strength)
+        assert shifted.shape == image.shape
+        assert shifted.dtype == np.uint8
+        assert np.array_equal(shifted, SHIFTS[name](image, strength))
+    assert np.array_equal(image, before)
+
+
+@pytest.mark.parametrize("name", ["rotated", "rescaled", "off-centre", "blurred", "noisy", "JPEG"])
+def test_a_stronger_shift_changes_more(name):
+    images = [samples.draw(index, 64) for index in range(12)]
+    changes = [
+        np.mean([np.abs(SHIFTS[name](image, s).astype(int) - image).mean() for image in images])
+        for s in STRENGTHS
+    ]
+    assert changes == sorted(changes)
+    assert changes[0] > 0
+
+
+def test_colours_change_and_light_does_not():
+    image = samples.draw(3, 48)
+    for strength in STRENGTHS:
+        shifted = SHIFTS["recoloured"](image, strength)
+        assert np.abs(shifted.max(-1).astype(int) - image.max(-1)).max() <= 2
+        assert not np.array_equal(shifted, image)
+
+
+def test_noise_is_of_the_strength_it_says():
+    grey = np.full((200, 200, 3), 128, np.uint8)
+    assert SHIFTS["noisy"](grey, 3).std() == pytest.approx(16, rel=0.05)
+
+
+def test_pictures_of_one_beginning_get_noise_of_their_own():
+    one, other = (samples.draw(index, 48) for index in (1, 2))
+    noise = [SHIFTS["noisy"](image, 2).astype(int) - image for image in (one, other)]
+    assert not np.array_equal(*noise)
+
+
+def test_moved_to_the_right_and_down():
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[10, 10] = 255
+    moved = SHIFTS["off-centre"](image, 2)
+    assert moved[14, 14].tolist() == [255] * 3
