@@ -234,7 +234,9 @@ class CompareSettings(_Settings):
     """Settings of `inpaint compare`."""
 
     runs: list[Path] = Field(min_length=2, description="run folders; each is compared with the first")
-    result: str = Field("val", description="which result of theirs: NAME of metrics/NAME.json")
+    result: str = Field(
+        "val", pattern=r"^[^/\\]+$", description="which result of theirs: NAME of metrics/NAME.json"
+    )
 
 
 class DiagnoseSettings(_Settings):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -7,10 +8,12 @@ from PIL import Image
 
 from inpaintlab.configs import EvaluateSettings
 from inpaintlab.errors import DataError, MaskError, RunError
-from inpaintlab.evaluation.baselines import BASELINES
-from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.baselines import BASELINES, SLOW
+from inpaintlab.evaluation.evaluate import evaluate, reproduce
+from inpaintlab.evaluation.records import read_records
 from inpaintlab.evaluation.report import example_grid, headline
-from inpaintlab.evaluation.table import show
+from inpaintlab.evaluation.shifts import SHIFTS
+from inpaintlab.evaluation.table import notes, show
 from inpaintlab.metrics import METRICS
 from inpaintlab.training import train
 from inpaintlab.training.record import read_log
@@ -24,13 +27,15 @@ def run(trained_run, tmp_path):
 
 
 def settings(run, **changes):
-    return EvaluateSettings.model_validate({"run": run, **changes})
+    quick = {"learned": False, "slow_pictures": 2}
+    return EvaluateSettings.model_validate({"run": run, **quick, **changes})
 
 
 def test_table_of_a_run(run):
     result = evaluate(settings(run))
     assert list(result["overall"]["methods"]) == [*BASELINES, "ours"]
-    assert all(list(of) == list(METRICS) for of in result["overall"]["methods"].values())
+    for of in result["overall"]["methods"].values():
+        assert list(of)[: len(METRICS)] == list(METRICS)
     assert sum(row["n"] for row in result["bins"].values()) == result["overall"]["n"]
     assert list(result["bins"]) == sorted(result["bins"])
     assert json.loads((run / "metrics" / "val.json").read_text()) == result
@@ -41,14 +46,14 @@ def test_overall_is_the_mean_over_all_pictures(run):
     rows = result["bins"].values()
     for method, metrics in result["overall"]["methods"].items():
         for metric, value in metrics.items():
-            total = sum(row["methods"][method][metric] * row["n"] for row in rows)
-            assert value == pytest.approx(total / result["overall"]["n"], abs=1e-9)
+            total = sum(row["methods"][method][metric]["mean"] * row["n"] for row in rows)
+            assert value["mean"] == pytest.approx(total / result["overall"]["n"], abs=1e-9)
 
 
 def test_agrees_with_the_validation_of_the_run(run):
     """Same pictures, same frozen masks: only rounding to 8 bits lies between the two."""
     best = max(line["hole_psnr"] for line in read_log(run / "log.jsonl", "validation"))
-    ours = evaluate(settings(run))["overall"]["methods"]["ours"]["hole_psnr"]
+    ours = evaluate(settings(run))["overall"]["methods"]["ours"]["hole_psnr"]["mean"]
     assert ours == pytest.approx(best, abs=0.02)
 
 
@@ -78,20 +83,107 @@ def test_pictures_that_were_trained_on_are_left_out(tmp_path, capsys):
     trained_on = json.loads((run / "data.json").read_text())["train"]
     result = evaluate(settings(run, data=str(folder)))
     assert result["overall"]["n"] == 40 - trained_on
-    assert f"{trained_on} pictures were trained on by this run: left out" in capsys.readouterr().err
+    assert f"{trained_on} pictures were trained on by a run: left out" in capsys.readouterr().err
     assert (run / "metrics" / "pictures.json").is_file()
     only_known = tmp_path / "known"
     only_known.mkdir()
     for path in folder.iterdir():
         shutil.copy(path, only_known)
     hashes = set(json.loads((run / "data.json").read_text())["train_hashes"])
-    import hashlib
-
     for path in only_known.iterdir():
-        if hashlib.sha256(path.read_bytes()).hexdigest()[:16] not in hashes:
+        if sha256(path.read_bytes()).hexdigest()[:16] not in hashes:
             path.unlink()
     with pytest.raises(DataError, match="no picture to evaluate on"):
         evaluate(settings(run, data=str(only_known)))
+
+
+def test_every_row_is_kept_with_its_hash(run):
+    result = evaluate(settings(run))
+    kept = read_records(run / "metrics" / "val.csv", result["records"]["hash"])
+    assert len(kept) == result["overall"]["n"]
+    assert kept.only([*BASELINES, "ours"]).summary() == result["overall"]
+    assert [kept.where("bin", name).sum() for name in result["bins"]] == [
+        row["n"] for row in result["bins"].values()
+    ]
+
+
+def test_slow_methods_have_a_table_of_their_own(run):
+    result = evaluate(settings(run, slow_pictures=3))
+    assert result["slow"]["n"] == 3
+    assert set(result["slow"]["methods"]) == {*BASELINES, "ours", *SLOW}
+    assert evaluate(settings(run, slow_pictures=0))["slow"] is None
+
+
+def test_another_run_stands_beside_it(run, tmp_path):
+    rival = shutil.copytree(run, tmp_path / "rival")
+    methods = evaluate(settings(run, against=[rival]))["overall"]["methods"]
+    assert list(methods) == [*BASELINES, "rival", "ours"]
+    assert methods["rival"] == methods["ours"]
+
+
+def test_a_rival_of_another_size_is_refused(run, tmp_path):
+    other = train(small_settings(output=tmp_path / "other")).run
+    with pytest.raises(RunError, match="trained at 16 px"):
+        evaluate(settings(run, against=[other]))
+
+
+def test_pictures_elsewhere_and_pictures_changed(run, tmp_path):
+    folder = save_portraits(tmp_path / "elsewhere", 60)
+    result = evaluate(settings(run, also=[str(folder)], shift=True, shift_pictures=4))
+    (there,) = result["also"]
+    assert there["n"] > 0
+    psnr = [of["overall"]["methods"]["ours"]["hole_psnr"]["mean"] for of in (result, {"overall": there})]
+    assert there["loss"]["mean"] == pytest.approx(psnr[0] - psnr[1])
+    assert len(result["shift"]["rows"]) == 5 * len(SHIFTS)
+    for row in result["shift"]["rows"]:
+        own = result["shift"]["own"]["hole_psnr"]["mean"]
+        assert row["hole_psnr"]["mean"] == pytest.approx(own - row["loss"]["mean"])
+
+
+def test_figures_by_group(tmp_path):
+    folder = tmp_path / "pictures"
+    for name in ("anna", "ben"):
+        save_portraits(folder / name, 30 if name == "anna" else 20)
+    run = train(small_settings(data=str(folder), output=tmp_path / "run")).run
+    result = evaluate(settings(run, copies=False))
+    assert list(result["groups"]) == ["anna", "ben"]
+    assert sum(row["n"] for row in result["groups"].values()) == result["overall"]["n"]
+    by_name = evaluate(settings(run, copies=False, by=r"name:(\d)\.png$"))["groups"]
+    assert set(by_name) <= set("0123456789")
+    assert len(by_name) > 2
+
+
+def test_a_copy_of_a_picture_that_was_learnt_from_is_named(tmp_path):
+    """A picture saved anew is another file: it may fall on the other side of the split."""
+    folder = save_portraits(tmp_path / "pictures", 40)
+    run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).run
+    assert evaluate(settings(run))["copies"]["pairs"] == []
+    trained_on = set(json.loads((run / "data.json").read_text())["train_hashes"])
+    learnt = [
+        p for p in sorted(folder.iterdir()) if sha256(p.read_bytes()).hexdigest()[:16] in trained_on
+    ]
+    other = tmp_path / "others"
+    shutil.copytree(folder, other)
+    for path in learnt[:3]:
+        Image.open(path).resize((50, 50), Image.Resampling.LANCZOS).save(other / f"copy-{path.stem}.png")
+    result = evaluate(settings(run, data=str(other)))
+    assert {ours for ours, _ in result["copies"]["pairs"]} == {f"copy-{p.stem}.png" for p in learnt[:3]}
+    assert result["copies"]["without"]["n"] == result["overall"]["n"] - 3
+    assert any("look like one that was learnt from" in note for note in notes(result))
+
+
+def test_figures_that_cannot_be_had_say_why(run):
+    result = evaluate(settings(run, learned=True))
+    missing = {of["name"]: of["reason"] for of in result["unavailable"]}
+    assert {"fid", "kid", "lpips"} <= set(missing)
+    assert "fid" not in str(result["sets"])
+    assert any(note.startswith("not measured: ") for note in notes(result))
+
+
+def test_the_command_repeats_the_result(run, tmp_path):
+    chosen = settings(run, limit=3, split="val", shift=True, also=[str(tmp_path)])
+    flags = f"--limit 3 --also {tmp_path} --shift"
+    assert reproduce(chosen) == f"inpaint evaluate {run} {flags} -s slow_pictures=2 -s learned=False"
 
 
 def test_limit_and_missing_run(run, tmp_path):

@@ -17,7 +17,7 @@ def coverage(draw, truth, rounds=3000, draws=1000):
     return np.mean(held)
 
 
-# What values of metrics look like: even, skewed, with repeated pictures, and with a few that are perfect.
+# What values of metrics look like: even, skewed, with repeated pictures, and of groups.
 def even(random):
     return random.normal(22, 4, 100), np.arange(100)
 

@@ -1,5 +1,6 @@
 """`inpaint evaluate`: a run beside classical methods, on the same pictures and the same frozen masks."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +31,9 @@ from inpaintlab.evaluation.subjects import Subjects, open_subjects
 from inpaintlab.metrics import Available, Unavailable, available
 from inpaintlab.progress import say
 from inpaintlab.training.validation import MASK_SEED
+
+#: Settings that are flags of their own.
+_FLAGS = ("data", "split", "limit", "by", "against", "also")
 
 
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
@@ -133,16 +137,25 @@ def best_baseline(result: Mapping[str, Any]) -> str:
 
 def reproduce(settings: EvaluateSettings) -> str:
     """Return the command that gives the same result again."""
-    words = ["inpaint evaluate", str(settings.run)]
+    words = ["inpaint", "evaluate", str(settings.run)]
     defaults = EvaluateSettings.model_validate({"run": settings.run})
-    for name in ("data", "split", "by", "limit"):
-        if (value := getattr(settings, name)) != getattr(defaults, name):
-            words.append(f"--{name} {value}")
-    for part in settings.masks or ():
-        words.append(f"--masks {part.arguments.get('path', part.name)}")
-    words += [f"--also {folder}" for folder in settings.also]
-    words += [f"--against {folder}" for folder in settings.against]
-    return " ".join(words + (["--shift"] if settings.shift else []))
+    for name, value in settings:
+        if value == getattr(defaults, name):
+            continue
+        if name == "masks":
+            words += [
+                word for part in value for word in ("--masks", part.arguments.get("path", part.name))
+            ]
+        elif name == "shift":
+            words.append("--shift")
+        elif name == "weights":
+            words += [word for key, path in value.items() for word in ("--weights", f"{key}={path}")]
+        elif name in _FLAGS:
+            of = value if isinstance(value, list) else [value]
+            words += [word for one in of for word in (f"--{name}", str(one))]
+        else:
+            words += ["-s", f"{name}={value}"]
+    return shlex.join(words)
 
 
 def _sets(

@@ -1,0 +1,149 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from inpaintlab.checkpoints import read_json
+from inpaintlab.configs import CompareSettings, EvaluateSettings
+from inpaintlab.errors import RunError, SettingError
+from inpaintlab.evaluation.compare import compare, sentence
+from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.records import read_records
+from inpaintlab.evaluation.table import show_comparison
+from inpaintlab.training import train
+from tests.conftest import small_settings
+
+#: With fifty pictures that were not learnt from: enough for intervals.
+QUICK = {"data": "samples:90", "learned": False, "slow_pictures": 0, "copies": False}
+RESULT = "samples-90"
+
+
+@pytest.fixture
+def pair(trained_run, tmp_path):
+    """Two runs with the same weights, evaluated alike."""
+    runs = [shutil.copytree(trained_run, tmp_path / name) for name in ("one", "other")]
+    for run in runs:
+        evaluate(EvaluateSettings.model_validate({"run": run, **QUICK}))
+    return runs
+
+
+def improve(run, by):
+    """Let a result say that ours is better by so many dB, row by row."""
+    path = run / "metrics" / f"{RESULT}.json"
+    result = read_json(path)
+    records = read_records(path.with_suffix(".csv"), result["records"]["hash"])
+    column = records.values["ours"]["hole_psnr"]
+    column += by(column)
+    result["records"]["hash"] = records.write(path.with_suffix(".csv"))
+    path.write_text(json.dumps(result))
+
+
+def compared(pair, **changes):
+    return compare(CompareSettings.model_validate({"runs": pair, "result": RESULT, **changes}))
+
+
+def test_equal_runs_are_not_distinguishable(pair):
+    (of,) = compared(pair)["comparisons"]
+    assert (
+        of["overall"]["metrics"]["hole_psnr"] | {"low": 0, "high": 0, "mean": 0}
+        == (of["overall"]["metrics"]["hole_psnr"])
+    )
+    assert of["overall"]["wins"]["hole_psnr"] == 0.5
+    assert "not distinguishable" in of["sentence"]
+
+
+def test_a_better_run_is_better_by_as_much(pair, capsys):
+    random = np.random.default_rng(0)
+    improve(pair[1], lambda column: 0.4 + random.normal(0, 0.01, len(column)))
+    result = compared(pair)
+    (of,) = result["comparisons"]
+    found = of["overall"]["metrics"]["hole_psnr"]
+    assert found["low"] < found["mean"] < found["high"]
+    assert found["mean"] == pytest.approx(0.4, abs=0.01)
+    assert of["overall"]["wins"]["hole_psnr"] == 1
+    assert of["sentence"].startswith("other is better by 0.40 dB [0.40, 0.40] in the hole")
+    show_comparison(result)
+    assert "other less one" in capsys.readouterr().out
+
+
+def test_each_run_is_compared_with_the_first(pair, tmp_path):
+    third = shutil.copytree(pair[1], tmp_path / "third")
+    assert [of["other"] for of in compared([*pair, third])["comparisons"]] == ["other", "third"]
+
+
+def test_results_with_other_masks_are_refused(pair):
+    evaluate(EvaluateSettings.model_validate({"run": pair[1], "masks": ["strokes"], **QUICK}))
+    with pytest.raises(RunError, match=r"masks .*rectangles.* #.*strokes.*cannot be compared"):
+        compared(pair)
+
+
+def test_results_on_other_pictures_are_refused(pair):
+    path = pair[1] / "metrics" / f"{RESULT}.json"
+    result = read_json(path)
+    records = read_records(path.with_suffix(".csv"), result["records"]["hash"])
+    records.facts["sha256"][0] = "another picture"
+    result["records"]["hash"] = records.write(path.with_suffix(".csv"))
+    path.write_text(json.dumps(result))
+    with pytest.raises(RunError, match="measured on different pictures"):
+        compared(pair)
+
+
+def test_edited_rows_are_refused(pair):
+    path = pair[1] / "metrics" / f"{RESULT}.csv"
+    path.write_text(path.read_text().replace("1", "2", 5))
+    with pytest.raises(RunError, match="edited"):
+        compared(pair)
+
+
+def test_a_run_without_a_result_or_with_other_weights_is_measured(pair, capsys):
+    assert compared(pair, result="val")["pictures"] < 10
+    assert (pair[0] / "metrics" / "val.csv").is_file()
+    other = train(small_settings(output=pair[1].parent / "new", size=32, seed=1)).run
+    shutil.copy(other / "model.safetensors", pair[1])
+    (of,) = compared(pair, result="val")["comparisons"]
+    assert of["overall"]["metrics"]["hole_psnr"]["mean"] != 0
+    assert of["sentence"].startswith("too few pictures")
+    assert "of other weights than" in capsys.readouterr().err
+
+
+def test_a_named_result_that_is_not_there(pair):
+    with pytest.raises(RunError, match="no result 'scenes'"):
+        compared(pair, result="scenes")
+    with pytest.raises(ValueError, match="result"):
+        compared(pair, result="../../secret")
+
+
+def test_one_run_is_no_comparison(pair):
+    with pytest.raises((SettingError, ValueError), match="at least 2"):
+        CompareSettings.model_validate({"runs": pair[:1]})
+
+
+def means(mean, low, high):
+    return {"metrics": {"hole_psnr": {"mean": mean, "low": low, "high": high}}}
+
+
+@pytest.mark.parametrize(
+    ("overall", "bins", "expected"),
+    [
+        (
+            means(0.4, 0.2, 0.6),
+            {"0–10 %": means(0.5, 0.3, 0.7), "40–50 %": means(0.1, -0.2, 0.4)},
+            "B is better by 0.40 dB [0.20, 0.60] in the hole; not distinguishable for holes of 40–50 %",
+        ),
+        (means(-0.4, -0.6, -0.2), {}, "A is better by 0.40 dB [0.20, 0.60] in the hole"),
+        (
+            means(0.4, 0.2, 0.6),
+            {"0–10 %": means(-0.5, -0.7, -0.3)},
+            "B is better by 0.40 dB [0.20, 0.60] in the hole; the other way round for holes of 0–10 %",
+        ),
+        (
+            means(0.1, -0.1, 0.3),
+            {},
+            "A and B are not distinguishable: B is +0.10 dB [-0.10, +0.30] from A",
+        ),
+        (means(0.1, None, None), {}, "too few pictures to tell A from B (by +0.10 dB here)"),
+    ],
+)
+def test_sentences(overall, bins, expected):
+    assert sentence({"first": "A", "other": "B", "overall": overall, "bins": bins}) == expected
