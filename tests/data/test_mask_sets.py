@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from inpaintlab import masks
 from inpaintlab.cli import app
 from inpaintlab.configs import MaskSettings
-from inpaintlab.data.mask_sets import histogram, show, write_masks
+from inpaintlab.data.mask_sets import show, write_masks
 from inpaintlab.errors import OutputError
 from inpaintlab.images import load
 from inpaintlab.masks import FrozenMasks, load_mask
@@ -27,7 +27,7 @@ def test_files_are_the_frozen_masks(tmp_path):
         assert set(np.unique(load(file).pixels)) == {0, 255}
     assert facts["hash"] == frozen.hash
     assert facts == json.loads((tmp_path / "set/masks.json").read_text())
-    assert facts["masks"][0]["points"] == [3, 8]
+    assert facts["parts"][0]["points"] == [3, 8]
     assert sum(facts["histogram"].values()) == 10
     assert len(facts["histogram"]) == 10
 
@@ -53,10 +53,13 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
         write_masks(settings(output="set/sheet.png"))
 
 
-def test_histogram_has_every_bin():
-    counts = histogram([0.1, 0.1001, 0.9])
-    assert counts["0–10 %"] == counts["10–20 %"] == counts["80–90 %"] == 1
-    assert sum(counts.values()) == 3
+def test_a_named_set(tmp_path):
+    facts = write_masks(settings(masks="nvidia-style-v1", size=64, count=2, seed=5))
+    assert (facts["name"], facts["count"]) == ("nvidia-style-v1", 12)
+    frozen = masks.frozen([{"name": "nvidia-style-v1"}], 64, 2, 5)
+    assert facts["hash"] == frozen.hash
+    files = sorted((tmp_path / "set/masks").glob("*.png"))
+    assert np.array_equal(load_mask(files[7]), frozen.array(7))
 
 
 def test_command(tmp_path):
@@ -64,7 +67,7 @@ def test_command(tmp_path):
     words += ["--count", "5", "--seed", "2"]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
-    assert "5 masks (rectangles, strokes) of 32×32, seed 2, #" in done.output
+    assert "5 masks (rectangles+strokes) of 32×32, seed 2, #" in done.output
     assert "out/sheet.png" in done.output
     words = ["masks", "other", "--config", "recipe.yaml", "-s", "masks.side=[0.5, 0.5]", "--json"]
     (tmp_path / "recipe.yaml").write_text("size: 16\ncount: 4\nmasks: rectangles\n")

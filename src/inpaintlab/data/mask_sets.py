@@ -12,7 +12,7 @@ from inpaintlab.data.augment import grid
 from inpaintlab.errors import OutputError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import from_array, save
-from inpaintlab.masks import FrozenMasks, ratio_bin
+from inpaintlab.masks import MaskSet
 from inpaintlab.progress import bar
 
 Array = npt.NDArray[np.uint8]
@@ -26,15 +26,17 @@ def write_masks(settings: MaskSettings) -> dict[str, Any]:
 
     Writes `masks/00000.png`, … (white = hole), `masks.json` and `sheet.png`; with `preview` only the
     sheet. The masks have a folder to themselves, which can be trained with.
-    Mask i depends on the settings, the seed and i alone. Raises `OutputError` for a folder with
-    something in it, `SettingError` and `MaskError` for masks that cannot be drawn.
+    Mask i depends on the settings, the seed and i alone. Of a set that gives each picture several masks,
+    those of `count` pictures are written. Raises `OutputError` for a folder with something in it,
+    `SettingError` and `MaskError` for masks that cannot be drawn.
     """
     folder = settings.output
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} is there and not empty: name a new folder, or empty it first")
-    parts = [masks.resolve(part.name, part.arguments) for part in settings.masks]
-    frozen = FrozenMasks(masks.create(parts), settings.size, settings.count, settings.seed)
-    facts = _describe(parts, frozen)
+    frozen = masks.frozen(
+        [part.model_dump() for part in settings.masks], settings.size, settings.count, settings.seed
+    )
+    facts = frozen.facts()
     save(folder / "sheet.png", from_array(sheet(frozen)))
     if not settings.preview:
         with bar("writing masks", len(frozen)) as advance:
@@ -46,7 +48,7 @@ def write_masks(settings: MaskSettings) -> dict[str, Any]:
     return facts
 
 
-def sheet(frozen: FrozenMasks) -> Array:
+def sheet(frozen: MaskSet) -> Array:
     """Return the first masks of a set in a grid, white = hole, uint8 `[H, W, 3]`.
 
     Large masks are shown smaller, by leaving out pixels; the lines between them are grey.
@@ -57,18 +59,6 @@ def sheet(frozen: FrozenMasks) -> Array:
     return grid(tiles, line=128)
 
 
-def histogram(ratios: list[float]) -> dict[str, int]:
-    """Count hole ratios by bin, empty bins too.
-
-    >>> histogram([0.05, 0.11, 0.12])["10–20 %"]
-    2
-    """
-    counts = {ratio_bin(edge): 0 for edge in masks.BIN_EDGES}
-    for ratio in ratios:
-        counts[ratio_bin(ratio)] += 1
-    return counts
-
-
 def show(facts: dict[str, Any]) -> str:
     """Return the histogram of a set as lines of text, a bar for each bin."""
     most = max(facts["histogram"].values())
@@ -76,24 +66,12 @@ def show(facts: dict[str, Any]) -> str:
         f"{name:>9} {number:6} {'█' * round(40 * number / most)}".rstrip()
         for name, number in facts["histogram"].items()
     ]
-    kinds = ", ".join(part["name"] for part in facts["masks"])
-    size = facts["size"]
-    head = f"{facts['count']} masks ({kinds}) of {size}×{size}, seed {facts['seed']}, #{facts['hash']}"
-    return "\n".join([head, f"hole ratio {facts['mean_ratio']:.3f} on average", *lines])
+    size, name = facts["size"], f"seed {facts['seed']}, #{facts['hash']}"
+    head = f"{facts['count']} masks ({facts['name']}) of {size}×{size}, {name}"
+    border = f"{facts['border_share']:.0%} reach the border"
+    return "\n".join([head, f"hole ratio {facts['mean_ratio']:.3f} on average, {border}", *lines])
 
 
-def _describe(parts: list[dict[str, Any]], frozen: FrozenMasks) -> dict[str, Any]:
-    return {
-        "masks": parts,
-        "size": frozen.size,
-        "count": len(frozen),
-        "seed": frozen.seed,
-        "hash": frozen.hash,
-        "mean_ratio": round(float(np.mean(frozen.ratios)), 4),
-        "histogram": histogram(frozen.ratios),
-    }
-
-
-def _white(frozen: FrozenMasks, index: int) -> Array:
+def _white(frozen: MaskSet, index: int) -> Array:
     """Return a mask as it is in a file: 255 in the hole."""
-    return (frozen[index][0].numpy() * 255).astype(np.uint8)
+    return frozen.array(index) * np.uint8(255)

@@ -62,6 +62,7 @@ BASELINES: dict[str, Callable[[Array, Array], Array]] = {
     "Navier–Stokes": navier_stokes,
 }
 #: The same, of those that take tens of milliseconds and more for a picture of 64 px.
-SLOW: dict[str, Callable[[Array, Array], Array]] = {"biharmonic": biharmonic}
-if find_spec("patchmatch"):
-    SLOW["PatchMatch"] = patchmatch
+SLOW: dict[str, Callable[[Array, Array], Array]] = {
+    "biharmonic": biharmonic,
+    **({"PatchMatch": patchmatch} if find_spec("patchmatch") else {}),
+}

@@ -10,7 +10,7 @@ import torch
 from inpaintlab.evaluation.fillers import OURS, Filler
 from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.subjects import Subjects, rows_of
-from inpaintlab.masks import FrozenMasks
+from inpaintlab.masks import MaskSet
 from inpaintlab.tensors import composite, to_arrays
 
 Array = npt.NDArray[np.uint8]
@@ -29,7 +29,7 @@ class Examples:
 
 
 def choose_examples(
-    fillers: Mapping[str, Filler], subjects: Subjects, frozen: FrozenMasks, records: Records, count: int
+    fillers: Mapping[str, Filler], subjects: Subjects, frozen: MaskSet, records: Records, count: int
 ) -> dict[str, Examples]:
     """Return `count` examples at random, and half as many of the worst and of the best of ours.
 
@@ -61,7 +61,7 @@ def _fill(
     rows: list[int],
     fillers: Mapping[str, Filler],
     subjects: Subjects,
-    frozen: FrozenMasks,
+    frozen: MaskSet,
     records: Records,
 ) -> Examples:
     per = frozen.per_picture

@@ -10,7 +10,7 @@ from torch import Tensor
 from inpaintlab.evaluation.fillers import Filler
 from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.subjects import Subjects, rows_of
-from inpaintlab.masks import FrozenMasks
+from inpaintlab.masks import MaskSet
 from inpaintlab.metrics import Distributions, Metric, measure
 from inpaintlab.progress import bar
 
@@ -18,7 +18,7 @@ from inpaintlab.progress import bar
 def measure_all(
     fillers: Mapping[str, Filler],
     subjects: Subjects,
-    frozen: FrozenMasks,
+    frozen: MaskSet,
     batch: int,
     *,
     slow: Mapping[str, Filler] | None = None,

@@ -14,7 +14,7 @@ from inpaintlab.data.grouping import Key
 from inpaintlab.data.loading import Pictures, check_bad, hash_all
 from inpaintlab.data.sources import Source
 from inpaintlab.errors import DataError
-from inpaintlab.masks import FrozenMasks, ratio_bin
+from inpaintlab.masks import MaskSet, ratio_bin
 from inpaintlab.progress import say
 from inpaintlab.tensors import to_arrays, to_tensor
 
@@ -60,7 +60,7 @@ class Subjects:
         """Return the same pictures, each changed before its hole is cut out."""
         return replace(self, change=change)
 
-    def facts(self, frozen: FrozenMasks) -> dict[str, list[Any]]:
+    def facts(self, frozen: MaskSet) -> dict[str, list[Any]]:
         """Return what `records.FACTS` names, a row for each mask."""
         per = frozen.per_picture
         of = [row // per for row in range(len(frozen))]
@@ -112,7 +112,7 @@ def open_subjects(
     )
 
 
-def rows_of(subjects: Subjects, frozen: FrozenMasks, start: int, stop: int) -> tuple[Tensor, Tensor]:
+def rows_of(subjects: Subjects, frozen: MaskSet, start: int, stop: int) -> tuple[Tensor, Tensor]:
     """Return images and masks of all rows of the pictures from `start` to `stop`."""
     per = frozen.per_picture
     images = torch.repeat_interleave(subjects.squares(start, stop), per, 0)

@@ -1,19 +1,15 @@
-"""Masks: which part of a picture is the hole.
+"""What draws masks.
 
-A mask is `[B, 1, H, W]` (a single one `[1, H, W]`), exactly 0 or 1, **1 = hole**; in files white is the
-hole (grey above 127). A mask kind is a class with a method `draw(height, width, generator)`, another
+A mask kind is a class with a method `draw(height, width, generator)`, another
 that makes it easier, `at(level)`, and one line in `KINDS`.
 
 A *level* from 0 to 1 says how hard the holes are: at 1 they are what was asked for, below that smaller.
 """
 
-import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -21,18 +17,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from inpaintlab.configs import resolve_entry
 from inpaintlab.errors import MaskError, SettingError
-from inpaintlab.images import SUFFIXES, load_gray
+from inpaintlab.images import SUFFIXES
+from inpaintlab.masks.checks import MAX_RATIO, check_ratio, load_mask
+from inpaintlab.masks.randomness import integer, real
 
 Array = npt.NDArray[np.uint8]
 
-#: A mask over this share of the picture leaves too little to fill from.
-MAX_RATIO = 0.9
-#: Upper edges of the hole-ratio bins; a bin is (lower, upper].
-BIN_EDGES = tuple(edge / 10 for edge in range(1, 11))
 #: At level 0: share of the lengths and widths asked for, and of a folder's masks that are drawn.
 SMALLEST = 0.3
 #: Up to this level rectangles are alone in a mixture; from there the weights of irregular kinds grow.
@@ -65,10 +57,10 @@ class Rectangles:
     def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
         """Return a mask `[height, width]` of 0 and 1."""
         mask = np.zeros((height, width), np.uint8)
-        for _ in range(_integer(self.count, generator)):
+        for _ in range(integer(self.count, generator)):
             rows, columns = (self._side(length, generator) for length in (height, width))
-            top = _integer((0, height - rows), generator)
-            left = _integer((0, width - columns), generator)
+            top = integer((0, height - rows), generator)
+            left = integer((0, width - columns), generator)
             mask[top : top + rows, left : left + columns] = 1
         return mask
 
@@ -80,7 +72,7 @@ class Rectangles:
 
     def _side(self, length: int, generator: torch.Generator) -> int:
         low, high = (max(1, round(share * length)) for share in self.side)
-        return _integer((low, high), generator)
+        return integer((low, high), generator)
 
 
 class Strokes:
@@ -107,8 +99,8 @@ class Strokes:
         """Return a mask `[height, width]` of 0 and 1."""
         mask = np.zeros((height, width), np.uint8)
         side = (height + width) / 2
-        for _ in range(_integer(self.count, generator)):
-            brush = max(1, round(_real(self.width, generator) * side))
+        for _ in range(integer(self.count, generator)):
+            brush = max(1, round(real(self.width, generator) * side))
             cv2.polylines(mask, [self._path(height, width, generator)], False, 1, brush)
         return mask
 
@@ -122,12 +114,12 @@ class Strokes:
 
     def _path(self, height: int, width: int, generator: torch.Generator) -> npt.NDArray[np.int32]:
         side = (height + width) / 2
-        place = np.array([_real((0, width - 1), generator), _real((0, height - 1), generator)])
-        angle = _real((0, 2 * math.pi), generator)
+        place = np.array([real((0, width - 1), generator), real((0, height - 1), generator)])
+        angle = real((0, 2 * math.pi), generator)
         path = [place]
-        for _ in range(_integer(self.points, generator)):
-            angle += _real((-math.pi / 2, math.pi / 2), generator)
-            step = _real(self.length, generator) * side
+        for _ in range(integer(self.points, generator)):
+            angle += real((-math.pi / 2, math.pi / 2), generator)
+            step = real(self.length, generator) * side
             place = place + step * np.array([math.cos(angle), math.sin(angle)])
             place = np.clip(place, 0, (width - 1, height - 1))
             path.append(place)
@@ -158,10 +150,10 @@ class Folder:
             with ThreadPoolExecutor() as pool:
                 self._packed[size] = list(pool.map(lambda file: self._read(file, size), self.files))
         if self.level >= 1:
-            number = _integer((0, len(self.files) - 1), generator)
+            number = integer((0, len(self.files) - 1), generator)
         else:
             ranked, share = self._by_ratio(size), SMALLEST + (1 - SMALLEST) * self.level
-            number = ranked[_integer((0, math.ceil(share * len(ranked)) - 1), generator)]
+            number = ranked[integer((0, math.ceil(share * len(ranked)) - 1), generator)]
         return np.unpackbits(self._packed[size][number], count=height * width).reshape(height, width)
 
     def at(self, level: float) -> "Folder":
@@ -204,13 +196,17 @@ class Mixture:
 
     def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
         """Return a mask `[height, width]` of 0 and 1, with at least one pixel of each."""
+        return self.draw_named(height, width, generator)[0]
+
+    def draw_named(self, height: int, width: int, generator: torch.Generator) -> tuple[Array, str]:
+        """Return such a mask, and the name of the kind that drew it."""
         for _ in range(100):
-            choice = int(np.searchsorted(self.bounds, _real((0, 1), generator), side="right"))
+            choice = int(np.searchsorted(self.bounds, real((0, 1), generator), side="right"))
             kind = self.kinds[min(choice, len(self.kinds) - 1)]
             mask = kind.draw(height, width, generator)
             # A thin stroke can vanish at 8 px, many rectangles can cover everything: draw again.
             if 0 < mask.mean() <= MAX_RATIO:
-                return mask
+                return mask, name_of(kind)
         raise MaskError(
             f"100 masks of {height}×{width} in a row were empty or over {MAX_RATIO:.0%}: "
             "choose other mask settings or a larger --size"
@@ -232,135 +228,10 @@ class Mixture:
 KINDS: dict[str, type[Any]] = {"rectangles": Rectangles, "strokes": Strokes, "folder": Folder}
 
 
-def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return name, weight and every argument of a mask kind, with the defaults filled in."""
-    arguments = dict(arguments)
-    weight = float(arguments.pop("weight", 1.0))
-    full = resolve_entry(KINDS, "mask kind", name, arguments)
-    if "path" in full:  # a recipe must mean the same folder wherever it is used from
-        full["path"] = str(Path(full["path"]).expanduser().resolve())
-    return {"name": name, "weight": weight, **full}
-
-
-def create(parts: Sequence[Mapping[str, Any]]) -> Mixture:
-    """Build what draws masks from a list of parts: a name, a weight and the kind's own arguments.
-
-    >>> mixture = create([{"name": "rectangles", "side": (0.5, 0.5)}])
-    >>> int(mixture.draw(8, 8, torch.Generator().manual_seed(0)).sum())
-    16
-    """
-    resolved = [resolve(part["name"], {k: v for k, v in part.items() if k != "name"}) for part in parts]
-    weights = [part.pop("weight") for part in resolved]
-    return Mixture([KINDS[part.pop("name")](**part) for part in resolved], weights)
-
-
-class FrozenMasks:
-    """`count` masks of one size that never change: mask i depends on the seed and on i alone.
-
-    `hash` names the very pixels, so that two results can be told to rest on the same masks.
-    """
-
-    def __init__(self, mixture: Mixture, size: int, count: int, seed: int = 0) -> None:
-        self.mixture, self.size, self.count, self.seed = mixture, size, count, seed
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> Tensor:
-        """Return mask `[1, H, W]` of float 0 and 1."""
-        return torch.from_numpy(self._draw(index))[None].float()
-
-    def batch(self, start: int, stop: int) -> Tensor:
-        """Return masks `[B, 1, H, W]`."""
-        return torch.stack([self[index] for index in range(start, stop)])
-
-    @cached_property
-    def hash(self) -> str:
-        """SHA-256 over size and pixels of all masks, 16 hexadecimal digits."""
-        digest = hashlib.sha256(f"{self.size} {self.count}".encode())
-        for mask in self._all():
-            digest.update(np.packbits(mask).tobytes())
-        return digest.hexdigest()[:16]
-
-    @cached_property
-    def ratios(self) -> list[float]:
-        """Hole ratio of each mask."""
-        return [float(mask.mean()) for mask in self._all()]
-
-    def _all(self) -> Iterator[Array]:
-        return (self._draw(index) for index in range(self.count))
-
-    def _draw(self, index: int) -> Array:
-        return self.mixture.draw(self.size, self.size, generator_for(self.seed, index))
-
-
-def generator_for(*key: int) -> torch.Generator:
-    """Return a generator that depends on these numbers alone.
-
-    Neighbouring keys give unrelated streams (numpy's SeedSequence mixes them).
-    """
-    return torch.Generator().manual_seed(stream(*key))
-
-
-def stream(*key: int) -> int:
-    """Return the seed of the stream of random numbers that these numbers name."""
-    state = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
-    return int(state >> np.uint64(1))
-
-
-def ratio_bin(ratio: float) -> str:
-    """Return the name of the hole-ratio bin (lower, upper].
-
-    >>> ratio_bin(0.1), ratio_bin(0.1001), ratio_bin(1)
-    ('0–10 %', '10–20 %', '90–100 %')
-    """
-    for lower, upper in pairwise((0.0, *BIN_EDGES)):
-        if ratio <= upper:
-            return f"{lower * 100:.0f}–{upper * 100:.0f} %"
-    raise MaskError(f"a hole ratio lies in 0 to 1, got {ratio:g}")
-
-
-def load_mask(path: Path, *, invert: bool = False) -> Array:
-    """Read a mask file: `[H, W]` of 0 and 1, 1 where it is white (or black, with `invert`)."""
-    white = load_gray(path) > 127
-    return (~white if invert else white).astype(np.uint8)
-
-
-def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
-    """Refuse a mask without a hole, and one over 90 % of the picture.
-
-    Raises `MaskError` with the mask's name and `inverted_by`, what turns its polarity round.
-    """
-    ratio = cv2.countNonZero(mask) / mask.size
-    if ratio == 0:
-        raise MaskError(f"{name} marks no hole (white is the hole); if black marks it: {inverted_by}")
-    if ratio > MAX_RATIO:
-        raise MaskError(
-            f"{name} marks {ratio:.0%} of the picture as hole, the limit is {MAX_RATIO:.0%}; "
-            f"if black marks the hole: {inverted_by}"
-        )
-
-
-def looks_inverted(mask: Array) -> bool:
-    """Tell whether a mask seems to have its polarity wrong: hole nearly all round the border."""
-    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
-    return bool(border.mean() > 0.9 and mask.mean() > 0.5)
-
-
-def check_mask(mask: Tensor, image: Tensor) -> None:
-    """Refuse what is not a mask of our convention: `[B, 1, H, W]`, exactly 0 or 1, the image's size.
-
-    Raises `MaskError` naming what was seen. An empty or a full mask is allowed here. A mask without
-    values (on the meta device, or while a network is exported) is judged by its shape.
-    """
-    expected = (image.shape[0], 1, *image.shape[-2:])
-    if tuple(mask.shape) != expected:
-        raise MaskError(f"the mask must be {list(expected)} like the image, got {list(mask.shape)}")
-    if mask.is_meta or torch.compiler.is_compiling():
-        return
-    if not bool(((mask == 0) | (mask == 1)).all()):
-        low, high = (float(value) for value in torch.aminmax(mask))
-        raise MaskError(f"a mask is exactly 0 or 1, got values from {low:g} to {high:g}: use mask > 0.5")
+def name_of(kind: MaskKind) -> str:
+    """Return the name of a kind, or of its class where it is not in the table."""
+    names = {of: name for name, of in KINDS.items()}
+    return names.get(type(kind), type(kind).__name__)
 
 
 def _range(name: str, value: Sequence[float], lowest: float, highest: float) -> tuple[Any, Any]:
@@ -382,12 +253,3 @@ def _shorter(bounds: tuple[float, float], level: float, lowest: float) -> tuple[
 def _fewer(bounds: tuple[int, int], level: float) -> tuple[int, int]:
     """Return the bounds of a count at a level: at first always the smallest."""
     return bounds[0], bounds[0] + round(level * (bounds[1] - bounds[0]))
-
-
-def _integer(bounds: tuple[int, int], generator: torch.Generator) -> int:
-    """Draw an integer, both bounds included."""
-    return int(torch.randint(bounds[0], bounds[1] + 1, (), generator=generator))
-
-
-def _real(bounds: tuple[float, float], generator: torch.Generator) -> float:
-    return bounds[0] + (bounds[1] - bounds[0]) * float(torch.rand((), generator=generator))

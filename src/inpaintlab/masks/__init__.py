@@ -1,0 +1,47 @@
+"""Masks: which part of a picture is the hole.
+
+A mask is `[B, 1, H, W]` (a single one `[1, H, W]`), exactly 0 or 1, **1 = hole**; in files white is the
+hole (grey above 127). Kinds draw masks for training, sets hold those that results rest on.
+"""
+
+from inpaintlab.masks.checks import (
+    BIN_EDGES,
+    MAX_RATIO,
+    check_mask,
+    check_ratio,
+    load_mask,
+    looks_inverted,
+    ratio_bin,
+)
+from inpaintlab.masks.frozen import FrozenMasks, MaskSet, histogram
+from inpaintlab.masks.irregular import touches_border
+from inpaintlab.masks.kinds import KINDS, Folder, MaskKind, Mixture, Rectangles, Strokes
+from inpaintlab.masks.randomness import generator_for, stream
+from inpaintlab.masks.sets import SETS
+from inpaintlab.masks.table import create, frozen, resolve
+
+__all__ = [
+    "BIN_EDGES",
+    "KINDS",
+    "MAX_RATIO",
+    "SETS",
+    "Folder",
+    "FrozenMasks",
+    "MaskKind",
+    "MaskSet",
+    "Mixture",
+    "Rectangles",
+    "Strokes",
+    "check_mask",
+    "check_ratio",
+    "create",
+    "frozen",
+    "generator_for",
+    "histogram",
+    "load_mask",
+    "looks_inverted",
+    "ratio_bin",
+    "resolve",
+    "stream",
+    "touches_border",
+]

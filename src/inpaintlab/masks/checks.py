@@ -1,0 +1,75 @@
+"""Reading masks, and refusing what is none."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inpaintlab.errors import MaskError
+from inpaintlab.images import load_gray
+
+Array = npt.NDArray[np.uint8]
+
+#: A mask over this share of the picture leaves too little to fill from.
+MAX_RATIO = 0.9
+#: Upper edges of the hole-ratio bins; a bin is (lower, upper].
+BIN_EDGES = tuple(edge / 10 for edge in range(1, 11))
+
+
+def ratio_bin(ratio: float) -> str:
+    """Return the name of the hole-ratio bin (lower, upper].
+
+    >>> ratio_bin(0.1), ratio_bin(0.1001), ratio_bin(1)
+    ('0–10 %', '10–20 %', '90–100 %')
+    """
+    for lower, upper in pairwise((0.0, *BIN_EDGES)):
+        if ratio <= upper:
+            return f"{lower * 100:.0f}–{upper * 100:.0f} %"
+    raise MaskError(f"a hole ratio lies in 0 to 1, got {ratio:g}")
+
+
+def load_mask(path: Path, *, invert: bool = False) -> Array:
+    """Read a mask file: `[H, W]` of 0 and 1, 1 where it is white (or black, with `invert`)."""
+    white = load_gray(path) > 127
+    return (~white if invert else white).astype(np.uint8)
+
+
+def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
+    """Refuse a mask without a hole, and one over 90 % of the picture.
+
+    Raises `MaskError` with the mask's name and `inverted_by`, what turns its polarity round.
+    """
+    ratio = cv2.countNonZero(mask) / mask.size
+    if ratio == 0:
+        raise MaskError(f"{name} marks no hole (white is the hole); if black marks it: {inverted_by}")
+    if ratio > MAX_RATIO:
+        raise MaskError(
+            f"{name} marks {ratio:.0%} of the picture as hole, the limit is {MAX_RATIO:.0%}; "
+            f"if black marks the hole: {inverted_by}"
+        )
+
+
+def looks_inverted(mask: Array) -> bool:
+    """Tell whether a mask seems to have its polarity wrong: hole nearly all round the border."""
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return bool(border.mean() > 0.9 and mask.mean() > 0.5)
+
+
+def check_mask(mask: Tensor, image: Tensor) -> None:
+    """Refuse what is not a mask of our convention: `[B, 1, H, W]`, exactly 0 or 1, the image's size.
+
+    Raises `MaskError` naming what was seen. An empty or a full mask is allowed here. A mask without
+    values (on the meta device, or while a network is exported) is judged by its shape.
+    """
+    expected = (image.shape[0], 1, *image.shape[-2:])
+    if tuple(mask.shape) != expected:
+        raise MaskError(f"the mask must be {list(expected)} like the image, got {list(mask.shape)}")
+    if mask.is_meta or torch.compiler.is_compiling():
+        return
+    if not bool(((mask == 0) | (mask == 1)).all()):
+        low, high = (float(value) for value in torch.aminmax(mask))
+        raise MaskError(f"a mask is exactly 0 or 1, got values from {low:g} to {high:g}: use mask > 0.5")

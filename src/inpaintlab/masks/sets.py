@@ -1,0 +1,64 @@
+"""Mask sets with a version: a name that will mean the same masks in years, whatever else changes.
+
+A set is one line in `SETS`. What it draws never changes: a better one is a new version.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from inpaintlab.masks.frozen import FrozenMasks, MaskSet
+from inpaintlab.masks.irregular import Irregular
+from inpaintlab.masks.kinds import MaskKind, Mixture, Rectangles, Strokes
+from inpaintlab.masks.randomness import generator_for
+
+Array = npt.NDArray[np.uint8]
+
+#: Hole ratios of the six bins, (lower, upper], as NVIDIA's test set has them.
+BINS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+
+
+class Mixed(FrozenMasks):
+    """A set of one kind, one mask a picture."""
+
+    def __init__(self, size: int, count: int, seed: int, *, name: str, kind: MaskKind) -> None:
+        super().__init__(Mixture([kind], [1.0]), size, count, seed, [{"name": name}])
+
+
+class Binned(MaskSet):
+    """Irregular masks, for each picture one in each of six hole-ratio bins.
+
+    They touch the border and keep off it in turn: of a picture's six masks three do, and of the masks in
+    a bin every second.
+    """
+
+    per_picture = len(BINS) - 1
+
+    def __init__(self, size: int, count: int, seed: int, *, name: str) -> None:
+        super().__init__(size, count, seed, [{"name": name}])
+
+    def draw(self, row: int) -> tuple[Array, str]:
+        """Draw a mask `[H, W]`, and say whether it touches the border."""
+        picture, place = divmod(row, self.per_picture)
+        low, high = list(pairwise(BINS))[place]
+        border = (picture + place) % 2 == 1
+        generator = generator_for(self.seed, place, picture)
+        mask = Irregular(low, high, border).draw(self.size, self.size, generator)
+        return mask, "irregular"
+
+
+#: Arguments are written out, as the defaults of the kinds may change.
+SETS: dict[str, Callable[[int, int, int], MaskSet]] = {
+    "rectangles-v1": partial(
+        Mixed, name="rectangles-v1", kind=Rectangles(count=(1, 1), side=(0.25, 0.5))
+    ),
+    "strokes-v1": partial(
+        Mixed,
+        name="strokes-v1",
+        kind=Strokes(count=(1, 4), points=(3, 8), length=(0.1, 0.3), width=(0.05, 0.12)),
+    ),
+    "nvidia-style-v1": partial(Binned, name="nvidia-style-v1"),
+}

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from inpaintlab import masks
+from inpaintlab.errors import MaskError
+from inpaintlab.masks import check_mask, check_ratio, load_mask, looks_inverted
+
+
+@given(st.floats(0.0001, 1))
+def test_ratio_bins_close_above(ratio):
+    low, high = (int(word) / 100 for word in masks.ratio_bin(ratio).removesuffix(" %").split("–"))
+    assert low < ratio <= high or (ratio == low == 0)
+
+
+def test_ratio_out_of_range():
+    with pytest.raises(MaskError, match=r"got 1\.1"):
+        masks.ratio_bin(1.1)
+
+
+def test_threshold_of_files(tmp_path):
+    path = tmp_path / "m.png"
+    Image.fromarray(np.array([[0, 127, 128, 255]], np.uint8)).save(path)
+    assert load_mask(path).tolist() == [[0, 0, 1, 1]]
+    assert load_mask(path, invert=True).tolist() == [[1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(("value", "words"), [(0, "marks no hole"), (1, "marks 100% of the picture")])
+def test_useless_masks_are_named_with_the_flag(value, words):
+    with pytest.raises(MaskError, match=f"hole.png {words}.*--invert-mask"):
+        check_ratio(np.full((4, 4), value, np.uint8), "hole.png", inverted_by="--invert-mask")
+
+
+def test_looks_inverted():
+    mask = np.zeros((20, 20), np.uint8)
+    mask[8:12, 8:12] = 1
+    assert not looks_inverted(mask)
+    assert looks_inverted(1 - mask)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (torch.zeros(1, 3, 4, 4), r"must be \[1, 1, 4, 4\]"),
+        (torch.zeros(1, 1, 4, 5), r"got \[1, 1, 4, 5\]"),
+        (torch.full((1, 1, 4, 4), 0.5), r"exactly 0 or 1, got values from 0\.5 to 0\.5"),
+        (torch.full((1, 1, 4, 4), 255.0), "use mask > 0.5"),
+    ],
+)
+def test_mask_tensors_are_checked(mask, words):
+    with pytest.raises(MaskError, match=words):
+        check_mask(mask, torch.zeros(1, 3, 4, 4))
+
+
+def test_real_masks_fall_into_their_bins(real_masks):
+    """The published set names the bin of each file; ours must agree."""
+    files = sorted(real_masks.glob("*.png"))[::60]
+    assert files
+    for file in files:
+        number = int(file.name[3])
+        assert masks.ratio_bin(float(load_mask(file).mean())) == f"{10 * number - 10}–{10 * number} %"

@@ -1,0 +1,62 @@
+import numpy as np
+import torch
+
+from inpaintlab import masks
+from inpaintlab.masks import FrozenMasks, histogram
+
+
+def test_frozen_masks_do_not_change():
+    """A golden value: results that name this hash stay comparable."""
+    mixture = masks.create([{"name": "rectangles"}, {"name": "strokes"}])
+    frozen = FrozenMasks(mixture, 16, 8, seed=3)
+    assert frozen.hash == "61175fca57cb3424"
+    assert torch.equal(frozen.batch(2, 5), torch.stack([frozen[2], frozen[3], frozen[4]]))
+    assert FrozenMasks(mixture, 16, 8, seed=4).hash != frozen.hash
+    assert torch.equal(FrozenMasks(mixture, 16, 99, seed=3)[7], frozen[7])
+    assert frozen.ratios == [float(frozen[i].mean()) for i in range(8)]
+
+
+def test_rows_name_their_kind_and_their_pixels():
+    parts = [{"name": "rectangles"}, {"name": "strokes"}]
+    frozen = masks.frozen(parts, 24, 40, seed=1)
+    assert set(frozen.kinds) == {"rectangles", "strokes"}
+    for row in range(40):
+        solid = (
+            frozen.array(row).sum()
+            == np.outer(frozen.array(row).any(axis=1), frozen.array(row).any(axis=0)).sum()
+        )
+        assert solid or frozen.kinds[row] == "strokes"
+        border = [frozen.array(row)[0], frozen.array(row)[-1], *frozen.array(row).T[[0, -1]]]
+        assert frozen.borders[row] == np.concatenate(border).any()
+    assert frozen.digest(3) == masks.frozen(parts, 24, 9, seed=1).digest(3)
+    assert len({frozen.digest(row) for row in range(40)}) > 35
+
+
+def test_facts_are_those_of_the_masks():
+    facts = masks.frozen([{"name": "rectangles"}], 24, 40, seed=1).facts()
+    assert facts["name"] == "rectangles"
+    assert facts["parts"][0]["side"] == (0.25, 0.5)
+    assert facts["count"] == sum(facts["histogram"].values()) == 40
+    assert 0 < facts["mean_ratio"] < 0.3
+    other = masks.frozen([{"name": "rectangles"}], 24, 40, seed=2).facts()
+    assert facts["hash"] != other["hash"]
+
+
+def test_masks_are_drawn_once():
+    calls = []
+
+    class Counted(masks.Rectangles):
+        def draw(self, height, width, generator):
+            calls.append(1)
+            return super().draw(height, width, generator)
+
+    frozen = FrozenMasks(masks.Mixture([Counted()], [1]), 16, 10)
+    _ = frozen.hash, frozen.ratios, frozen.kinds, frozen.borders, frozen.batch(0, 10)
+    assert len(calls) == 10
+    assert frozen.kinds[0] == "Counted"
+
+
+def test_histogram_has_every_bin():
+    counts = histogram([0.1, 0.1001, 0.9])
+    assert counts["0–10 %"] == counts["10–20 %"] == counts["80–90 %"] == 1
+    assert sum(counts.values()) == 3

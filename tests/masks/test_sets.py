@@ -1,0 +1,120 @@
+"""Sets keep what their names promise: golden hashes, each made with
+
+masks.frozen([{"name": NAME}], SIZE, 4, seed=0).hash
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from inpaintlab import masks
+from inpaintlab.errors import MaskError, SettingError
+from inpaintlab.masks.irregular import MARGIN, Irregular
+from inpaintlab.masks.sets import BINS, SETS
+
+GOLDEN = {
+    ("rectangles-v1", 64): "7fd8d04142397f0e",
+    ("rectangles-v1", 128): "bdba0ece91a2e951",
+    ("rectangles-v1", 256): "bfa0ff039844ef49",
+    ("strokes-v1", 64): "08227193cd8e8305",
+    ("strokes-v1", 128): "f5216b2e1c4ca8e1",
+    ("strokes-v1", 256): "efc471bc7561baf3",
+    ("nvidia-style-v1", 64): "7762d4219a480bba",
+    ("nvidia-style-v1", 128): "3855fe34bd8c2a01",
+    ("nvidia-style-v1", 256): "0c056170e1fdf1d9",
+}
+
+
+@pytest.mark.parametrize(("name", "size"), GOLDEN)
+def test_a_set_never_changes(name, size):
+    assert masks.frozen([{"name": name}], size, 4, seed=0).hash == GOLDEN[name, size]
+
+
+def test_every_set_has_golden_hashes():
+    assert {name for name, _ in GOLDEN} == set(SETS)
+
+
+def test_changed_defaults_do_not_change_a_set(monkeypatch):
+    before = masks.frozen([{"name": "rectangles-v1"}], 64, 4, 0).hash
+    monkeypatch.setattr(masks.Rectangles.__init__, "__defaults__", ((3, 3), (0.1, 0.2)))
+    assert masks.frozen([{"name": "rectangles-v1"}], 64, 4, 0).hash == before
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_masks_do_not_depend_on_how_many_there_are(name):
+    few, many = (masks.frozen([{"name": name}], 32, count, 7) for count in (2, 5))
+    assert torch.equal(few.batch(0, len(few)), many.batch(0, len(few)))
+    assert masks.frozen([{"name": name}], 32, 2, 8).hash != few.hash
+
+
+@pytest.mark.parametrize("size", [32, 64, 96])
+def test_each_picture_gets_a_mask_of_every_bin(size):
+    frozen = masks.frozen([{"name": "nvidia-style-v1"}], size, 6, 1)
+    assert len(frozen) == 36
+    ratios = np.array(frozen.ratios).reshape(6, 6)
+    for place, (low, high) in enumerate(pairwise(BINS)):
+        assert (ratios[:, place] > low - 1 / size**2).all()
+        assert (ratios[:, place] <= high).all()
+    borders = np.array(frozen.borders).reshape(6, 6)
+    assert borders.sum(0).tolist() == borders.sum(1).tolist() == [3] * 6
+
+
+@given(
+    seed=st.integers(0, 1000), place=st.integers(0, 5), border=st.booleans(), size=st.integers(24, 80)
+)
+@settings(max_examples=40, deadline=None)
+def test_irregular_masks_are_what_was_asked_for(seed, place, border, size):
+    low, high = BINS[place : place + 2]
+    mask = Irregular(low, high, border).draw(size, size + 8, masks.generator_for(seed))
+    assert mask.shape == (size, size + 8)
+    assert set(np.unique(mask)) == {0, 1}
+    assert low - 1 / mask.size < mask.mean() <= high
+    assert masks.touches_border(mask) == border
+    if not border:
+        margin = max(1, round(MARGIN * size))
+        assert not mask[:margin].any()
+        assert not mask[:, -margin:].any()
+
+
+def test_what_cannot_be_drawn_says_so():
+    with pytest.raises(MaskError, match="use a larger --size"):
+        Irregular(0.01, 0.011, True).draw(8, 8, masks.generator_for(0))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"name": "rectangles-v1"}, {"name": "strokes"}],
+        [{"name": "strokes-v1"}, {"name": "rectangles-v1"}],
+        [{"name": "rectangles-v1", "side": (0.1, 0.2)}],
+    ],
+)
+def test_a_set_stands_alone(parts):
+    with pytest.raises(SettingError, match="stands alone and takes no arguments"):
+        masks.frozen(parts, 64, 2, 0)
+
+
+def test_sets_are_not_for_training():
+    with pytest.raises(SettingError, match="is a mask set: it is for measuring"):
+        masks.create([{"name": "nvidia-style-v1"}])
+
+
+def test_likeness_to_the_published_set(real_masks):
+    """Medians of each bin: number and thickness of holes are near half to twice the real ones."""
+    import cv2
+
+    def look(mask):
+        number = cv2.connectedComponents(mask, connectivity=8)[0] - 1
+        return number, cv2.distanceTransform(mask, cv2.DIST_L2, 5)[mask > 0].mean()
+
+    frozen = masks.frozen([{"name": "nvidia-style-v1"}], 512, 16, 0)
+    for place in range(6):
+        files = sorted(real_masks.glob(f"bin{place + 1}_*.png"))[::10]
+        theirs = np.median([look(masks.load_mask(file)) for file in files], axis=0)
+        ours = np.median([look(frozen.array(row)) for row in range(place, len(frozen), 6)], axis=0)
+        assert (ours >= theirs / 2.1).all(), (place, ours, theirs)
+        assert (ours <= theirs * 2.1).all(), (place, ours, theirs)
