@@ -243,7 +243,7 @@ def test_efficientnet_vector_is_the_packages_last_block():
     found = network(picture(64))
     assert found.shape == (2, network.dimension)
     assert torch.allclose(found, taps[0].mean((2, 3)), atol=1e-4)
-    with pytest.raises(SizeError, match="15×15: it takes at least 16×16"):
+    with pytest.raises(SizeError, match="it takes at least 32×32"):
         network(picture(15))
 
 
@@ -375,3 +375,9 @@ def test_without_a_network_the_message_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     change_source(monkeypatch, url=(tmp_path / "gone.pth").as_uri())
     assert "give -s objective.weights=PATH" in refused()
+
+
+def test_efficientnet_vectors_can_be_had_at_the_least_size():
+    network = features.efficientnet_vector()
+    side = network.min_size
+    assert network(torch.rand(2, 3, side, side)).shape == (2, network.dimension)

@@ -229,8 +229,8 @@ def efficientnet_vector(weights: str | Path | None = None) -> VectorNetwork:
     four times the pictures would be needed for their covariance. The picture is taken at its own size.
     """
     stages = [_efficientnet(weights)]
-    maps = FeatureNetwork(stages, _LITE, min_size=16)
-    return VectorNetwork(_Mean(maps), dimension=320, min_size=16)
+    maps = FeatureNetwork(stages, _LITE, min_size=32)
+    return VectorNetwork(_Mean(maps), dimension=320, min_size=32)
 
 
 class _Mean(nn.Module):

@@ -35,7 +35,7 @@ def test_rows_name_their_kind_and_their_pixels():
 def test_facts_are_those_of_the_masks():
     facts = masks.frozen([{"name": "rectangles"}], 24, 40, seed=1).facts()
     assert facts["name"] == "rectangles"
-    assert facts["parts"][0]["side"] == (0.25, 0.5)
+    assert facts["parts"][0]["side"] == [0.25, 0.5]
     assert facts["count"] == sum(facts["histogram"].values()) == 40
     assert 0 < facts["mean_ratio"] < 0.3
     other = masks.frozen([{"name": "rectangles"}], 24, 40, seed=2).facts()
