@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -13,6 +14,7 @@ from inpaintlab import masks, networks
 from inpaintlab.configs import (
     AlignSettings,
     CheckSettings,
+    CompareSettings,
     DiagnoseSettings,
     EvaluateSettings,
     MaskSettings,
@@ -45,7 +47,7 @@ def test_navigation_is_complete():
     "kind",
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
-        *(DiagnoseSettings, EvaluateSettings, MaskSettings, SummarySettings),
+        *(DiagnoseSettings, EvaluateSettings, CompareSettings, MaskSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):
@@ -117,13 +119,15 @@ def test_commands_of_the_readme_run(tmp_path):
     hole.save(tmp_path / "mask.png")
     found = commands(PROJECT / "README.md")
     assert {line.split()[1] for line in found} == {
-        *("prepare", "check", "train", "evaluate", "diagnose", "fill")
+        *("prepare", "check", "train", "evaluate", "compare", "diagnose", "fill")
     }
     for line in found:
         line = line.replace("../shared/data/faces", "photos")
         words = shlex.split(re.sub(r"--minutes \S+", "", line).split("#")[0])
         if words[1] == "check":
             words += shlex.split("--size 32 --batch 4 -s seconds=1 -s validation_pictures=4")
+        if words[1] == "compare":
+            shutil.copytree("runs/photos-1", "runs/photos-2")
         if words[1] == "train":
             small = "--size 32 --batch 4 -s network.width=8 -s validation_pictures=4"
             budget = "--steps 4" if "--resume" in words else "--steps 3"

@@ -9,7 +9,7 @@ A run folder can be copied to another machine and used there::
     state/training.pt    what resuming needs; previous.pt: the save before, while that one is on trial
     incidents/NNN/       what the guards saw, why it was, and what they did
     log.jsonl, events.*  figures of the run, also for TensorBoard
-    metrics/, report.html, examples.png   written by `inpaint evaluate`
+    metrics/NAME.json and NAME.csv, report.html, examples.png   written by `inpaint evaluate`
     diagnosis.html       written by `inpaint diagnose`
 
 Every file is replaced whole: whenever a process is killed, the folder holds the old or the new one.
