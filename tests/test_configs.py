@@ -128,6 +128,9 @@ def test_every_setting_is_described():
 def test_masks_of_the_command_line(tmp_path):
     folder = tmp_path / "masks"
     folder.mkdir()
+    (tmp_path / "strokes-v1").mkdir()
+    assert mask_parts(["strokes-v1"]) == [{"name": "strokes-v1"}]
+    assert mask_parts(["./strokes-v1"]) == [{"name": "folder", "path": "./strokes-v1"}]
     assert mask_parts(None) is None
     assert mask_parts(["strokes", str(folder)]) == [
         {"name": "strokes"},

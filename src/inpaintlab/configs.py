@@ -24,6 +24,9 @@ from inpaintlab.errors import SettingError, near_miss
 
 T = TypeVar("T")
 
+#: Names of the sets of `inpaintlab.masks`, which this torch-free page cannot import.
+MASK_SETS = ("rectangles-v1", "strokes-v1", "nvidia-style-v1")
+
 
 class Part(BaseModel):
     """A thing chosen from a table by name, with keyword arguments of its own.
@@ -391,12 +394,15 @@ def dump(settings: _Settings) -> str:
 def mask_parts(names: Sequence[str] | None) -> list[dict[str, str]] | None:
     """Read the values of `--masks`: names of mask kinds, or folders of mask files.
 
-    A word with a slash, or that names a folder, is one of files; two or more make a mixture.
+    A word with a slash, or that names a folder, is one of files; two or more make a mixture. The name of
+    a set is that set even beside a folder of that name, which `./NAME` means.
     """
     if not names:
         return None
     return [
-        {"name": "folder", "path": name} if "/" in name or Path(name).is_dir() else {"name": name}
+        {"name": "folder", "path": name}
+        if "/" in name or (name not in MASK_SETS and Path(name).is_dir())
+        else {"name": name}
         for name in names
     ]
 

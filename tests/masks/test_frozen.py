@@ -2,6 +2,7 @@ import numpy as np
 import torch
 
 from inpaintlab import masks
+from inpaintlab.images import from_array, save
 from inpaintlab.masks import FrozenMasks, histogram
 
 
@@ -54,6 +55,22 @@ def test_masks_are_drawn_once():
     _ = frozen.hash, frozen.ratios, frozen.kinds, frozen.borders, frozen.batch(0, 10)
     assert len(calls) == 10
     assert frozen.kinds[0] == "Counted"
+
+
+def test_only_so_many_masks_are_kept(monkeypatch):
+    monkeypatch.setattr(masks.MaskSet, "kept_bytes", 5 * 32)  # of 16×16 bits
+    few = masks.frozen([{"name": "rectangles"}], 16, 10, seed=1)
+    before = few.hash
+    assert len(few._kept) == 5
+    monkeypatch.undo()
+    assert masks.frozen([{"name": "rectangles"}], 16, 10, seed=1).hash == before
+
+
+def test_a_folder_is_named(tmp_path):
+    save(tmp_path / "mine/1.png", from_array(np.eye(16, dtype=np.uint8) * np.uint8(255)))
+    folder = {"name": "folder", "path": str(tmp_path / "mine")}
+    assert masks.frozen([folder], 16, 2, 0).name == "folder mine"
+    assert masks.frozen([{"name": "strokes"}, folder], 16, 2, 0).name == "strokes+folder mine"
 
 
 def test_histogram_has_every_bin():

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inpaintlab import masks
+from inpaintlab.configs import MASK_SETS
 from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.masks.irregular import MARGIN, Irregular
 from inpaintlab.masks.sets import BINS, SETS
@@ -35,7 +36,12 @@ def test_a_set_never_changes(name, size):
 
 
 def test_every_set_has_golden_hashes():
-    assert {name for name, _ in GOLDEN} == set(SETS)
+    assert {name for name, _ in GOLDEN} == set(SETS) == set(MASK_SETS)
+
+
+def test_a_wrong_version_is_told_the_right_name():
+    with pytest.raises(SettingError, match="did you mean 'nvidia-style-v1'"):
+        masks.frozen([{"name": "nvidia-style-v2"}], 32, 1, 0)
 
 
 def test_changed_defaults_do_not_change_a_set(monkeypatch):

@@ -4,6 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,14 @@ class MaskSet(ABC):
     """Masks of one size for `count` pictures: a mask depends on the seed and on its row alone.
 
     Row r, from 0, is of picture r // `per_picture`. `hash` names the very pixels, so that two results
-    can be told to rest on the same masks. Masks are kept once they are drawn, a bit for each pixel:
-    6,000 of 256 px are 50 MB.
+    can be told to rest on the same masks. Masks are kept once they are drawn, a bit for each pixel
+    (6,000 of 256 px are 50 MB), up to `kept_bytes`; those beyond are drawn again when asked for.
     """
 
     #: Masks that each picture gets.
     per_picture = 1
+    #: Memory that drawn masks may take: that of 32,768 of 256 px.
+    kept_bytes = 2**28
 
     def __init__(self, size: int, count: int, seed: int, parts: Sequence[Mapping[str, Any]]) -> None:
         self.size, self.pictures, self.seed, self.parts = size, count, seed, list(parts)
@@ -44,7 +47,7 @@ class MaskSet(ABC):
     @property
     def name(self) -> str:
         """What the masks are called: the kinds that they are made of."""
-        return "+".join(str(part["name"]) for part in self.parts)
+        return "+".join(_title(part) for part in self.parts)
 
     def batch(self, start: int, stop: int) -> Tensor:
         """Return masks `[B, 1, H, W]`."""
@@ -105,10 +108,13 @@ class MaskSet(ABC):
 
     def _drawn(self, row: int) -> tuple[Array, str]:
         """Return a mask's bits and its kind."""
-        if row not in self._kept:
-            mask, kind = self.draw(row)
-            self._kept[row] = np.packbits(mask), kind
-        return self._kept[row]
+        if row in self._kept:
+            return self._kept[row]
+        mask, kind = self.draw(row)
+        packed = np.packbits(mask)
+        if (len(self._kept) + 1) * packed.nbytes <= self.kept_bytes:
+            self._kept[row] = packed, kind
+        return packed, kind
 
 
 class FrozenMasks(MaskSet):
@@ -128,6 +134,12 @@ class FrozenMasks(MaskSet):
     def draw(self, row: int) -> tuple[Array, str]:
         """Draw a mask `[H, W]`, and say which kind drew it."""
         return self.mixture.draw_named(self.size, self.size, generator_for(self.seed, row))
+
+
+def _title(part: Mapping[str, Any]) -> str:
+    """Return what a part is called: a folder by its own name, as folders differ."""
+    name = str(part["name"])
+    return f"{name} {Path(part['path']).name}" if "path" in part else name
 
 
 def histogram(ratios: Sequence[float]) -> dict[str, int]:

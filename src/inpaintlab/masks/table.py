@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab.configs import resolve_entry
-from inpaintlab.errors import SettingError
+from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.masks.frozen import FrozenMasks, MaskSet
 from inpaintlab.masks.kinds import KINDS, Mixture
 from inpaintlab.masks.sets import SETS
@@ -18,6 +18,8 @@ def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
             f"{name} is a mask set: it is for measuring, as in inpaint evaluate RUN --masks {name}; for "
             "training choose kinds, or a folder"
         )
+    if name not in KINDS:
+        raise SettingError(f"unknown mask kind {name!r}{near_miss(name, [*KINDS, *SETS])}")
     arguments = dict(arguments)
     weight = float(arguments.pop("weight", 1.0))
     full = resolve_entry(KINDS, "mask kind", name, arguments)
