@@ -24,9 +24,9 @@ GOLDEN = {
     ("strokes-v1", 64): "08227193cd8e8305",
     ("strokes-v1", 128): "f5216b2e1c4ca8e1",
     ("strokes-v1", 256): "efc471bc7561baf3",
-    ("nvidia-style-v1", 64): "7762d4219a480bba",
-    ("nvidia-style-v1", 128): "3855fe34bd8c2a01",
-    ("nvidia-style-v1", 256): "0c056170e1fdf1d9",
+    ("nvidia-style-v1", 64): "baabb195437c4e33",
+    ("nvidia-style-v1", 128): "492b52d3436a6f20",
+    ("nvidia-style-v1", 256): "7c1981feaae66bd1",
 }
 
 
@@ -110,17 +110,19 @@ def test_sets_are_not_for_training():
 
 
 def test_likeness_to_the_published_set(real_masks):
-    """Medians of each bin: number and thickness of holes are near half to twice the real ones."""
+    """Means of each bin at 256 px: holes, islands in them and thickness are near the real ones.
+
+    Of a fifth of the files; docs/reference/masks.md has the figures of all.
+    """
     import cv2
 
     def look(mask):
-        number = cv2.connectedComponents(mask, connectivity=8)[0] - 1
-        return number, cv2.distanceTransform(mask, cv2.DIST_L2, 5)[mask > 0].mean()
+        holes, islands = (cv2.connectedComponents(part)[0] - 1 for part in (mask, 1 - mask))
+        return holes, islands, cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 5).sum() / mask.sum()
 
-    frozen = masks.frozen([{"name": "nvidia-style-v1"}], 512, 16, 0)
+    frozen = masks.frozen([{"name": "nvidia-style-v1"}], 256, 40, 0)
     for place in range(6):
-        files = sorted(real_masks.glob(f"bin{place + 1}_*.png"))[::10]
-        theirs = np.median([look(masks.load_mask(file)) for file in files], axis=0)
-        ours = np.median([look(frozen.array(row)) for row in range(place, len(frozen), 6)], axis=0)
-        assert (ours >= theirs / 2.1).all(), (place, ours, theirs)
-        assert (ours <= theirs * 2.1).all(), (place, ours, theirs)
+        files = sorted(real_masks.glob(f"bin{place + 1}_*.png"))[::5]
+        theirs = np.mean([look(masks.load_mask(file)[1::2, 1::2]) for file in files], axis=0)
+        ours = np.mean([look(frozen.array(row)) for row in range(place, len(frozen), 6)], axis=0)
+        assert np.allclose(np.log(ours / theirs), 0, atol=(0.6, 0.7, 0.25)), (place, ours, theirs)

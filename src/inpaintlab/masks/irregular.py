@@ -1,8 +1,8 @@
 """Irregular masks in the style of NVIDIA's test set (Liu et al. 2018, section 4.1).
 
-Theirs come from what moving things cover and uncover in video: outlines, specks, streaks and patches
-with blunt, square edges, in heaps. Ours are drawn, by integers alone, so that they are the same on every
-machine.
+Theirs come from what moving things cover and uncover in video: outlines, specks and streaks, grown to
+bands with blunt, square edges, in heaps. Ours are drawn by whole numbers alone, so that they are the
+same on every machine: lines one pixel wide, grown by a square.
 """
 
 import math
@@ -13,21 +13,25 @@ import numpy.typing as npt
 import torch
 
 from inpaintlab.errors import MaskError
-from inpaintlab.masks.randomness import integer
+from inpaintlab.masks.randomness import integers
 
 Array = npt.NDArray[np.uint8]
-Points = npt.NDArray[np.int32]
+Point = tuple[int, int]
+Piece = tuple[Point, Point]
 
 #: Share of each side that masks without contact keep free of holes: 50 of 512 pixels there.
 MARGIN = 50 / 512
-#: Directions that paths take, in 1024ths: rounded once, so that nothing depends on a machine's cosine.
+#: Side of the square that all masks are drawn on; those of another size pick pixels from it.
+CANVAS = 256
+#: Pieces of a sketch: one for each value of a byte, without 0 for none. Masks begun until one fits.
+_PIECES, _TRIES = 255, 50
+#: Smallest and largest width of thin bands on the canvas, by tenths of hole: as the real ones grow.
+_WIDTHS = ((2, 9), (2, 11), (3, 12), (3, 15), (4, 15), (7, 27))
+#: Directions that paths take, in 1024ths: all lie far from ties, so that no cosine's last bit counts.
 _DIRECTIONS = [
     (round(1024 * math.cos(math.pi * k / 16)), round(1024 * math.sin(math.pi * k / 16)))
     for k in range(32)
 ]
-_SHAPES = ("outline", "specks", "streak", "line", "patch")
-#: Shapes added to a mask until it has enough hole, and masks begun until one fits.
-_ADDED, _TRIES = 200, 50
 
 
 class Irregular:
@@ -41,40 +45,30 @@ class Irregular:
 
     def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
         """Return a mask `[height, width]` of 0 and 1; raises `MaskError` where it cannot be had."""
+        widths = _WIDTHS[min(round(10 * self.low), len(_WIDTHS) - 1)]
         for _ in range(_TRIES):
-            mask = self._grow(height, width, generator)
-            if mask is not None:
+            sketch = _Sketch(generator, self.border, widths)
+            ranks = _pick(sketch.draw(), height, width)
+            mask = self._cut(ranks if self.border else _inside(ranks), sketch)
+            if mask is not None and touches_border(mask) == self.border:
                 return mask
         raise MaskError(
             f"no mask of {height}×{width} with {self.low:.0%} to {self.high:.0%} hole could be drawn: "
             "use a larger --size"
         )
 
-    def _grow(self, height: int, width: int, generator: torch.Generator) -> Array | None:
-        """Add shapes while they fit; None where the mask is not what it should be."""
-        area = height * width
-        low, high = math.floor(self.low * area), math.floor(self.high * area)
+    def _cut(self, ranks: Array, sketch: "_Sketch") -> Array | None:
+        """Take so many of the first pieces that the ratio fits; None where no number of them does."""
+        # The millionth: 0.01 × 168,100 is a little less than 1,681 in a computer.
+        low, high = (math.floor(ratio * ranks.size + 1e-6) for ratio in (self.low, self.high))
         if low == high:  # no number of pixels lies between
             return None
-        wanted = integer((low + 1, high), generator)
-        hand = _Hand(height, width, generator, round(100 * self.low))
-        mask = np.zeros((height, width), np.uint8)
-        for _ in range(_ADDED):
-            further = mask | (hand.draw() if self.border else self._inside(hand.draw()))
-            if cv2.countNonZero(further) <= high:
-                mask = further
-            else:
-                hand.finer()
-            if cv2.countNonZero(mask) >= wanted:
-                break
-        fits = low < cv2.countNonZero(mask) <= high
-        return mask if fits and touches_border(mask) == self.border else None
-
-    def _inside(self, mask: Array) -> Array:
-        rows, columns = (max(1, round(MARGIN * length)) for length in mask.shape)
-        inner = np.zeros_like(mask)
-        inner[rows:-rows, columns:-columns] = mask[rows:-rows, columns:-columns]
-        return inner
+        covered = np.bincount(ranks.ravel(), minlength=256)[:0:-1].cumsum()  # by 1, 2, … pieces
+        number = int(np.searchsorted(covered, sketch.number(low + 1, high)))
+        for last in (number, number - 1):
+            if 0 <= last < len(covered) and low < covered[last] <= high:
+                return (ranks >= 255 - last).astype(np.uint8)
+        return None
 
 
 def touches_border(mask: Array) -> bool:
@@ -86,94 +80,128 @@ def touches_border(mask: Array) -> bool:
     return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
-class _Hand:
-    """Draws the shapes of one mask, all in its manner: a brush, some shapes more than others, heaps.
+def _pick(canvas: Array, height: int, width: int) -> Array:
+    """Return the canvas at another size, without smoothing, by whole numbers."""
+    rows, columns = ((2 * np.arange(side) + 1) * CANVAS // (2 * side) for side in (height, width))
+    return canvas[rows][:, columns]
 
-    The more hole there is to be, in per cent, the broader is the brush.
+
+def _inside(ranks: Array) -> Array:
+    rows, columns = (max(1, round(MARGIN * length)) for length in ranks.shape)
+    inner = np.zeros_like(ranks)
+    inner[rows:-rows, columns:-columns] = ranks[rows:-rows, columns:-columns]
+    return inner
+
+
+class _Sketch:
+    """Lines of one mask, in the order in which they become holes.
+
+    They gather in one to four heaps, which spread as they grow. One shape in five is grown to more than
+    twice the width of the others.
     """
 
-    def __init__(self, height: int, width: int, generator: torch.Generator, percent: int) -> None:
-        self.height, self.width, self.generator = height, width, generator
-        self.side = min(height, width)
-        self.coarse = 100 + 2 * percent
-        self.brush = max(1, self._share(10, 50) * self.coarse // 100)
-        self.heaps = [self._anywhere() for _ in range(self._number(1, 3))]
-        first, second = (integer((0, len(_SHAPES) - 1), generator) for _ in range(2))
-        # Two shapes are drawn more often than the others.
-        self.shapes = [*_SHAPES, *[_SHAPES[first]] * 4, *[_SHAPES[second]] * 4]
+    def __init__(self, generator: torch.Generator, border: bool, widths: tuple[int, int]) -> None:
+        self.generator = generator
+        self._numbers: list[int] = []
+        self.border = border
+        thin = self.number(*widths)
+        self.thin = (thin + self.number(0, 2), thin + self.number(0, 2))
+        self.broad = (2 * thin + self.number(0, thin), 2 * thin + self.number(0, thin))
+        self.heaps = [self._anywhere() for _ in range(self.number(1, 4))]
+        if border:
+            self.heaps[0] = self._on_border()
 
-    def finer(self) -> None:
-        """Take a thinner brush, for what is too much otherwise."""
-        self.brush = max(1, self.brush * 3 // 4)
+    def number(self, low: int, high: int) -> int:
+        """Draw an integer, both bounds included."""
+        if not self._numbers:  # one call for many numbers, as calls are slow
+            self._numbers = integers((0, 2**30 - 1), 512, self.generator)
+        return low + self._numbers.pop() % (high - low + 1)
 
     def draw(self) -> Array:
-        """Return a mask with one shape, its edges blunted by a square brush."""
-        mask = np.zeros((self.height, self.width), np.uint8)
-        shape = self.shapes[self._number(0, len(self.shapes) - 1)]
-        getattr(self, f"_{shape}")(mask)
-        kernel = np.ones((self.brush, self.brush), np.uint8)
-        return np.asarray(cv2.dilate(mask, kernel), np.uint8)
+        """Return the canvas: 255 where the first piece makes a hole, less for later ones, 0 for none."""
+        canvas = {self.thin: np.zeros((CANVAS, CANVAS), np.uint8)}
+        canvas[self.broad] = np.zeros((CANVAS, CANVAS), np.uint8)
+        for rank, (brush, (start, end)) in enumerate(reversed(self._pieces()), 1):
+            cv2.line(canvas[brush], start, end, rank, 1, cv2.LINE_8)
+        # The largest value under the square is that of the first piece to reach a pixel.
+        grown = [cv2.dilate(lines, np.ones(brush, np.uint8)) for brush, lines in canvas.items()]
+        return np.asarray(np.max(grown, axis=0), np.uint8)
 
-    def _outline(self, mask: Array) -> None:
-        """The outline of something round: what a thing uncovers that moves."""
-        cv2.polylines(mask, [self._round(self._share(60, 300))], True, 1, 1)
+    def _pieces(self) -> list[tuple[Point, Piece]]:
+        """Return pieces with their brushes; each shape lacks up to three of eight."""
+        shapes = (self._outline, self._outline, self._streak, self._path, self._path, self._specks)
+        pieces: list[tuple[Point, Piece]] = []
+        if self.border:
+            pieces = [(self.thin, piece) for piece in self._path(self.heaps[0])]
+        while len(pieces) < _PIECES:
+            brush = self.broad if self.number(0, 4) == 0 else self.thin
+            shape = shapes[self.number(0, len(shapes) - 1)]
+            present = self.number(5, 8)
+            for piece in shape(self._place(min(160, 20 + len(pieces)))):
+                if self.number(1, 8) <= present:
+                    pieces.append((brush, piece))
+        return pieces[:_PIECES]
 
-    def _patch(self, mask: Array) -> None:
-        """Something round, filled."""
-        cv2.fillPoly(mask, [self._round(self._share(15, 100) * self.coarse // 100)], 1)
-
-    def _specks(self, mask: Array) -> None:
-        """Specks along a path, as where edges flicker."""
-        for x, y in self._path(self._number(3, 12), self._share(30, 90)).tolist():
-            long, high = (max(1, self._share(4, 30)) for _ in range(2))
-            cv2.rectangle(mask, (x, y), (x + long - 1, y + high - 1), 1, -1)
-
-    def _streak(self, mask: Array) -> None:
-        """A wandering line."""
-        cv2.polylines(mask, [self._path(self._number(2, 7), self._share(60, 200))], False, 1, 1)
-
-    def _line(self, mask: Array) -> None:
-        """A straight line."""
-        ends = self._path(1, self._share(200, 1000))
-        cv2.polylines(mask, [ends], False, 1, 1)
-
-    def _round(self, radius: int) -> Points:
-        """Return a closed path around a point, of sixteen unequal radii."""
-        x, y = self._place()
-        wide, high = self._number(40, 100), self._number(40, 100)
+    def _outline(self, place: Point) -> list[Piece]:
+        """The outline of something longish and turned: what a thing uncovers that moves."""
+        wide, high, corners = self.number(10, 60), self.number(10, 60), self.number(6, 14)
+        cosine, sine = _DIRECTIONS[self.number(0, 31)]
         points = []
-        for dx, dy in _DIRECTIONS[::2]:
-            r = radius * self._number(70, 130)
-            points.append((x + r * dx * wide // 10_240_000, y + r * dy * high // 10_240_000))
-        return np.array(points, np.int32)
+        for corner in range(corners):
+            dx, dy = _DIRECTIONS[corner * 32 // corners]
+            reach = self.number(700, 1150)
+            x, y = wide * dx * reach // 2**20, high * dy * reach // 2**20
+            turned = (x * cosine - y * sine) // 1024, (x * sine + y * cosine) // 1024
+            points.append((place[0] + turned[0], place[1] + turned[1]))
+        return list(zip(points, [*points[1:], points[0]], strict=True))
 
-    def _path(self, pieces: int, length: int) -> Points:
-        """Return a path of pieces of about a length, each turning a little."""
-        x, y = self._place()
-        direction = self._number(0, len(_DIRECTIONS) - 1)
-        points = [(x, y)]
-        for _ in range(pieces):
-            direction = (direction + self._number(-4, 4)) % len(_DIRECTIONS)
-            dx, dy = _DIRECTIONS[direction]
-            piece = max(1, length * self._number(50, 150) // 100)
-            x, y = x + piece * dx // 1024, y + piece * dy // 1024
-            points.append((x, y))
-        return np.array(points, np.int32)
+    def _streak(self, place: Point) -> list[Piece]:
+        """A straight line, one time in three dashed."""
+        direction, dashed = self.number(0, 31), self.number(0, 2) == 0
+        pieces = []
+        for _ in range(self.number(2, 7)):
+            end = _step(place, direction, self.number(12, 36))
+            pieces.append((place, end))
+            place = _step(end, direction, self.number(6, 24)) if dashed else end
+        return pieces
 
-    def _place(self) -> tuple[int, int]:
-        """Return a place in a heap, or one time in three anywhere."""
-        if self._number(0, 2) == 0:
-            return self._anywhere()
-        x, y = self.heaps[self._number(0, len(self.heaps) - 1)]
-        reach = 220 * self.side // 1000
-        return x + self._number(-reach, reach), y + self._number(-reach, reach)
+    def _path(self, place: Point) -> list[Piece]:
+        """A wandering line."""
+        direction = self.number(0, 31)
+        pieces = []
+        for _ in range(self.number(4, 14)):
+            direction += self.number(-7, 7)
+            end = _step(place, direction, self.number(4, 22))
+            pieces.append((place, end))
+            place = end
+        return pieces
 
-    def _anywhere(self) -> tuple[int, int]:
-        return self._number(0, self.width - 1), self._number(0, self.height - 1)
+    def _specks(self, place: Point) -> list[Piece]:
+        """Specks near each other, as where edges flicker."""
+        reach = self.number(15, 70)
+        pieces = []
+        for _ in range(self.number(3, 12)):
+            x, y = place[0] + self.number(-reach, reach), place[1] + self.number(-reach, reach)
+            pieces.append(((x, y), (x + self.number(-3, 3), y + self.number(-6, 6))))
+        return pieces
 
-    def _share(self, low: int, high: int) -> int:
-        """Return a length between two thousandths of the picture's shorter side."""
-        return self._number(low, high) * self.side // 1000
+    def _place(self, spread: int) -> Point:
+        """Return a place near a heap; one off the canvas comes in again at the other side."""
+        x, y = self.heaps[self.number(0, len(self.heaps) - 1)]
+        return (
+            (x + self.number(-spread, spread)) % CANVAS,
+            (y + self.number(-spread, spread)) % CANVAS,
+        )
 
-    def _number(self, low: int, high: int) -> int:
-        return integer((low, high), self.generator)
+    def _anywhere(self) -> Point:
+        edge = 0 if self.border else round(MARGIN * CANVAS)
+        return self.number(edge, CANVAS - 1 - edge), self.number(edge, CANVAS - 1 - edge)
+
+    def _on_border(self) -> Point:
+        along, far = self.number(0, CANVAS - 1), self.number(0, 1) * (CANVAS - 1)
+        return (along, far) if self.number(0, 1) else (far, along)
+
+
+def _step(place: Point, direction: int, length: int) -> Point:
+    dx, dy = _DIRECTIONS[direction % 32]
+    return place[0] + length * dx // 1024, place[1] + length * dy // 1024

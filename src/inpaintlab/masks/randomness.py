@@ -23,6 +23,12 @@ def integer(bounds: tuple[int, int], generator: torch.Generator) -> int:
     return int(torch.randint(bounds[0], bounds[1] + 1, (), generator=generator))
 
 
+def integers(bounds: tuple[int, int], count: int, generator: torch.Generator) -> list[int]:
+    """Draw many integers in one call, both bounds included."""
+    drawn: list[int] = torch.randint(bounds[0], bounds[1] + 1, (count,), generator=generator).tolist()
+    return drawn
+
+
 def real(bounds: tuple[float, float], generator: torch.Generator) -> float:
     """Draw a number, the lower bound included."""
     return bounds[0] + (bounds[1] - bounds[0]) * float(torch.rand((), generator=generator))
