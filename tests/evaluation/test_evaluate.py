@@ -1,10 +1,12 @@
 import json
+import shlex
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from inpaintlab.cli import main
 from inpaintlab.configs import EvaluateSettings
 from inpaintlab.errors import DataError, MaskError, RunError
 from inpaintlab.evaluation.baselines import BASELINES
@@ -113,3 +115,28 @@ def test_table_is_printed(run, capsys):
     show(evaluate(settings(run)))
     printed = capsys.readouterr().out
     assert all(name in printed for name in [*BASELINES, "ours"])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"data": "my photos", "split": "test", "limit": 7, "by": "name:(.)_"},
+        {"masks": ["rectangles", "strokes"], "against": ["a", "b c"], "also": ["d"], "shift": True},
+        {"masks": [{"name": "folder", "path": "m", "invert": True}], "weights": {"fid": "x.pth"}},
+        {"also_pictures": 5, "shift_pictures": 6, "slow_pictures": 0, "copies": False, "examples": 2},
+    ],
+)
+def test_the_command_of_the_report_gives_the_same_settings(changes, monkeypatch):
+    asked = settings("runs/one", **changes)
+    called = []
+
+    def stop(read):
+        called.append(read)
+        raise RunError("far enough")
+
+    monkeypatch.setattr("inpaintlab.evaluation.evaluate.evaluate", stop)
+    monkeypatch.setattr("sys.argv", shlex.split(reproduce(asked)))
+    with pytest.raises(SystemExit):
+        main()
+    assert called == [asked]

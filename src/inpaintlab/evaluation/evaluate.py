@@ -1,5 +1,7 @@
 """`inpaint evaluate`: a run beside classical methods, on the same pictures and the same frozen masks."""
 
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -134,17 +136,21 @@ def best_baseline(result: Mapping[str, Any]) -> str:
 
 
 def reproduce(settings: EvaluateSettings) -> str:
-    """Return the command that gives the same result again."""
-    words = ["inpaint evaluate", str(settings.run)]
-    defaults = EvaluateSettings.model_validate({"run": settings.run})
-    for name in ("data", "split", "by", "limit"):
-        if (value := getattr(settings, name)) != getattr(defaults, name):
-            words.append(f"--{name} {value}")
-    for part in settings.masks or ():
-        words.append(f"--masks {part.arguments.get('path', part.name)}")
-    words += [f"--also {folder}" for folder in settings.also]
-    words += [f"--against {folder}" for folder in settings.against]
-    return " ".join(words + (["--shift"] if settings.shift else []))
+    """Return the command that gives the same result again: all settings that are not the defaults."""
+    words = ["inpaint", "evaluate", str(settings.run)]
+    given = settings.model_dump(mode="json", exclude_defaults=True, exclude={"run"})
+    for name, value in given.items():
+        if name in ("data", "split", "limit", "by"):
+            words += [f"--{name}", str(value)]
+        elif name in ("against", "also"):
+            words += [word for one in value for word in (f"--{name}", one)]
+        elif name == "shift":
+            words.append("--shift")
+        elif name == "masks" and all(list(part) == ["name"] for part in value):
+            words += [word for part in value for word in ("--masks", part["name"])]
+        else:
+            words += ["-s", f"{name}={json.dumps(value, ensure_ascii=False)}"]
+    return shlex.join(words)
 
 
 def _sets(
