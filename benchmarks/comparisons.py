@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from networks import count_steps
 from scipy import stats
 
 from inpaintlab.configs import EvaluateSettings, Part, TrainSettings
 from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.training import train
+from networks import count_steps
 
 PLAIN = "plain"
 #: What each changes of the plain run: default network, L1 alone, no curriculum, guards that act.

@@ -1,6 +1,7 @@
 """What all tests share: one thread, no runs left behind, small pictures and runs to work on."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +97,25 @@ def trained_run(tmp_path_factory) -> Path:
 def photo() -> np.ndarray:
     """A picture of an odd size, uint8 RGB."""
     return samples.draw(5, 75)[:61]
+
+
+#: Chromium says nothing to anybody: it looks for updates and lists of its maker otherwise.
+_QUIET = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+    "--disable-sync --no-first-run"
+)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real browser; skips where there is none."""
+    reason = "needs a browser: pip install playwright, and the system's package chromium"
+    playwright = pytest.importorskip("playwright.sync_api", reason=reason)
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip(reason)
+    with playwright.sync_playwright() as started:
+        # Playwright gives it a new and empty folder for its user.
+        chromium = started.chromium.launch(executable_path=program, args=_QUIET.split())
+        yield chromium
+        chromium.close()

@@ -204,6 +204,11 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+def encode_webp(image: npt.NDArray[np.uint8]) -> bytes:
+    """Return the bytes of a lossless WebP file of `[H, W, 3]`; what repeats in it takes little room."""
+    return _encode(Picture(image, "RGB"), ".webp")
+
+
 def to_rgb(picture: Picture) -> npt.NDArray[np.float32]:
     """Return RGB float32 `[H, W, 3]` in [0, 1]; alpha is left out."""
     pixels = picture.pixels

@@ -43,7 +43,7 @@ def test_table_page_and_exit_code(inpaint, run, tmp_path):  # noqa: F811
     assert "begin with under-fitting" in out
     page, text = Page(), (run / "diagnosis.html").read_text()
     page.feed(text)
-    assert page.svgs == 1
+    assert page.svgs == 4
     assert [source[:22] for source in page.outside] == ["data:image/png;base64,"]
     assert "Drawn at random" in text
     assert all(path.read_bytes() == old for path, old in before.items())

@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 from hashlib import sha256
 
@@ -6,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inpaintlab.cli import main
 from inpaintlab.configs import EvaluateSettings
 from inpaintlab.errors import DataError, MaskError, RunError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW
 from inpaintlab.evaluation.evaluate import evaluate, reproduce
 from inpaintlab.evaluation.records import read_records
-from inpaintlab.evaluation.report import example_grid, headline
+from inpaintlab.evaluation.report import headline
 from inpaintlab.evaluation.shifts import SHIFTS
 from inpaintlab.evaluation.table import notes, show
 from inpaintlab.metrics import METRICS
@@ -180,42 +182,19 @@ def test_figures_that_cannot_be_had_say_why(run):
     assert any(note.startswith("not measured: ") for note in notes(result))
 
 
-def test_the_command_repeats_the_result(run, tmp_path):
-    chosen = settings(run, limit=3, split="val", shift=True, also=[str(tmp_path)])
-    flags = f"--limit 3 --also {tmp_path} --shift"
-    assert reproduce(chosen) == f"inpaint evaluate {run} {flags} -s slow_pictures=2 -s learned=False"
-
-
 def test_limit_and_missing_run(run, tmp_path):
     assert evaluate(settings(run, limit=3))["overall"]["n"] == 3
     with pytest.raises(RunError, match="does not exist"):
         evaluate(settings(tmp_path / "none"))
 
 
-def test_report_is_one_file(run):
-    evaluate(settings(run))
+def test_report_says_what_the_result_does(run):
+    result = evaluate(settings(run, limit=5))
     page = (run / "report.html").read_text()
-    assert page.count("<svg") == 1
-    assert "data:image/png;base64," in page
-    for outside in ("http://", "https://", "<script", 'src="/', "@import"):
-        found = [
-            line
-            for line in page.splitlines()
-            if outside in line
-            and "www.w3.org" not in line
-            and "purl.org" not in line
-            and "creativecommons" not in line
-            and "matplotlib.org" not in line
-        ]
-        assert found == []
-    assert "Navier–Stokes" in page
+    assert headline(result) in page
+    assert reproduce(settings(run, limit=5)) in page
+    assert all(name in page for name in result["overall"]["methods"])
     assert (run / "examples.png").is_file()
-
-
-def test_names_are_escaped_in_the_report(run):
-    hostile = run.rename(run.with_name("<b>run&"))
-    evaluate(settings(hostile))
-    assert "<b>run&<" not in (hostile / "report.html").read_text()
 
 
 def test_table_is_printed(run, capsys):
@@ -224,25 +203,26 @@ def test_table_is_printed(run, capsys):
     assert all(name in printed for name in [*BASELINES, "ours"])
 
 
-def test_headline_says_above_or_below():
-    def result(ours, best):
-        return {"overall": {"methods": {"Telea": {"hole_psnr": best}, "ours": {"hole_psnr": ours}}}}
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"data": "my photos", "split": "test", "limit": 7, "by": "name:(.)_"},
+        {"masks": ["rectangles", "strokes"], "against": ["a", "b c"], "also": ["d"], "shift": True},
+        {"masks": [{"name": "folder", "path": "m", "invert": True}], "weights": {"fid": "x.pth"}},
+        {"also_pictures": 5, "shift_pictures": 6, "slow_pictures": 0, "copies": False, "examples": 2},
+    ],
+)
+def test_the_command_of_the_report_gives_the_same_settings(changes, monkeypatch):
+    asked = settings("runs/one", **changes)
+    called = []
 
-    assert headline(result(22, 18.5)) == "22.00 dB in the hole, 3.50 dB above Telea (18.50 dB)"
-    assert "1.00 dB below Telea" in headline(result(17.5, 18.5))
+    def stop(read):
+        called.append(read)
+        raise RunError("far enough")
 
-
-def test_grid_has_a_row_for_each_method():
-    random = np.random.default_rng(0)
-    rows = {name: random.integers(0, 256, (3, 96, 96, 3), np.uint8) for name in ("damaged", "ours")}
-    grid = example_grid(rows)
-    assert grid.shape == (2 * 98 + 2, 3 * 98 + 2, 3)
-    assert np.array_equal(grid[100:196, 2:98], rows["ours"][0])
-    assert np.array_equal(grid[2:98, 198:294], rows["damaged"][2])
-
-
-def test_small_examples_are_enlarged():
-    rows = {"ours": np.arange(32 * 32 * 3, dtype=np.uint8).reshape(1, 32, 32, 3)}
-    grid = example_grid(rows)
-    assert grid.shape == (100, 100, 3)
-    assert np.array_equal(grid[2:98:3, 2:98:3], rows["ours"][0])
+    monkeypatch.setattr("inpaintlab.evaluation.evaluate.evaluate", stop)
+    monkeypatch.setattr("sys.argv", shlex.split(reproduce(asked)))
+    with pytest.raises(SystemExit):
+        main()
+    assert called == [asked]

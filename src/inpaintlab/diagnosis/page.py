@@ -1,37 +1,36 @@
 """`check.html` and `diagnosis.html`: verdicts and the curves behind them, on a self-contained page."""
 
 import base64
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from inpaintlab.configs import TrainSettings, dump
 from inpaintlab.diagnosis.evidence import Evidence
 from inpaintlab.diagnosis.network import EXPLODED, VANISHED
 from inpaintlab.diagnosis.verdict import Verdict, named
-from inpaintlab.evaluation.report import example_grid
-from inpaintlab.files import write_atomically
+from inpaintlab.evaluation import page as pages
+from inpaintlab.evaluation.cards import example_grid
 from inpaintlab.images import encode_png
 
 
 def write_page(title: str, settings: TrainSettings, verdicts: Sequence[Verdict], page: Path) -> None:
     """Write the page; raises `OutputError` where the disk refuses."""
     by_part = {verdict.part: verdict for verdict in verdicts}
-    drawn = {"learning rate": _rates, "activations": _layers}
+    drawn = {
+        "learning rate": (_rates, "loss by learning rate"),
+        "activations": (_layers, "variance of the output of each layer"),
+    }
     curves = {
-        part: Markup(_svg(draw(by_part[part])))  # noqa: S704 - our own SVG
-        for part, draw in drawn.items()
+        part: pages.svg(draw(by_part[part]), label)
+        for part, (draw, label) in drawn.items()
         if part in by_part
     }
-    _write(
+    pages.write_page(
         page,
-        "check.html.jinja",
+        "diagnosis/check.html.jinja",
         title=title,
         headline=headline(verdicts),
         verdicts=verdicts,
@@ -46,25 +45,19 @@ def write_diagnosis(
     """Write the page of a diagnosis; raises `OutputError` where the disk refuses."""
     rows = evidence.examples
     grid = base64.b64encode(encode_png(example_grid(rows))).decode() if rows else ""
-    _write(
+    pages.write_page(
         page,
-        "diagnosis.html.jinja",
+        "diagnosis/diagnosis.html.jinja",
         title=title,
         headline=headline,
         verdicts=verdicts,
-        curves={"course": Markup(_svg(_course(evidence)))},  # noqa: S704 - our own SVG
+        curves=[
+            pages.svg(figure, f"{name} over the steps") for name, figure in _course(evidence).items()
+        ],
         rows=list(rows),
         grid=grid,
         settings=dump(evidence.settings),
     )
-
-
-def _write(page: Path, template: str, **values: Any) -> None:
-    environment = Environment(
-        loader=PackageLoader("inpaintlab", "diagnosis"), autoescape=True, undefined=StrictUndefined
-    )
-    text = environment.get_template(template).render(**values)
-    write_atomically(page, text.encode("utf-8", "backslashreplace"))
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
@@ -82,7 +75,7 @@ def headline(verdicts: Sequence[Verdict]) -> str:
 
 def _rates(verdict: Verdict) -> Figure:
     figures = verdict.figures
-    figure = Figure(figsize=(9, 3), layout="constrained")
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.plot(figures["rates"], figures["losses"], color="C0")
     marks = [("suggestion", "suggested", "C2", "-"), ("used", "the run's", "C1", "--")]
@@ -99,7 +92,7 @@ def _rates(verdict: Verdict) -> Figure:
 
 def _layers(verdict: Verdict) -> Figure:
     layers = verdict.figures["layers"]
-    figure = Figure(figsize=(9, 3), layout="constrained")
+    figure = Figure(figsize=(6, 3.2), layout="constrained")
     axes = figure.subplots()
     places = range(1, len(layers) + 1)
     axes.plot(places, [line["variance"] for line in layers], ".-", label="the run's first weights")
@@ -114,15 +107,16 @@ def _layers(verdict: Verdict) -> Figure:
     return figure
 
 
-def _course(evidence: Evidence) -> Figure:
-    """Draw error, hole PSNR, and learning rate with the gradient's norm, over the steps."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    error, quality, rate, norm = figure.subplots(2, 2).flat
+def _course(evidence: Evidence) -> dict[str, Figure]:
+    """Draw error, hole PSNR, learning rate and the gradient's norm over the steps."""
+    names = ("error", "hole PSNR", "learning rate", "gradient's norm")
+    figures = {name: Figure(figsize=(4.5, 2.8), layout="constrained") for name in names}
+    error, quality, rate, norm = (figure.subplots() for figure in figures.values())
     steps = [line["step"] for line in evidence.train_lines]
     for axes, name, label in (
         (error, "hole_l1", "training"),
         (rate, "learning_rate", "rate"),
-        (norm, "gradient_norm", "gradient's norm"),
+        (norm, "gradient_norm", "before clipping"),
     ):
         if len(values := evidence.column(name)) == len(steps):
             axes.plot(steps, values, lw=0.8, label=label)
@@ -136,17 +130,10 @@ def _course(evidence: Evidence) -> Figure:
     norm.axhline(evidence.settings.clip, ls="--", lw=0.8, color="gray", label="clipped at")
     for incident in evidence.incidents:
         error.axvline(incident["alarm"]["step"], color="C3", ls=":", lw=1)
-    error.set(ylabel="L1 in the hole", yscale="log" if steps or points else "linear")
-    quality.set(ylabel="hole PSNR, dB")
+    error.set(xlabel="step", ylabel="L1 in the hole", yscale="log" if steps or points else "linear")
+    quality.set(xlabel="step", ylabel="hole PSNR, dB")
     rate.set(xlabel="step", ylabel="learning rate")
-    norm.set(xlabel="step", yscale="log" if steps else "linear")
+    norm.set(xlabel="step", ylabel="gradient's norm", yscale="log" if steps else "linear")
     for axes in (error, quality, norm):
         axes.legend(fontsize="small")
-    return figure
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    svg = buffer.getvalue()
-    return svg[svg.index("<svg") :]
+    return figures

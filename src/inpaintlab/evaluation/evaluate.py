@@ -1,5 +1,6 @@
 """`inpaint evaluate`: a run beside classical methods, on the same pictures and the same frozen masks."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from inpaintlab.evaluation.baselines import BASELINES, SLOW
 from inpaintlab.evaluation.candidate import Candidate
 from inpaintlab.evaluation.copies import find_copies
 from inpaintlab.evaluation.examples import choose_examples
-from inpaintlab.evaluation.fillers import classical
+from inpaintlab.evaluation.fillers import OURS, classical
 from inpaintlab.evaluation.generalisation import other_pictures, shifted_pictures
 from inpaintlab.evaluation.measuring import measure_all
 from inpaintlab.evaluation.records import Records
@@ -32,9 +33,6 @@ from inpaintlab.metrics import Available, Unavailable, available
 from inpaintlab.progress import say
 from inpaintlab.training.validation import MASK_SEED
 
-#: Settings that are flags of their own.
-_FLAGS = ("data", "split", "limit", "by", "against", "also")
-
 
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     """Measure a run and the baselines; write `metrics/NAME.json`, `NAME.csv`, `report.html`, examples.
@@ -42,8 +40,9 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     All methods get the same pictures and the same frozen masks, whose name and hash are in the result.
     Pictures that a run was trained on are left out. `overall`, and each entry of `bins`, `borders`,
     `kinds` and `groups`, holds the number of rows `n` and of `pictures`, and for each method and metric
-    the mean of the per-picture values with its 95 % interval. Slow methods have their own table of the
-    first pictures, `slow`. Raises `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
+    the mean of the per-picture values with its 95 % interval; `gain` is ours less
+    the best quick baseline in hole PSNR, pair by pair. Slow methods have their own table of the first
+    pictures, `slow`. Raises `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
     """
     candidate = Candidate.open(settings)
     parts = [part.model_dump() for part in settings.masks or candidate.recipe.masks]
@@ -117,8 +116,11 @@ def tabulate(records: Records, quick: Sequence[str], offered: Available) -> dict
 
     slow = records.take(records.measured())
     sets, missing = _sets(everywhere, quick, offered)
+    overall = everywhere.summary()
+    best = best_baseline({"overall": overall})
     return {
-        "overall": everywhere.summary(),
+        "overall": overall,
+        "gain": {"baseline": best, **records.difference(OURS, best, "hole_psnr").as_dict()},
         "bins": by("bin"),
         "borders": by("border", lambda touches: "touching the border" if touches else "inside"),
         "kinds": by("kind"),
@@ -136,25 +138,20 @@ def best_baseline(result: Mapping[str, Any]) -> str:
 
 
 def reproduce(settings: EvaluateSettings) -> str:
-    """Return the command that gives the same result again."""
+    """Return the command that gives the same result again: all settings that are not the defaults."""
     words = ["inpaint", "evaluate", str(settings.run)]
-    defaults = EvaluateSettings.model_validate({"run": settings.run})
-    for name, value in settings:
-        if value == getattr(defaults, name):
-            continue
-        if name == "masks":
-            words += [
-                word for part in value for word in ("--masks", part.arguments.get("path", part.name))
-            ]
+    given = settings.model_dump(mode="json", exclude_defaults=True, exclude={"run"})
+    for name, value in given.items():
+        if name in ("data", "split", "limit", "by"):
+            words += [f"--{name}", str(value)]
+        elif name in ("against", "also"):
+            words += [word for one in value for word in (f"--{name}", one)]
         elif name == "shift":
             words.append("--shift")
-        elif name == "weights":
-            words += [word for key, path in value.items() for word in ("--weights", f"{key}={path}")]
-        elif name in _FLAGS:
-            of = value if isinstance(value, list) else [value]
-            words += [word for one in of for word in (f"--{name}", str(one))]
+        elif name == "masks" and all(list(part) == ["name"] for part in value):
+            words += [word for part in value for word in ("--masks", part["name"])]
         else:
-            words += ["-s", f"{name}={value}"]
+            words += ["-s", f"{name}={json.dumps(value, ensure_ascii=False)}"]
     return shlex.join(words)
 
 

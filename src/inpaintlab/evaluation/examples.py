@@ -21,10 +21,13 @@ EXAMPLE_SEED = 7
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures of one choice: rows uint8 `[N, H, W, 3]` of `damaged`, each method and `truth`."""
+    """Pictures of one choice: rows uint8 `[N, H, W, 3]` of `damaged`, each method and `truth`.
+
+    `hole_psnr` is that of each method, in dB.
+    """
 
     names: list[str]
-    hole_psnr: list[float]
+    hole_psnr: dict[str, list[float]]
     pictures: dict[str, Array]
 
 
@@ -71,6 +74,6 @@ def _fill(
     pictures |= {name: fill(image, mask) for name, fill in fillers.items()}
     return Examples(
         [records.facts["picture"][row] for row in rows],
-        [float(records.values[OURS]["hole_psnr"][row]) for row in rows],
+        {name: records.values[name]["hole_psnr"][rows].tolist() for name in fillers},
         {name: to_arrays(row) for name, row in (pictures | {"truth": image}).items()},
     )

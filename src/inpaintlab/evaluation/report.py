@@ -1,52 +1,143 @@
 """`report.html`: one self-contained file, and `examples.png` beside it."""
 
 import base64
-import io
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-
 from inpaintlab.checkpoints import Run
-from inpaintlab.evaluation.table import caption, rows
+from inpaintlab.errors import RunError
+from inpaintlab.evaluation import table
+from inpaintlab.evaluation.baselines import BASELINES, SLOW
+from inpaintlab.evaluation.cards import cards, example_grid
+from inpaintlab.evaluation.examples import Examples
+from inpaintlab.evaluation.figures import quality_by_bin, training_curves
+from inpaintlab.evaluation.fillers import OURS
+from inpaintlab.evaluation.page import write_page
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
-from inpaintlab.metrics import METRICS
-from inpaintlab.training.record import read_log
+from inpaintlab.metrics import Figure
 from inpaintlab.training.wheels.incidents import read_incidents
 
-Array = npt.NDArray[np.uint8]
+#: How examples were chosen: key -> heading, and what is said of it.
+CHOICES = {
+    "random": ("Random examples", "Drawn at random with a fixed seed; nobody picked them."),
+    "worst": ("The worst", "The lowest PSNR in the hole of ours, of all that were measured."),
+    "best": ("The best", "The highest PSNR in the hole of ours, of all that were measured."),
+}
+#: The two tables of shifts: key in its rows -> what it says.
+LOSSES = {
+    "gain_loss": "lost of what is gained over the baseline",
+    "loss": "lost in the hole",
+}
 
-_GAP = 2
-#: Least height of a picture in the grid.
-_CELL = 96
 
+def write_report(
+    run: Run, result: dict[str, Any], examples: Mapping[str, Examples], command: str
+) -> None:
+    """Write the report of a run, and its random examples as a picture.
 
-def write_report(run: Run, result: dict[str, Any], examples: dict[str, Array]) -> None:
-    """Write the report of a run: headline, table, curves, examples chosen at random."""
-    picture = encode_png(example_grid(examples))
-    write_atomically(run.examples, picture)
-    environment = Environment(
-        loader=PackageLoader("inpaintlab", "evaluation"), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("report.html.jinja").render(
+    Raises `RunError`, before anything is written, where a figure has no baseline beside it.
+    """
+    check_baselines(result)
+    write_atomically(run.examples, encode_png(example_grid(examples["random"].pictures)))
+    write_page(
+        run.report,
+        "evaluation/report.html.jinja",
         result=result,
-        caption=caption(result),
+        caption=table.caption(result),
         headline=headline(result),
-        columns=METRICS,
-        rows=rows(result),
+        beside_slow=beside_slow(result),
+        copies=table.note_of_copies(result),
+        not_measured=table.not_measured(result),
+        columns=table.columns(result),
+        rows=table.rows(result),
+        parts={heading: result[key] for key, heading in table.PARTS.items() if result[key]},
         best=_best,
-        names=list(examples),
-        grid=base64.b64encode(picture).decode(),
-        curves=Markup(training_curves(run, result)),  # noqa: S704 - our own SVG
+        slow_names=list(SLOW),
+        by_bin=quality_by_bin(result),
+        choices=[(*CHOICES[key], cards(of)) for key, of in examples.items()],
+        shifts=shift_tables(result["shift"]) if result.get("shift") else [],
+        curves=training_curves(run, result),
         incidents=shown_incidents(run),
+        command=command,
         recipe=run.recipe.read_text(encoding="utf-8"),
     )
-    write_atomically(run.report, page.encode())
+
+
+def check_baselines(result: Mapping[str, Any]) -> None:
+    """Raise `RunError` where a figure of ours has no baseline beside it, on the same holes.
+
+    A method that was measured on fewer holes than the others has no mean over all of them: it is NaN.
+    """
+    for place, methods in _tables(result):
+        beside = [methods[name] for name in methods if name in BASELINES or name in SLOW]
+        if not beside:
+            raise RunError(
+                f"no report is written: in {place} no baseline stands beside {', '.join(methods)}; "
+                f"measure one of {', '.join([*BASELINES, *SLOW])} on the same holes, as inpaint "
+                "evaluate does"
+            )
+        for figure in methods.get(OURS, {}):
+            if not any(figure in of for of in beside):
+                raise RunError(
+                    f"no report is written: in {place} no baseline has {figure}; measure it of all "
+                    "methods, or of none"
+                )
+        for name, figures in methods.items():
+            if any(math.isnan(_mean(value)) for value in figures.values()):
+                raise RunError(
+                    f"no report is written: in {place} {name} was measured on fewer holes than the "
+                    "others; measure all methods of a table on the same holes"
+                )
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """Return one sentence: ours beside the best baseline, with the interval of their difference."""
+    methods, gain = result["overall"]["methods"], result["gain"]
+    ours, theirs = methods[OURS]["hole_psnr"], methods[gain["baseline"]]["hole_psnr"]
+    sentence = f"{_dB(ours)} in the hole"
+    name = f"{gain['baseline']} ({theirs['mean']:.2f} dB)"
+    mean, low, high = gain["mean"], gain["low"], gain["high"]
+    if low is not None and low <= 0 <= high:
+        return f"{sentence}, not to be told from {name}: {_dB(gain, sign='+')}, pair by pair"
+    word = "above"
+    if mean < 0:
+        word, mean = "below", -mean
+        low, high = (None, None) if low is None else (-high, -low)
+    sentence += f", {_dB({'mean': mean, 'low': low, 'high': high})} {word} {name}"
+    return f"{sentence}, pair by pair" if low is not None else f"{sentence}; too few for intervals"
+
+
+def beside_slow(result: Mapping[str, Any]) -> str:
+    """Return how ours stands beside the best baseline that is too slow for all pictures."""
+    if not (slow := result["slow"]):
+        return ""
+    psnr = {name: of["hole_psnr"] for name, of in slow["methods"].items() if name in (*SLOW, OURS)}
+    best = max((name for name in psnr if name != OURS), key=lambda name: float(psnr[name]["mean"]))
+    return (
+        f"On the first {slow['pictures']} pictures, where slow methods were run too: "
+        f"ours {_dB(psnr[OURS])}, {best} {_dB(psnr[best])}"
+    )
+
+
+def shift_tables(shift: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what is lost by shift and strength, each loss with its heat, 0 to 1."""
+    strengths = sorted({row["strength"] for row in shift["rows"]})
+    names = list(dict.fromkeys(row["shift"] for row in shift["rows"]))
+    at = {(row["shift"], row["strength"]): row for row in shift["rows"]}
+    tables = []
+    for key, heading in LOSSES.items():
+        most = max(1e-9, *(row[key]["mean"] for row in shift["rows"]))
+        lines = {
+            name: [
+                (at[name, s][key], min(1.0, max(0.0, at[name, s][key]["mean"] / most)))
+                for s in strengths
+            ]
+            for name in names
+        }
+        tables.append({"heading": heading, "strengths": strengths, "lines": lines})
+    return tables
 
 
 def shown_incidents(run: Run) -> list[dict[str, Any]]:
@@ -57,88 +148,28 @@ def shown_incidents(run: Run) -> list[dict[str, Any]]:
     return [dict(of, picture=picture) for of, picture in zip(incidents, found, strict=True)]
 
 
-def headline(result: dict[str, Any]) -> str:
-    """Return one sentence: ours beside the best baseline."""
-    methods = result["overall"]["methods"]
-    ours = methods["ours"]["hole_psnr"]
-    name, best = max(
-        ((name, of["hole_psnr"]) for name, of in methods.items() if name != "ours"),
-        key=lambda pair: pair[1],
-    )
-    word = "above" if ours >= best else "below"
-    return f"{ours:.2f} dB in the hole, {abs(ours - best):.2f} dB {word} {name} ({best:.2f} dB)"
+def _tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the name and the methods of every table of a result."""
+    yield "the table of all pictures", result["overall"]["methods"]
+    for key, heading in table.PARTS.items():
+        for name, row in result[key].items():
+            yield f"the table by {heading} ({name})", row["methods"]
+    for name, row in (("slow baselines", result["slow"]), ("whole sets", result["sets"])):
+        if row:
+            yield f"the table of {name}", row["methods"]
+    for row in result.get("also", ()):
+        yield f"the table of {row['data']}", row["methods"]
 
 
-def example_grid(examples: dict[str, Array]) -> Array:
-    """Join rows `[N, H, W, 3]` to one picture: a column for each example, a row for each method.
-
-    Small pictures are enlarged by a whole factor, pixel by pixel, so that they can be seen.
-    """
-    cells = np.stack(list(examples.values()))
-    factor = -(-_CELL // cells.shape[2])
-    cells = cells.repeat(factor, axis=2).repeat(factor, axis=3)
-    gaps = ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0))
-    cells = np.pad(cells, gaps, constant_values=255)
-    methods, count, height, width, channels = cells.shape
-    grid = cells.transpose(0, 2, 1, 3, 4).reshape(methods * height, count * width, channels)
-    return np.pad(grid, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
+def _mean(value: float | Mapping[str, Any]) -> float:
+    return float(value["mean"] if isinstance(value, Mapping) else value)
 
 
-def training_curves(run: Run, result: dict[str, Any]) -> str:
-    """Draw loss and validation over the steps, as SVG text."""
-    train, validation = read_log(run.log, "train"), read_log(run.log, "validation")
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot(
-        [line["step"] for line in train],
-        [line["hole_l1"] for line in train],
-        lw=0.8,
-        label="training, hole",
-    )
-    for key, label in (("hole_l1", "validation, hole"), ("known_l1", "validation, outside")):
-        left.plot([v["step"] for v in validation], [v[key] for v in validation], marker=".", label=label)
-    left.set(xlabel="step", ylabel="L1", yscale="log")
-    left.legend()
-    _shade_level(left, train)
-    right.plot(
-        [v["step"] for v in validation],
-        [v["hole_psnr"] for v in validation],
-        marker=".",
-        label="ours",
-    )
-    if result["part"] == "validation":
-        baselines = [name for name in result["overall"]["methods"] if name != "ours"]
-        for position, name in enumerate(baselines):
-            level = result["overall"]["methods"][name]["hole_psnr"]
-            right.axhline(level, ls="--", lw=0.8, color="gray")
-            # Telea and Navier–Stokes are mostly so close that one label must stand at the other end.
-            right.annotate(
-                name,
-                (position % 2, level),
-                xycoords=("axes fraction", "data"),
-                ha="right" if position % 2 else "left",
-                va="bottom",
-                fontsize="small",
-                color="gray",
-            )
-    right.set(xlabel="step", ylabel="validation hole PSNR, dB")
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    svg = buffer.getvalue()
-    return svg[svg.index("<svg") :]
+def _dB(mean: Mapping[str, Any], sign: str = "") -> str:  # noqa: N802 - the unit's own spelling
+    number, _, interval = table.cell(mean, ".2f", sign=sign).partition(" ")
+    return f"{number} dB {interval}".rstrip()
 
 
-def _shade_level(axes: Axes, train: list[dict[str, Any]]) -> None:
-    """Show how holes grew during the run, if they did."""
-    levels = [line.get("level", 1.0) for line in train]
-    if min(levels, default=1.0) == 1:
-        return
-    twin = axes.twinx()
-    steps = [line["step"] for line in train]
-    twin.fill_between(steps, levels, step="pre", color="gray", alpha=0.12, lw=0)
-    twin.set(ylim=(0, 1), ylabel="level of the holes (shaded)")
-
-
-def _best(row: dict[str, Any], metric: str) -> float:
-    values: list[float] = [of[metric] for of in row["methods"].values()]
-    return max(values) if METRICS[metric].higher_is_better else min(values)
+def _best(row: Mapping[str, Any], metric: str, figure: Figure) -> float:
+    values: list[float] = [of[metric]["mean"] for of in row["methods"].values() if metric in of]
+    return max(values) if figure.higher_is_better else min(values)

@@ -73,19 +73,31 @@ def caption(result: Mapping[str, Any]) -> str:
 def notes(result: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know of a result, a sentence in each line."""
     lines = [f"finding: {finding}" for finding in result["findings"]]
+    if copies := note_of_copies(result):
+        lines.append(copies)
+    reasons = not_measured(result)
+    return lines + [f"not measured: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
+
+
+def note_of_copies(result: Mapping[str, Any]) -> str:
+    """Return what is known of look-alikes among the pictures learnt from, empty where there are none."""
     copies = result.get("copies")
-    if copies and copies["pairs"]:
-        ours, theirs = copies["pairs"][0]
-        line = f"{len(copies['pairs'])} pictures look like one that was learnt from ({ours}: {theirs})"
-        if copies["without"]:
-            psnr = copies["without"]["methods"][OURS]["hole_psnr"]
-            line += f"; without them {cell(psnr, '.2f')} dB in the hole"
-        lines.append(line)
+    if not copies or not copies["pairs"]:
+        return ""
+    ours, theirs = copies["pairs"][0]
+    line = f"{len(copies['pairs'])} pictures look like one that was learnt from ({ours}: {theirs})"
+    if copies["without"]:
+        psnr = copies["without"]["methods"][OURS]["hole_psnr"]
+        line += f"; without them {cell(psnr, '.2f')} dB in the hole"
+    return line
+
+
+def not_measured(result: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return why figures could not be had: reason -> their names."""
     reasons: dict[str, list[str]] = {}
     for of in result["unavailable"]:
         reasons.setdefault(of["reason"], []).append(of["name"])
-    lines += [f"not measured: {', '.join(names)}: {reason}" for reason, names in reasons.items()]
-    return lines
+    return reasons
 
 
 def show_comparison(result: Mapping[str, Any]) -> None:

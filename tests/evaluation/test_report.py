@@ -1,0 +1,425 @@
+"""The report: what it says, what it refuses, and how it looks in a browser."""
+
+import base64
+import io
+import json
+import shutil
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inpaintlab.checkpoints import Run
+from inpaintlab.data import samples
+from inpaintlab.errors import RunError
+from inpaintlab.evaluation.cards import cards, example_grid
+from inpaintlab.evaluation.examples import Examples
+from inpaintlab.evaluation.report import beside_slow, check_baselines, headline, write_report
+from inpaintlab.metrics import METRICS
+
+METHODS = {"mean colour": 15.0, "Telea": 18.5, "ours": 22.0}
+
+
+def mean(value, half=0.25):
+    return {"mean": value, "low": value - half, "high": value + half}
+
+
+def row(n=30, **methods):
+    return {
+        "n": n,
+        "pictures": n,
+        "methods": {
+            name: {metric: mean(psnr) for metric in METRICS}
+            for name, psnr in (methods or METHODS).items()
+        },
+    }
+
+
+def small_result(**changes):
+    """The least that a result can be."""
+    return {
+        "inpaintlab": "0.1.0",
+        "run": "portraits-1",
+        "provenance": {"step": 6, "seed": 0, "inpaintlab": "0.1.0", "torch": "2.9"},
+        "weights": "0123456789abcdef",
+        "data": "portraits",
+        "part": "validation",
+        "test_looks": None,
+        "size": 32,
+        "masks": {
+            "name": "rectangles",
+            "hash": "fedcba9876543210",
+            "seed": 7,
+            "mean_ratio": 0.15,
+            "border_share": 0.25,
+            "histogram": {"0–10 %": 10, "10–20 %": 20},
+        },
+        "findings": [],
+        "overall": row(),
+        "gain": {"baseline": "Telea", **mean(3.5)},
+        "bins": {"0–10 %": row(10), "10–20 %": row(20)},
+        "borders": {},
+        "kinds": {},
+        "groups": {},
+        "slow": None,
+        "sets": {},
+        "unavailable": [],
+        "records": {"file": "val.csv", "hash": "0011223344556677"},
+    } | changes
+
+
+def full_result(**changes):
+    """A result with everything that can be in one."""
+    slow = {**METHODS, "biharmonic": 19.0}
+    losses = ("hole_psnr", "gain", "loss", "gain_loss")
+    shifted = [
+        {"shift": name, "strength": strength, **{key: mean(strength / 2) for key in losses}}
+        for name in ("rotated", "noisy")
+        for strength in (1, 2, 3)
+    ]
+    beside = {"loss": mean(2.0), "gain": mean(1.5), "gain_loss": mean(2.0)}
+    return small_result(
+        test_looks="looked at once",
+        findings=["3 pictures of the test part have been trained on"],
+        copies={"of": 90, "looked_at": 80, "pairs": [["a.png", "b.png"]], "without": row(29)},
+        borders={"inside": row(20), "touching the border": row(10)},
+        kinds={"rectangles": row(15), "strokes": row(15)},
+        groups={"": row(10), "indoors": row(20)},
+        slow=row(5, **slow),
+        sets={"n": 30, "methods": {name: {"kid": psnr} for name, psnr in METHODS.items()}},
+        unavailable=[{"name": "fid", "reason": "there are no weights"}],
+        also=[{"data": "elsewhere", **row(12), **beside}],
+        shift={
+            "n": 8,
+            "baseline": "Telea",
+            "own": {"hole_psnr": mean(22.0), "gain": mean(3.5)},
+            "rows": shifted,
+        },
+        **changes,
+    )
+
+
+def examples_of(*names, side=32):
+    """Pictures with a white hole in the middle, filled with a grey of each method's own."""
+    truth = np.stack([samples.draw(number, side) for number in range(len(names))])
+    middle = (slice(None), slice(side // 4, 3 * side // 4), slice(side // 4, 3 * side // 4))
+
+    def painted(level):
+        picture = truth.copy()
+        picture[middle] = level
+        return picture
+
+    pictures = {"damaged": painted(255)}
+    pictures |= {name: painted(40 * number) for number, name in enumerate(METHODS)}
+    psnr = {name: [value + number for number in range(len(names))] for name, value in METHODS.items()}
+    return Examples(list(names), psnr, {**pictures, "truth": truth})
+
+
+def small_examples():
+    return {
+        "random": examples_of("one.png", "two.png"),
+        "worst": examples_of("two.png"),
+        "best": examples_of("one.png"),
+    }
+
+
+COMMAND = "inpaint evaluate runs/portraits-1 --limit 30"
+
+
+@pytest.fixture
+def run(trained_run, tmp_path):
+    return Run(shutil.copytree(trained_run, tmp_path / "run"))
+
+
+@pytest.fixture
+def page(run):
+    """Writes a report and returns its text."""
+
+    def write(result, examples=None):
+        write_report(run, result, examples or small_examples(), COMMAND)
+        return run.report.read_text()
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def reports(trained_run, tmp_path_factory):
+    """The least report and one with everything, written once."""
+    runs = {}
+    full = full_result(run="a-name-without-any-place-to-break-" * 4)
+    for name, result in (("small", small_result()), ("full", full)):
+        runs[name] = Run(shutil.copytree(trained_run, tmp_path_factory.mktemp(name) / "run"))
+        write_report(runs[name], result, small_examples(), COMMAND)
+    return {name: run.report for name, run in runs.items()}
+
+
+class Outside(HTMLParser):
+    """Collects what a page would fetch, and its tags."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.tags = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "data", "action") and value[0] != "#":
+                self.asked.append(value[:5])
+
+
+def test_headline_has_intervals_and_the_baseline():
+    assert headline(small_result()) == (
+        "22.00 dB [21.75, 22.25] in the hole, 3.50 dB [3.25, 3.75] above Telea (18.50 dB), pair by pair"
+    )
+    below = small_result(gain={"baseline": "Telea", **mean(-1.0)})
+    assert "1.00 dB [0.75, 1.25] below Telea" in headline(below)
+    unclear = small_result(gain={"baseline": "Telea", **mean(0.1)})
+    assert "not to be told from Telea (18.50 dB): +0.10 dB [-0.15, +0.35]" in headline(unclear)
+    few = small_result(gain={"baseline": "Telea", "mean": -2.0, "low": None, "high": None})
+    assert headline(few).endswith("2.00 dB below Telea (18.50 dB); too few for intervals")
+
+
+def test_slow_baselines_are_named_beside_the_headline():
+    assert beside_slow(small_result()) == ""
+    assert "5 pictures" in beside_slow(full_result())
+    assert "biharmonic 19.00 dB [18.75, 19.25]" in beside_slow(full_result())
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        (lambda result: result["overall"], "all pictures"),
+        (lambda result: result["bins"]["0–10 %"], "0–10 %"),
+        (lambda result: result["groups"]["indoors"], "indoors"),
+        (lambda result: result["also"][0], "elsewhere"),
+        (lambda result: result["sets"], "whole sets"),
+    ],
+)
+def test_figures_without_a_baseline_are_refused(place, name, run):
+    check_baselines(full_result())
+    result = full_result()
+    of = place(result)
+    of["methods"] = {"ours": of["methods"]["ours"]}
+    before = run.report.exists(), run.examples.exists()
+    with pytest.raises(RunError, match=f"{name}.* no baseline stands beside ours; measure one of"):
+        write_report(run, result, small_examples(), COMMAND)
+    assert (run.report.exists(), run.examples.exists()) == before
+
+
+def test_a_figure_of_ours_alone_is_refused():
+    result = full_result()
+    result["overall"]["methods"]["ours"]["lpips"] = mean(0.1)
+    with pytest.raises(RunError, match="all pictures no baseline has lpips"):
+        check_baselines(result)
+
+
+def test_methods_measured_on_different_holes_are_refused():
+    result = full_result()
+    result["slow"]["methods"]["ours"]["psnr"] = {"mean": float("nan"), "low": None, "high": None}
+    with pytest.raises(RunError, match="slow baselines ours was measured on fewer holes"):
+        check_baselines(result)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("test_looks", "looked at once"),
+        ("findings", "Finding:"),
+        ("copies", "Look-alikes:"),
+        ("borders", "touching the border"),
+        ("kinds", "By mask kind"),
+        ("groups", "By group"),
+        ("slow", "Slow baselines"),
+        ("sets", "Whole sets of pictures"),
+        ("also", "Other pictures"),
+        ("shift", "The same pictures, changed"),
+        ("unavailable", "What was not measured"),
+    ],
+)
+def test_sections_come_with_their_data(page, reports, key, words):
+    assert words not in reports["small"].read_text()
+    assert words in page(small_result(**{key: full_result()[key]}))
+
+
+def test_what_every_report_says(reports):
+    text = reports["small"].read_text()
+    for words in (
+        headline(small_result()),
+        "Random examples",
+        "The worst",
+        "The best",
+        "nobody picked them",
+        "rectangles #fedcba9876543210",
+        "metrics/val.csv #0011223344556677",
+        COMMAND,
+        "validate_every: 3",
+    ):
+        assert words in text
+    assert "Incidents" not in text
+
+
+def test_incidents_are_shown(page, run):
+    folder = run.incidents / "001"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "pictures.png")
+    alarm = {"step": 5, "kind": "spike", "sentence": "the loss jumped"}
+    verdict = {"cause": "data", "sentence": "two are <odd>", "experiment": "again without them"}
+    facts = {"alarm": alarm, "verdict": verdict, "action": "left out"}
+    (folder / "incident.json").write_text(json.dumps(facts))
+    text = page(small_result())
+    assert "Step 5: spike" in text
+    assert "two are &lt;odd&gt;" in text
+
+
+def test_the_page_asks_for_nothing_from_outside(reports):
+    parser = Outside()
+    parser.feed(reports["full"].read_text())
+    assert set(parser.asked) == {"data:"}
+    assert parser.tags.count("script") == 1
+    assert not {"link", "iframe", "object", "base"} & set(parser.tags)
+
+
+def test_names_are_escaped(page):
+    hostile = '<img src="x" onerror=alert(1)>$a_{'
+    result = full_result(run=hostile, data=hostile)
+    for table in (result["overall"], *result["bins"].values()):
+        table["methods"][hostile] = table["methods"]["Telea"]
+    result["groups"][hostile] = result["groups"].pop("indoors")
+    examples = small_examples() | {"worst": examples_of(hostile)}
+    text = page(result, examples)
+    # Matplotlib writes labels into comments of its drawings, with their signs escaped as well.
+    assert "<img src" not in text
+    assert "&lt;img src=" in text
+
+
+def test_a_page_is_small_and_the_same_again(page):
+    first = page(full_result(), {"random": examples_of(*map(str, range(16)), side=64)})
+    assert len(first) < 1_000_000
+    assert page(full_result(), {"random": examples_of(*map(str, range(16)), side=64)}) == first
+
+
+def test_cards_hold_every_picture():
+    card = cards(examples_of("one.png"))[0]
+    assert list(card.tops) == ["damaged", *METHODS, "truth"]
+    assert card.is_small
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(card.sheet))))
+    assert sheet.shape == (card.height, 32, 3)
+    pictures = examples_of("one.png").pictures
+    for name, top in card.tops.items():
+        assert np.array_equal(sheet[top : top + 32], pictures[name][0])
+    large = cards(examples_of("one.png", side=300))[0]
+    assert (large.side, large.is_small) == (256, False)
+
+
+def test_grid_has_a_row_for_each_method():
+    random = np.random.default_rng(0)
+    rows = {name: random.integers(0, 256, (3, 96, 96, 3), np.uint8) for name in ("damaged", "ours")}
+    grid = example_grid(rows)
+    assert grid.shape == (2 * 98 + 2, 3 * 98 + 2, 3)
+    assert np.array_equal(grid[100:196, 2:98], rows["ours"][0])
+    assert np.array_equal(grid[2:98, 198:294], rows["damaged"][2])
+
+
+def test_small_examples_are_enlarged():
+    rows = {"ours": np.arange(32 * 32 * 3, dtype=np.uint8).reshape(1, 32, 32, 3)}
+    grid = example_grid(rows)
+    assert grid.shape == (100, 100, 3)
+    assert np.array_equal(grid[2:98:3, 2:98:3], rows["ours"][0])
+
+
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1200, "height": 900}
+
+
+class TestInChromium:
+    """The page with everything on it, in a real browser."""
+
+    @pytest.fixture
+    def opened(self, browser, reports):
+        """Opens the report; in the end nothing was complained of, and nothing else was asked for."""
+        seen, asked, report = [], [], reports["full"].as_uri()
+
+        def open_page(**options):
+            tab = browser.new_context(**options).new_page()
+            tab.on("console", lambda message: seen.append(message.text))
+            tab.on("pageerror", lambda error: seen.append(str(error)))
+            tab.on("request", lambda request: asked.append(request.url))
+            tab.goto(report)
+            return tab
+
+        yield open_page
+        assert seen == []
+        assert {url for url in asked if not url.startswith("data:")} == {report}
+
+    def shot(self, tab, path):
+        tab.screenshot(path=path, full_page=True)
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        assert pixels.std() > 10
+        return pixels
+
+    @pytest.mark.parametrize("viewport", [DESKTOP, PHONE])
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_fits_and_follows_the_colours(self, opened, tmp_path, viewport, scheme):
+        tab = opened(viewport=viewport, color_scheme=scheme)
+        root = "document.documentElement"
+        assert tab.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+        pixels = self.shot(tab, tmp_path / f"{scheme}-{viewport['width']}.png")
+        assert (pixels[2, 2].mean() < 64) == (scheme == "dark")
+        # Drawings stay black on white.
+        assert tab.evaluate("getComputedStyle(document.querySelector('.curves')).backgroundColor") == (
+            "rgb(255, 255, 255)"
+        )
+
+    def test_the_slider_moves_by_keyboard(self, opened):
+        tab = opened(viewport=DESKTOP)
+        slide, slider = tab.locator(".slide").first, tab.get_by_role("slider").first
+        half = slide.screenshot()
+        slider.focus()
+        tab.keyboard.press("Home")
+        damaged = slide.screenshot()
+        tab.keyboard.press("End")
+        filled = slide.screenshot()
+        tab.keyboard.press("ArrowLeft")
+        assert slider.input_value() == "99"
+        assert len({half, damaged, filled}) == 3
+        assert "how much of the picture is shown filled" in slider.get_attribute("aria-label")
+
+    def test_the_slider_follows_a_pointer(self, opened):
+        tab = opened(viewport=DESKTOP)
+        slide = tab.locator(".slide").first
+        slide.scroll_into_view_if_needed()
+        box = slide.bounding_box()
+        tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + 10)
+        tab.mouse.down()
+        tab.mouse.move(box["x"] + box["width"] / 4, box["y"] + 10)
+        tab.mouse.up()
+        assert 24 <= int(tab.get_by_role("slider").first.input_value()) <= 26
+
+    def test_every_method_can_be_looked_at(self, opened):
+        tab = opened(viewport=DESKTOP)
+        slide = tab.locator(".slide").first
+        tab.get_by_role("slider").first.fill("100")
+        ours = slide.screenshot()
+        button = tab.get_by_role("button", name="Telea").first
+        button.focus()
+        tab.keyboard.press("Enter")
+        assert button.get_attribute("aria-pressed") == "true"
+        assert slide.locator(".over").inner_text() == "filled by Telea"
+        assert slide.screenshot() != ours
+        assert tab.get_by_role("img", name="one.png, filled by Telea").count() == 1
+
+    @pytest.mark.parametrize("how", ["printed", "without scripts"])
+    def test_damaged_filled_and_truth_stand_side_by_side(self, opened, how, tmp_path):
+        tab = opened(viewport=DESKTOP, java_script_enabled=how == "printed")
+        if how == "printed":
+            tab.emulate_media(media="print")
+            tab.pdf(path=tmp_path / "report.pdf", format="A4")
+            assert (tmp_path / "report.pdf").read_bytes()[:5] == b"%PDF-"
+        boxes = [tab.locator(".pictures svg").nth(number).bounding_box() for number in range(3)]
+        for left, right in pairwise(boxes):
+            assert left["x"] + left["width"] <= right["x"]
+            assert left["y"] == right["y"]
+        assert not tab.locator("input").first.is_visible()
+        self.shot(tab, tmp_path / "side-by-side.png")
