@@ -13,6 +13,7 @@ from inpaintlab import masks, networks
 from inpaintlab.configs import (
     AlignSettings,
     CheckSettings,
+    CrossvalSettings,
     DiagnoseSettings,
     EvaluateSettings,
     MaskSettings,
@@ -45,7 +46,7 @@ def test_navigation_is_complete():
     "kind",
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
-        *(DiagnoseSettings, EvaluateSettings, MaskSettings, SummarySettings),
+        *(CrossvalSettings, DiagnoseSettings, EvaluateSettings, MaskSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):

@@ -56,7 +56,8 @@ def test_a_picture_that_is_too_small(tmp_path):
 def test_folds_of_a_folder_are_by_content(tmp_path):
     folder = save_portraits(tmp_path / "p", 30)
     parts = [open_source(str(folder), fold, 3).settled for fold in range(3)]
-    assert sorted(sum((part.val for part in parts), [])) == sorted(parts[0].train + parts[0].val)
+    val = [index for part in parts for index in part.val]
+    assert sorted(val) == sorted(parts[0].train + parts[0].val)
     assert len({part.hash for part in parts}) == 1
     assert count_folds(str(folder)) is None
     with pytest.raises(DataError, match="has no folds: say how many"):

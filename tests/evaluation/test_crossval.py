@@ -119,7 +119,9 @@ def test_variants_are_compared_on_the_same_pictures(processes, capsys):
 def test_masks_may_vary_and_are_measured_alike(processes):
     result = crossval(settings(vary={"masks": ["rectangles", "strokes"]}))
     assert "reason" not in result["comparisons"][0]
-    assert result["masks"]["name"] == "rectangles"
+    assert result["masks"] == "rectangles"
+    first, other = ([row["masks"] for row in of["folds"]] for of in result["variants"].values())
+    assert first == other
 
 
 def test_the_test_part_is_never_decoded(processes, portraits, monkeypatch):
@@ -285,6 +287,7 @@ def test_a_prepared_dataset_brings_its_folds(processes, portraits):
         ({"vary": {"size": [16, 32]}}, SettingError, "size must be the same for all"),
         ({"vary": {"batch": [4]}}, SettingError, "two different values or more, got 4"),
         ({"vary": {"batch": [4, 4]}}, SettingError, "two different values or more"),
+        ({"vary": {"masks.x": ["a/b", "a:b"]}}, SettingError, "too alike for folders of their own"),
         ({"vary": {"batch": [4, 0]}}, SettingError, "batch=0: batch: "),
         ({"vary": {"seed": list(range(17))}}, SettingError, "17 variants are too many: at most 16"),
         ({"vary": {"network": ["unet", "swift"]}}, SettingError, "would drop width, depth, dilations"),

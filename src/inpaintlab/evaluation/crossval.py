@@ -92,6 +92,10 @@ def _plan(settings: CrossvalSettings) -> Plan:
     folder = settings.output or _free_folder(Path(full.data).name)
     _check_folder(folder, settings)
     variants = vary(settings)
+    # Fold by fold: the first ones already compare all variants.
+    todo = [Fold(folder, name, number) for number in range(folds) for name in variants]
+    if len({fold.run.folder for fold in todo}) < len(todo):
+        raise SettingError(f"variants are too alike for folders of their own: {', '.join(variants)}")
     needed = []
     for name, variant in variants.items():
         first = variant.model_copy(update={"fold": 0, "folds": folds})
@@ -100,8 +104,6 @@ def _plan(settings: CrossvalSettings) -> Plan:
             needed.append(check_before_reading(create_network(first), first, fabric))
         except InpaintlabError as error:
             raise type(error)(f"{name}: {error}") from None
-    # Fold by fold: the first ones already compare all variants.
-    todo = [Fold(folder, name, number) for number in range(folds) for name in variants]
     timed = any(variant.steps is None for variant in variants.values())
     memory = max(one.total for one in needed)
     shares = share_machine(settings.jobs, len(todo), fabric.device.type, memory, timed=timed)

@@ -70,7 +70,7 @@ def gather(
         "vary": settings.vary,
         "size": settings.size,
         "machine": dict(machine),
-        "masks": whole[0].result["masks"] if whole else None,
+        "masks": whole[0].result["masks"]["name"] if whole else None,
         "pictures": _pictures(found),
         "test": whole[0].data["test"] if whole else None,
         "baselines": {name: _baseline(name, found) for name in BASELINES},
@@ -154,6 +154,7 @@ def _row(fold: Fold, measured: Measured | None) -> dict[str, Any]:
         "n": overall["n"],
         "pictures": overall["pictures"],
         "train": measured.data["train"],
+        "masks": measured.result["masks"]["hash"],
         **fold.state()["done"],
         "metrics": measured.values(),
     }

@@ -31,7 +31,10 @@ def show(result: Mapping[str, Any]) -> None:
 
 
 def _print(console: Console, result: Mapping[str, Any]) -> None:
-    console.print(_means(result), _each_fold(result), sep="\n")
+    console.print(_caption(result), markup=False, soft_wrap=True)
+    console.print(_means(result))
+    console.print("mean of the folds' means ± standard deviation over folds", soft_wrap=True)
+    console.print(_each_fold(result))
     done = [of for of in result["comparisons"] if "reason" not in of]
     if done:
         console.print(_comparisons(result, done))
@@ -47,10 +50,9 @@ def _print(console: Console, result: Mapping[str, Any]) -> None:
 
 def _caption(result: Mapping[str, Any]) -> str:
     line = f"{result['folds']} folds of {result['data']} at {result['size']} px"
-    masks = result["masks"]
-    if masks is None:
+    if result["masks"] is None:
         return line
-    return f"{line}: {result['pictures']} pictures, masks {masks['name']} #{masks['hash']}"
+    return f"{line}: {result['pictures']:,} pictures, masks {result['masks']}"
 
 
 def _rows(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], str]]:
@@ -65,9 +67,7 @@ def _short(result: Mapping[str, Any], variant: str) -> str:
 
 
 def _means(result: Mapping[str, Any]) -> Table:
-    table = Table(title=escape(_caption(result)), title_justify="left", caption_justify="left")
-    table.caption = "mean of the folds' means ± standard deviation over folds"
-    table.add_column(_heading(result))
+    table = Table(_heading(result))
     shown = {name: figure for name, figure in METRICS.items() if name in _SHOWN}
     for figure in shown.values():
         table.add_column(figure.heading, justify="right", no_wrap=True)
