@@ -329,8 +329,9 @@ def test_runs_share_the_machine(monkeypatch):
     assert [place["CUDA_VISIBLE_DEVICES"] for place in places] == ["0", "1", "0"]
 
 
-def test_shared_minutes_are_told(processes):
+def test_shared_minutes_are_told(processes, capsys):
     result = crossval(settings(steps=None, minutes=0.01, jobs=2))
+    assert "2 runs of 0.01 minutes" in capsys.readouterr().err
     assert any("minutes were shared: 2 runs at a time" in note for note in result["notes"])
 
 

@@ -40,8 +40,16 @@ class Plan:
         of = budgets.pop() if len(budgets) == 1 else "different budgets"
         return (
             f"{len(self.folds)} {runs} of {of} ({self.settings.folds} folds of "
-            f"{', '.join(self.variants)}), {self.shares}, in {self.folder}"
+            f"{', '.join(self.variants)}), {self.shares}{self._minutes()}, in {self.folder}"
         )
+
+    def _minutes(self) -> str:
+        """Return in words what they take in all, where that is known."""
+        each = [self.variants[fold.variant].minutes for fold in self.folds]
+        minutes = [one for one in each if one is not None]
+        if len(minutes) < len(each):
+            return ""
+        return f", at least {sum(minutes) / self.shares.jobs:.0f} minutes in all"
 
 
 def crossval(settings: CrossvalSettings) -> dict[str, Any]:
@@ -88,10 +96,10 @@ def _plan(settings: CrossvalSettings) -> Plan:
     settings = settings.model_copy(
         update={"data": full.data, "size": full.size, "minutes": budget, "folds": folds}
     )
+    variants = vary(settings)
     _check_folds(full.data, folds)
     folder = settings.output or _free_folder(Path(full.data).name)
     _check_folder(folder, settings)
-    variants = vary(settings)
     # Fold by fold: the first ones already compare all variants.
     todo = [Fold(folder, name, number) for number in range(folds) for name in variants]
     if len({fold.run.folder for fold in todo}) < len(todo):
