@@ -4,12 +4,15 @@ import sys
 import pytest
 
 from inpaintlab.configs import (
+    CrossvalSettings,
     EvaluateSettings,
     TrainSettings,
     build,
     dump,
     mask_parts,
+    parse_variation,
     resolve_arguments,
+    vary,
 )
 from inpaintlab.errors import SettingError
 
@@ -145,3 +148,41 @@ def test_resolve_arguments_needs_those_without_a_default():
 
 def test_the_word_off_is_not_false():
     assert build(TrainSettings, assignments=["cache=off"], flags={"data": "d"}).cache == "off"
+
+
+def test_a_flag_may_be_a_mapping_of_one():
+    flags = {"run": "r", "weights": {"fid": "file.pt"}}
+    assert build(EvaluateSettings, flags=flags).weights == {"fid": "file.pt"}
+
+
+def varied(**variations):
+    return vary(CrossvalSettings(data="photos", folds=3, vary=variations))
+
+
+def test_variants_are_every_value_with_every_other():
+    variants = varied(**{"network.width": [32, 48], "network": ["unet", "swift"], "batch": [4, 8]})
+    assert len(variants) == 8
+    first = variants["network=unet batch=4 network.width=32"]
+    assert (first.network.name, first.network.arguments, first.batch) == ("unet", {"width": 32}, 4)
+    assert type(first) is TrainSettings
+    assert (first.fold, first.folds) == (None, None)
+
+
+def test_names_of_variants():
+    assert list(varied()) == ["network=swift"]
+    network = {"name": "unet", "width": 8}
+    assert list(varied(network=[network, "unet"])) == ["network=unet(width=8)", "network=unet"]
+    masks = [["rectangles", {"name": "strokes", "weight": 2}], "strokes"]
+    assert list(varied(masks=masks)) == ["masks=rectangles+strokes(weight=2)", "masks=strokes"]
+
+
+def test_off_may_vary():
+    key, values = parse_variation("wheels=off,act")
+    assert [variant.wheels for variant in varied(**{key: values}).values()] == ["off", "act"]
+
+
+def test_cross_validations_are_read_back(tmp_path):
+    settings = CrossvalSettings(data="photos", vary={"network.width": [32, 48]}, jobs=2)
+    recipe = tmp_path / "crossval.yaml"
+    recipe.write_text(dump(settings))
+    assert build(CrossvalSettings, config=recipe) == settings

@@ -15,6 +15,7 @@ from inpaintlab.configs import (
     AlignSettings,
     CheckSettings,
     CompareSettings,
+    CrossvalSettings,
     DiagnoseSettings,
     EvaluateSettings,
     MaskSettings,
@@ -47,7 +48,8 @@ def test_navigation_is_complete():
     "kind",
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
-        *(DiagnoseSettings, EvaluateSettings, CompareSettings, MaskSettings, SummarySettings),
+        *(CompareSettings, CrossvalSettings, DiagnoseSettings, EvaluateSettings),
+        *(MaskSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from inpaintlab.configs import (
         AlignSettings,
         CheckSettings,
+        CrossvalSettings,
         EvaluateSettings,
         MaskSettings,
         PrepareSettings,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from inpaintlab.data.prepare import prepare
     from inpaintlab.diagnosis.check import Checked, check
     from inpaintlab.errors import InpaintlabError
+    from inpaintlab.evaluation.crossval import crossval
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter
     from inpaintlab.networks import create
@@ -31,6 +33,7 @@ _PLACES = {
     "AlignSettings": "configs",
     "CheckSettings": "configs",
     "Checked": "diagnosis.check",
+    "CrossvalSettings": "configs",
     "EvaluateSettings": "configs",
     "InpaintlabError": "errors",
     "Inpainter": "inpainter",
@@ -42,6 +45,7 @@ _PLACES = {
     "align": "data.faces",
     "check": "diagnosis.check",
     "create": "networks",
+    "crossval": "evaluation.crossval",
     "evaluate": "evaluation.evaluate",
     "find_leaks": "data.leaks",
     "prepare": "data.prepare",
@@ -56,6 +60,7 @@ __all__ = [
     "AlignSettings",
     "CheckSettings",
     "Checked",
+    "CrossvalSettings",
     "EvaluateSettings",
     "Inpainter",
     "InpaintlabError",
@@ -68,6 +73,7 @@ __all__ = [
     "align",
     "check",
     "create",
+    "crossval",
     "evaluate",
     "find_leaks",
     "prepare",

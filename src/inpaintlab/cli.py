@@ -60,6 +60,15 @@ TrainSize = Annotated[
     int | None, typer.Option(help="Side of the training pictures in pixels. [64 on CPU, else 256]")
 ]
 NetworkName = Annotated[str | None, typer.Option(help="Network by name. [swift]")]
+Objective = Annotated[str | None, typer.Option(help="What a step minimises, by name. [reconstruction]")]
+Curriculum = Annotated[
+    str | None,
+    typer.Option(help="How holes grow during the run: linear, stepped, success or off. [off]"),
+]
+Wheels = Annotated[
+    str | None,
+    typer.Option(help="Guards that see a run go wrong: off, watch, or act: go back and mend. [act]"),
+]
 Augment = Annotated[
     str | None, typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]")
 ]
@@ -253,23 +262,15 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Number of steps, instead of minutes.")] = None,
     network: NetworkName = None,
-    objective: Annotated[
-        str | None, typer.Option(help="What a step minimises, by name. [reconstruction]")
-    ] = None,
+    objective: Objective = None,
     mask_kinds: Masks = None,
-    curriculum: Annotated[
-        str | None,
-        typer.Option(help="How holes grow during the run: linear, stepped, success or off. [off]"),
-    ] = None,
+    curriculum: Curriculum = None,
     augment: Augment = None,
     batch: BatchSize = None,
     rate: Rate = None,
     seed: Seed = None,
     devices: Annotated[int | None, typer.Option(help="Accelerators, or processes on CPU. [1]")] = None,
-    wheels: Annotated[
-        str | None,
-        typer.Option(help="Guards that see a run go wrong: off, watch, or act: go back and mend. [act]"),
-    ] = None,
+    wheels: Wheels = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder. [a new one under runs/]")
     ] = None,
@@ -301,6 +302,70 @@ def train(
     from inpaintlab.training import train as run_training
 
     _finish_training(run_training(settings), as_json)
+
+
+@app.command()
+def crossval(
+    data: TrainData = None,
+    folds: Annotated[int | None, typer.Option(help="How many. [those of the dataset, else 5]")] = None,
+    variations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary", metavar="SETTING=A,B", help="Compare values, e.g. network=unet,swift. Repeatable."
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="Runs side by side. [as processors, devices and memory allow]")
+    ] = None,
+    size: TrainSize = None,
+    minutes: Annotated[float | None, typer.Option(help="Time that each run takes. [10]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of each run, instead of minutes.")] = None,
+    network: NetworkName = None,
+    objective: Objective = None,
+    mask_kinds: Masks = None,
+    curriculum: Curriculum = None,
+    augment: Augment = None,
+    batch: BatchSize = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    wheels: Wheels = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of all runs. [a new one under runs/]")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this folder; what is done there is kept.")
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Train and measure fold by fold inside train and val, and compare settings; the test stays shut."""
+    from inpaintlab.configs import CrossvalSettings, build, mask_parts, parse_variation
+
+    flags = {
+        "data": data, "folds": folds, "size": size, "minutes": minutes, "steps": steps,
+        "network": network, "objective": objective, "masks": mask_parts(mask_kinds),
+        "curriculum": curriculum, "augment": augment, "batch": batch, "learning_rate": rate,
+        "seed": seed, "wheels": wheels, "output": output,
+        "vary": dict(parse_variation(word) for word in variations or ()) or None,
+    }  # fmt: skip
+    if resume and (config or assignments or any(value is not None for value in flags.values())):
+        raise InpaintlabError("--resume keeps the settings of the folder: give nothing but --jobs")
+    if not (data or config or resume):
+        raise InpaintlabError(
+            "say what to train on: inpaint crossval FOLDER, or samples:2000 to try it out"
+        )
+    if resume:
+        from inpaintlab.evaluation.crossval import resume_crossval
+
+        _finish_crossval(resume_crossval(resume, jobs), as_json)
+        return
+    settings = build(
+        CrossvalSettings, config=config, assignments=assignments or (), flags={**flags, "jobs": jobs}
+    )
+    from inpaintlab.evaluation.crossval import crossval as run_crossval
+
+    _finish_crossval(run_crossval(settings), as_json)
 
 
 @app.command()
@@ -509,6 +574,26 @@ def _finish_training(result: Any, as_json: bool) -> None:
     if result.interrupted:
         raise typer.Exit(130)
     if result.stopped:
+        raise typer.Exit(1)
+
+
+def _finish_crossval(result: dict[str, Any], as_json: bool) -> None:
+    """Print the figures of a cross-validation; exit code 1 where a fold has failed."""
+    if as_json:
+        _print_json(result)
+    if result["interrupted"]:
+        if not as_json:
+            typer.echo(
+                f"stopped and saved: {result['done']} of {result['of']} runs are done; "
+                f"go on: inpaint crossval --resume {result['folder']}"
+            )
+        raise typer.Exit(130)
+    if not as_json:
+        from inpaintlab.evaluation.folds_table import show
+
+        show(result)
+        typer.echo(f"all figures: {result['folder']}/crossval.json")
+    if result["failed"]:
         raise typer.Exit(1)
 
 

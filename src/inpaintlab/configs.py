@@ -5,6 +5,8 @@ the command line, and single settings (`-s key=value`). Unknown names are refuse
 """
 
 import inspect
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -26,6 +28,10 @@ T = TypeVar("T")
 
 #: Names of the sets of `inpaintlab.masks`, which this torch-free page cannot import.
 MASK_SETS = ("rectangles-v1", "strokes-v1", "nvidia-style-v1")
+#: More variants than this in one cross-validation are refused: it is for comparing, not for searching.
+MOST_VARIANTS = 16
+#: Settings in which variants cannot differ: they decide which pictures are measured, or where.
+_ALIKE = ("data", "fold", "folds", "output", "size", "devices", "cache", "cache_dir", "max_bad")
 
 
 class Part(BaseModel):
@@ -136,7 +142,10 @@ class TrainSettings(_Settings):
     """Settings of `inpaint train`."""
 
     data: str = Field(description="folder of pictures, prepared dataset, or samples:N")
-    fold: int | None = Field(None, ge=0, description="of a dataset: this fold validates, others train")
+    fold: int | None = Field(None, ge=0, description="this fold validates, the others train")
+    folds: int | None = Field(
+        None, ge=2, le=100, description="how many there are; none: those of the dataset"
+    )
     output: Path | None = Field(None, description="run folder; none: a new one under runs/")
     size: int | None = Field(None, ge=8, description="side in pixels; none: 64 on CPU, else 256")
     network: Part = Field(Part(name="swift"), description="name and arguments of the network")
@@ -196,6 +205,21 @@ class CheckSettings(TrainSettings):
     memorise_steps: int = Field(300, ge=20, description="steps to learn eight pictures by heart")
     seconds: float = Field(
         20.0, gt=0, description="that the rate test and each try to learn by heart may take"
+    )
+
+
+class CrossvalSettings(TrainSettings):
+    """Settings of `inpaint crossval`: those of `inpaint train`, how many folds, and what varies."""
+
+    folds: int | None = Field(
+        None, ge=2, le=100, description="how many folds; none: those of the dataset, else 5"
+    )
+    output: Path | None = Field(None, description="folder of all runs; none: a new one under runs/")
+    vary: dict[str, list[Any]] = Field(
+        default_factory=dict, description="settings and the values to compare, each with each"
+    )
+    jobs: int | None = Field(
+        None, ge=1, description="runs side by side; none: what processors, devices and memory allow"
     )
 
 
@@ -386,6 +410,85 @@ def build(
         raise SettingError(_first_line(error)) from None
 
 
+def vary(settings: CrossvalSettings) -> dict[str, TrainSettings]:
+    """Return the settings of each variant by its name: every value of `vary` with every other.
+
+    Without anything that varies there is one, named after its network. Raises `SettingError`.
+
+    >>> list(vary(CrossvalSettings(data="photos", vary={"network": ["unet", "swift"], "seed": [0, 1]})))
+    ['network=unet seed=0', 'network=unet seed=1', 'network=swift seed=0', 'network=swift seed=1']
+    """
+    # A whole setting before its arguments, as network before network.width.
+    keys = sorted(settings.vary, key=lambda key: "." in key)
+    for key in keys:
+        _check_varies(settings, key)
+    if (count := math.prod(len(settings.vary[key]) for key in keys)) > MOST_VARIANTS:
+        raise SettingError(
+            f"{count} variants are too many: at most {MOST_VARIANTS}, vary less at a time"
+        )
+    base = settings.model_dump(include=set(TrainSettings.model_fields)) | {"folds": None, "output": None}
+    variants = {}
+    for values in itertools.product(*(settings.vary[key] for key in keys)):
+        chosen = dict(zip(keys, values, strict=True))
+        name = " ".join(f"{key}={_word(value)}" for key, value in chosen.items())
+        given = dict(base)
+        for key, value in chosen.items():
+            _put(TrainSettings, given, key, value)
+        try:
+            variant = TrainSettings.model_validate(given)
+        except ValidationError as error:
+            raise SettingError(f"{name}: {_first_line(error)}") from None
+        variants[name or f"network={settings.network.name}"] = variant
+    return variants
+
+
+def parse_variation(word: str) -> tuple[str, list[Any]]:
+    """Read `network=unet,swift`; values are YAML, so that one may have commas in its brackets.
+
+    >>> parse_variation("network={name: unet, width: 8},swift")
+    ('network', [{'name': 'unet', 'width': 8}, 'swift'])
+    """
+    key, equals, text = word.partition("=")
+    try:
+        values = yaml.safe_load(f"[{text}]")
+    except yaml.YAMLError:
+        values = []
+    if not (key and equals and values):
+        raise SettingError(f"--vary takes SETTING=A,B, got {word!r}")
+    return key, values
+
+
+def _check_varies(settings: CrossvalSettings, key: str) -> None:
+    """Raise `SettingError` for a setting that cannot vary, or values that are no comparison."""
+    setting, dot, _ = key.partition(".")
+    if setting not in TrainSettings.model_fields:
+        raise SettingError(
+            f"vary: unknown setting {key!r}{near_miss(setting, TrainSettings.model_fields)}"
+        )
+    if setting in _ALIKE:
+        raise SettingError(f"vary: {setting} must be the same for all: their figures would not compare")
+    part = getattr(settings, setting)
+    if not dot and isinstance(part, Part) and part.arguments:
+        arguments = ", ".join(part.arguments)
+        raise SettingError(
+            f"vary: {key} would drop {arguments} of {part.name}: write arguments into the values, as "
+            f"{key}={{name: {part.name}, {next(iter(part.arguments))}: …}},…"
+        )
+    words = [_word(value) for value in settings.vary[key]]
+    if len(words) < 2 or len(set(words)) < len(words):
+        raise SettingError(f"vary: {key} needs two different values or more, got {', '.join(words)}")
+
+
+def _word(value: Any) -> str:
+    """Return a value as a short word for the name of a variant."""
+    if isinstance(value, Mapping):
+        arguments = ",".join(f"{key}={_word(one)}" for key, one in value.items() if key != "name")
+        return f"{value.get('name', '')}({arguments})" if arguments else str(value.get("name", ""))
+    if isinstance(value, list):
+        return "+".join(_word(one) for one in value)
+    return "off" if value is False else str(value)
+
+
 def dump(settings: _Settings) -> str:
     """Return the settings as YAML that `--config` reads back."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
@@ -427,7 +530,8 @@ def _keeps_name(old: Any, new: Any) -> bool:
     old_parts, new_parts = ([v] if not isinstance(v, list) else v for v in (old, new))
     names = [part.get("name") if isinstance(part, dict) else part for part in old_parts]
     return names == [
-        part["name"] if isinstance(part, dict) and len(part) == 1 else part for part in new_parts
+        part.get("name", part) if isinstance(part, dict) and len(part) == 1 else part
+        for part in new_parts
     ]
 
 
@@ -440,6 +544,11 @@ def _assign(kind: type[_Settings], values: dict[str, Any], assignment: str) -> N
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         raise SettingError(f"-s {key}: {text!r} is not a YAML value") from None
+    _put(kind, values, key, value)
+
+
+def _put(kind: type[_Settings], values: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value where a key with or without a dot says."""
     setting, dot, argument = key.partition(".")
     if dot:
         value = _part(kind, setting, values.get(setting)) | {argument: value}

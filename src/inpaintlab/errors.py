@@ -11,6 +11,7 @@ ordinary exceptions with one common base::
     ├── SizeError            a network cannot take pictures of this size
     ├── MemoryLimitError     the run would not fit into the memory of this machine
     ├── RunError             a run folder or a file of weights cannot be used as asked
+    │   └── RunOverError     a run has done all that it was to do
     ├── FeaturesError        weights of a feature network cannot be had, or are not the right ones
     └── OutputError          a file cannot be written
 """
@@ -53,6 +54,10 @@ class MemoryLimitError(InpaintlabError):
 
 class RunError(InpaintlabError):
     """A run folder or a file of weights cannot be used as asked."""
+
+
+class RunOverError(RunError):
+    """A run has done all that it was to do: there is nothing to go on with."""
 
 
 class FeaturesError(InpaintlabError):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from inpaintlab.data import samples
-from inpaintlab.data.sources import FolderSource, open_source
-from inpaintlab.errors import DataError, ImageError
+from inpaintlab.data.sources import FolderSource, count_folds, open_source
+from inpaintlab.errors import DataError, ImageError, SettingError
 from tests.conftest import save_portraits
 
 
@@ -51,3 +51,16 @@ def test_a_picture_that_is_too_small(tmp_path):
     source = FolderSource(save_portraits(tmp_path / "p", 1, size=20))
     with pytest.raises(ImageError, match="less than --size 32"):
         source.read(0, 32)
+
+
+def test_folds_of_a_folder_are_by_content(tmp_path):
+    folder = save_portraits(tmp_path / "p", 30)
+    parts = [open_source(str(folder), fold, 3).settled for fold in range(3)]
+    val = [index for part in parts for index in part.val]
+    assert sorted(val) == sorted(parts[0].train + parts[0].val)
+    assert len({part.hash for part in parts}) == 1
+    assert count_folds(str(folder)) is None
+    with pytest.raises(DataError, match="has no folds: say how many"):
+        open_source(str(folder), 0)
+    with pytest.raises(SettingError, match="say with fold which one"):
+        open_source(str(folder), folds=3)

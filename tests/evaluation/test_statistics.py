@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintlab.evaluation.statistics import FEWEST, Mean, means, share
+from inpaintlab.evaluation.statistics import FEWEST, Mean, corrected, means, share
 
 
 def coverage(draw, truth, rounds=3000, draws=1000):
@@ -121,3 +121,32 @@ def test_which_side_of_zero():
     assert Mean(-0.4, -0.7, -0.1).excludes_zero()
     assert not Mean(0.4, -0.1, 0.9).excludes_zero()
     assert not Mean(0.4).excludes_zero()
+
+
+def test_corrected_interval_by_hand():
+    """Variance 2.5, (1/5 + 1/4) 2.5 = 1.125, and Student's 97.5 % point for four degrees, 2.7764."""
+    found = corrected([1, 2, 3, 4, 5], 1 / 4)
+    assert (found.mean, found.low, found.high) == pytest.approx((3, 0.0552, 5.9448), abs=1e-4)
+    assert found.p == pytest.approx(0.04742, abs=1e-5)
+    naive = corrected([1, 2, 3, 4, 5], 0)  # the plain t-test of one sample
+    assert naive.p == pytest.approx(0.01324, abs=1e-5)
+
+
+def test_folds_that_do_not_vary_give_no_interval():
+    assert (corrected([0.5, 0.5], 1).low, corrected([0.5], 1).p) == (None, None)
+
+
+def test_corrected_intervals_hold_the_truth_where_plain_ones_do_not():
+    """Five folds of 50 values; what is learnt is their mean, beside a guess of 0, by squared error."""
+    k, n, truth = 5, 50, 1 / 40 - 0.3**2
+    values = np.random.default_rng(0).normal(0.3, 1, (2000, k, n // k))
+    learnt = (values.sum((1, 2))[:, None] - values.sum(2)) / (n - n // k)
+    differences = ((values - learnt[..., None]) ** 2 - values**2).mean(2)
+
+    def held(ratio):
+        found = [corrected(row, ratio) for row in differences]
+        return np.mean([one.low <= truth <= one.high for one in found])
+
+    assert differences.mean() == pytest.approx(truth, abs=0.01)
+    assert 0.93 <= held(1 / (k - 1)) <= 0.97
+    assert held(0) < 0.9

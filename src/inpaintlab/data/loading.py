@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from inpaintlab.data.augment import NUMBERS, Augmentation, Batch, Sample, window_of
 from inpaintlab.data.sources import Source
-from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE, Split, split
+from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE, Split, side, split
 from inpaintlab.data.storage import Bad as Bad
 from inpaintlab.data.storage import Cache, CachedPictures, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
@@ -257,24 +257,27 @@ def open_training_data(
 def kept_bytes(source: Source, size: int, stored: int, cache: Cache) -> int:
     """Estimate the bytes of decoded pictures that training keeps in memory, from a few of them.
 
-    Those of the test part are not kept, and not looked at in a prepared dataset.
+    Those of the test part are not kept, and not looked at.
     """
     split_known = source.settled
     outside = 1.0 if split_known else 1 - TEST_SHARE
     train = len(split_known.train) if split_known else len(source.names) * outside * TRAIN_SHARE
-    val = len(source.names) * outside - train
+    val = len(split_known.val) if split_known else len(source.names) * outside - train
     kept = 0.0
-    for count, side in ((train, stored), (val, size)):
-        if cache.place(int(count), side) == "memory":
-            kept += count * _mean_bytes(source, side, size)
+    for count, pixels in ((train, stored), (val, size)):
+        if cache.place(int(count), pixels) == "memory":
+            kept += count * _mean_bytes(source, pixels, size)
     return int(kept)
 
 
 def _mean_bytes(source: Source, stored: int, size: int) -> float:
-    """Return the mean size of a decoded picture, from sixteen spread over the source."""
-    count = len(source.names)
+    """Return the mean size of a decoded picture, from sixteen spread over train and val."""
+    known = source.settled
+    usable = sorted([*known.train, *known.val]) if known else range(len(source.names))
     sizes = []
-    for index in range(0, count, -(-count // 16)):
+    for index in usable[:: -(-len(usable) // 16)]:
+        if known is None and side(source.content_hash(index)) == "test":
+            continue
         with suppress(ImageError):  # it will be counted and named when all are read
             sizes.append(at_stored_size(partial(source.read, index), stored, size).nbytes)
     return sum(sizes) / max(1, len(sizes))

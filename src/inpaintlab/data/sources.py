@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from inpaintlab.data import places, samples
 from inpaintlab.data.manifest import DatasetFolder, is_dataset, read_used
 from inpaintlab.data.places import HUB, Place
-from inpaintlab.data.splits import Split
-from inpaintlab.errors import DataError
+from inpaintlab.data.splits import Split, split_fold
+from inpaintlab.errors import DataError, SettingError
 from inpaintlab.images import SUFFIXES, Encoded, load_rgb
 
 
@@ -172,20 +172,50 @@ class ShardedSource(PreparedSource):
         return load_rgb(Encoded(self.names[index], data), size)
 
 
-def open_source(data: str, fold: int | None = None) -> Source:
+def open_source(data: str, fold: int | None = None, folds: int | None = None) -> Source:
     """Open `samples:N`, a prepared dataset (without its test part) or a folder.
 
-    With `fold`, that fold of a prepared dataset validates. Raises `DataError`.
+    With `fold`, that fold validates and the others train: of a prepared dataset one of its own, of
+    other pictures one of `folds` by content. Raises `DataError`, and `SettingError` for `folds`
+    without `fold`.
 
     >>> len(open_source("samples:12").names)
     12
     """
+    if folds is not None and fold is None:
+        raise SettingError("folds says how many there are: say with fold which one validates")
     path = Path(data).expanduser()
     if is_dataset(path):
+        own = count_folds(data)
+        if folds not in (None, own):
+            raise DataError(
+                f"{data} has {own} folds, not {folds}: leave folds out, or make another dataset with "
+                f"inpaint prepare -s folds={folds}"
+            )
         source = PreparedSource(path, fold=fold)
         return ShardedSource(path, fold=fold) if source.in_shards else source
+    plain = _open_plain(data, path)
     if fold is not None:
-        raise DataError(f"{data} has no folds: inpaint prepare {data} -o NAME.dataset makes them")
+        if folds is None:
+            raise DataError(
+                f"{data} has no folds: say how many there are to be, as -s folds=5, or inpaint prepare "
+                f"{data} -o NAME.dataset, which also keeps look-alikes in one fold"
+            )
+        from inpaintlab.data.loading import hash_all  # it builds on this module
+
+        plain.settled = split_fold(hash_all(plain), fold, folds)
+    return plain
+
+
+def count_folds(data: str) -> int | None:
+    """Return how many folds a prepared dataset has; None for other pictures."""
+    path = Path(data).expanduser()
+    if not is_dataset(path):
+        return None
+    return int(DatasetFolder.open(path).read_facts()["settings"]["folds"])
+
+
+def _open_plain(data: str, path: Path) -> FolderSource | SampleSource:
     kind, colon, count = data.partition(":")
     if kind == "samples" and colon:
         if not count.isdigit() or int(count) < 1:

@@ -58,10 +58,44 @@ def split(content_hashes: Sequence[str]) -> Split:
     by_place = sorted(train + val, key=lambda index: _place(content_hashes[index]))
     if not train or not val:
         train, val = sorted(by_place[:-1]), by_place[-1:]
-    digest = sha256("".join(sorted(content_hashes)).encode()).hexdigest()[:16]
-    return Split(train, val, sides.count("test"), digest)
+    return Split(train, val, sides.count("test"), _digest(content_hashes))
+
+
+def fold_of(content_hash: str, folds: int) -> int:
+    """Return the fold of a picture, 0 to `folds` - 1, from its hash in hexadecimal.
+
+    It goes by other digits than the side does: otherwise a fold could be the validation part.
+
+    >>> [fold_of("7" * 16 + digits * 16, 4) for digits in "048c"]
+    [0, 1, 2, 3]
+    """
+    return int(content_hash[16:32], 16) * folds >> 64
+
+
+def split_fold(content_hashes: Sequence[str], fold: int, folds: int) -> Split:
+    """Split pictures by their hashes so that one fold of train and val validates and the others train.
+
+    The test part is left out, and is the same as that of `split`. Raises `DataError` for a fold that
+    there is not, or that came out empty.
+    """
+    if not 0 <= fold < folds:
+        raise DataError(f"there are folds 0 to {folds - 1}, got fold {fold}")
+    used = [index for index, one in enumerate(content_hashes) if side(one) != "test"]
+    val = [index for index in used if fold_of(content_hashes[index], folds) == fold]
+    train = [index for index in used if fold_of(content_hashes[index], folds) != fold]
+    if not train or not val:
+        raise DataError(
+            f"{len(used)} pictures are too few for {folds} folds: fold {fold} holds {len(val)} of them; "
+            "take fewer folds, or bring more pictures"
+        )
+    return Split(train, val, len(content_hashes) - len(used), _digest(content_hashes))
 
 
 def _place(content_hash: str) -> float:
     """Read a hash as a number in [0, 1)."""
     return int(content_hash[:16], 16) / 2**64
+
+
+def _digest(content_hashes: Sequence[str]) -> str:
+    """Return a name for a collection, 16 hexadecimal digits."""
+    return sha256("".join(sorted(content_hashes)).encode()).hexdigest()[:16]

@@ -74,7 +74,7 @@ def check(settings: CheckSettings) -> Checked:
     # One process is enough to judge several by; `launch` would start them.
     device = launch(settings.model_copy(update={"devices": 1})).device
     settings = resolve(settings, device)
-    source = open_source(settings.data, settings.fold)
+    source = open_source(settings.data, settings.fold, settings.folds)
     verdicts = list(_verdicts(settings, source, free_bytes(device)))
     title = f"check of {settings.data} for {settings.network.name} at {settings.size} px"
     result = Checked(title, page, verdicts)

@@ -117,7 +117,7 @@ def gather(run: Run, settings: DiagnoseSettings) -> Evidence:
     recipe = build(TrainSettings, config=run.recipe)
     recipe = recipe.model_copy(update={"data": settings.data or recipe.data})
     facts = read_json(run.data) if run.data.exists() else {}
-    source = open_source(recipe.data, recipe.fold)
+    source = open_source(recipe.data, recipe.fold, recipe.folds)
     data = _open(source, recipe, facts, settings)
     state = load_state(run.state) or {}
     trained_on = data.split.train

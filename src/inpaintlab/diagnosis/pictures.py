@@ -1,6 +1,7 @@
 """What can be told from the pictures themselves: odd ones, and look-alikes on two sides."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -12,6 +13,7 @@ from inpaintlab.data.examine import is_grey
 from inpaintlab.data.findings import LEAST_CONTRAST
 from inpaintlab.data.loading import Pictures, TrainingData
 from inpaintlab.data.looks import alike, look_of
+from inpaintlab.data.manifest import is_dataset
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
 from inpaintlab.progress import bar
 
@@ -123,7 +125,7 @@ def leaks(session: Opened, facts: list[Facts], of: int) -> Verdict:
     text += f" ({same} of them the same picture), as {val[ours]['name']} and {train[theirs]['name']}"
     if of > total:
         text += f"; among all {of:,} it would be about {in_all:.1%} of them"
-    prepared = session.data.train.source.settled is not None
+    prepared = is_dataset(Path(session.settings.data))
     word: Word = "finding" if in_all >= LEAK_SHARE else "note"
     advice = (
         "prepare the dataset anew: its look-alikes are no longer all on one side"

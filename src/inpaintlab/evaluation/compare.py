@@ -43,7 +43,7 @@ def compare(settings: CompareSettings) -> dict[str, Any]:
         "n": len(first),
         "pictures": len(set(first.facts["sha256"])),
         "comparisons": [
-            _compared(names[0], first, name, rows)
+            compared(names[0], first, name, rows)
             for name, rows in zip(names[1:], records[1:], strict=True)
         ],
     }
@@ -86,7 +86,8 @@ def _clear(mean: Mapping[str, Any]) -> bool:
     return mean["low"] is not None and (mean["low"] > 0 or mean["high"] < 0)
 
 
-def _compared(one: str, first: Records, other: str, rows: Records) -> dict[str, Any]:
+def compared(one: str, first: Records, other: str, rows: Records) -> dict[str, Any]:
+    """Return how `other` differs from `one`, pair by pair, overall and by hole-ratio bin."""
     clusters = first.clusters()
     metrics = [name for name in first.metrics if name in rows.metrics]
 

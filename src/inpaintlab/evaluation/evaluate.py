@@ -56,7 +56,8 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.split == "test":
         source = _open_test(data, dataset, candidate, settings, parts)
     else:
-        source = open_source(data, None if settings.data else candidate.recipe.fold)
+        recipe = candidate.recipe
+        source = open_source(data) if settings.data else open_source(data, recipe.fold, recipe.folds)
     subjects, seen = _open_subjects(candidate, source, settings, data)
     frozen = masks.frozen(parts, candidate.size, len(subjects), MASK_SEED)
     fillers = candidate.fillers()

@@ -63,6 +63,20 @@ class Records:
             },
         )
 
+    @staticmethod
+    def join(parts: Sequence["Records"]) -> "Records":
+        """Return the rows of all parts, which have the same methods and metrics."""
+        first = parts[0]
+        return Records(
+            {name: [one for part in parts for one in part.facts[name]] for name in first.facts},
+            {
+                method: {
+                    name: np.concatenate([part.values[method][name] for part in parts]) for name in of
+                }
+                for method, of in first.values.items()
+            },
+        )
+
     def only(self, methods: Iterable[str]) -> "Records":
         """Return the same rows with the values of some methods."""
         return replace(self, values={method: self.values[method] for method in methods})

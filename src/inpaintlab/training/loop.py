@@ -20,7 +20,7 @@ from inpaintlab.checkpoints import (
 )
 from inpaintlab.configs import TrainSettings, build, dump
 from inpaintlab.data.augment import Batch
-from inpaintlab.errors import RunError
+from inpaintlab.errors import RunError, RunOverError
 from inpaintlab.files import write_atomically
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
@@ -83,7 +83,9 @@ def train(settings: TrainSettings) -> TrainResult:
     folder = settings.output or _free_folder(Path("runs"), _run_name(settings.data))
     if settings.output and folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} exists already: name another with -o, or go on with --resume {folder}")
-    check_before_reading(network, settings, fabric)
+    memory = check_before_reading(network, settings, fabric)
+    if fabric.is_global_zero:
+        say(str(memory))
     run = Run(Path(fabric.broadcast(str(folder))))
     if fabric.is_global_zero:
         write_atomically(run.recipe, dump(settings.model_copy(update={"output": None})).encode())
@@ -94,7 +96,7 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainResult:
     """Go on with a run where its last save left it.
 
     `changes` may hold another budget (`steps` or `minutes`) and `devices`; everything else stays.
-    Raises `RunError` for a run that is over.
+    Raises `RunOverError` for a run that is over.
     """
     clock = time.monotonic()
     run = Run.open(folder)
@@ -121,7 +123,9 @@ def _fit(
     session = prepare(run, settings, network, fabric, budget)
     state = session.state
     if budget.progress(state.step) >= 1:
-        raise RunError(f"{run.folder} is over after {state.step} steps: give more --steps or --minutes")
+        raise RunOverError(
+            f"{run.folder} is over after {state.step} steps: give more --steps or --minutes"
+        )
     if fabric.is_global_zero:
         _write_data(session)
     settle_rate(session)

@@ -38,10 +38,9 @@ from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.machine import free_memory
 from inpaintlab.masks import FrozenMasks, stream
 from inpaintlab.networks import Network
-from inpaintlab.progress import say
 from inpaintlab.training import curriculum, objectives
 from inpaintlab.training.curriculum import Curriculum
-from inpaintlab.training.memory import check_memory, free_bytes, predict
+from inpaintlab.training.memory import Memory, check_memory, free_bytes, predict
 from inpaintlab.training.objectives import Objective, Optimisation, Step
 from inpaintlab.training.schedule import Budget
 from inpaintlab.training.validation import MASK_SEED, Validation
@@ -198,10 +197,13 @@ def create_curriculum(settings: TrainSettings) -> Curriculum:
     return curriculum.create(settings.curriculum.name, **settings.curriculum.arguments)
 
 
-def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> None:
-    """Raise for all that cannot work: data, masks, the network's size, the batch and the memory."""
+def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> Memory:
+    """Raise for all that cannot work: data, masks, the network's size, the batch and the memory.
+
+    Return the memory that one process of the run will take.
+    """
     assert settings.size is not None  # resolved
-    source = open_source(settings.data, settings.fold)
+    source = open_source(settings.data, settings.fold, settings.folds)
     masks.create([part.model_dump() for part in settings.masks])
     create_curriculum(settings)
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
@@ -222,8 +224,7 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
     else:  # pictures and workers stay in the memory of the machine
         on_device = replace(memory, pictures=0, workers=0)
         check_memory(on_device, network, size, batch, free_bytes(fabric.device), objective)
-    if fabric.is_global_zero:
-        say(str(memory))
+    return memory
 
 
 def give_first_weights(network: Network, settings: TrainSettings, draws: Draws) -> None:
@@ -254,7 +255,7 @@ def prepare(
     assert settings.learning_rate is not None
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     data = open_training_data(
-        source or open_source(settings.data, settings.fold),
+        source or open_source(settings.data, settings.fold, settings.folds),
         settings.size,
         settings.max_bad,
         stored=augmentation.stored_size(settings.size),
