@@ -11,7 +11,7 @@ help:
 	@echo "make test    install what the tests need and run them"
 	@echo "make check   lint and types: ruff, mypy --strict"
 	@echo "make format  let ruff put the code in shape"
-	@echo "make bench   measurements of speed and memory (DATA=folder of pictures)"
+	@echo "make bench   measurements of speed and memory (DATA=folder of pictures, RUN=trained run)"
 	@echo "make docs    build the documentation into site/"
 
 # The stamp is newer than pyproject.toml once everything in it is installed.
@@ -50,6 +50,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/guards.py
 	$(BIN)/python benchmarks/kills.py
 	$(if $(DATA),$(BIN)/python benchmarks/wheels.py $(DATA))
+	$(if $(RUN),$(BIN)/python benchmarks/evaluate.py $(RUN))
 	$(if $(DATA),$(BIN)/python benchmarks/diagnose.py $(DATA))
 	$(if $(DATA),$(BIN)/python benchmarks/objectives.py $(DATA))
 	$(BIN)/python benchmarks/memory.py $(DATA)

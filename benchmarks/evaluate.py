@@ -1,0 +1,50 @@
+"""How long an evaluation takes, and how its memory grows: pictures × six bins, all quick methods.
+
+Each number of pictures is measured in a process of its own, without figures of feature networks and
+without slow baselines, as they are asked for by their own settings.
+
+Usage: python benchmarks/evaluate.py RUN [COUNT …]       default: 250 and 1000 pictures
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+
+from inpaintlab.configs import EvaluateSettings
+from inpaintlab.evaluation.evaluate import evaluate
+
+
+def main(run: str, *counts: str) -> None:
+    for count in counts or ("250", "1000"):
+        words = [sys.executable, __file__, "--one", run, count]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+        found = json.loads(done.stdout.splitlines()[-1])
+        each = found["n"] // found["pictures"]
+        what = f"{found['pictures']} pictures × {each} masks × {found['methods']} methods"
+        print(f"{what}: {found['seconds']:.0f} s, {found['megabytes']:.0f} MB at the peak")
+
+
+def one(run: str, count: str) -> None:
+    start = time.perf_counter()
+    settings = EvaluateSettings.model_validate(
+        {
+            "run": run,
+            "limit": int(count),
+            "masks": ["nvidia-style-v1"],
+            "learned": False,
+            "slow_pictures": 0,
+        }
+    )
+    overall = evaluate(settings)["overall"]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    facts = {"n": overall["n"], "pictures": overall["pictures"], "methods": len(overall["methods"])}
+    print(json.dumps({**facts, "seconds": time.perf_counter() - start, "megabytes": peak}))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--one":
+        one(*sys.argv[2:])
+    else:
+        main(*sys.argv[1:])
