@@ -166,7 +166,9 @@ def _further(result: Mapping[str, Any]) -> list[Table]:
 
 
 def _part_table(heading: str, parts: Mapping[str, Any]) -> Table:
-    table = Table(heading, "n", title="hole PSNR, dB", title_justify="left")
+    table = Table(title="hole PSNR, dB", title_justify="left")
+    table.add_column(heading, no_wrap=True)
+    table.add_column("n", justify="right")
     for method in next(iter(parts.values()))["methods"]:
         table.add_column(method, justify="right")
     for name, row in parts.items():

@@ -3,6 +3,7 @@
 Row i of both sets is of the same picture, filled and true.
 """
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -88,11 +89,15 @@ def discrimination(filled: Array, truth: Array) -> Discrimination:
     share of pictures, filled and true, that it takes for the other kind, ½ likewise. It judges the
     pictures that it has learnt from, as in the paper.
     """
-    from sklearn.svm import LinearSVC  # takes a second to import
+    from sklearn.exceptions import ConvergenceWarning  # takes a second to import
+    from sklearn.svm import LinearSVC
 
     rows = np.concatenate([filled, truth]).astype(np.float64)
     kinds = np.repeat([0, 1], [len(filled), len(truth)])
-    machine = LinearSVC(dual=False).fit(rows, kinds)
+    with warnings.catch_warnings():
+        # Where a plane separates them all, its place never settles; which side each lies on does.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        machine = LinearSVC(dual=False).fit(rows, kinds)
     scores = machine.decision_function(rows)
     painted, real = scores[: len(filled)], scores[len(filled) :]
     wrong = (painted > 0).sum() + (real <= 0).sum()
