@@ -88,7 +88,12 @@ def full_result(**changes):
         kinds={"rectangles": row(15), "strokes": row(15)},
         groups={"": row(10), "indoors": row(20)},
         slow=row(5, **slow),
-        sets={"n": 30, "methods": {name: {"kid": psnr} for name, psnr in METHODS.items()}},
+        sets={
+            "n": 30,
+            "methods": {name: {"kid": psnr} for name, psnr in METHODS.items()},
+            "equal_n": {},
+            "bins": {},
+        },
         unavailable=[{"name": "fid", "reason": "there are no weights"}],
         also=[{"data": "elsewhere", **row(12), **beside}],
         shift={

@@ -29,7 +29,8 @@ from inpaintlab.evaluation.measuring import measure_all
 from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.report import write_report
 from inpaintlab.evaluation.subjects import Subjects, open_subjects
-from inpaintlab.metrics import Available, Unavailable, available
+from inpaintlab.evaluation.whole_sets import whole_sets
+from inpaintlab.metrics import Available, available
 from inpaintlab.progress import say
 from inpaintlab.training.validation import MASK_SEED
 
@@ -116,7 +117,7 @@ def tabulate(records: Records, quick: Sequence[str], offered: Available) -> dict
         }
 
     slow = records.take(records.measured())
-    sets, missing = _sets(everywhere, quick, offered)
+    sets, missing = whole_sets(everywhere, quick, offered)
     overall = everywhere.summary()
     best = best_baseline({"overall": overall})
     return {
@@ -154,22 +155,6 @@ def reproduce(settings: EvaluateSettings) -> str:
         else:
             words += ["-s", f"{name}={json.dumps(value, ensure_ascii=False)}"]
     return shlex.join(words)
-
-
-def _sets(
-    records: Records, methods: Sequence[str], offered: Available
-) -> tuple[dict[str, Any], list[Unavailable]]:
-    """Return the figures of whole sets of pictures, method by method, and what could not be had."""
-    missing = {of.name: of for of in offered.missing}
-    found: dict[str, Any] = {"n": len(records), "methods": {name: {} for name in methods}}
-    for collector in offered.sets:
-        for method in methods:
-            for name, value in collector.scores(method).items():
-                if isinstance(value, Unavailable):
-                    missing[name] = value
-                else:
-                    found["methods"][method][name] = value
-    return (found if any(found["methods"].values()) else {}), list(missing.values())
 
 
 def _copies(

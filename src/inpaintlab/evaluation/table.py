@@ -179,9 +179,12 @@ def _part_table(heading: str, parts: Mapping[str, Any]) -> Table:
 
 def _sets_table(sets: Mapping[str, Any]) -> Table:
     names = list(next(iter(sets["methods"].values())))
-    table = Table(f"whole sets, n = {sets['n']}", *names)
-    for method, values in sets["methods"].items():
-        table.add_row(method, *(f"{values[name]:.4g}" for name in names))
+    table = Table("whole sets", "n", "method", *names)
+    for part, of in [("all", sets), *sets["bins"].items()]:
+        for place, (method, values) in enumerate(of["methods"].items()):
+            head = ("", "") if place else (part, str(of["n"]))
+            cells = (f"{values[name]:.4g}" if name in values else "–" for name in names)
+            table.add_row(*head, method, *cells, end_section=place == len(of["methods"]) - 1)
     return table
 
 
