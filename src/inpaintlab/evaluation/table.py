@@ -61,9 +61,9 @@ def cell(mean: Mapping[str, Any], spec: str, *, sign: str = "", interval: bool =
 def caption(result: Mapping[str, Any]) -> str:
     """Return one line that says what was measured on what."""
     overall = result["overall"]
-    count = f"{overall['pictures']} pictures"
-    if overall["n"] != overall["pictures"]:
-        count += f", {overall['n']} holes"
+    count = f"{overall['n']} pictures"
+    if overall["n"] != overall["pictures"]:  # several masks for each, or copies of a file
+        count = f"{overall['n']} holes in {overall['pictures']} different pictures"
     return (
         f"{result['run']}: {count} ({result['part']}) at {result['size']} px, "
         f"masks {result['masks']['name']} #{result['masks']['hash']}"
