@@ -9,6 +9,7 @@ from PIL import Image
 
 from inpaintlab.cli import main
 from inpaintlab.configs import EvaluateSettings
+from inpaintlab.data import samples
 from inpaintlab.errors import DataError, MaskError, RunError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW
 from inpaintlab.evaluation.evaluate import evaluate, reproduce
@@ -165,13 +166,18 @@ def test_a_copy_of_a_picture_that_was_learnt_from_is_named(tmp_path):
         p for p in sorted(folder.iterdir()) if sha256(p.read_bytes()).hexdigest()[:16] in trained_on
     ]
     other = tmp_path / "others"
-    shutil.copytree(folder, other)
+    other.mkdir()
+    for index in range(12):
+        Image.fromarray(samples.draw(100 + index, 44)).save(other / f"{index}.png")
     for path in learnt[:3]:
         Image.open(path).resize((50, 50), Image.Resampling.LANCZOS).save(other / f"copy-{path.stem}.png")
     result = evaluate(settings(run, data=str(other)))
     assert {ours for ours, _ in result["copies"]["pairs"]} == {f"copy-{p.stem}.png" for p in learnt[:3]}
     assert result["copies"]["without"]["n"] == result["overall"]["n"] - 3
     assert any("look like one that was learnt from" in note for note in notes(result))
+    # Where the pictures of training are gone, it is not looked for, and the rest is measured.
+    shutil.rmtree(folder)
+    assert evaluate(settings(run, data=str(other)))["copies"] is None
 
 
 def test_figures_that_cannot_be_had_say_why(run):

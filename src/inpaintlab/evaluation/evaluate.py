@@ -87,7 +87,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         **tabulate(records, list(fillers), offered),
     }
     if settings.copies:
-        result["copies"] = _copies(subjects, source, candidate, records, list(fillers))
+        result["copies"] = _copies(subjects, candidate, records, list(fillers))
     best = best_baseline(result)
     if settings.also:
         result["also"] = other_pictures(candidate, settings, parts, fillers, best, records)
@@ -158,9 +158,18 @@ def reproduce(settings: EvaluateSettings) -> str:
 
 
 def _copies(
-    subjects: Subjects, source: Source, candidate: Candidate, records: Records, quick: Sequence[str]
-) -> dict[str, Any]:
-    """Return which measured pictures look like one learnt from, and the figures without them."""
+    subjects: Subjects, candidate: Candidate, records: Records, quick: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return which measured pictures look like one learnt from, and the figures without them.
+
+    None where the pictures that the run was trained with are not there any more.
+    """
+    recipe = candidate.recipe
+    try:
+        source = open_source(recipe.data, recipe.fold, recipe.folds)
+    except DataError as error:
+        say(f"look-alikes of pictures learnt from are not looked for: {error}")
+        return None
     hashes = hash_all(source)
     learnt_from = [index for index, one in enumerate(hashes) if one[:16] in candidate.trained_on]
     found = find_copies(subjects, source, learnt_from)
