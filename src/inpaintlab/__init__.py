@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from inpaintlab.configs import (
         AlignSettings,
         CheckSettings,
+        CompareSettings,
         CrossvalSettings,
         EvaluateSettings,
         MaskSettings,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from inpaintlab.data.prepare import prepare
     from inpaintlab.diagnosis.check import Checked, check
     from inpaintlab.errors import InpaintlabError
+    from inpaintlab.evaluation.compare import compare
     from inpaintlab.evaluation.crossval import crossval
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter
@@ -33,6 +35,7 @@ _PLACES = {
     "AlignSettings": "configs",
     "CheckSettings": "configs",
     "Checked": "diagnosis.check",
+    "CompareSettings": "configs",
     "CrossvalSettings": "configs",
     "EvaluateSettings": "configs",
     "InpaintlabError": "errors",
@@ -44,6 +47,7 @@ _PLACES = {
     "TrainSettings": "configs",
     "align": "data.faces",
     "check": "diagnosis.check",
+    "compare": "evaluation.compare",
     "create": "networks",
     "crossval": "evaluation.crossval",
     "evaluate": "evaluation.evaluate",
@@ -60,6 +64,7 @@ __all__ = [
     "AlignSettings",
     "CheckSettings",
     "Checked",
+    "CompareSettings",
     "CrossvalSettings",
     "EvaluateSettings",
     "Inpainter",
@@ -72,6 +77,7 @@ __all__ = [
     "__version__",
     "align",
     "check",
+    "compare",
     "create",
     "crossval",
     "evaluate",

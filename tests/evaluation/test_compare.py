@@ -8,8 +8,9 @@ from inpaintlab.checkpoints import read_json
 from inpaintlab.configs import CompareSettings, EvaluateSettings
 from inpaintlab.errors import RunError, SettingError
 from inpaintlab.evaluation.compare import compare, sentence
+from inpaintlab.evaluation.compare import compared as compared_records
 from inpaintlab.evaluation.evaluate import evaluate
-from inpaintlab.evaluation.records import read_records
+from inpaintlab.evaluation.records import FACTS, Records, read_records
 from inpaintlab.evaluation.table import show_comparison
 from inpaintlab.training import train
 from tests.conftest import small_settings
@@ -65,6 +66,15 @@ def test_a_better_run_is_better_by_as_much(pair, capsys):
     assert of["sentence"].startswith("other is better by 0.40 dB [0.40, 0.40] in the hole")
     show_comparison(result)
     assert "other less one" in capsys.readouterr().out
+
+
+def test_wins_go_to_the_smaller_where_smaller_is_better():
+    """Also of a metric that needs a feature network."""
+    names = ("hole_psnr", "l1_percent", "distance-efficientnet", "lpips")
+    facts = {name: [str(row) for row in range(20)] for name in FACTS}
+    one, other = (Records(facts, {"ours": {n: np.full(20, v) for n in names}}) for v in (2.0, 1.0))
+    wins = compared_records("one", one, "other", other)["overall"]["wins"]
+    assert wins == {"hole_psnr": 0, "l1_percent": 1, "distance-efficientnet": 1, "lpips": 1}
 
 
 def test_each_run_is_compared_with_the_first(pair, tmp_path):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintlab.evaluation.statistics import FEWEST, Mean, corrected, means, share
+from inpaintlab.evaluation.statistics import FEWEST, Mean, corrected, is_clear, means, share
 
 
 def coverage(draw, truth, rounds=3000, draws=1000):
@@ -117,10 +117,10 @@ def test_shares_hold_the_truth(p):
 
 
 def test_which_side_of_zero():
-    assert Mean(0.4, 0.1, 0.7).excludes_zero()
-    assert Mean(-0.4, -0.7, -0.1).excludes_zero()
-    assert not Mean(0.4, -0.1, 0.9).excludes_zero()
-    assert not Mean(0.4).excludes_zero()
+    assert is_clear(Mean(0.4, 0.1, 0.7).as_dict())
+    assert is_clear(Mean(-0.4, -0.7, -0.1).as_dict())
+    assert not is_clear(Mean(0.4, -0.1, 0.9).as_dict())
+    assert not is_clear(Mean(0.4).as_dict())
 
 
 def test_corrected_interval_by_hand():

@@ -13,8 +13,8 @@ from inpaintlab.errors import RunError
 from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.evaluation.fillers import OURS
 from inpaintlab.evaluation.records import Records, read_records
-from inpaintlab.evaluation.statistics import means, share
-from inpaintlab.metrics import METRICS
+from inpaintlab.evaluation.statistics import is_clear, means, share
+from inpaintlab.metrics import FIGURES
 from inpaintlab.progress import say
 
 #: The metric that the sentence is about.
@@ -55,15 +55,15 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     overall = comparison["overall"]["metrics"][HEADLINE]
     words = _difference(overall, one, other)
     bins = comparison["bins"]
-    unclear = [name for name, of in bins.items() if not _clear(of["metrics"][HEADLINE])]
+    unclear = [name for name, of in bins.items() if not is_clear(of["metrics"][HEADLINE])]
     against = [
         name
         for name, of in bins.items()
-        if _clear(of["metrics"][HEADLINE]) and of["metrics"][HEADLINE]["mean"] * overall["mean"] < 0
+        if is_clear(of["metrics"][HEADLINE]) and of["metrics"][HEADLINE]["mean"] * overall["mean"] < 0
     ]
-    if _clear(overall) and against:
+    if is_clear(overall) and against:
         words += f"; the other way round for holes of {', '.join(against)}"
-    if _clear(overall) and unclear:
+    if is_clear(overall) and unclear:
         words += f"; not distinguishable for holes of {', '.join(unclear)}"
     return words
 
@@ -71,7 +71,7 @@ def sentence(comparison: Mapping[str, Any]) -> str:
 def _difference(mean: Mapping[str, Any], one: str, other: str) -> str:
     if mean["low"] is None:
         return f"too few pictures to tell {one} from {other} (by {mean['mean']:+.2f} dB here)"
-    if not _clear(mean):
+    if not is_clear(mean):
         return (
             f"{one} and {other} are not distinguishable: {other} is {mean['mean']:+.2f} dB "
             f"[{mean['low']:+.2f}, {mean['high']:+.2f}] from {one}"
@@ -80,10 +80,6 @@ def _difference(mean: Mapping[str, Any], one: str, other: str) -> str:
     if mean["mean"] < 0:
         better, low, high = one, -mean["high"], -mean["low"]
     return f"{better} is better by {abs(mean['mean']):.2f} dB [{low:.2f}, {high:.2f}] in the hole"
-
-
-def _clear(mean: Mapping[str, Any]) -> bool:
-    return mean["low"] is not None and (mean["low"] > 0 or mean["high"] < 0)
 
 
 def compared(one: str, first: Records, other: str, rows: Records) -> dict[str, Any]:
@@ -98,9 +94,8 @@ def compared(one: str, first: Records, other: str, rows: Records) -> dict[str, A
         found = means(np.stack(columns, axis=1), clusters[chosen])
         wins = {}
         for name, column in zip(metrics, columns, strict=True):
-            higher = name not in METRICS or METRICS[name].higher_is_better
             # A tie is half a win.
-            won = column > 0 if higher else column < 0
+            won = column > 0 if FIGURES[name].higher_is_better else column < 0
             wins[name] = float(won.mean() + (column == 0).mean() / 2)
         return {
             "n": int(chosen.sum()),
@@ -157,7 +152,7 @@ def _check_same(
                 f"{one} was measured with {what} {a}, {other} with {b}: they cannot be compared; "
                 "evaluate both with the same --masks and --data"
             )
-    keys = [list(zip(of.facts["sha256"], of.facts["mask"], strict=True)) for of in (first_rows, rows)]
+    keys = first_rows.keys(), rows.keys()
     if keys[0] != keys[1]:
         common = len(set(keys[0]) & set(keys[1]))
         raise RunError(

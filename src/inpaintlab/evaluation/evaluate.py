@@ -90,7 +90,10 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         result["copies"] = _copies(subjects, candidate, records, list(fillers))
     best = best_baseline(result)
     if settings.also:
-        result["also"] = other_pictures(candidate, settings, parts, fillers, best, records)
+        result["also"] = [
+            other_pictures(candidate, folder, settings, parts, fillers, best, records)
+            for folder in settings.also
+        ]
     if settings.shift:
         result["shift"] = shifted_pictures(subjects, parts, fillers, best, settings)
     name = _file_name(settings)

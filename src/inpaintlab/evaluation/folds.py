@@ -17,7 +17,7 @@ from inpaintlab.evaluation.compare import HEADLINE, compared
 from inpaintlab.evaluation.fillers import OURS
 from inpaintlab.evaluation.fold import Fold
 from inpaintlab.evaluation.records import Records
-from inpaintlab.evaluation.statistics import corrected
+from inpaintlab.evaluation.statistics import corrected, is_clear
 
 #: Figures in the folder of a cross-validation.
 RESULT = "crossval.json"
@@ -195,7 +195,7 @@ def _compared(
     pairs = [(a, b) for a, b in zip(first, second, strict=True) if a and b]
     if len(pairs) < len(first):
         return head | {"reason": "a fold of one of them has failed"}
-    if any(_keys(a.records) != _keys(b.records) for a, b in pairs):
+    if any(a.records.keys() != b.records.keys() for a, b in pairs):
         return head | {"reason": "they were measured on different pictures or masks"}
     ratio = float(np.mean([a.result["overall"]["pictures"] / a.data["train"] for a, _ in pairs]))
     over_folds = {}
@@ -212,10 +212,6 @@ def _compared(
     return comparison | {"sentence": sentence(comparison)}
 
 
-def _keys(records: Records) -> list[tuple[str, str]]:
-    return list(zip(records.facts["sha256"], records.facts["mask"], strict=True))
-
-
 def sentence(comparison: Mapping[str, Any]) -> str:
     """Return in one sentence which variant is better, and how sure that is."""
     one, other = comparison["first"], comparison["other"]
@@ -224,13 +220,9 @@ def sentence(comparison: Mapping[str, Any]) -> str:
     mean = training["mean"]
     better, worse = (other, one) if mean > 0 else (one, other)
     words = f"{better} is {abs(mean):.2f} dB better in the hole than {worse}"
-    clear = [_clear(interval) for interval in (pictures, training)]
+    clear = [is_clear(interval) for interval in (pictures, training)]
     if all(clear):
         return f"{words}, and would be with other training pictures too, as far as folds can tell"
     if clear[0]:
         return f"{words} as trained here; with other training pictures it may be otherwise"
     return f"{one} and {other} are not distinguishable ({other} is {mean:+.2f} dB from {one})"
-
-
-def _clear(interval: Mapping[str, Any]) -> bool:
-    return interval["low"] is not None and (interval["low"] > 0 or interval["high"] < 0)

@@ -23,21 +23,35 @@ Parts = Sequence[Mapping[str, Any]]
 
 def other_pictures(
     candidate: Candidate,
+    folder: str,
     settings: EvaluateSettings,
     parts: Parts,
     fillers: Mapping[str, Filler],
     best: str,
     own: Records,
-) -> list[dict[str, Any]]:
-    """Return for each other folder how ours fares there, beside its own pictures.
+) -> dict[str, Any]:
+    """Return how ours fares on the pictures of another folder, beside its own ones.
 
     `loss` is how much lower the hole PSNR is than on the own pictures. Pictures differ in how hard they
     are for anything, so `gain`, over the baseline `best`, and `gain_loss` say more.
     """
-    return [
-        {"data": folder, **_beside(candidate, folder, settings, parts, fillers, best, own)}
-        for folder in settings.also
-    ]
+    source = open_source(folder)
+    # Whatever split a prepared dataset brings: none of it was trained on, or it is left out.
+    everything = list(range(len(source.names)))
+    there = open_subjects(
+        source, everything, candidate.size, trained_on=candidate.trained_on, max_bad=1.0
+    ).first(settings.also_pictures)
+    frozen = masks.frozen(parts, candidate.size, len(there), MASK_SEED)
+    records = measure_all(fillers, there, frozen, settings.batch, what=f"evaluating on {folder}")
+    (ours, gain), (own_ours, own_gain) = (_ours_and_gain(of, best) for of in (records, own))
+    clusters = own.clusters(), records.clusters()
+    return {
+        "data": folder,
+        **records.summary(),
+        "gain": means(gain[:, None], clusters[1])[0].as_dict(),
+        "loss": unpaired(own_ours, clusters[0], ours, clusters[1]).as_dict(),
+        "gain_loss": unpaired(own_gain, clusters[0], gain, clusters[1]).as_dict(),
+    }
 
 
 def shifted_pictures(
@@ -64,33 +78,6 @@ def shifted_pictures(
             other = measured(f"{name} {strength}", few.changed(change))
             rows.append({"shift": name, "strength": strength, **_paired(own, other, best)})
     return {"n": len(few), "baseline": best, "own": _own(own, best), "rows": rows}
-
-
-def _beside(
-    candidate: Candidate,
-    folder: str,
-    settings: EvaluateSettings,
-    parts: Parts,
-    fillers: Mapping[str, Filler],
-    best: str,
-    own: Records,
-) -> dict[str, Any]:
-    source = open_source(folder)
-    # Whatever split a prepared dataset brings: none of it was trained on, or it is left out.
-    everything = list(range(len(source.names)))
-    there = open_subjects(
-        source, everything, candidate.size, trained_on=candidate.trained_on, max_bad=1.0
-    ).first(settings.also_pictures)
-    frozen = masks.frozen(parts, candidate.size, len(there), MASK_SEED)
-    records = measure_all(fillers, there, frozen, settings.batch, what=f"evaluating on {folder}")
-    (ours, gain), (own_ours, own_gain) = (_ours_and_gain(of, best) for of in (records, own))
-    clusters = own.clusters(), records.clusters()
-    return {
-        **records.summary(),
-        "gain": means(gain[:, None], clusters[1])[0].as_dict(),
-        "loss": unpaired(own_ours, clusters[0], ours, clusters[1]).as_dict(),
-        "gain_loss": unpaired(own_gain, clusters[0], gain, clusters[1]).as_dict(),
-    }
 
 
 def _paired(own: Records, other: Records, best: str) -> dict[str, Any]:

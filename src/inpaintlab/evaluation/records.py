@@ -44,6 +44,10 @@ class Records:
         """Names of the metrics."""
         return list(next(iter(self.values.values())))
 
+    def keys(self) -> list[tuple[str, str]]:
+        """Return what each row is of: the hashes of its picture and of its mask."""
+        return list(zip(self.facts["sha256"], self.facts["mask"], strict=True))
+
     def where(self, name: str, value: Any) -> Bools:
         """Return which rows have a value of a fact."""
         return np.array([one == value for one in self.facts[name]], bool)

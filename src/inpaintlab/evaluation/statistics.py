@@ -4,7 +4,7 @@ Values of one picture under several masks, and of pictures that belong together,
 what is drawn anew is the *cluster*, all values of a picture or of a group of pictures.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,9 +40,14 @@ class Mean:
         """Return it as plain values, for JSON."""
         return asdict(self)
 
-    def excludes_zero(self) -> bool:
-        """Tell whether the interval lies on one side of 0."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+def is_clear(mean: Mapping[str, Any]) -> bool:
+    """Tell whether the interval of a mean, as plain values, lies on one side of 0.
+
+    >>> is_clear(Mean(0.4, 0.1, 0.7).as_dict()), is_clear(Mean(0.4).as_dict())
+    (True, False)
+    """
+    return mean["low"] is not None and (mean["low"] > 0 or mean["high"] < 0)
 
 
 def means(values: Floats, clusters: Integers, draws: int = DRAWS) -> list[Mean]:

@@ -7,14 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from inpaintlab.evaluation.fillers import OURS
-from inpaintlab.metrics import METRICS, Figure
+from inpaintlab.metrics import FIGURES, METRICS, Figure
 
-#: How figures are shown that a result can hold besides `METRICS`.
-_LEARNED = {
-    "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
-    "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
-    "distance-efficientnet": Figure("distance-efficientnet ↓", ".4f", False, is_main=True),
-}
 #: Headings of the tables of parts: key in the result -> what it is by.
 PARTS = {
     "bins": "hole ratio",
@@ -27,7 +21,7 @@ PARTS = {
 def columns(result: Mapping[str, Any]) -> dict[str, Figure]:
     """Return the metrics that a result holds, and how they are shown."""
     held = next(iter(result["overall"]["methods"].values()))
-    return {name: figure for name, figure in {**METRICS, **_LEARNED}.items() if name in held}
+    return {name: figure for name, figure in FIGURES.items() if name in held}
 
 
 def show(result: Mapping[str, Any]) -> None:

@@ -17,9 +17,10 @@ from inpaintlab.metrics.pictures import (
 from inpaintlab.metrics.request import WEIGHTS, Available, available
 from inpaintlab.metrics.sets import discrimination, frechet_distance, gaussian_distance, kernel_distance
 from inpaintlab.metrics.similarity import hole_ms_ssim, hole_ssim, ms_ssim, scales, similarities, ssim
-from inpaintlab.metrics.table import METRICS, Figure, Metric, Unavailable, measure
+from inpaintlab.metrics.table import FIGURES, METRICS, Figure, Metric, Unavailable, measure
 
 __all__ = [
+    "FIGURES",
     "MAX_PSNR",
     "METRICS",
     "WEIGHTS",

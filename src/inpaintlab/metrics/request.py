@@ -8,7 +8,7 @@ from inpaintlab import features
 from inpaintlab.errors import FeaturesError, SettingError, near_miss
 from inpaintlab.metrics.distributions import Distributions, figures
 from inpaintlab.metrics.learned import FeatureDistance, distance_efficientnet, lpips
-from inpaintlab.metrics.table import Metric, Unavailable
+from inpaintlab.metrics.table import LEARNED, Metric, Unavailable
 
 #: Name that weights are given by, as in `fid=PATH` -> name of the features whose file it is.
 WEIGHTS: dict[str, str] = {
@@ -96,16 +96,15 @@ def _min_size(built: Metric | Distributions) -> int:
 
 
 def _lpips(path: Path) -> Metric:
-    return Metric("LPIPS ↓", ".4f", False, is_main=True, measure=lpips("alexnet", path))
+    return Metric(**vars(LEARNED["lpips"]), measure=lpips("alexnet", path))
 
 
 def _lpips_vgg(path: Path) -> Metric:
-    return Metric("LPIPS (VGG) ↓", ".4f", False, measure=lpips("vgg16", path))
+    return Metric(**vars(LEARNED["lpips-vgg"]), measure=lpips("vgg16", path))
 
 
 def _distance(path: Path) -> Metric:
-    heading = "distance-efficientnet ↓"
-    return Metric(heading, ".4f", False, is_main=True, measure=distance_efficientnet(path))
+    return Metric(**vars(LEARNED["distance-efficientnet"]), measure=distance_efficientnet(path))
 
 
 def _fid(path: Path) -> Distributions:

@@ -50,6 +50,15 @@ METRICS: dict[str, Metric] = {
     "colour_offset": Metric("colour ↓", ".4f", False, measure=pictures.colour_offset),
 }
 
+#: The same of metrics that need a feature network: how they are shown; `request` makes them.
+LEARNED: dict[str, Figure] = {
+    "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
+    "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
+    "distance-efficientnet": Figure("distance-efficientnet ↓", ".4f", False, is_main=True),
+}
+#: Name -> how it is shown, of every figure that a picture can have.
+FIGURES: dict[str, Figure] = {**METRICS, **LEARNED}
+
 
 def measure(filled: Tensor, truth: Tensor, mask: Tensor) -> dict[str, Tensor]:
     """Return all of `METRICS` for a batch, in their order: name -> `[B]`.
