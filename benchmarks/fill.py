@@ -1,8 +1,8 @@
 """Filling a large photo, beside OpenCV's Telea: time, peak memory, and what twenty holes cost.
 
-The photo has 4,000×3,000 pixels (sample portraits tiled, with grain), and one hole of 300×300, or
-twenty of them. Without RUN it is filled by swift with random weights, made for 64 and for 256 px: weights
-do not change the time. Peak memory is counted in a process of its own for each method, from the decoded
+The photo has 4,000×3,000 pixels (sample portraits tiled, with grain), and one hole of 300×300 or twenty
+of them. Without RUN it is filled by swift with random weights, made for 64 and for 256 px: weights do
+not change the time. Peak memory is counted in a process of its own for each method, from the decoded
 photo on. With --exact N, instead, N pictures of any size, kind and hole are filled, and every known
 pixel is compared.
 
