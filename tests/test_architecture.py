@@ -17,6 +17,7 @@ ROOMS = [
         "files",
         "machine",
         "progress",
+        "runs",
         "configs",
         "images",
         "tensors",
@@ -25,7 +26,7 @@ ROOMS = [
         "networks",
     ),
     *("losses", "features", "metrics", "data", "checkpoints"),
-    *("inpainter", "training", "evaluation", "diagnosis", "cli"),
+    *("inpainter", "training", "evaluation", "diagnosis", "serving", "cli"),
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
 

@@ -60,9 +60,7 @@ def encode(
         raise ImageError(f"cannot write {suffix!r}: the suffix must be one of {allowed}")
     picture, notes = _writable(picture, suffix)
     if suffix not in LOSSLESS:
-        notes.append(
-            "JPEG is lossy: pixels outside the hole change slightly; name the output .png to keep them"
-        )
+        notes.append("JPEG is lossy: pixels outside the hole change slightly; PNG keeps them")
     return _encode(picture, suffix, quality, compression), notes
 
 

@@ -19,7 +19,7 @@ PATH = "/page"
 
 
 def mount_for_people(app: FastAPI, service: Service) -> None:
-    """Add the page to an application; everything that stands before its routes stands before the page."""
+    """Add the page to an application; what stands before its routes stands before the page, too."""
     from inpaintlab.serving.page import mount_page
 
     @app.get("/", include_in_schema=False)

@@ -19,7 +19,7 @@ class Service:
         self.max_pixels = max_pixels
 
     async def run(self, job: Job) -> Reply:
-        """Have a job done, inside a place of the pool; raises `RefusedError` if no picture comes of it."""
+        """Have a job done, inside a place of the pool; raises `RefusedError` without a picture."""
         try:
             reply = await self.pool.run(job)
             if reply.error:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from inpaintlab.errors import ImageError, InpaintlabError, MaskError
 from inpaintlab.images import Encoded, Picture, encode, load, to_gray
+from inpaintlab.runs import Run
 from inpaintlab.serving.jobs import Job, Options, Reply, receive_job, send_json, send_reply
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ def work(pipe: Connection, weights: str) -> None:
     except InpaintlabError as error:
         send_json(pipe, {"error": str(error)})
         return
-    send_json(pipe, about)
     with suppress(EOFError, BrokenPipeError):  # the server has gone
+        send_json(pipe, about)
         while True:
             send_reply(pipe, answer(inpainter, receive_job(pipe)))
 
@@ -81,7 +82,6 @@ def _load(weights: Path) -> "tuple[Inpainter, dict[str, Any]]":
     """Load weights, fill one small picture to have everything in memory, and describe them."""
     import torch
 
-    from inpaintlab.checkpoints import Run
     from inpaintlab.inpainter import Inpainter
 
     # The other cores are for the other workers.
