@@ -10,22 +10,20 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from inpaintlab.errors import ImageError, InpaintlabError, MaskError
-from inpaintlab.images import Encoded, Picture, encode, load, to_gray
+from inpaintlab.images import Encoded, Picture, encode, encode_png, load, to_gray
 from inpaintlab.runs import Run
 from inpaintlab.serving.jobs import Job, Options, Reply, receive_job, send_json, send_reply
-
-if TYPE_CHECKING:
-    from inpaintlab.inpainter import Inpainter
 
 #: Decided by content; a name or a content type of a client counts for nothing.
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
@@ -34,6 +32,14 @@ _COMPRESSION = 1
 _LOG = logging.getLogger("inpaintlab.serving")
 
 Array = npt.NDArray[np.uint8]
+
+
+class Filler(Protocol):
+    """What fills: an `Inpainter`, whose module this one cannot import without torch."""
+
+    @property
+    def fill_picture(self) -> Callable[..., Picture]:
+        """Fill the hole, `[H, W]` of 0 and 1, of a picture."""
 
 
 def work(pipe: Connection, weights: str) -> None:
@@ -50,7 +56,7 @@ def work(pipe: Connection, weights: str) -> None:
             send_reply(pipe, answer(inpainter, receive_job(pipe)))
 
 
-def answer(inpainter: "Inpainter", job: Job) -> Reply:
+def answer(inpainter: Filler, job: Job) -> Reply:
     """Do one job; whatever is wrong with it becomes a reply."""
     start = time.perf_counter()
     try:
@@ -78,7 +84,7 @@ def _stand_back() -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _load(weights: Path) -> "tuple[Inpainter, dict[str, Any]]":
+def _load(weights: Path) -> tuple[Filler, dict[str, Any]]:
     """Load weights, fill one small picture to have everything in memory, and describe them."""
     import torch
 
@@ -88,9 +94,10 @@ def _load(weights: Path) -> "tuple[Inpainter, dict[str, Any]]":
     torch.set_num_threads(1)
     inpainter = Inpainter.load(weights)
     size = inpainter.card.size
-    hole = np.zeros((size, size), np.uint8)
-    hole[: size // 2, : size // 2] = 1
-    inpainter.fill_picture(Picture(np.zeros((size, size, 3), np.uint8), "RGB"), hole)
+    hole = np.zeros((size, size, 3), np.uint8)
+    hole[: size // 2, : size // 2] = 255
+    small = encode_png(hole)
+    answer(inpainter, Job(small, small, Options()))
     file = weights if weights.is_file() else Run(weights).model
     about = {
         "name": weights.stem if weights.is_file() else weights.resolve().name,
@@ -102,7 +109,7 @@ def _load(weights: Path) -> "tuple[Inpainter, dict[str, Any]]":
     return inpainter, about
 
 
-def _fill(inpainter: "Inpainter", job: Job) -> Picture:
+def _fill(inpainter: Filler, job: Job) -> Picture:
     """Decode and fill, with names that the client knows in every error."""
     options = job.options
     picture = load(Encoded("the image", job.image), formats=FORMATS, max_pixels=options.max_pixels)
