@@ -138,7 +138,9 @@ def iopaint_router(service: Service) -> APIRouter:
 
 def _decoded(name: str, text: str) -> bytes:
     """Decode base64, after `data:…;base64,` if that is there."""
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
     try:
-        return base64.b64decode(text.rpartition(",")[2] if text.startswith("data:") else text)
+        return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         raise RefusedError(400, "bad_request", f"{name} is not base64") from None

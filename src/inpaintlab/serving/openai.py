@@ -132,7 +132,7 @@ def openai_router(service: Service) -> APIRouter:
         about: dict[str, Any] = service.pool.about
         return ModelList(data=[Model(id=about["name"], **{k: about[k] for k in _ABOUT})])
 
-    @router.get("/v1/models/{name}", tags=["state"], responses=documented(404), summary="One model")
+    @router.get("/v1/models/{name}", tags=["state"], responses=documented(404, 422), summary="One model")
     async def model(name: str) -> Model:
         """Return the model of this name."""
         (only,) = (await models()).data
