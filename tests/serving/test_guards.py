@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from inpaintlab.serving.app import create_app
 from tests.serving.test_fill import problem
 
-TOKEN = "a token of some length"
+TOKEN = "a token of some length"  # noqa: S105
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_requests_that_do_not_arrive(pool):
         if not sent:
             sent.append("half")
             return {"type": "http.request", "body": b"--x", "more_body": True}
-        await asyncio.Event().wait()
+        return await asyncio.get_running_loop().create_future()
 
     async def send(message):
         sent.append(message)

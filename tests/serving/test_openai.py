@@ -10,13 +10,15 @@ from fastapi.testclient import TestClient
 from inpaintlab.serving.app import create_app
 from tests.serving.conftest import decoded, encoded
 
+KEY = "a token of some length"
+
 
 @pytest.fixture
 def ask(pool):
     """OpenAI's client, whose transport is our application."""
-    http = TestClient(create_app(pool, token="a token of some length"))
+    http = TestClient(create_app(pool, token=KEY))
     return openai.OpenAI(
-        api_key="a token of some length",
+        api_key=KEY,
         base_url="http://testserver/v1",
         http_client=http,
         max_retries=0,

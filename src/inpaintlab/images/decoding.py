@@ -90,9 +90,9 @@ def _decode(image: Image.Image, path: File) -> Picture:
         pixels, mode = _decode_deep_colour(path)
     else:
         pixels, mode = to_known_mode(complete(image, path), path.name)
-    return Picture(
-        _upright(pixels, orientation), mode, icc_profile, exif.tobytes() if len(exif) else None
-    )
+    with damage_named(path):  # only now are most of its entries read
+        kept = exif.tobytes() if len(exif) else None
+    return Picture(_upright(pixels, orientation), mode, icc_profile, kept)
 
 
 def _exif(image: Image.Image, path: File) -> Image.Exif:
