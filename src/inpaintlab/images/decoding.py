@@ -36,7 +36,8 @@ def load(path: File, *, formats: tuple[str, ...] | None = None, max_pixels: int 
     """
     with opened(path, formats, max_pixels) as image:
         picture = _decode(image, path)
-        frames = getattr(image, "n_frames", 1)
+        with damage_named(path):
+            frames = getattr(image, "n_frames", 1)
     if frames > 1:
         note = f"{path.name} has {frames} frames: the first one is used"
         picture = replace(picture, notes=(*picture.notes, note))

@@ -1,7 +1,6 @@
 """Opening picture files: headers, limits and damage, before anything is decoded."""
 
 import io
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,7 +73,9 @@ def damage_named(path: File) -> Iterator[None]:
             # Decoders warn of odd metadata, which does not concern the pixels.
             warnings.simplefilter("ignore")
             yield
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - of damaged files, decoders raise whatever comes up
         raise damaged(path, error) from None
 
 
