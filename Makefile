@@ -51,6 +51,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/kills.py
 	$(if $(DATA),$(BIN)/python benchmarks/wheels.py $(DATA))
 	$(if $(RUN),$(BIN)/python benchmarks/evaluate.py $(RUN))
+	$(if $(RUN),$(BIN)/python benchmarks/serve.py $(RUN))
+	$(if $(RUN),$(BIN)/python benchmarks/soak.py $(RUN))
+	$(if $(RUN),$(BIN)/python benchmarks/fuzz.py $(RUN))
 	$(if $(DATA),$(BIN)/python benchmarks/diagnose.py $(DATA))
 	$(if $(DATA),$(BIN)/python benchmarks/objectives.py $(DATA))
 	$(BIN)/python benchmarks/memory.py $(DATA)

@@ -20,6 +20,7 @@ from inpaintlab.configs import (
     EvaluateSettings,
     MaskSettings,
     PrepareSettings,
+    ServeSettings,
     SummarySettings,
     TrainSettings,
     build,
@@ -49,7 +50,7 @@ def test_navigation_is_complete():
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
         *(CompareSettings, CrossvalSettings, DiagnoseSettings, EvaluateSettings),
-        *(MaskSettings, SummarySettings),
+        *(MaskSettings, ServeSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):

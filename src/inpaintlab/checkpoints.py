@@ -1,19 +1,4 @@
-"""Run folders and weights.
-
-A run folder can be copied to another machine and used there::
-
-    recipe.yaml          the settings, resolved; `--config` reads it back
-    data.json            hashes of split and masks, sides and hashes of the pictures
-    model.safetensors    the best averaged weights, with config and provenance in the metadata
-    last.safetensors     the newest averaged weights
-    state/training.pt    what resuming needs; previous.pt: the save before, while that one is on trial
-    incidents/NNN/       what the guards saw, why it was, and what they did
-    log.jsonl, events.*  figures of the run, also for TensorBoard
-    metrics/NAME.json and NAME.csv, report.html, examples.png   written by `inpaint evaluate`
-    diagnosis.html       written by `inpaint diagnose`
-
-Every file is replaced whole: whenever a process is killed, the folder holds the old or the new one.
-"""
+"""Weights, the state of a training, and the figures of a run folder."""
 
 import hashlib
 import io
@@ -33,6 +18,20 @@ from inpaintlab import networks
 from inpaintlab.errors import InpaintlabError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.networks import Network, lama
+from inpaintlab.runs import Run, newest_run
+
+__all__ = [
+    "WEIGHTS",
+    "ModelCard",
+    "Run",
+    "load_model",
+    "load_state",
+    "newest_run",
+    "read_json",
+    "save_model",
+    "save_state",
+    "write_json",
+]
 
 _METADATA_KEY = "inpaintlab"
 #: Suffixes of files of weights; anything else is a run folder.
@@ -50,43 +49,6 @@ class ModelCard:
     arguments: dict[str, Any]
     size: int
     provenance: dict[str, Any] = field(default_factory=dict)
-
-
-class Run:
-    """The paths of a run folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.recipe = folder / "recipe.yaml"
-        self.data = folder / "data.json"
-        self.model = folder / "model.safetensors"
-        self.last = folder / "last.safetensors"
-        self.state = folder / "state" / "training.pt"
-        self.previous = folder / "state" / "previous.pt"
-        self.incidents = folder / "incidents"
-        self.log = folder / "log.jsonl"
-        self.metrics = folder / "metrics"
-        self.report = folder / "report.html"
-        self.examples = folder / "examples.png"
-
-    @classmethod
-    def open(cls, folder: Path) -> "Run":
-        """Open a run that is there; raises `RunError` where it is not."""
-        run = cls(folder)
-        if not run.recipe.is_file():
-            reason = (
-                "is not a run folder: it has no recipe.yaml" if folder.exists() else "does not exist"
-            )
-            raise RunError(f"{folder} {reason}")
-        return run
-
-
-def newest_run(parent: Path) -> Path:
-    """Return the run folder whose weights were written last; raises `RunError` where there is none."""
-    models = sorted(parent.glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not models:
-        raise RunError(f"there is no trained run in {parent}/: name one with --run, or train one first")
-    return models[-1].parent
 
 
 def save_model(path: Path, weights: dict[str, Tensor], card: ModelCard) -> None:

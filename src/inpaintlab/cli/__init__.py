@@ -13,6 +13,7 @@ import typer
 from inpaintlab.cli.data import align, draw_masks, prepare
 from inpaintlab.cli.filling import fill
 from inpaintlab.cli.judging import compare, diagnose, evaluate
+from inpaintlab.cli.serving import serve
 from inpaintlab.cli.training import check, crossval, summary, train
 from inpaintlab.errors import InpaintlabError
 
@@ -29,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "diagnose": diagnose,
     "fill": fill,
+    "serve": serve,
 }
 
 

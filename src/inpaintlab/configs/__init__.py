@@ -15,6 +15,7 @@ from inpaintlab.configs.parts import (
     resolve_arguments,
     resolve_entry,
 )
+from inpaintlab.configs.serving import ServeSettings
 from inpaintlab.configs.training import CheckSettings, CrossvalSettings, SummarySettings, TrainSettings
 from inpaintlab.configs.variants import parse_variation, vary
 
@@ -29,6 +30,7 @@ __all__ = [
     "MaskSettings",
     "Part",
     "PrepareSettings",
+    "ServeSettings",
     "SummarySettings",
     "TrainSettings",
     "build",

@@ -4,7 +4,7 @@ A decoded file is a `Picture`: its pixels exactly as stored (upright), so that w
 written back bit by bit. What networks work on is in `tensors`.
 """
 
-from inpaintlab.images.decoding import load, load_gray, load_rgb_whole
+from inpaintlab.images.decoding import load, load_gray, load_rgb_whole, to_gray
 from inpaintlab.images.encoding import LOSSLESS, encode, encode_png, encode_webp, save
 from inpaintlab.images.opening import MAX_PIXELS
 from inpaintlab.images.picture import SUFFIXES, Encoded, File, Header, Picture, Pixels
@@ -41,6 +41,7 @@ __all__ = [
     "load_rgb_whole",
     "save",
     "shrink",
+    "to_gray",
     "to_pillow",
     "to_rgb",
     "to_uint8",

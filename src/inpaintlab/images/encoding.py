@@ -46,10 +46,13 @@ def save(path: Path, picture: Picture) -> list[str]:
     return notes
 
 
-def encode(picture: Picture, suffix: str, quality: int = JPEG_QUALITY) -> tuple[bytes, list[str]]:
+def encode(
+    picture: Picture, suffix: str, quality: int = JPEG_QUALITY, *, compression: int = 6
+) -> tuple[bytes, list[str]]:
     """Return the bytes of a file in the format of the suffix, and notes on what was lost.
 
-    `quality`, 1 to 100, is that of JPEG. Raises `ImageError` for a suffix that cannot be written.
+    `quality`, 1 to 100, is that of JPEG; `compression`, 0 to 9, that of PNG: 1 takes a third of the time
+    of 6, and about a tenth more bytes. Raises `ImageError` for a suffix that cannot be written.
     """
     suffix = suffix.lower()
     if suffix not in _WRITABLE:
@@ -57,10 +60,8 @@ def encode(picture: Picture, suffix: str, quality: int = JPEG_QUALITY) -> tuple[
         raise ImageError(f"cannot write {suffix!r}: the suffix must be one of {allowed}")
     picture, notes = _writable(picture, suffix)
     if suffix not in LOSSLESS:
-        notes.append(
-            "JPEG is lossy: pixels outside the hole change slightly; name the output .png to keep them"
-        )
-    return _encode(picture, suffix, quality), notes
+        notes.append("JPEG is lossy: pixels outside the hole change slightly; PNG keeps them")
+    return _encode(picture, suffix, quality, compression), notes
 
 
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
@@ -104,7 +105,7 @@ def _converted(picture: Picture, goal: str) -> Picture:
     return replace(picture, pixels=np.asarray(image), mode=goal, icc_profile=profile)
 
 
-def _encode(picture: Picture, suffix: str, quality: int) -> bytes:
+def _encode(picture: Picture, suffix: str, quality: int, compression: int) -> bytes:
     if picture.pixels.dtype == np.uint16 and picture.pixels.ndim == 3:
         return _encode_deep_colour(picture.pixels, suffix)
     options: dict[str, Any] = {"icc_profile": picture.icc_profile, "exif": picture.exif}
@@ -116,6 +117,8 @@ def _encode(picture: Picture, suffix: str, quality: int) -> bytes:
         options |= {"lossless": True, "exact": True}
     elif suffix in (".tif", ".tiff"):
         options |= {"compression": "tiff_lzw"}
+    elif suffix == ".png":
+        options |= {"compress_level": compression}
     buffer = io.BytesIO()
     names = {".jpg": "JPEG", ".tif": "TIFF"}
     format_name = names.get(suffix, suffix[1:].upper())

@@ -1,7 +1,6 @@
 """Opening picture files: headers, limits and damage, before anything is decoded."""
 
 import io
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,31 +23,37 @@ def in_memory(path: File) -> File:
         return path
 
 
-def opened(path: File) -> Image.Image:
-    """Open a file with its header read and its size checked, but no pixel decoded."""
+def opened(
+    path: File, formats: tuple[str, ...] | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Open a file with its header read and its size checked, but no pixel decoded.
+
+    `formats` are those to take, by their content, as Pillow calls them; None: all.
+    """
     try:
         stream = io.BytesIO(path.data) if isinstance(path, Encoded) else path
         with warnings.catch_warnings():
             # Pillow warns of large pictures; we refuse them with a limit of our own just below.
             warnings.simplefilter("ignore")
-            image = Image.open(stream)
+            image = Image.open(stream, formats=formats)
     except UnidentifiedImageError:
-        raise ImageError(f"{path.name} is not a picture that can be read") from None
+        allowed = f": it must be {', '.join(formats)}" if formats else ""
+        raise ImageError(f"{path.name} is not a picture that can be read{allowed}") from None
     except Image.DecompressionBombError:
-        raise _too_large(path) from None
+        raise _too_large(path, max_pixels) from None
     except FileNotFoundError:
         raise ImageError(f"there is no file {path}") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"{path.name} cannot be read: {error}") from None
-    if image.width * image.height > MAX_PIXELS:
+    if image.width * image.height > max_pixels:
         image.close()
-        raise _too_large(path)
+        raise _too_large(path, max_pixels)
     return image
 
 
-def _too_large(path: File) -> ImageError:
+def _too_large(path: File, limit: int) -> ImageError:
     return ImageError(
-        f"{path.name} has more than {MAX_PIXELS:,} pixels, the limit against decompression bombs",
+        f"{path.name} has more than {limit:,} pixels, the limit against decompression bombs",
         finding="bomb",
     )
 
@@ -68,7 +73,9 @@ def damage_named(path: File) -> Iterator[None]:
             # Decoders warn of odd metadata, which does not concern the pixels.
             warnings.simplefilter("ignore")
             yield
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - of damaged files, decoders raise whatever comes up
         raise damaged(path, error) from None
 
 

@@ -1,7 +1,6 @@
 """Reading masks, and refusing what is none."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from inpaintlab.errors import MaskError
-from inpaintlab.images import load_gray
+from inpaintlab.images import File, load_gray
 
 Array = npt.NDArray[np.uint8]
 
@@ -32,7 +31,7 @@ def ratio_bin(ratio: float) -> str:
     raise MaskError(f"a hole ratio lies in 0 to 1, got {ratio:g}")
 
 
-def load_mask(path: Path, *, invert: bool = False) -> Array:
+def load_mask(path: File, *, invert: bool = False) -> Array:
     """Read a mask file: `[H, W]` of 0 and 1, 1 where it is white (or black, with `invert`)."""
     white = load_gray(path) > 127
     return (~white if invert else white).astype(np.uint8)

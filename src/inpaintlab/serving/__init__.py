@@ -1,0 +1,1 @@
+"""The server: pictures are filled over HTTP, each in a process that the server can do without."""

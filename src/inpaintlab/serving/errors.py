@@ -1,0 +1,131 @@
+"""One shape for every error, which clients of OpenAI read, too: `{"error": {"type", "message"}}`."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from inpaintlab.errors import InpaintlabError
+
+_LOG = logging.getLogger("inpaintlab.serving")
+
+
+class RefusedError(InpaintlabError):
+    """A request that gets no picture: a status, the type of the error in one word, and a message."""
+
+    def __init__(
+        self, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.headers = dict(headers or {})
+
+
+class Problem(BaseModel):
+    """What went wrong."""
+
+    type: str = Field(
+        description="The kind of error in one word, for programs.", examples=["image_error"]
+    )
+    message: str = Field(description="What was seen, what is allowed, what to do: for people.")
+
+
+class ErrorReply(BaseModel):
+    """The body of every reply that is no success."""
+
+    error: Problem
+
+
+_MEANINGS = {
+    400: "The request, a picture or a mask cannot be used.",
+    401: "The server wants its token, which was missing or wrong.",
+    403: "The request comes from a web page of another origin.",
+    404: "There is nothing at this path.",
+    405: "This path takes another method.",
+    406: "None of the formats in `Accept` can be had: PNG, WebP and JPEG.",
+    408: "The request took too long to arrive.",
+    413: "The request has too many bytes, or a picture too many pixels.",
+    421: "The Host header names another machine.",
+    422: "A field is missing, unknown or has a value that is not allowed.",
+    429: "Too many pictures wait; `Retry-After` says for how many seconds.",
+    500: "The fill failed, or the process that did it died of it. The server goes on.",
+    503: "No worker process is ready.",
+    504: "The fill took longer than the time limit.",
+}
+#: Classes of errors of a worker that are not the picture's or the mask's fault alone, and their status.
+_STATUS = {"TooManyPixels": 413, "InternalError": 500}
+_KINDS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of error replies: those of every request, and the given ones."""
+    return {
+        status: {"model": ErrorReply, "description": _MEANINGS[status]}
+        for status in sorted({401, 403, 421, *statuses})
+    }
+
+
+#: Errors of all routes that fill.
+OF_FILLS = (400, 408, 413, 422, 429, 500, 503, 504)
+
+
+def refused_by_worker(error: str, message: str) -> RefusedError:
+    """Return the error that a worker replied, by the name of its class."""
+    kind = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in error).lstrip("_")
+    return RefusedError(_STATUS.get(error, 400), kind, message)
+
+
+def error_body(kind: str, message: str) -> dict[str, dict[str, str]]:
+    """Return an error as JSON."""
+    return {"error": {"type": kind, "message": message}}
+
+
+def error_response(refused: RefusedError) -> JSONResponse:
+    """Return the reply for an error."""
+    body = error_body(refused.kind, str(refused))
+    return JSONResponse(body, status_code=refused.status, headers=refused.headers)
+
+
+def install(app: FastAPI) -> None:
+    """Give all errors of an application the one shape, those of the framework included."""
+    app.add_exception_handler(InpaintlabError, _ours)
+    app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(RequestValidationError, _of_fields)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RefusedError):
+        error = refused_by_worker(type(error).__name__, str(error))
+    return error_response(error)
+
+
+async def _of_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    messages = {
+        404: f"there is nothing at {request.url.path}: see /openapi.json",
+        405: f"{request.url.path} does not take {request.method}",
+    }
+    kind = _KINDS.get(error.status_code, "http_error")
+    message = messages.get(error.status_code, str(error.detail))
+    return error_response(RefusedError(error.status_code, kind, message, headers=error.headers))
+
+
+async def _of_fields(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    finding = error.errors()[0]
+    message = finding["msg"].removeprefix("Value error, ")
+    # The first word is where it stood (body, query, …), which the name of the field makes clear.
+    path = ".".join(str(part) for part in finding["loc"][1:])
+    return error_response(RefusedError(422, "bad_field", f"{path}: {message}" if path else message))
+
+
+async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
+    _LOG.error("a request failed", exc_info=error)
+    return error_response(RefusedError(500, "internal_error", "the server failed; its log says why"))

@@ -1,0 +1,114 @@
+"""Forms with files: unknown fields are refused with the nearest known name."""
+
+from typing import Any, Literal, Self
+
+from fastapi import UploadFile
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from inpaintlab.errors import near_miss
+from inpaintlab.serving.errors import RefusedError
+from inpaintlab.serving.jobs import Options
+
+#: What can come back, the default first, and the suffix that `images.encode` knows it by.
+FORMATS = {"image/png": ".png", "image/webp": ".webp", "image/jpeg": ".jpg"}
+QUALITY = 95
+
+
+class FileForm(BaseModel):
+    """A form of which every field is known, and whose files are files."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_names(cls, values: Any) -> Any:
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        for name, value in dict(values).items():
+            if name not in fields:
+                raise ValueError(f"unknown field {name[:80]!r}{near_miss(name, fields)}")
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, str) and "UploadFile" in str(fields[name].annotation):
+                    raise ValueError(f"{name} is a file: send it as one, as curl -F {name}=@FILE does")
+        return values
+
+
+class FillOptions(FileForm):
+    """How to fill."""
+
+    strategy: Literal["auto", "crop", "whole", "tiles"] | None = Field(
+        None, description="What the network sees of a picture. None: the server's default."
+    )
+    blend: Literal["none", "feather", "gradient"] | None = Field(
+        None, description="How the edge of the hole is hidden. None: the server's default."
+    )
+    invert_mask: bool = Field(False, description="Black marks the hole, not white.")
+    quality: int | None = Field(None, ge=1, le=100, description=f"Of a JPEG reply. [{QUALITY}]")
+
+    def options(self, media_type: str, max_pixels: int) -> Options:
+        """Return what a worker is to know; raises `RefusedError` for a quality without a use."""
+        if self.quality is not None and media_type != "image/jpeg":
+            raise RefusedError(
+                400, "bad_request", "quality is that of JPEG: ask for that format, or leave quality out"
+            )
+        return Options(
+            suffix=FORMATS[media_type],
+            quality=self.quality or QUALITY,
+            invert_mask=self.invert_mask,
+            strategy=self.strategy,
+            blend=self.blend,
+            max_pixels=max_pixels,
+        )
+
+
+class FillForm(FillOptions):
+    """One picture to fill."""
+
+    image: UploadFile = Field(description="The picture: PNG, JPEG, WebP, TIFF, BMP or GIF.")
+    mask: UploadFile = Field(description="Of the same size; white marks the hole.")
+
+
+class BatchForm(FillOptions):
+    """Several pictures to fill in the same way."""
+
+    image: list[UploadFile] = Field(min_length=1, description="The pictures.")
+    mask: list[UploadFile] = Field(min_length=1, description="As many masks, in the same order.")
+    format: Literal["png", "webp", "jpeg"] = Field("png", description="Of the filled pictures.")
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if len(self.image) != len(self.mask):
+            raise ValueError(f"{len(self.image)} images need as many masks, got {len(self.mask)}")
+        return self
+
+
+def negotiate(accept: str) -> str:
+    """Return the media type to reply with; raises `RefusedError` (406) if `Accept` has none of ours.
+
+    >>> negotiate("text/html, image/webp;q=0.8, image/jpeg;q=0.9"), negotiate("*/*"), negotiate("")
+    ('image/jpeg', 'image/png', 'image/png')
+    """
+    wanted = dict(_range(part) for part in (accept.strip() or "*/*").split(","))
+
+    def quality(media_type: str) -> float:
+        names = (media_type, "image/*", "*/*")
+        return next((wanted[name] for name in names if name in wanted), 0.0)
+
+    best = max(FORMATS, key=quality)
+    if quality(best) <= 0:
+        raise RefusedError(
+            406, "not_acceptable", f"replies are {', '.join(FORMATS)}: accept one of them"
+        )
+    return best
+
+
+def _range(part: str) -> tuple[str, float]:
+    """Read `image/webp;q=0.8`."""
+    name, *parameters = (word.strip().lower() for word in part.split(";"))
+    for parameter in parameters:
+        key, _, value = parameter.partition("=")
+        if key.strip() == "q":
+            try:
+                return name, float(value)
+            except ValueError:
+                return name, 0.0
+    return name, 1.0

@@ -1,0 +1,191 @@
+"""What a request must pass before any route sees it: Host, Origin, token, and the limits of its body.
+
+Each is plain ASGI middleware; `app.create_app` puts them in order.
+"""
+
+import asyncio
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inpaintlab.serving.errors import RefusedError, error_response
+from inpaintlab.serving.pool import Pool
+from inpaintlab.serving.tokens import Token, login_page
+
+#: Paths that need no token: they say nothing but that the server is there.
+OPEN = ("/healthz", "/readyz")
+#: Beginnings of paths whose POST is a picture to fill.
+_FILLS = ("/v1/", "/api/v1/")
+
+
+class Guard:
+    """Middleware that passes a request on or replies with why it does not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Judge a request by its head. There are no websockets here: they are closed."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        if scope["type"] == "http":
+            try:
+                self.check(scope, Headers(scope=scope))
+            except RefusedError as refused:
+                await error_response(refused)(scope, receive, send)
+                return
+            receive = self.receiver(receive)
+        await self._app(scope, receive, send)
+
+    def check(self, scope: Scope, headers: Headers) -> None:
+        """Raise `RefusedError` for a request that is to go no further."""
+
+    def receiver(self, receive: Receive) -> Receive:
+        """Return what the body is to be read with."""
+        return receive
+
+
+class HostGuard(Guard):
+    """Refuses other names than those allowed, and web pages of other origins.
+
+    A page of a stranger can have its own name point to this machine (DNS rebinding), or post a form
+    here. With `hosts` None every name will do; `origins` are those that `--cors` allows.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: Collection[str] | None, origins: Collection[str] = ()
+    ) -> None:
+        super().__init__(app)
+        self._hosts = hosts
+        self._origins = frozenset(origins)
+
+    def check(self, scope: Scope, headers: Headers) -> None:  # noqa: ARG002
+        """Compare the headers with what is allowed."""
+        host = headers.get("host", "")
+        if self._hosts is not None and _name(host) not in self._hosts:
+            raise RefusedError(
+                421,
+                "wrong_host",
+                f"this server is not {host[:80]!r}: name it by one of {', '.join(sorted(self._hosts))}, "
+                "or start it with --allow-host",
+            )
+        origin = headers.get("origin")
+        if origin is None or origin in self._origins or urlsplit(origin).netloc == host:
+            return
+        raise RefusedError(
+            403, "cross_origin", "pages of other origins may not ask: start with --cors ORIGIN"
+        )
+
+
+def _name(host: str) -> str:
+    """Return the name in a Host header, without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+class TokenGuard(Guard):
+    """Refuses requests without the token, as `Authorization: Bearer …` or as the page's cookie.
+
+    With `has_page` a browser is shown where to give it.
+    """
+
+    def __init__(self, app: ASGIApp, token: Token, *, has_page: bool) -> None:
+        super().__init__(app)
+        self._token = token
+        self._has_page = has_page
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Reply to a browser without the token with the form that asks for it."""
+        if self._has_page and self._wants_form(scope):
+            await login_page()(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+
+    def _wants_form(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or scope["method"] != "GET":
+            return False
+        headers = Headers(scope=scope)
+        is_page = scope["path"] == "/" or scope["path"].startswith("/page")
+        return is_page and "text/html" in headers.get("accept", "") and not self._token.is_in(headers)
+
+    def check(self, scope: Scope, headers: Headers) -> None:
+        """Look for the token."""
+        path = scope["path"]
+        if path in OPEN or (self._has_page and path == "/login") or self._token.is_in(headers):
+            return
+        raise RefusedError(
+            401,
+            "unauthorized",
+            "this server wants its token: send the header Authorization: Bearer TOKEN",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+
+class BodyGuard(Guard):
+    """Refuses bodies that are too large or arrive too slowly, and fills for which there is no place."""
+
+    def __init__(self, app: ASGIApp, pool: Pool, *, max_bytes: int, seconds: float) -> None:
+        super().__init__(app)
+        self._pool = pool
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+
+    def check(self, scope: Scope, headers: Headers) -> None:
+        """Refuse by the head what need not be read."""
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length[:20]) > self._max_bytes:
+            raise self._too_large()
+        if scope["method"] == "POST" and scope["path"].startswith(_FILLS) and self._pool.full:
+            raise self._pool.no_place()
+
+    def receiver(self, receive: Receive) -> Receive:
+        """Count the bytes of a body, and the seconds until it is there."""
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        seen = 0
+        complete = False
+
+        async def counting() -> Message:
+            nonlocal seen, complete
+            if complete:  # what comes now is that the client has gone, whenever that is
+                return await receive()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    message = await receive()
+            except TimeoutError:
+                message_text = f"the request did not arrive within {self._seconds:g} s, the limit"
+                raise HTTPException(408, message_text) from None
+            seen += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if seen > self._max_bytes:
+                raise HTTPException(413, str(self._too_large()))
+            return message
+
+        return counting
+
+    def _too_large(self) -> RefusedError:
+        return RefusedError(
+            413, "too_large", f"the request has more than {self._max_bytes:,} bytes, the limit"
+        )
+
+
+class Plain:
+    """Middleware that keeps browsers from guessing what a reply is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and add a header to its reply."""
+
+        async def adding(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        await self._app(scope, receive, adding)

@@ -1,0 +1,264 @@
+"""Worker processes, and the line of jobs that wait for them.
+
+Each worker has a pipe of its own and does one job at a time. One that crashes, is killed for memory or
+takes too long is replaced, and only its own job fails. (Process pools that share one pipe and a lock
+among workers, as pebble's and the standard library's do, are broken as a whole when a worker is killed
+while it reads from it.)
+"""
+
+import asyncio
+import logging
+import math
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any, Self, TypeVar
+
+from inpaintlab.errors import RunError
+from inpaintlab.machine import free_memory
+from inpaintlab.serving.errors import RefusedError
+from inpaintlab.serving.jobs import Job, Reply, receive_json, receive_reply, send_job
+
+T = TypeVar("T")
+#: What a process runs: it says what it has loaded, or `error`, and then answers jobs.
+Work = Callable[..., None]
+_LOG = logging.getLogger("inpaintlab.serving")
+#: Memory of a worker with a picture of some millions of pixels in it.
+_WORKER_MEMORY = 2**30
+#: Seconds between attempts to replace a worker, at most.
+_LONGEST_PAUSE = 30.0
+#: How much the newest job counts in the average time of a job.
+_NEWEST = 0.1
+
+
+def default_workers() -> int:
+    """Return how many workers this machine has processors and memory for."""
+    return max(1, min(len(os.sched_getaffinity(0)), free_memory() // _WORKER_MEMORY))
+
+
+class Worker:
+    """One process and this side of its pipe; the methods that wait are for a thread."""
+
+    def __init__(self, work: Work, arguments: tuple[Any, ...]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_start, args=(work, theirs, arguments), daemon=True)
+        self._process.start()
+        theirs.close()
+        #: Readable once the process has ended.
+        self.sentinel = self._process.sentinel
+
+    def hello(self) -> dict[str, Any]:
+        """Wait for what the worker says when it is ready; raises `RunError` if it cannot be."""
+        try:
+            about = receive_json(self._pipe)
+        except (EOFError, OSError):
+            raise RunError(
+                "a worker process died before it was ready: is there memory for it?"
+            ) from None
+        if "error" in about:
+            raise RunError(about["error"])
+        return about
+
+    def ask(self, job: Job) -> Reply:
+        """Have a job done; raises `EOFError` or `OSError` if the process dies of it."""
+        send_job(self._pipe, job)
+        return receive_reply(self._pipe)
+
+    def is_alive(self) -> bool:
+        """Tell whether the process is there."""
+        return self._process.is_alive()
+
+    def close(self, seconds: float) -> None:
+        """Let the process end, and end it if it does not within some seconds."""
+        self._pipe.close()
+        self._process.join(seconds)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process at once; whoever waits for it gets an `EOFError`."""
+        self._process.kill()
+        self._process.join()
+
+
+def _start(work: Work, pipe: Connection, arguments: tuple[Any, ...]) -> None:
+    work(pipe, *arguments)
+
+
+class Pool:
+    """Workers that answer jobs, used as `async with Pool(…) as pool`.
+
+    At most `queue` jobs wait while `workers` are busy. A job may take `seconds`. `about` is what the
+    workers say of their model, `restarts` counts replaced workers by the reason.
+    """
+
+    def __init__(
+        self, work: Work, *arguments: Any, workers: int = 1, queue: int = 32, seconds: float = 60.0
+    ) -> None:
+        self.workers = workers
+        self.queue = queue
+        self.seconds = seconds
+        self.about: dict[str, Any] = {}
+        self.pending = 0
+        self.restarts: Counter[str] = Counter()
+        self._work, self._arguments = work, arguments
+        self._all: set[Worker] = set()
+        self._busy: set[Worker] = set()
+        self._idle: asyncio.Queue[Worker] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="worker")
+        self._average = 1.0
+
+    @property
+    def ready(self) -> int:
+        """How many workers are there and have their model loaded."""
+        return sum(worker.is_alive() for worker in self._all)
+
+    @property
+    def full(self) -> bool:
+        """Whether no further job would be taken."""
+        return self.pending >= self.workers + self.queue
+
+    async def __aenter__(self) -> Self:
+        """Start all workers and wait until they are warm; raises `RunError` if one cannot be."""
+        started = [Worker(self._work, self._arguments) for _ in range(self.workers)]
+        try:
+            self.about, *_ = await asyncio.gather(*(self._thread(worker.hello) for worker in started))
+        except BaseException:
+            for worker in started:
+                worker.kill()
+            self._threads.shutdown(wait=False)
+            raise
+        for worker in started:
+            self._welcome(worker)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """End all workers; a job that still runs has some seconds left."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for worker in self._all:
+            asyncio.get_running_loop().remove_reader(worker.sentinel)
+            await asyncio.to_thread(worker.close, 5.0)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place in the line; raises `RefusedError` (429) where there is none left."""
+        if self.full:
+            raise self.no_place()
+        self.pending += 1
+        try:
+            yield
+        finally:
+            self.pending -= 1
+
+    def no_place(self) -> RefusedError:
+        """Return the error for a line that is full, with the time after which it has moved on."""
+        seconds = math.ceil(self.pending * self._average / self.workers)
+        return RefusedError(
+            429,
+            "queue_full",
+            f"{self.pending} requests are being filled or wait, which is the limit: try again later",
+            headers={"Retry-After": str(max(1, seconds))},
+        )
+
+    async def run(self, job: Job) -> Reply:
+        """Have a job done by the next free worker, inside a `place`.
+
+        Raises `RefusedError` when the worker died of it (500) or took too long (504), and when no worker
+        was to be had for a long time (503).
+        """
+        worker = await self._take()
+        self._busy.add(worker)
+        reply = None
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        try:
+            async with asyncio.timeout(self.seconds):
+                reply = await self._thread(worker.ask, job)
+        except TimeoutError:
+            raise self._too_slow() from None
+        except (EOFError, OSError):
+            raise self._died() from None
+        finally:
+            self._busy.discard(worker)
+            if reply is None:  # dead, late, or of no more interest: not to be used again
+                self._replace(worker)
+            else:
+                self._idle.put_nowait(worker)
+        self._average += _NEWEST * (loop.time() - start - self._average)
+        return reply
+
+    def _too_slow(self) -> RefusedError:
+        self.restarts["time limit"] += 1
+        message = f"this picture took more than {self.seconds:g} s, the limit: send a smaller one"
+        return RefusedError(504, "time_limit", message, headers=_NOT_AGAIN)
+
+    def _died(self) -> RefusedError:
+        self.restarts["crash"] += 1
+        message = (
+            "the process that filled this picture died of it, for lack of memory or by a broken file"
+        )
+        return RefusedError(500, "worker_died", message, headers=_NOT_AGAIN)
+
+    async def _take(self) -> Worker:
+        """Wait for a worker; the longest that a full line can take, and no longer."""
+        try:
+            async with asyncio.timeout(self.seconds * (1 + math.ceil(self.queue / self.workers))):
+                while not (worker := await self._idle.get()).is_alive():
+                    pass  # `_lost` has replaced it, or is about to
+        except TimeoutError:
+            raise RefusedError(503, "no_worker", "no worker process is ready: try again later") from None
+        return worker
+
+    def _lost(self, worker: Worker) -> None:
+        """A process has ended: one that had nothing to do is replaced, `run` sees to the others."""
+        asyncio.get_running_loop().remove_reader(worker.sentinel)
+        if worker in self._all - self._busy:
+            self.restarts["crash"] += 1
+            self._replace(worker)
+
+    def _replace(self, worker: Worker) -> None:
+        asyncio.get_running_loop().remove_reader(worker.sentinel)
+        self._all.discard(worker)
+        worker.kill()
+        task = asyncio.get_running_loop().create_task(self._restart())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _restart(self) -> None:
+        """Start a worker in the place of another, however often that takes."""
+        pause = 0.5
+        while True:
+            worker = Worker(self._work, self._arguments)
+            try:
+                await self._thread(worker.hello)
+            except RunError as error:
+                _LOG.error("a worker cannot start, next attempt in %g s: %s", pause, error)
+            except BaseException:
+                worker.kill()
+                raise
+            else:
+                self._welcome(worker)
+                return
+            worker.kill()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _welcome(self, worker: Worker) -> None:
+        asyncio.get_running_loop().add_reader(worker.sentinel, self._lost, worker)
+        self._all.add(worker)
+        self._idle.put_nowait(worker)
+
+    async def _thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+
+#: Clients of OpenAI repeat what failed with 5xx; this picture would only fail again.
+_NOT_AGAIN = {"x-should-retry": "false"}
