@@ -11,7 +11,7 @@ from collections.abc import Callable
 import typer
 
 from inpaintlab.cli.data import align, draw_masks, prepare
-from inpaintlab.cli.filling import fill
+from inpaintlab.cli.filling import export, fill
 from inpaintlab.cli.judging import compare, diagnose, evaluate
 from inpaintlab.cli.training import check, crossval, summary, train
 from inpaintlab.errors import InpaintlabError
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "diagnose": diagnose,
     "fill": fill,
+    "export": export,
 }
 
 
