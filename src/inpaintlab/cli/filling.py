@@ -72,8 +72,9 @@ def _print_export(result: dict[str, Any]) -> None:
     for finding in result["findings"]:
         typer.echo(finding)
     if result["output"]:
+        most, allowed = result["largest_difference"], result["tolerance"]
         typer.echo(
-            f"{result['output']} ({result['bytes'] / 1e6:.1f} MB; differs from torch by up to "
-            f"{result['largest_difference']:.1e}, allowed {result['tolerance']:.0e}; sides are multiples of "
-            f"{result['multiple_of']}, at least {result['min_size']})"
+            f"{result['output']} ({result['bytes'] / 1e6:.1f} MB): differs from torch by at most "
+            f"{most:.1e}, allowed is {allowed:.0e}; sides are multiples of {result['multiple_of']}, "
+            f"at least {result['min_size']}"
         )

@@ -89,7 +89,7 @@ def to_onnx(network: Network, card: ModelCard, weights_sha256: str) -> bytes:
     size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
     if size > MOST_BYTES:
         raise RunError(
-            f"the weights take {size / 2**30:.1f} GiB, an ONNX file holds 2: this network stays with torch"
+            f"the weights take {size / 2**30:.1f} GiB, an ONNX file holds 2: it stays with torch"
         )
     model = _trace(network)
     transforms = any(node.op_type == "DFT" for node in model.graph.node)
@@ -112,9 +112,6 @@ def _trace(network: Network) -> Any:
         with warnings.catch_warnings():
             # Both inputs have one height: it says that one name for both is enough.
             warnings.filterwarnings("ignore", "# The axis name", UserWarning)
-            # Of the exporter's own calls into Python and torch, which no user can mend.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", FutureWarning)
             program = torch.onnx.export(
                 network,
                 example,

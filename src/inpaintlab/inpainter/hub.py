@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from huggingface_hub import HfApi, ModelHubMixin, RepoCard, hf_hub_download
+from huggingface_hub import HfApi, ModelCard, ModelHubMixin, hf_hub_download
 from huggingface_hub.errors import (
     EntryNotFoundError,
     HfHubHTTPError,
@@ -24,10 +24,8 @@ from huggingface_hub.errors import (
 )
 
 from inpaintlab.errors import RunError
+from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.inpainter.readme import readme
-
-if TYPE_CHECKING:
-    from inpaintlab.inpainter.inpainter import Inpainter
 
 #: The one file that is read from the hub.
 FILE = "model.safetensors"
@@ -38,9 +36,11 @@ _NO_CONNECTION: type[BaseException] = HfHubHTTPError.__bases__[0]
 
 
 class HubModel(ModelHubMixin, library_name="inpaintlab", tags=["image-inpainting"]):
-    """An `Inpainter` with the methods of the hub: `save_pretrained`, `from_pretrained`, `push_to_hub`."""
+    """An `Inpainter` with the hub's methods: `save_pretrained`, `from_pretrained`, `push_to_hub`."""
 
-    def __init__(self, inpainter: "Inpainter", repo_id: str = "USER/MODEL", license: str | None = None):
+    def __init__(
+        self, inpainter: Inpainter, repo_id: str = "USER/MODEL", license: str | None = None
+    ) -> None:
         self.inpainter, self._repo_id, self._license = inpainter, repo_id, license
         self._hub_mixin_config = asdict(inpainter.card)
 
@@ -49,19 +49,14 @@ class HubModel(ModelHubMixin, library_name="inpaintlab", tags=["image-inpainting
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, revision: str | None, **options: Any) -> Self:
-        from inpaintlab.inpainter.inpainter import Inpainter
-
         here = Path(model_id)
         wanted = {key: options[key] for key in ("cache_dir", "force_download", "token")}
         path = here if here.is_dir() else fetch(model_id, revision, **wanted)
         return cls(Inpainter.load(path), model_id)
 
-    def generate_model_card(self, *_: Any, **__: Any) -> RepoCard:
+    def generate_model_card(self, *_: Any, **__: Any) -> ModelCard:
         """Return the README, written from what is known of the weights."""
-        card = RepoCard(
-            readme(self.inpainter, self._repo_id, self._license), ignore_metadata_errors=True
-        )
-        return card
+        return ModelCard(readme(self.inpainter, self._repo_id, self._license))
 
 
 def fetch(repo_id: str, revision: str | None = None, **options: Any) -> Path:
@@ -84,7 +79,7 @@ def fetch(repo_id: str, revision: str | None = None, **options: Any) -> Path:
 
 
 def push(
-    inpainter: "Inpainter",
+    inpainter: Inpainter,
     repo_id: str,
     *,
     private: bool | None = None,
@@ -117,7 +112,8 @@ def _in_one_line(repo_id: str, revision: str | None) -> Iterator[None]:
             f"{repo_id} is neither here nor a model of the hub; if it is a private one: hf auth login"
         ) from None
     except LocalEntryNotFoundError:
-        raise _not_available(repo_id) from None
+        reason = "no connection, and nothing of that name is here or in the cache"
+        raise _not_available(repo_id, reason) from None
     except EntryNotFoundError:
         raise RunError(f"the hub's {repo_id} has no {FILE}: it is not of inpaintlab") from None
     except LocalTokenNotFoundError:
@@ -130,10 +126,8 @@ def _in_one_line(repo_id: str, revision: str | None) -> Iterator[None]:
         raise _not_available(repo_id, _line(error)) from None
 
 
-def _not_available(repo_id: str, reason: str = "no connection, and not in the cache") -> RunError:
-    return RunError(
-        f"{repo_id} is not available: it is not here, and the hub is out of reach ({reason})"
-    )
+def _not_available(repo_id: str, reason: str) -> RunError:
+    return RunError(f"{repo_id} is not available: the hub is out of reach ({reason})")
 
 
 def _line(error: BaseException) -> str:

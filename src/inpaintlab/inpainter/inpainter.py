@@ -205,7 +205,8 @@ class Inpainter:
         check_mask(mask, image)
         height, width = image.shape[-2:]
         needs = (self.network.multiple_of, self.network.min_size)
-        painted = self.network(pad_to_multiple(image, *needs), pad_to_multiple(mask, *needs))
+        padded = pad_to_multiple(image, *needs).contiguous(memory_format=torch.channels_last)
+        painted = self.network(padded, pad_to_multiple(mask, *needs))
         return list(painted[..., :height, :width].float().permute(0, 2, 3, 1).numpy())
 
 

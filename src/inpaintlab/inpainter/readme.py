@@ -2,15 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
 from inpaintlab.checkpoints import Run, read_json
+from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.metrics.table import FIGURES
-
-if TYPE_CHECKING:
-    from inpaintlab.inpainter.inpainter import Inpainter
 
 #: The run's own name among the methods of a result.
 _OURS = "ours"
@@ -18,7 +16,7 @@ _OURS = "ours"
 _SHOWN = ("hole_psnr", "psnr", "ssim", "lpips")
 
 
-def readme(inpainter: "Inpainter", repo_id: str, license: str | None = None) -> str:
+def readme(inpainter: Inpainter, repo_id: str, license: str | None = None) -> str:
     """Return the README of a model as Markdown, with the head that the hub reads.
 
     What the weights carry is always there; data, masks and figures are where the run folder is, from
@@ -26,14 +24,17 @@ def readme(inpainter: "Inpainter", repo_id: str, license: str | None = None) -> 
     the last part is told.
     """
     card, run = inpainter.card, _run_of(inpainter)
-    head = {"library_name": "inpaintlab", "pipeline_tag": "image-to-image", "tags": ["image-inpainting"]}
-    if license:
-        head["license"] = license
+    head = {
+        "library_name": "inpaintlab",
+        "pipeline_tag": "image-to-image",
+        "tags": ["image-inpainting"],
+        **({"license": license} if license else {}),
+    }
     parts = [
         f"---\n{yaml.safe_dump(head, sort_keys=False)}---",
         f"# {repo_id.rpartition('/')[2]}",
-        f"Fills holes in pictures: a network `{card.network}`, trained at {card.size}×{card.size} pixels "
-        "with inpaintlab.",
+        f"Fills holes in pictures: a network `{card.network}`, trained at {card.size}×{card.size} "
+        "pixels with inpaintlab.",
         f"## Use\n\n```\npip install 'inpaintlab[hub]'\n```\n\n```python\n{_code(repo_id)}```",
         "The mask is white where the picture is to be filled; every other pixel comes back as it was. "
         "No code is fetched, only weights (safetensors).",
@@ -55,14 +56,14 @@ def _code(repo_id: str) -> str:
     )
 
 
-def _run_of(inpainter: "Inpainter") -> Run | None:
+def _run_of(inpainter: Inpainter) -> Run | None:
     """Return the run folder that the weights lie in, or None."""
     source = inpainter.source
     run = Run(source.path.parent) if source else None
     return run if run and run.recipe.is_file() else None
 
 
-def _origin(inpainter: "Inpainter", run: Run | None) -> Iterator[tuple[str, str]]:
+def _origin(inpainter: Inpainter, run: Run | None) -> Iterator[tuple[str, str]]:
     """Yield what is known of how the weights came about."""
     card, facts = inpainter.card, inpainter.card.provenance
     yield "network", f"{card.network}: {_listed(card.arguments)}"
@@ -96,7 +97,7 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _figures(inpainter: "Inpainter", run: Run | None) -> str:
+def _figures(inpainter: Inpainter, run: Run | None) -> str:
     """Return a table for each result of the run that was measured with these weights."""
     results = (
         [(path.stem, read_json(path)) for path in sorted(run.metrics.glob("*.json"))] if run else []
@@ -144,8 +145,8 @@ def _mean(value: Any, spec: str) -> str:
 def _limits(size: int) -> str:
     return (
         "- It paints what is likely, not what was there. A filled picture is no evidence of anything.\n"
-        f"- It has learnt from pictures of {size}×{size} pixels: a larger hole is filled with the detail "
-        "of such a picture.\n"
+        f"- It has learnt from pictures of {size}×{size} pixels: a larger hole is filled with the "
+        "detail of such a picture.\n"
         "- On pictures unlike those it learnt from it is worse, by how much is not known from here.\n"
         "- A hole of more than 90 % of a picture is refused."
     )
