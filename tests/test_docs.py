@@ -18,6 +18,7 @@ from inpaintlab.configs import (
     CrossvalSettings,
     DiagnoseSettings,
     EvaluateSettings,
+    ExportSettings,
     MaskSettings,
     PrepareSettings,
     SummarySettings,
@@ -49,7 +50,7 @@ def test_navigation_is_complete():
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
         *(CompareSettings, CrossvalSettings, DiagnoseSettings, EvaluateSettings),
-        *(MaskSettings, SummarySettings),
+        *(ExportSettings, MaskSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):

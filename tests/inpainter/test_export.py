@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from inpaintlab import ExportSettings, Inpainter, cli, export, networks
 from inpaintlab.checkpoints import ModelCard, load_model, save_model
@@ -149,3 +152,20 @@ def test_filled_alike(traced, weights, tmp_path, photo):
     )
     assert np.abs(ours.astype(int) - theirs).max() <= 1
     assert np.array_equal(theirs[hole == 0], photo[hole == 0])
+
+
+def test_the_recipe_for_strangers(traced, weights, tmp_path):
+    """The code of the docs, which needs numpy and onnxruntime alone."""
+    export(ExportSettings(run=weights, output=tmp_path / "model.onnx"))
+    page = (Path(__file__).parents[2] / "docs/how-to/export.md").read_text()
+    (code,) = [part for part in re.findall(r"```python\n(.*?)```", page, re.S) if "session" in part]
+    names = {}
+    exec(compile(code, "export.md", "exec"), names)  # noqa: S102
+    image = torch.rand(2, 3, 21, 13)
+    mask = (torch.rand(2, 1, 21, 13) > 0.7).float()
+    filled = torch.from_numpy(names["fill"](image.numpy(), mask.numpy()))
+    network, _ = load_model(weights)
+    padded = [F.pad(value, (0, 3, 0, 3), "replicate") for value in (image, mask)]
+    with torch.inference_mode():
+        painted = network(*padded)[..., :21, :13]
+    assert torch.allclose(filled, torch.where(mask > 0, painted, image), atol=1e-4)

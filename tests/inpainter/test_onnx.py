@@ -126,7 +126,7 @@ def test_operations_that_onnxruntime_does_not_know():
 
 
 def test_size_and_presence(tmp_path, monkeypatch):
-    with pytest.raises(RunError, match="cannot read .*No such file"):
+    with pytest.raises(RunError, match=r"cannot read .*No such file"):
         OnnxNetwork.load(tmp_path / "a.onnx")
     (tmp_path / "a.onnx").write_bytes(paint())
     monkeypatch.setattr(sys.modules[OnnxNetwork.__module__], "MOST_BYTES", 100)

@@ -93,7 +93,7 @@ def to_onnx(network: Network, card: ModelCard, weights_sha256: str) -> bytes:
         )
     model = _trace(network)
     transforms = any(node.op_type == "DFT" for node in model.graph.node)
-    # onnxruntime has shared memory between Fourier transforms that were still in use.
+    # onnxruntime was seen to reuse the memory of Fourier transforms too early (1.32 was not).
     facts = Facts(card, weights_sha256, network.multiple_of, network.min_size, not transforms)
     needed("onnx").helper.set_model_props(model, facts.as_metadata())
     model.producer_name = "inpaintlab"
