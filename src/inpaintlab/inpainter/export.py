@@ -14,7 +14,7 @@ from inpaintlab.configs import ExportSettings
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.inpainter.onnx import INPUTS, MOST_BYTES, OUTPUT, SUFFIX, Facts, OnnxNetwork, needed
-from inpaintlab.inpainter.sources import find_weights
+from inpaintlab.inpainter.sources import WeightsFile, find_weights
 from inpaintlab.networks import Network
 from inpaintlab.progress import bar, say
 
@@ -36,10 +36,10 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     """
     for module in ("onnx", "onnxscript", "onnxruntime"):
         needed(module)
-    weights = find_weights(settings.run)
-    output = _output(settings.output, weights)
-    network, card = load_model(weights)
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    source = WeightsFile.of(find_weights(settings.run))
+    output = _output(settings.output, source.path)
+    network, card = load_model(source.path)
+    sha256 = source.sha256()  # of a run that still goes on, it would not be what was loaded
     say(f"exporting {card.network}: takes up to a minute")
     data = to_onnx(network, card, sha256)
     checks = list(compare(network, OnnxNetwork(data, output.name), card.size, settings))
