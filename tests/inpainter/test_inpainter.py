@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,8 @@ from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard
 from inpaintlab.errors import ImageError, MaskError, OutputError, RunError
 from inpaintlab.images import load
-from inpaintlab.inpainter import Inpainter, as_hole, crop_holes
-from inpaintlab.inpainter import crops as module
+from inpaintlab.inpainter import BLENDS, STRATEGIES, Inpainter, as_hole, painting
+from tests.inpainter.holes import some_hole
 
 SIZE = 16
 
@@ -20,18 +22,6 @@ def inpainter() -> Inpainter:
     torch.manual_seed(0)
     arguments = {"width": 8, "depth": 1, "dilations": (1,)}
     return Inpainter(networks.create("unet", **arguments), ModelCard("unet", arguments, SIZE))
-
-
-def some_hole(height, width, seed=0):
-    """A few rectangles, at least one pixel of hole and at most half of the picture."""
-    random = np.random.default_rng(seed)
-    hole = np.zeros((height, width), np.uint8)
-    for _ in range(random.integers(1, 5)):
-        y, x = random.integers(0, height), random.integers(0, width)
-        hole[y : y + random.integers(1, height // 3 + 2), x : x + random.integers(1, width // 3 + 2)] = 1
-    return (
-        hole if hole.mean() <= 0.9 else np.eye(1, height * width, dtype=np.uint8).reshape(height, width)
-    )
 
 
 KINDS = {
@@ -57,6 +47,19 @@ def as_array(image):
     return np.asarray(image)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "blend"),
+    [(name, "feather") for name in STRATEGIES] + [("crop", name) for name in BLENDS],
+)
+@given(height=st.integers(1, 120), width=st.integers(2, 120), seed=st.integers(0, 10**6))
+@settings(max_examples=25)
+def test_known_pixels_come_back_whatever_the_strategy(inpainter, strategy, blend, height, width, seed):
+    image = KINDS["uint8"](np.random.default_rng(seed), height, width)
+    hole = some_hole(height, width, seed)
+    filled = inpainter.fill(image, hole, strategy=strategy, blend=blend)
+    assert np.array_equal(image[hole == 0], filled[hole == 0])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @given(height=st.integers(2, 70), width=st.integers(2, 70), seed=st.integers(0, 10**6))
 @settings(max_examples=25)
@@ -73,8 +76,9 @@ def test_known_pixels_come_back_bit_by_bit_and_in_kind(inpainter, kind, height, 
         assert np.array_equal(before[..., -1], after[..., -1])
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("kind", ["RGB", "uint8", "torch"])
-def test_nothing_of_the_hole_gets_in_and_all_of_it_is_filled(inpainter, kind):
+def test_nothing_of_the_hole_gets_in_and_all_of_it_is_filled(inpainter, kind, strategy):
     hole = some_hole(90, 120, 3)
     random = np.random.default_rng(0)
     image = KINDS["uint8"](random, 90, 120)
@@ -84,7 +88,9 @@ def test_nothing_of_the_hole_gets_in_and_all_of_it_is_filled(inpainter, kind):
         "uint8": lambda a: a,
         "torch": lambda a: torch.from_numpy(a).permute(2, 0, 1) / 255,
     }[kind]
-    first, second = (as_array(inpainter.fill(convert(one), hole)) for one in (image, other))
+    first, second = (
+        as_array(inpainter.fill(convert(one), hole, strategy=strategy)) for one in (image, other)
+    )
     assert np.array_equal(first, second)
     assert (first[hole > 0] != as_array(convert(image))[hole > 0]).any(axis=-1).mean() > 0.9
 
@@ -101,31 +107,25 @@ def test_torch_batches(inpainter):
         inpainter.fill(image, mask[:1])
 
 
-@given(height=st.integers(4, 200), width=st.integers(4, 200), seed=st.integers(0, 10**6))
-def test_crops_share_out_the_hole(height, width, seed):
-    hole = some_hole(height, width, seed)
-    seen = np.zeros_like(hole)
-    for box, inside in crop_holes(hole, SIZE):
-        part = seen[box.slices]
-        assert part.shape == inside.shape
-        assert not (part.astype(bool) & inside).any()
-        part |= inside
-        whole = (box.top, box.left, box.bottom, box.right) == (0, 0, height, width)
-        assert whole or box.bottom - box.top == box.right - box.left >= SIZE
-    assert np.array_equal(seen, hole)
-
-
 def test_cost_follows_the_hole(inpainter, monkeypatch):
     sizes = []
-    run = Inpainter._run
-    monkeypatch.setattr(
-        Inpainter, "_run", lambda self, x, m: sizes.append(tuple(x.shape)) or run(self, x, m)
-    )
+    run = painting.run
+    monkeypatch.setattr(painting, "run", lambda p, x, m: sizes.append(tuple(x.shape)) or run(p, x, m))
     hole = np.zeros((800, 1000), np.uint8)
     hole[100:180, 200:250] = 1
     hole[700:703, 900:903] = 1
     inpainter.fill(np.zeros((800, 1000, 3), np.uint8), hole)
     assert sizes == [(2, 3, SIZE, SIZE)]
+
+
+def test_several_threads_fill_at_once(inpainter):
+    random = np.random.default_rng(0)
+    photos = [random.integers(0, 256, (80 + i, 90, 3), np.uint8) for i in range(12)]
+    holes = [some_hole(*photo.shape[:2], seed) for seed, photo in enumerate(photos)]
+    alone = [inpainter.fill(photo, hole) for photo, hole in zip(photos, holes, strict=True)]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(inpainter.fill, photos, holes))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
 def test_one_colour_around_the_hole_has_no_seam_from_shrinking():
@@ -221,8 +221,3 @@ def test_load(trained_run, tmp_path):
     assert torch.equal(from_run.fill(image, mask), from_file.fill(image, mask))
     with pytest.raises(RunError, match="does not exist"):
         Inpainter.load(tmp_path / "none")
-
-
-def test_crop_constants_make_training_like_holes():
-    """A hole in a crop takes 40 % of its side, inside the 25–50 % of the default masks."""
-    assert 0.25 <= 1 / module.CONTEXT <= 0.5

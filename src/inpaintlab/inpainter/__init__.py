@@ -1,6 +1,7 @@
 """Filling holes in pictures of any size with a trained network."""
 
-from inpaintlab.inpainter.crops import crop_holes
+from inpaintlab.inpainter.blending import BLENDS
+from inpaintlab.inpainter.crops import STRATEGIES, crop_holes
 from inpaintlab.inpainter.inpainter import Inpainter, as_hole
 
-__all__ = ["Inpainter", "as_hole", "crop_holes"]
+__all__ = ["BLENDS", "STRATEGIES", "Inpainter", "as_hole", "crop_holes"]

@@ -1,15 +1,17 @@
-"""What is cut out of a picture to fill its holes.
+"""What is cut out of a picture to fill its holes, and how the strategies choose.
 
 A network has learnt from pictures of one size, with holes that take a certain share of them. So each
-hole is cut out with enough around it.
+hole is cut out with enough around it; the cost follows the hole, not the picture.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from inpaintlab.errors import SettingError, near_miss
 
 Array = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
@@ -34,51 +36,80 @@ class Box:
         """The box as an index into `[H, W, …]`."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.bottom - self.top, self.right - self.left
 
-def crop_holes(hole: Array, size: int) -> Iterator[tuple[Box, Bools]]:
-    """Yield the boxes to fill in turn, each with its share of the hole, `[h, w]` of bool.
+    def grown(self, by: int, within: "Box") -> "Box":
+        """Return the box with `by` pixels more on every side, as far as they lie within another."""
+        return Box(
+            max(self.top - by, within.top),
+            max(self.left - by, within.left),
+            min(self.bottom + by, within.bottom),
+            min(self.right + by, within.right),
+        )
+
+    def inside(self, other: "Box") -> tuple[slice, slice]:
+        """Return the box as an index into what another box, that contains it, has cut out."""
+        return (
+            slice(self.top - other.top, self.bottom - other.top),
+            slice(self.left - other.left, self.right - other.left),
+        )
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What is cut out for a hole, and for those that lie in the same crop.
+
+    `box` is cut out; `bounds`, a part of it, contains the holes, and `hole` says which of its pixels are
+    to be filled, `[h, w]`. With `detail`, what the network painted of the crop made smaller is painted
+    once more at full size, tile by tile.
+    """
+
+    box: Box
+    bounds: Box
+    hole: Bools
+    detail: bool = False
+
+
+def crop_holes(hole: Array, size: int) -> Iterator[Crop]:
+    """Yield what to cut out of a picture with this hole, `[H, W]` of 0 and 1, for a network of a size.
 
     Connected holes are taken from the largest down; those that lie whole in the crop of another are
-    filled along with it. Every pixel of the hole is in exactly one share.
+    filled along with it. Every pixel of the hole is in exactly one crop's share.
     """
-    height, width = hole.shape
     # Components are looked for in the bounding box alone: a photo is large, its hole mostly is not.
     x, y, columns, rows = cv2.boundingRect(hole)
     found = cv2.connectedComponentsWithStats(hole[y : y + rows, x : x + columns], connectivity=8)
     count, labels, stats, _ = found
     left, top, wide, high, _ = stats.T
-    left, top = left + x, top + y
+    edges = np.stack([top + y, left + x, top + y + high, left + x + wide])
     largest_first = np.argsort(-np.maximum(wide, high)[1:], kind="stable") + 1
     pending = np.ones(count, bool)
     pending[0] = False  # label 0 is what is known
     for label in largest_first:
         if not pending[label]:
             continue
-        bounds = Box(top[label], left[label], top[label] + high[label], left[label] + wide[label])
-        box = _with_context(bounds, height, width, size)
-        within = (top >= box.top) & (left >= box.left)
-        within &= (top + high <= box.bottom) & (left + wide <= box.right)
-        members = within & pending
+        box = _with_context(Box(*map(int, edges[:, label])), hole.shape, size)
+        members = pending & _lie_in(box, edges)
         pending &= ~members
-        yield box, _share(members[labels], (y, x), box)
+        first, last = edges[:2, members].min(1), edges[2:, members].max(1)
+        bounds = Box(*map(int, (*first, *last)))
+        yield Crop(box, bounds, members[labels[bounds.inside(Box(y, x, y + rows, x + columns))]])
 
 
-def _share(inside: Bools, corner: tuple[int, int], box: Box) -> Bools:
-    """Return what of `inside`, which begins at `corner` of the picture, lies in a box, `[h, w]`."""
-    top, left = box.top - corner[0], box.left - corner[1]
-    share = np.zeros((box.bottom - box.top, box.right - box.left), bool)
-    rows = slice(max(top, 0), top + share.shape[0])
-    columns = slice(max(left, 0), left + share.shape[1])
-    part = inside[rows, columns]
-    below, right = max(-top, 0), max(-left, 0)
-    share[below : below + part.shape[0], right : right + part.shape[1]] = part
-    return share
+def _lie_in(box: Box, edges: npt.NDArray[np.int32]) -> Bools:
+    """Tell of each component, a column of tops, lefts, bottoms and rights, whether a box contains it."""
+    top, left, bottom, right = edges
+    within = (top >= box.top) & (left >= box.left) & (bottom <= box.bottom) & (right <= box.right)
+    return np.asarray(within, bool)
 
 
-def _with_context(bounds: Box, height: int, width: int, size: int) -> Box:
+def _with_context(bounds: Box, shape: tuple[int, ...], size: int) -> Box:
     """Return the square to cut out around a hole, or the whole picture if it would be half of it."""
-    extent = max(bounds.bottom - bounds.top, bounds.right - bounds.left)
-    side = max(size, round(extent * CONTEXT))
+    height, width = shape
+    side = max(size, round(max(bounds.size) * CONTEXT))
     if side > WHOLE * min(height, width):
         return Box(0, 0, height, width)
     top = _around((bounds.top + bounds.bottom) // 2, side, height)
@@ -88,3 +119,71 @@ def _with_context(bounds: Box, height: int, width: int, size: int) -> Box:
 
 def _around(middle: int, side: int, limit: int) -> int:
     return int(min(max(0, middle - side // 2), limit - side))
+
+
+def _crop(hole: Array, size: int) -> list[Crop]:
+    """Cut out each hole with what is around it."""
+    return list(crop_holes(hole, size))
+
+
+def _whole(hole: Array, _: int) -> list[Crop]:
+    """Take the picture as a whole: far surroundings are seen, small holes lose their detail."""
+    x, y, columns, rows = cv2.boundingRect(hole)
+    bounds = Box(y, x, y + rows, x + columns)
+    return [Crop(Box(0, 0, *hole.shape), bounds, hole[bounds.slices] > 0)]
+
+
+def _tiles(hole: Array, size: int) -> list[Crop]:
+    """As crop, and detail at full size for each hole whose crop has to be made smaller."""
+    crops = crop_holes(hole, size)
+    return [replace(crop, detail=min(crop.box.size) > size) for crop in crops]
+
+
+#: Name -> what it cuts out. `auto` is crop: with none of the networks that were measured did the detail
+#: of tiles gain as much as blending, which costs a tenth of it (docs/explanation/filling.md).
+STRATEGIES: dict[str, Callable[[Array, int], list[Crop]]] = {
+    "auto": _crop,
+    "crop": _crop,
+    "whole": _whole,
+    "tiles": _tiles,
+}
+
+
+def plan(hole: Array, size: int, strategy: str) -> list[Crop]:
+    """Return what a strategy cuts out; raises `SettingError` for one that is not known."""
+    if strategy not in STRATEGIES:
+        raise SettingError(f"unknown strategy {strategy!r}{near_miss(strategy, STRATEGIES)}")
+    return STRATEGIES[strategy](hole, size)
+
+
+def explain(crops: list[Crop], size: int, strategy: str) -> str:
+    """Say in one line what a strategy does with a picture.
+
+    >>> box = Box(0, 0, 300, 400)
+    >>> explain([Crop(box, Box(10, 10, 90, 60), np.ones((80, 50), bool))], 64, "auto")
+    'strategy auto: one crop of 400×300 px for a hole of 50×80 px, painted at 85×64 px'
+    """
+    largest = max(crops, key=lambda crop: crop.box.size)
+    painted = painted_size(largest.box, size)
+    count = "one crop" if len(crops) == 1 else f"{len(crops)} crops, the largest"
+    line = (
+        f"strategy {strategy}: {count} of {_by(largest.box.size)} px for a hole of "
+        f"{_by(largest.bounds.size)} px, painted at {_by(painted)} px"
+    )
+    detailed = sum(crop.detail for crop in crops)
+    return f"{line}, and detail at full size in tiles of {size} px in {detailed}" if detailed else line
+
+
+def painted_size(box: Box, size: int) -> tuple[int, int]:
+    """Return height and width at which a network of a size paints a box: never more than it has.
+
+    >>> painted_size(Box(0, 0, 300, 400), 64), painted_size(Box(0, 0, 30, 40), 64)
+    ((64, 85), (30, 40))
+    """
+    height, width = box.size
+    scale = min(1.0, size / min(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[1]}×{size[0]}"

@@ -6,12 +6,10 @@ hole, not the picture.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -20,20 +18,19 @@ from torch import Tensor
 
 from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
 from inpaintlab.errors import ImageError, MaskError, OutputError
-from inpaintlab.images import Picture, from_array, from_pillow, from_rgb, load, save, to_pillow, to_rgb
-from inpaintlab.inpainter.crops import Array, Bools, Box, crop_holes
+from inpaintlab.images import Picture, from_array, from_pillow, from_rgb, load, save, to_pillow
+from inpaintlab.inpainter.blending import check_blend
+from inpaintlab.inpainter.crops import Array, explain, plan
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
+from inpaintlab.inpainter.painting import paint_crops
 from inpaintlab.inpainter.sources import WeightsFile, find_weights, hub
-from inpaintlab.masks import check_mask, check_ratio, load_mask, looks_inverted
+from inpaintlab.masks import check_ratio, load_mask, looks_inverted
 from inpaintlab.networks import Network
-from inpaintlab.tensors import check_image, composite, pad_to_multiple
+from inpaintlab.tensors import check_image, composite
 
 AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
 Floats = npt.NDArray[np.float32]
 AnyMask = Image.Image | npt.NDArray[Any] | Tensor
-
-#: So many crops go through the network at a time.
-CROPS_AT_ONCE = 8
 
 
 class Inpainter:
@@ -101,7 +98,9 @@ class Inpainter:
         options = {"private": private, "license": license, "revision": revision, "token": token}
         return str(hub().push(self, repo_id, **options))
 
-    def fill(self, image: AnyImage, mask: AnyMask) -> AnyImage:
+    def fill(
+        self, image: AnyImage, mask: AnyMask, *, strategy: str = "auto", blend: str = "feather"
+    ) -> AnyImage:
         """Fill the hole of a picture; what lies outside comes back bit by bit.
 
         Image and mask may each be PIL, numpy or torch; the result is of the kind of `image`:
@@ -113,28 +112,50 @@ class Inpainter:
         A mask is 1, True or white (above 127) in the hole, and of the picture's size: `[H, W]`,
         `[1, H, W]`, or `[B, 1, H, W]` for a batch. Raises `ImageError` and `MaskError` for anything
         else, and for a mask without a hole or over 90 % of the picture.
+
+        `strategy`, one of `STRATEGIES`, says what is cut out and painted; `blend`, one of `BLENDS`, how
+        what was painted small meets the known pixels. Several threads may call at once.
         """
+        how = {"strategy": strategy, "blend": blend}
         if isinstance(image, Image.Image):
-            return to_pillow(self.fill_picture(from_pillow(image), as_hole(mask)))
+            return to_pillow(self.fill_picture(from_pillow(image), as_hole(mask), **how))
         if isinstance(image, np.ndarray):
-            return self.fill_picture(from_array(image), as_hole(mask)).pixels
+            return self.fill_picture(from_array(image), as_hole(mask), **how).pixels
         if isinstance(image, Tensor):
-            return self._fill_tensor(image, mask)
+            return self._fill_tensor(image, mask, how)
         raise ImageError(f"an image is PIL, numpy or torch, got {type(image).__name__}")
 
-    def fill_picture(self, picture: Picture, hole: Array, name: str = "the mask") -> Picture:
+    def fill_picture(
+        self,
+        picture: Picture,
+        hole: Array,
+        name: str = "the mask",
+        *,
+        strategy: str = "auto",
+        blend: str = "feather",
+    ) -> Picture:
         """Fill the hole, `[H, W]` of 0 and 1, of a decoded picture; `name` is the mask's, in errors."""
-        if hole.shape != picture.size:
+        check_blend(blend)
+        self._check_hole(hole, name, picture.size)
+        crops = plan(hole, self.card.size, strategy)
+        pixels = picture.pixels.copy()
+        for crop, colours in paint_crops(self.network, picture, hole, crops, self.card.size, blend):
+            part = replace(picture, pixels=pixels[crop.bounds.slices])
+            where = crop.hole if pixels.ndim == 2 else crop.hole[..., None]
+            pixels[crop.bounds.slices] = composite(part.pixels, from_rgb(colours, like=part), where)
+        return replace(picture, pixels=pixels)
+
+    def explain(self, hole: Array, strategy: str = "auto") -> str:
+        """Say in one line what a strategy would do with a hole, `[H, W]` of 0 and 1."""
+        self._check_hole(hole, "the mask", hole.shape)
+        return explain(plan(hole, self.card.size, strategy), self.card.size, strategy)
+
+    def _check_hole(self, hole: Array, name: str, size: tuple[int, ...]) -> None:
+        if hole.shape != size:
             seen = f"{hole.shape[1]}×{hole.shape[0]}"
-            height, width = picture.size
+            height, width = size
             raise MaskError(f"{name} is {seen}, but the picture is {width}×{height}: sizes must agree")
         check_ratio(hole, name, inverted_by="invert it (--invert-mask)")
-        pixels = picture.pixels.copy()
-        for box, inside, colours in self._paint(picture, hole):
-            part = replace(picture, pixels=pixels[box.slices])
-            where = inside if pixels.ndim == 2 else inside[..., None]
-            pixels[box.slices] = composite(part.pixels, from_rgb(colours, like=part), where)
-        return replace(picture, pixels=pixels)
 
     def fill_file(
         self, image: Path, mask: Path, output: Path, *, invert_mask: bool = False
@@ -155,59 +176,19 @@ class Inpainter:
             )
         return notes + save(output, self.fill_picture(picture, hole, mask.name))
 
-    def _fill_tensor(self, image: Tensor, mask: AnyMask) -> Tensor:
+    def _fill_tensor(self, image: Tensor, mask: AnyMask, how: dict[str, str]) -> Tensor:
         if image.ndim == 4:
             if isinstance(mask, Image.Image) or len(mask) != len(image):
                 raise MaskError(f"{len(image)} images need as many masks, [B, 1, H, W]")
             pairs = zip(image, mask, strict=True)
-            return torch.stack([self._fill_tensor(one, hole) for one, hole in pairs])
+            return torch.stack([self._fill_tensor(one, hole, how) for one, hole in pairs])
         check_image(image[None])
         hole = as_hole(mask)
         pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
-        filled = torch.from_numpy(self.fill_picture(Picture(pixels, "RGB"), hole).pixels)
+        filled = torch.from_numpy(self.fill_picture(Picture(pixels, "RGB"), hole, **how).pixels)
         # Put together once more in the image's own type, which may be finer than float32.
         inside = torch.from_numpy(hole).to(image.device)
         return composite(image, filled.permute(2, 0, 1).to(image), inside)
-
-    def _paint(self, picture: Picture, hole: Array) -> Iterator[tuple[Box, Bools, Floats]]:
-        """Yield boxes of the picture, which of their pixels to fill, and colours `[h, w, 3]`."""
-        crops = list(crop_holes(hole, self.card.size))
-        for start in range(0, len(crops), CROPS_AT_ONCE):
-            chunk = crops[start : start + CROPS_AT_ONCE]
-            inputs = [self._shrink(picture, hole, box) for box, _ in chunk]
-            painted = self._run(torch.cat([x for x, _ in inputs]), torch.cat([m for _, m in inputs]))
-            for (box, inside), colours in zip(chunk, painted, strict=True):
-                yield box, inside, _enlarge(colours, inside.shape)
-
-    def _shrink(self, picture: Picture, hole: Array, box: Box) -> tuple[Tensor, Tensor]:
-        """Cut out a box and bring it to the training size; a smaller one stays as it is.
-
-        Averages run over known pixels only, and a pixel with any hole in it is hole: nothing from
-        under the hole gets in.
-        """
-        rgb = to_rgb(replace(picture, pixels=picture.pixels[box.slices]))
-        known = 1 - hole[box.slices].astype(np.float32)
-        height, width = known.shape
-        scale = min(1.0, self.card.size / min(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-        rgb = np.where(known[..., None] > 0, rgb, np.float32(0))
-        colours = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-        whole = share > 1 - 1e-6
-        image = np.where(whole[..., None], colours, np.float32(0)).clip(0, 1)
-        mask = torch.from_numpy(~whole)[None, None].float()
-        return torch.from_numpy(image).permute(2, 0, 1)[None], mask
-
-    @torch.inference_mode()
-    def _run(self, image: Tensor, mask: Tensor) -> list[Floats]:
-        """Run the network on `[B, 3, H, W]` of any size; arrays `[H, W, 3]` come back."""
-        check_image(image)
-        check_mask(mask, image)
-        height, width = image.shape[-2:]
-        needs = (self.network.multiple_of, self.network.min_size)
-        padded = pad_to_multiple(image, *needs).contiguous(memory_format=torch.channels_last)
-        painted = self.network(padded, pad_to_multiple(mask, *needs))
-        return list(painted[..., :height, :width].float().permute(0, 2, 3, 1).numpy())
 
 
 def as_hole(mask: AnyMask) -> Array:
@@ -228,10 +209,3 @@ def as_hole(mask: AnyMask) -> Array:
         raise MaskError(f"a mask is [height, width], got {list(array.shape)}")
     threshold = 127 if array.dtype != bool and array.max() > 1 else 0.5
     return (array > threshold).astype(np.uint8)
-
-
-def _enlarge(colours: Floats, shape: tuple[int, ...]) -> Floats:
-    if colours.shape[:2] == shape[:2]:
-        return colours
-    enlarged = cv2.resize(colours, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(enlarged.clip(0, 1), np.float32)

@@ -1,0 +1,91 @@
+"""From a picture and its hole to colours: what is cut out is brought to the network's size and back."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaintlab.images import Picture
+from inpaintlab.inpainter.blending import BLENDS, REACH
+from inpaintlab.inpainter.crops import Array, Bools, Crop, painted_size
+from inpaintlab.inpainter.scaling import Floats, enlarge, known_colours, shrink
+from inpaintlab.inpainter.tiles import add_detail
+from inpaintlab.masks import check_mask
+from inpaintlab.tensors import check_image, pad_to_multiple
+
+#: So many pictures go through a network at a time.
+AT_ONCE = 8
+
+
+class Painter(Protocol):
+    """What fills: a network, or a file of one that another library runs."""
+
+    multiple_of: int
+    min_size: int
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Paint `[B, 3, H, W]` with its mask `[B, 1, H, W]`, 1 = hole."""
+
+
+def paint_crops(
+    painter: Painter, picture: Picture, hole: Array, crops: Sequence[Crop], size: int, blend: str
+) -> Iterator[tuple[Crop, Floats]]:
+    """Yield each crop with colours for all of its bounds, `[h, w, 3]` in [0, 1]."""
+    for start in range(0, len(crops), AT_ONCE):
+        chunk = crops[start : start + AT_ONCE]
+        cut = [shrink(picture, hole, crop.box, painted_size(crop.box, size)) for crop in chunk]
+        painted = paint(painter, [image for image, _ in cut], [mask for _, mask in cut])
+        for crop, colours in zip(chunk, painted, strict=True):
+            if crop.detail:
+                colours, place = add_detail(
+                    lambda images, masks: paint(painter, images, masks),
+                    picture,
+                    hole,
+                    crop,
+                    colours,
+                    size,
+                )
+                yield crop, enlarge(colours, place, crop.bounds)
+            else:
+                yield crop, _blended(picture, hole, crop, colours, blend)
+
+
+def _blended(picture: Picture, hole: Array, crop: Crop, colours: Floats, blend: str) -> Floats:
+    """Bring the colours of a crop to the size of the picture, and its edge to the known pixels."""
+    scale = min(crop.box.size) / min(colours.shape[:2])
+    if scale == 1 or blend == "none":
+        # What was painted at full size is as sharp as what is around it: nothing to blend.
+        return enlarge(colours, crop.box, crop.bounds)
+    region = crop.bounds.grown(math.ceil(REACH * scale), crop.box)
+    known = known_colours(picture, hole, region)
+    painted = enlarge(colours, crop.box, region)
+    return BLENDS[blend](known, painted, hole[region.slices] > 0, scale)[crop.bounds.inside(region)]
+
+
+def paint(painter: Painter, images: Sequence[Floats], masks: Sequence[Bools]) -> Iterator[Floats]:
+    """Run the network on pictures `[h, w, 3]` with their holes, some at a time where sizes agree."""
+    start = 0
+    while start < len(images):
+        shape, end = masks[start].shape, start + 1
+        while end < min(len(images), start + AT_ONCE) and masks[end].shape == shape:
+            end += 1
+        image = torch.from_numpy(np.stack(images[start:end])).permute(0, 3, 1, 2)
+        mask = torch.from_numpy(np.stack(masks[start:end]))[:, None].float()
+        yield from run(painter, image, mask)
+        start = end
+
+
+@torch.inference_mode()
+def run(painter: Painter, image: Tensor, mask: Tensor) -> list[Floats]:
+    """Run a network on `[B, 3, H, W]` of any size; arrays `[H, W, 3]` come back."""
+    check_image(image)
+    check_mask(mask, image)
+    height, width = image.shape[-2:]
+    needs = (painter.multiple_of, painter.min_size)
+    # The order of memory that the network is in, in which convolutions are quickest.
+    padded = pad_to_multiple(image, *needs).contiguous(memory_format=torch.channels_last)
+    painted = painter(padded, pad_to_multiple(mask, *needs))
+    return list(painted[..., :height, :width].float().permute(0, 2, 3, 1).numpy())

@@ -1,0 +1,71 @@
+"""Parts of pictures made smaller for a network, and what it painted made larger again."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inpaintlab.images import Picture, to_rgb
+from inpaintlab.inpainter.crops import Array, Bools, Box
+
+Floats = npt.NDArray[np.float32]
+
+
+def known_colours(picture: Picture, hole: Array, box: Box) -> Floats:
+    """Return a box of a picture as RGB in [0, 1], `[h, w, 3]`, and 0 in its hole."""
+    rgb = to_rgb(replace(picture, pixels=picture.pixels[box.slices]))
+    return np.where(hole[box.slices][..., None] > 0, np.float32(0), rgb)
+
+
+def shrink(picture: Picture, hole: Array, box: Box, size: tuple[int, int]) -> tuple[Floats, Bools]:
+    """Cut out a box and bring it to a height and width; return RGB `[h, w, 3]` in [0, 1] and its hole.
+
+    Averages run over known pixels only, and a pixel with any hole in it is hole: nothing from under the
+    hole gets in.
+    """
+    if size == box.size:
+        return known_colours(picture, hole, box), hole[box.slices] > 0
+    unknown = hole[box.slices] > 0
+    pixels = picture.pixels[box.slices]
+    where = unknown if pixels.ndim == 2 else unknown[..., None]
+    pixels = np.where(where, pixels.dtype.type(0), pixels)
+    if pixels.dtype == np.float16:  # which OpenCV does not resize
+        pixels = pixels.astype(np.float32)
+    # Made smaller as stored: a tenth of the memory of floating point at full size.
+    smaller = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
+    share = cv2.resize((~unknown).astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+    mask = share < 1 - 1e-6
+    rgb = to_rgb(replace(picture, pixels=smaller)).clip(0, 1)
+    return np.where(mask[..., None], np.float32(0), rgb), mask
+
+
+def enlarge(colours: Floats, place: Box, wanted: Box, size: tuple[int, int] | None = None) -> Floats:
+    """Return what `colours`, painted of `place`, show of another box, at its own or a given size.
+
+    Cubic interpolation; beyond `place` its border is repeated.
+    """
+    size = size or wanted.size
+    if colours.shape[:2] == place.size and size == wanted.size and wanted == wanted.grown(0, place):
+        return colours[wanted.inside(place)]
+    start = (wanted.top - place.top, wanted.left - place.left)
+    down, above = _steps(colours.shape[0], place.size[0], start[0], wanted.size[0], size[0])
+    right, before = _steps(colours.shape[1], place.size[1], start[1], wanted.size[1], size[1])
+    enlarged = cv2.warpAffine(
+        colours,
+        np.array([[right, 0, before], [0, down, above]]),
+        size[::-1],
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(enlarged.clip(0, 1), np.float32)
+
+
+def _steps(samples: int, length: int, start: int, wanted: int, pixels: int) -> tuple[float, float]:
+    """Return, along one axis, how many samples lie between two pixels, and at which one the first lies.
+
+    `samples` stand for `length` pixels of the picture; `pixels` are to stand for `wanted` of them, which
+    begin `start` further on. Samples and pixels are areas, so their middles are half a step in.
+    """
+    step, density = wanted / pixels, samples / length
+    return step * density, (start + step / 2) * density - 0.5

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inpaintlab.errors import SettingError
+from inpaintlab.inpainter import BLENDS
+from inpaintlab.inpainter.blending import check_blend
+from tests.inpainter.holes import some_hole
+
+BLENDING = [name for name in BLENDS if name != "none"]
+
+
+def step(filled, known, hole):
+    """Mean step from the hole's first pixels to the known ones left and right of them."""
+    across = np.abs(np.diff(hole.astype(int), axis=1)) > 0
+    picture = np.where(hole[..., None], filled, known)
+    return np.abs(np.diff(picture, axis=1))[across].mean()
+
+
+@pytest.mark.parametrize("blend", BLENDING)
+def test_a_wrong_tint_leaves_no_step(blend):
+    hole = np.zeros((120, 140), bool)
+    hole[40:80, 50:100] = True
+    known = np.full((120, 140, 3), 0.5, np.float32)
+    painted = np.full_like(known, 0.7)
+    blended = BLENDS[blend](known, painted, hole, 4.0)
+    assert step(blended, known, hole) < 0.1 * step(painted, known, hole)
+    assert np.abs(blended[hole] - 0.5).mean() < 0.2  # nearer to the known colour, nowhere farther
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+def test_what_is_painted_rightly_stays(blend):
+    hole = some_hole(60, 70, 5) > 0
+    right = np.random.default_rng(0).random((60, 70, 3), np.float32)
+    assert np.allclose(BLENDS[blend](right, right, hole, 3.0)[hole], right[hole], atol=1e-5)
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+@given(height=st.integers(1, 60), width=st.integers(1, 60), seed=st.integers(0, 10**6))
+def test_any_hole_gives_colours_and_what_is_under_it_is_not_seen(blend, height, width, seed):
+    random = np.random.default_rng(seed)
+    hole = random.random((height, width)) < random.random()
+    known, painted = random.random((2, height, width, 3), np.float32)
+    scale = float(random.uniform(1.01, 30))
+    blended = BLENDS[blend](known, painted, hole, scale)
+    other = np.where(hole[..., None], random.random(known.shape, np.float32), known)
+    assert blended.dtype == np.float32
+    assert np.isfinite(blended).all()
+    assert blended.min() >= 0
+    assert blended.max() <= 1
+    assert np.array_equal(BLENDS[blend](other, painted, hole, scale)[hole], blended[hole])
+
+
+def test_an_unknown_blend_is_named():
+    with pytest.raises(SettingError, match="unknown blend 'fether', did you mean 'feather'"):
+        check_blend("fether")

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inpaintlab.errors import SettingError
+from inpaintlab.inpainter import STRATEGIES, crops
+from inpaintlab.inpainter.crops import Box, explain, plan
+from tests.inpainter.holes import some_hole
+
+SIZE = 16
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@given(height=st.integers(4, 200), width=st.integers(4, 200), seed=st.integers(0, 10**6))
+def test_crops_share_out_the_hole(strategy, height, width, seed):
+    hole = some_hole(height, width, seed)
+    picture = Box(0, 0, height, width)
+    seen = np.zeros_like(hole)
+    for crop in plan(hole, SIZE, strategy):
+        part = seen[crop.bounds.slices]
+        assert part.shape == crop.hole.shape
+        assert crop.bounds == crop.bounds.grown(0, crop.box)
+        assert not (part.astype(bool) & crop.hole).any()
+        part |= crop.hole
+        tall, wide = crop.box.size
+        assert crop.box == picture or tall == wide >= SIZE
+    assert np.array_equal(seen, hole)
+
+
+def test_a_hole_in_a_crop_is_like_one_in_training():
+    """It takes 40 % of its side, inside the 25–50 % of the default masks."""
+    assert 0.25 <= 1 / crops.CONTEXT <= 0.5
+
+
+def test_only_tiles_paint_detail_and_only_where_a_crop_is_made_smaller():
+    hole = np.zeros((400, 400), np.uint8)
+    hole[10:50, 10:50] = hole[300:304, 300:304] = 1
+    detail = {name: [crop.detail for crop in plan(hole, SIZE, name)] for name in STRATEGIES}
+    assert detail == {
+        "auto": [False, False],
+        "crop": [False, False],
+        "whole": [False],
+        "tiles": [True, False],
+    }
+
+
+@pytest.mark.parametrize(
+    ("strategy", "line"),
+    [
+        (
+            "crop",
+            "strategy crop: 2 crops, the largest of 100×100 px for a hole of 40×40 px, "
+            "painted at 16×16 px",
+        ),
+        (
+            "whole",
+            "strategy whole: one crop of 400×300 px for a hole of 294×294 px, painted at 21×16 px",
+        ),
+        (
+            "tiles",
+            "strategy tiles: 2 crops, the largest of 100×100 px for a hole of 40×40 px, painted at "
+            "16×16 px, and detail at full size in tiles of 16 px in 1",
+        ),
+    ],
+)
+def test_explanations(strategy, line):
+    hole = np.zeros((300, 400), np.uint8)
+    hole[2:42, 10:50] = hole[292:296, 300:304] = 1
+    assert explain(plan(hole, SIZE, strategy), SIZE, strategy) == line
+
+
+def test_an_unknown_strategy_is_named():
+    with pytest.raises(SettingError, match="unknown strategy 'tile', did you mean 'tiles'"):
+        plan(np.eye(9, dtype=np.uint8), SIZE, "tile")
