@@ -41,6 +41,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/loading.py $(DATA)
 	$(if $(DATA),$(BIN)/python benchmarks/loading.py torchvision $(DATA))
 	$(BIN)/python benchmarks/fill.py
+	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/partial_unet.py
 	$(BIN)/python benchmarks/attention.py

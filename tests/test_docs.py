@@ -18,6 +18,7 @@ from inpaintlab.configs import (
     CrossvalSettings,
     DiagnoseSettings,
     EvaluateSettings,
+    ExportSettings,
     MaskSettings,
     PrepareSettings,
     ServeSettings,
@@ -50,7 +51,7 @@ def test_navigation_is_complete():
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
         *(CompareSettings, CrossvalSettings, DiagnoseSettings, EvaluateSettings),
-        *(MaskSettings, ServeSettings, SummarySettings),
+        *(ExportSettings, MaskSettings, ServeSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):

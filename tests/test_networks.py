@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.export import Dim
 
 from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard, load_model, save_model
@@ -282,28 +281,3 @@ def test_learns_eight_real_faces_by_heart(name, real_faces, monkeypatch):
 
     network = create(name, QUICK[name])
     assert memorise.memorise(network, *memorise.batch(real_faces, 32)) >= 30
-
-
-#: One of each, as exporting takes seconds; without Fourier transforms, which exporters need not know.
-EXPORTED = [variant for variant in SMALL.items() if variant[0] != "lama"]
-
-
-@pytest.mark.parametrize(("name", "arguments"), EXPORTED)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-def test_exports_to_onnx_for_every_size(name, arguments, tmp_path):
-    import onnxruntime
-
-    network = create(name, arguments).eval()
-    image, mask = batch(network, 2, 3 * network.min_size, 2 * network.min_size)
-    free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
-    program = torch.onnx.export(
-        network, (image, mask), dynamo=True, dynamic_shapes=(free, free), verbose=False
-    )
-    program.save(tmp_path / "network.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
-    for count, height, width in ((1, 2, 5), (3, 4, 2)):
-        sides = (n * max(network.min_size // 2, network.multiple_of) for n in (height, width))
-        image, mask = batch(network, count, *sides)
-        names = [value.name for value in session.get_inputs()]
-        (painted,) = session.run(None, dict(zip(names, (image.numpy(), mask.numpy()), strict=True)))
-        assert torch.allclose(torch.from_numpy(painted), network(image, mask), atol=1e-4)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         CompareSettings,
         CrossvalSettings,
         EvaluateSettings,
+        ExportSettings,
         MaskSettings,
         PrepareSettings,
         SummarySettings,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from inpaintlab.evaluation.crossval import crossval
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter
+    from inpaintlab.inpainter.export import export
     from inpaintlab.networks import create
     from inpaintlab.networks.summary import summarise
     from inpaintlab.training import TrainResult, resume, train
@@ -38,6 +40,7 @@ _PLACES = {
     "CompareSettings": "configs",
     "CrossvalSettings": "configs",
     "EvaluateSettings": "configs",
+    "ExportSettings": "configs",
     "InpaintlabError": "errors",
     "Inpainter": "inpainter",
     "MaskSettings": "configs",
@@ -51,6 +54,7 @@ _PLACES = {
     "create": "networks",
     "crossval": "evaluation.crossval",
     "evaluate": "evaluation.evaluate",
+    "export": "inpainter.export",
     "find_leaks": "data.leaks",
     "prepare": "data.prepare",
     "resume": "training",
@@ -67,6 +71,7 @@ __all__ = [
     "CompareSettings",
     "CrossvalSettings",
     "EvaluateSettings",
+    "ExportSettings",
     "Inpainter",
     "InpaintlabError",
     "MaskSettings",
@@ -81,6 +86,7 @@ __all__ = [
     "create",
     "crossval",
     "evaluate",
+    "export",
     "find_leaks",
     "prepare",
     "resume",

@@ -53,9 +53,14 @@ class ModelCard:
 
 def save_model(path: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
     """Write weights and their card to one `.safetensors` file."""
+    write_atomically(path, model_bytes(weights, card))
+
+
+def model_bytes(weights: dict[str, Tensor], card: ModelCard) -> bytes:
+    """Return what `save_model` writes: the same bytes for the same weights and card."""
     metadata = {_METADATA_KEY: json.dumps(asdict(card))}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
-    write_atomically(path, save_tensors(tensors, metadata))
+    return save_tensors(tensors, metadata)
 
 
 def load_model(path: Path) -> tuple[Network, ModelCard]:

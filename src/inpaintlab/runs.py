@@ -11,6 +11,7 @@ A run folder can be copied to another machine and used there::
     log.jsonl, events.*  figures of the run, also for TensorBoard
     metrics/NAME.json and NAME.csv, report.html, examples.png   written by `inpaint evaluate`
     diagnosis.html       written by `inpaint diagnose`
+    model.onnx           written by `inpaint export`
 
 Every file is replaced whole: whenever a process is killed, the folder holds the old or the new one.
 """

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import typer
 
 from inpaintlab.cli.data import align, draw_masks, prepare
-from inpaintlab.cli.filling import fill
+from inpaintlab.cli.filling import export, fill
 from inpaintlab.cli.judging import compare, diagnose, evaluate
 from inpaintlab.cli.serving import serve
 from inpaintlab.cli.training import check, crossval, summary, train
@@ -30,6 +30,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "diagnose": diagnose,
     "fill": fill,
+    "export": export,
     "serve": serve,
 }
 

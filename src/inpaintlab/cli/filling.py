@@ -1,11 +1,11 @@
-"""Commands that use a network: fill."""
+"""Commands that use a network: fill, export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from inpaintlab.cli.options import Json, print_json
+from inpaintlab.cli.options import Assignments, Config, Json, print_json
 
 
 def fill(
@@ -38,3 +38,43 @@ def fill(
         print_json({"output": str(output), "run": str(chosen), "notes": notes})
     else:
         typer.echo(f"{output} (filled by {chosen})")
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="Run folder, or file of weights.", show_default=False)],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File to write. [model.onnx of the run]")
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    as_json: Json = False,
+) -> None:
+    """Write a network as one ONNX file, after comparing it with torch; exit code 1 if they differ."""
+    from inpaintlab.configs import ExportSettings, build
+
+    flags = {"run": run, "output": output}
+    settings = build(ExportSettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.inpainter.export import export as run_export
+
+    result = run_export(settings)
+    if as_json:
+        print_json(result)
+    else:
+        _print_export(result)
+    if result["findings"]:
+        raise typer.Exit(1)
+
+
+def _print_export(result: dict[str, Any]) -> None:
+    for check in result["checks"]:
+        shape = f"{check['batch']} × {check['height']}×{check['width']}"
+        typer.echo(f"{shape:>16}  differs by {check['difference']:.1e}")
+    for finding in result["findings"]:
+        typer.echo(finding)
+    if result["output"]:
+        most, allowed = result["largest_difference"], result["tolerance"]
+        typer.echo(
+            f"{result['output']} ({result['bytes'] / 1e6:.1f} MB): differs from torch by at most "
+            f"{most:.1e}, allowed is {allowed:.0e}; sides are multiples of {result['multiple_of']}, "
+            f"at least {result['min_size']}"
+        )

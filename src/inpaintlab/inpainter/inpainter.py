@@ -5,6 +5,7 @@ hole is cut out with enough around it, brought to that size, filled, and put bac
 hole, not the picture.
 """
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +16,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from inpaintlab.checkpoints import WEIGHTS, ModelCard, Run, load_model
+from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
 from inpaintlab.errors import ImageError, MaskError, OutputError
 from inpaintlab.images import Picture, from_array, from_pillow, from_rgb, load, save, to_pillow
 from inpaintlab.inpainter.blending import check_blend
 from inpaintlab.inpainter.crops import Array, explain, plan
+from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.painting import paint_crops
+from inpaintlab.inpainter.sources import WeightsFile, find_weights, hub
 from inpaintlab.masks import check_ratio, load_mask, looks_inverted
 from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, composite
@@ -33,22 +36,67 @@ AnyMask = Image.Image | npt.NDArray[Any] | Tensor
 class Inpainter:
     """A trained network that fills pictures of any size and kind.
 
-    `card` says what the network is, and the picture size that it was trained on.
+    `card` says what the network is, and the picture size that it was trained on; `source` is the file
+    that it was read from, if it was.
     """
 
-    def __init__(self, network: Network, card: ModelCard) -> None:
-        self.network = network
-        network.eval()
-        self.card = card
+    def __init__(self, network: Network, card: ModelCard, source: WeightsFile | None = None) -> None:
+        # The order of memory in which convolutions on a CPU are quickest (benchmarks/engines.py).
+        self.network = network.eval().to(memory_format=torch.channels_last)
+        self.card, self.source = card, source
 
     @classmethod
-    def load(cls, path: str | Path) -> "Inpainter":
-        """Load the best weights of a run folder, a `.safetensors` file, or published weights of LaMa.
+    def load(cls, path: str | Path, revision: str | None = None) -> "Inpainter":
+        """Load a trained network.
 
-        The last may be `.safetensors`, `.pt`, `.pth` or `.ckpt`. Raises `RunError` for anything else.
+        `path` is a run folder, of which the best weights are taken, a `.safetensors` file, an `.onnx`
+        file of `inpaint export`, published weights of LaMa (`.safetensors`, `.pt`, `.pth` or `.ckpt`),
+        or `USER/MODEL` of the Hugging Face hub, at a `revision`: branch, tag or commit. Raises
+        `RunError` for anything else.
         """
+        source = WeightsFile.of(find_weights(path, revision))
+        if source.path.suffix == SUFFIX:
+            network = OnnxNetwork.load(source.path)
+            return cls(network, network.card, source)
+        return cls(*load_model(source.path), source)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file of weights, 64 digits, read when it is asked for.
+
+        Of a network that was never a file: of what `save` would write. Raises `RunError` if the file
+        was changed since.
+        """
+        if self.source:
+            return self.source.sha256()
+        return hashlib.sha256(model_bytes(self.network.state_dict(), self.card)).hexdigest()
+
+    def save(self, path: str | Path) -> None:
+        """Write weights and card to a `.safetensors` file; of a loaded one, the same bytes again."""
         path = Path(path)
-        return cls(*load_model(path if path.suffix in WEIGHTS else Run.open(path).model))
+        if isinstance(self.network, OnnxNetwork):
+            raise OutputError("an ONNX file holds no weights to train on: copy it, or save its run")
+        if path.suffix != ".safetensors":
+            raise OutputError(f"{path} is no name for weights: they are saved as NAME.safetensors")
+        save_model(path, self.network.state_dict(), self.card)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        license: str | None = None,
+        revision: str | None = None,
+        token: str | None = None,
+    ) -> str:
+        """Upload to `USER/MODEL` of the Hugging Face hub, with a README of what is known of it.
+
+        Returns the address of the commit. `license` is a name such as `mit`; `revision` a branch that
+        is there; without a `token` that of `hf auth login` is taken. Raises `RunError` where the hub is
+        out of reach or refuses, and where the extra `hub` is not installed.
+        """
+        options = {"private": private, "license": license, "revision": revision, "token": token}
+        return str(hub().push(self, repo_id, **options))
 
     def fill(
         self, image: AnyImage, mask: AnyMask, *, strategy: str = "auto", blend: str = "feather"

@@ -5,7 +5,6 @@ memory or time, this process is lost and nothing else. Torch is imported by the 
 this module.
 """
 
-import hashlib
 import logging
 import os
 import signal
@@ -103,7 +102,7 @@ def _load(weights: Path) -> tuple[Filler, dict[str, Any]]:
         "name": weights.stem if weights.is_file() else weights.resolve().name,
         "network": inpainter.card.network,
         "size": size,
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "sha256": inpainter.sha256,
         "created": int(os.stat(file).st_mtime),  # noqa: PTH116
     }
     return inpainter, about

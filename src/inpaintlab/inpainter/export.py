@@ -1,0 +1,169 @@
+"""`inpaint export`: a network as one ONNX file, compared with torch before it is written."""
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inpaintlab.checkpoints import ModelCard, load_model
+from inpaintlab.configs import ExportSettings
+from inpaintlab.errors import OutputError, RunError
+from inpaintlab.files import write_atomically
+from inpaintlab.inpainter.onnx import INPUTS, MOST_BYTES, OUTPUT, SUFFIX, Facts, OnnxNetwork, needed
+from inpaintlab.inpainter.sources import WeightsFile, find_weights
+from inpaintlab.networks import Network
+from inpaintlab.progress import bar, say
+
+#: The largest difference from torch that is allowed, in an output that runs from 0 to 1.
+TOLERANCE = 1e-4
+#: The pictures of a comparison have no more pixels, all together, than so many of the training size.
+_MOST_PICTURES = 6
+#: The axes of inputs and output that may have any length.
+_AXES = {0: "batch", 2: "height", 3: "width"}
+
+
+def export(settings: ExportSettings) -> dict[str, Any]:
+    """Write a network as an ONNX file, unless it differs from torch by more than 1e-4.
+
+    Height, width and batch of the file are free; `inpainter.onnx` says what it holds. Returns what was
+    written, with a row of `checks` for each random size; where one differs by more, `output` is None,
+    nothing is written, and `findings` says so. A file that is there is replaced. Raises `RunError` for
+    a network that cannot be exported, and where the extra `onnx` is not installed.
+    """
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        needed(module)
+    source = WeightsFile.of(find_weights(settings.run))
+    output = _output(settings.output, source.path)
+    network, card = load_model(source.path)
+    sha256 = source.sha256()  # of a run that still goes on, it would not be what was loaded
+    say(f"exporting {card.network}: takes up to a minute")
+    data = to_onnx(network, card, sha256)
+    checks = list(compare(network, OnnxNetwork(data, output.name), card.size, settings))
+    largest = max(check["difference"] for check in checks)
+    findings = [] if largest <= TOLERANCE else [_finding(largest)]
+    if not findings:
+        write_atomically(output, data)
+    return {
+        "output": None if findings else str(output),
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "weights_sha256": sha256,
+        "network": card.network,
+        "size": card.size,
+        "multiple_of": network.multiple_of,
+        "min_size": network.min_size,
+        "checks": checks,
+        "largest_difference": largest,
+        "tolerance": TOLERANCE,
+        "findings": findings,
+    }
+
+
+def _output(output: Path | None, weights: Path) -> Path:
+    """Return the file to write; raises `OutputError` for a name that no reader would know."""
+    path = output or weights.with_suffix(SUFFIX)
+    if weights.suffix == SUFFIX:
+        raise RunError(f"{weights} is an ONNX file already: name a run folder or a file of weights")
+    if path.is_dir() or path.suffix != SUFFIX:
+        raise OutputError(f"{path} is no name for an ONNX file: -o takes a file, as model.onnx")
+    return path
+
+
+def _finding(largest: float) -> str:
+    return (
+        f"the exported network differs from torch by up to {largest:.2g}, allowed is {TOLERANCE:.0e}: "
+        "nothing was written; try another release of onnxruntime, onnxscript or torch"
+    )
+
+
+def to_onnx(network: Network, card: ModelCard, weights_sha256: str) -> bytes:
+    """Return a network in evaluation as the bytes of an ONNX file with our metadata.
+
+    Padding is not in it: whoever calls it brings pictures of sizes that it takes. Raises `RunError` for
+    a network of more than 2 GiB, and for one with operations that the exporter does not know.
+    """
+    size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    if size > MOST_BYTES:
+        raise RunError(
+            f"the weights take {size / 2**30:.1f} GiB, an ONNX file holds 2: it stays with torch"
+        )
+    model = _trace(network)
+    transforms = any(node.op_type == "DFT" for node in model.graph.node)
+    # onnxruntime was seen to reuse the memory of Fourier transforms too early (1.32 was not).
+    facts = Facts(card, weights_sha256, network.multiple_of, network.min_size, not transforms)
+    needed("onnx").helper.set_model_props(model, facts.as_metadata())
+    model.producer_name = "inpaintlab"
+    for value in model.graph.output:  # the exporter names sides by how they were computed
+        for axis, name in _AXES.items():
+            value.type.tensor_type.shape.dim[axis].dim_param = name
+    return bytes(model.SerializeToString())
+
+
+def _trace(network: Network) -> Any:
+    """Return the network as an ONNX model, as a protobuf message."""
+    # Sides differ from each other and from the size of training: nothing is taken for a constant.
+    side = network.min_size
+    example = _draw(2, 3 * side, 2 * side, torch.Generator().manual_seed(0))
+    try:
+        with warnings.catch_warnings():
+            # Both inputs have one height: it says that one name for both is enough.
+            warnings.filterwarnings("ignore", "# The axis name", UserWarning)
+            program = torch.onnx.export(
+                network,
+                example,
+                dynamo=True,
+                dynamic_shapes=(_AXES, _AXES),
+                input_names=INPUTS,
+                output_names=(OUTPUT,),
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:300]
+        name = type(network).__name__
+        raise RunError(f"{name} cannot be written as ONNX, it stays with torch: {reason}") from None
+    assert program is not None
+    return program.model_proto
+
+
+def compare(
+    network: Network, exported: Network, size: int, settings: ExportSettings
+) -> Iterator[dict[str, Any]]:
+    """Yield, for random sizes and batches, the largest difference of two networks."""
+    generator = torch.Generator().manual_seed(settings.seed)
+    with bar("comparing with torch", settings.checks) as advance:
+        for number in range(settings.checks):
+            least = (1, network.min_size, network.min_size)
+            shape = _shape(network, size, generator) if number else least
+            image, mask = _draw(*shape, generator)
+            with torch.inference_mode():
+                difference = (network(image, mask) - exported(image, mask)).abs().max()
+            # NaN is no number that is small enough.
+            value = float(torch.nan_to_num(difference, nan=float("inf")))
+            yield dict(zip(("batch", "height", "width", "difference"), (*shape, value), strict=True))
+            advance()
+
+
+def _shape(network: Network, size: int, generator: torch.Generator) -> tuple[int, int, int]:
+    """Return a random batch, height and width that the network takes, around the size of training."""
+    low = -(-network.min_size // network.multiple_of)
+    high = max(low + 1, 2 * size // network.multiple_of)
+    height, width = (
+        network.multiple_of * int(torch.randint(low, high + 1, (), generator=generator))
+        for _ in range(2)
+    )
+    most = min(5, max(1, _MOST_PICTURES * size * size // (height * width)))
+    return int(torch.randint(1, most + 1, (), generator=generator)), height, width
+
+
+def _draw(count: int, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return random pictures, each with a rectangle of hole of its own and single pixels besides."""
+    image = torch.rand(count, 3, height, width, generator=generator)
+    mask = (torch.rand(count, 1, height, width, generator=generator) > 0.95).float()
+    for one in mask:
+        top, left = (int(torch.randint(0, side // 2, (), generator=generator)) for side in one.shape[1:])
+        one[:, top : top + height // 2, left : left + width // 2] = 1
+    return image, mask

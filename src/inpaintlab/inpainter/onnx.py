@@ -1,0 +1,189 @@
+"""Networks in ONNX files, which onnxruntime runs without torch's weight and mostly faster.
+
+What such a file holds, for whoever reads it without inpaintlab::
+
+    inputs   image    float32 [batch, 3, height, width], RGB in [0, 1]; what is under the hole has no say
+             mask     float32 [batch, 1, height, width], exactly 0 or 1, 1 = hole
+    output   painted  float32 [batch, 3, height, width] in [0, 1], the hole and all around it
+
+    metadata (custom_metadata_map, all of it text)
+        usage               the lines above
+        multiple_of         height and width are multiples of it: pad to the right and below
+        min_size            the least height and width
+        enable_mem_reuse    0: set SessionOptions.enable_mem_reuse = False
+        weights_sha256      SHA-256 of the file of weights it was made from
+        inpaintlab          JSON: network, arguments, size, provenance
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from inpaintlab.checkpoints import ModelCard
+from inpaintlab.errors import RunError
+from inpaintlab.networks import Network
+
+SUFFIX = ".onnx"
+#: Names of the inputs and of the output, in their order.
+INPUTS, OUTPUT = ("image", "mask"), "painted"
+#: No file of ours is larger: protobuf, in which ONNX is written, goes no further.
+MOST_BYTES = 2**31 - 1
+#: What a file may ask for as multiple or least side: more would only fill the memory with padding.
+_MOST_PIXELS = 4096
+_USAGE = (
+    "inputs: image float32 [batch, 3, height, width] RGB in [0, 1], mask float32 [batch, 1, height, "
+    "width] exactly 0 or 1 with 1 = hole; output: painted float32 [batch, 3, height, width] in [0, 1]. "
+    "Height and width are multiples of multiple_of and at least min_size: pad to the right and below, "
+    "and crop the output. Keep the known pixels: result = mask * painted + (1 - mask) * image."
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the metadata of a file say."""
+
+    card: ModelCard
+    weights_sha256: str
+    multiple_of: int
+    min_size: int
+    enable_mem_reuse: bool
+
+    def as_metadata(self) -> dict[str, str]:
+        """Return them as text."""
+        return {
+            "usage": _USAGE,
+            "multiple_of": str(self.multiple_of),
+            "min_size": str(self.min_size),
+            "enable_mem_reuse": str(int(self.enable_mem_reuse)),
+            "weights_sha256": self.weights_sha256,
+            "inpaintlab": json.dumps(asdict(self.card)),
+        }
+
+    @classmethod
+    def read(cls, metadata: dict[str, str], name: str) -> "Facts":
+        """Read them back; raises `RunError` where a file is not ours or says what cannot be."""
+        try:
+            facts = cls(
+                ModelCard(**json.loads(metadata["inpaintlab"])),
+                metadata["weights_sha256"],
+                int(metadata["multiple_of"]),
+                int(metadata["min_size"]),
+                metadata["enable_mem_reuse"] != "0",
+            )
+            sides = (facts.multiple_of, facts.min_size, int(facts.card.size))
+        except (KeyError, TypeError, ValueError):
+            raise RunError(
+                f"{name} was not written by inpaintlab: its metadata say of no network; "
+                "write one with inpaint export"
+            ) from None
+        for side in sides:
+            if not 1 <= side <= _MOST_PIXELS:
+                raise RunError(
+                    f"{name} asks for sides of {side} pixels, allowed are 1 to {_MOST_PIXELS}"
+                )
+        return facts
+
+
+class OnnxNetwork(Network):
+    """A network of an ONNX file, called as every other; many threads may call it at once.
+
+    `threads` is how many of them work on one call; None: as many as torch takes. Tensors come back on
+    the CPU. Raises `RunError` for a file that was not written by inpaintlab, is damaged, refers to other
+    files, or is larger than 2 GiB, and where onnxruntime is not installed.
+    """
+
+    def __init__(self, data: bytes, name: str, threads: int | None = None) -> None:
+        super().__init__()
+        self.facts = _check(data, name)
+        self.multiple_of, self.min_size = self.facts.multiple_of, self.facts.min_size
+        self._session = _start(data, name, self.facts, threads or torch.get_num_threads())
+        seen = [value.name for value in (*self._session.get_inputs(), *self._session.get_outputs())]
+        if seen != [*INPUTS, OUTPUT]:
+            raise RunError(f"{name} takes and gives {', '.join(seen)}, expected image, mask, painted")
+
+    @classmethod
+    def load(cls, path: Path, threads: int | None = None) -> "OnnxNetwork":
+        """Read a file; raises `RunError` as the class says, and where it is missing."""
+        try:
+            if path.stat().st_size > MOST_BYTES:
+                raise RunError(f"{path.name} is larger than 2 GiB, which no file of ours is")
+            data = path.read_bytes()
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error.strerror}") from None
+        return cls(data, path.name, threads)
+
+    @property
+    def card(self) -> ModelCard:
+        """What the network is; its provenance also has the hash of the weights it was made from."""
+        card = self.facts.card
+        provenance = {**card.provenance, "weights_sha256": self.facts.weights_sha256}
+        return ModelCard(card.network, card.arguments, card.size, provenance)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
+        values = (image, mask.expand(len(image), -1, -1, -1))
+        arrays = [value.detach().cpu().float().contiguous().numpy() for value in values]
+        (painted,) = self._session.run([OUTPUT], dict(zip(INPUTS, arrays, strict=True)))
+        return torch.from_numpy(painted)
+
+
+def needed(module: str) -> Any:
+    """Import a module of the extra `onnx`; raises `RunError` that says how to get it."""
+    try:
+        return import_module(module)
+    except ImportError:
+        raise RunError(
+            f"ONNX files need {module}, which is not installed: pip install 'inpaintlab[onnx]'"
+        ) from None
+
+
+def _check(data: bytes, name: str) -> Facts:
+    """Look at a file before anything runs it; raises `RunError` for one that is not to be run."""
+    try:
+        model = needed("onnx").load_model_from_string(data)
+    except needed("google.protobuf.message").DecodeError:
+        raise RunError(f"{name} is not an ONNX file, or damaged") from None
+    facts = Facts.read({entry.key: entry.value for entry in model.metadata_props}, name)
+    for message in _messages(model):
+        if message.DESCRIPTOR.name == "TensorProto" and (message.data_location or message.external_data):
+            raise RunError(f"{name} refers to other files for its weights: only whole files are taken")
+    return facts
+
+
+def _messages(message: Any) -> Iterator[Any]:
+    """Yield a protobuf message and all within it, wherever they stand."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in value if _is_repeated(value) else (value,):
+                yield from _messages(inner)
+
+
+def _is_repeated(value: Any) -> bool:
+    return not hasattr(value, "ListFields")
+
+
+def _start(data: bytes, name: str, facts: Facts, threads: int) -> Any:
+    """Return a session of onnxruntime on the CPU."""
+    runtime = needed("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors; what it warns of is for who writes exporters
+    options.enable_mem_reuse = facts.enable_mem_reuse
+    try:
+        return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except _failures() as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"onnxruntime {runtime.__version__} cannot run {name}: {reason}") from None
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Return the errors of onnxruntime, which have no base of their own."""
+    names = vars(needed("onnxruntime.capi.onnxruntime_pybind11_state")).values()
+    return tuple(kind for kind in names if isinstance(kind, type) and issubclass(kind, Exception))

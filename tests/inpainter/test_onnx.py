@@ -1,0 +1,155 @@
+"""What is taken for an ONNX file of ours, and how it is called."""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from inpaintlab import Inpainter
+from inpaintlab.checkpoints import ModelCard
+from inpaintlab.errors import MaskError, OutputError, RunError, SizeError
+from inpaintlab.inpainter.onnx import Facts, OnnxNetwork
+
+FACTS = Facts(ModelCard("unet", {}, 16, {"data": "faces"}), "ab" * 32, 4, 8, True)
+
+
+def paint(outputs=("painted",), external=False, metadata=None):
+    """A file that paints image × 0.5 + 0.25 × mask, as bytes."""
+    half = numpy_helper.from_array(np.array(0.5, np.float32), "half")
+    quarter = numpy_helper.from_array(np.array(0.25, np.float32), "quarter")
+    if external:
+        half.ClearField("raw_data")
+        half.data_location = TensorProto.EXTERNAL
+        entry = half.external_data.add()
+        entry.key, entry.value = "location", "../secret"
+    nodes = [
+        helper.make_node("Mul", ["image", "half"], ["dark"]),
+        helper.make_node("Mul", ["mask", "quarter"], ["light"]),
+        helper.make_node("Add", ["dark", "light"], [outputs[0]]),
+    ]
+
+    def value(name, channels):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", channels, "h", "w"])
+
+    inputs = [value("image", 3), value("mask", 1)]
+    graph = helper.make_graph(nodes, "g", inputs, [value(outputs[0], 3)], [half, quarter])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    helper.set_model_props(model, FACTS.as_metadata() if metadata is None else metadata)
+    return model.SerializeToString()
+
+
+def test_it_is_called_as_every_network(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(paint())
+    network = OnnxNetwork.load(tmp_path / "a.onnx")
+    image, mask = torch.rand(2, 3, 8, 12), torch.zeros(2, 1, 8, 12)
+    mask[..., 2:5, 3:6] = 1
+    assert torch.allclose(network(image, mask), image * 0.5 + mask * 0.25)
+    # In any order of memory, and any floating type.
+    turned = image.double().contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(network(turned, mask.double()), network(image, mask))
+    with pytest.raises(SizeError, match="multiples of 4, at least 8; nearest: 8 or 12"):
+        network(torch.rand(1, 3, 8, 10), torch.zeros(1, 1, 8, 10))
+    with pytest.raises(MaskError):
+        network(image, mask[..., 1:])
+
+
+def test_many_threads_at_once():
+    network = OnnxNetwork(paint(), "a.onnx", threads=1)
+    images = [torch.full((1, 3, 8 + 4 * (n % 3), 8), n / 50) for n in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        painted = list(pool.map(lambda image: network(image, torch.zeros_like(image[:, :1])), images))
+    for image, found in zip(images, painted, strict=True):
+        assert torch.equal(found, image * 0.5)
+
+
+def test_a_stranger_needs_onnxruntime_alone(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(paint())
+    session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
+    told = session.get_modelmeta().custom_metadata_map
+    assert told["multiple_of"] == "4"
+    assert told["min_size"] == "8"
+    assert told["weights_sha256"] == "ab" * 32
+    assert json.loads(told["inpaintlab"])["size"] == 16
+    assert "1 = hole" in told["usage"]
+
+
+def change(**changes):
+    return FACTS.as_metadata() | changes
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"garbage" * 20, "is not an ONNX file, or damaged"),
+        (b"", "was not written by inpaintlab"),
+        (paint()[:-40], "is not an ONNX file, or damaged"),
+        (paint(external=True), "refers to other files for its weights"),
+        (paint(metadata={}), r"was not written by inpaintlab: .* inpaint export"),
+        (paint(metadata=change(inpaintlab="{}")), "was not written by inpaintlab"),
+        (paint(metadata=change(inpaintlab="[1]")), "was not written by inpaintlab"),
+        (paint(metadata=change(multiple_of="four")), "was not written by inpaintlab"),
+        (paint(metadata=change(multiple_of="0")), "asks for sides of 0 pixels"),
+        (paint(metadata=change(min_size="1000000")), "sides of 1000000 pixels, allowed are 1 to 4096"),
+        (paint(outputs=("other",)), "takes and gives image, mask, other, expected"),
+    ],
+)
+def test_files_that_are_not_taken(data, words, tmp_path):
+    (tmp_path / "a.onnx").write_bytes(data)
+    with pytest.raises(RunError, match=words):
+        OnnxNetwork.load(tmp_path / "a.onnx")
+
+
+def test_references_are_found_wherever_they_stand():
+    """Also in a constant inside a branch of a function, which no list of weights holds."""
+    inner = onnx.load_model_from_string(paint(external=True)).graph
+    constant = helper.make_node("Constant", [], ["c"], value=inner.initializer[0])
+    branch = helper.make_graph([constant], "branch", [], [])
+    choice = helper.make_node("If", ["c"], ["d"], then_branch=branch, else_branch=branch)
+    function = helper.make_function("own", "F", [], ["d"], [choice], [helper.make_opsetid("", 20)])
+    model = onnx.load_model_from_string(paint())
+    model.functions.append(function)
+    with pytest.raises(RunError, match="refers to other files"):
+        OnnxNetwork(model.SerializeToString(), "a.onnx")
+
+
+def test_operations_that_onnxruntime_does_not_know():
+    model = onnx.load_model_from_string(paint())
+    model.graph.node[0].op_type = "Mull"
+    with pytest.raises(RunError, match=r"onnxruntime [\d.]+ cannot run a\.onnx: .*Mull"):
+        OnnxNetwork(model.SerializeToString(), "a.onnx")
+
+
+def test_size_and_presence(tmp_path, monkeypatch):
+    with pytest.raises(RunError, match=r"cannot read .*No such file"):
+        OnnxNetwork.load(tmp_path / "a.onnx")
+    (tmp_path / "a.onnx").write_bytes(paint())
+    monkeypatch.setattr(sys.modules[OnnxNetwork.__module__], "MOST_BYTES", 100)
+    with pytest.raises(RunError, match="larger than 2 GiB"):
+        OnnxNetwork.load(tmp_path / "a.onnx")
+
+
+def test_without_the_extra(tmp_path, monkeypatch):
+    (tmp_path / "a.onnx").write_bytes(paint())
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(RunError, match=r"onnxruntime, which is not installed: .*'inpaintlab\[onnx\]'"):
+        Inpainter.load(tmp_path / "a.onnx")
+
+
+def test_an_inpainter_of_it(tmp_path, photo):
+    (tmp_path / "a.onnx").write_bytes(paint())
+    inpainter = Inpainter.load(tmp_path / "a.onnx")
+    assert inpainter.card == ModelCard("unet", {}, 16, {"data": "faces", "weights_sha256": "ab" * 32})
+    hole = np.zeros(photo.shape[:2], np.uint8)
+    hole[20:31, 17:30] = 1
+    filled = inpainter.fill(photo, hole, blend="none")
+    # Nothing is known in the hole, so what is painted in its middle is a quarter.
+    assert np.abs(filled[25, 23].astype(int) - 64).max() <= 1
+    assert np.array_equal(filled[hole == 0], photo[hole == 0])
+    with pytest.raises(OutputError, match="no weights to train on"):
+        inpainter.save(tmp_path / "a.safetensors")
