@@ -11,6 +11,7 @@ if TYPE_CHECKING:
         CompareSettings,
         CrossvalSettings,
         EvaluateSettings,
+        FillSettings,
         MaskSettings,
         PrepareSettings,
         SummarySettings,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from inpaintlab.evaluation.compare import compare
     from inpaintlab.evaluation.crossval import crossval
     from inpaintlab.evaluation.evaluate import evaluate
-    from inpaintlab.inpainter import Inpainter
+    from inpaintlab.inpainter import Inpainter, fill_files
     from inpaintlab.networks import create
     from inpaintlab.networks.summary import summarise
     from inpaintlab.training import TrainResult, resume, train
@@ -38,6 +39,7 @@ _PLACES = {
     "CompareSettings": "configs",
     "CrossvalSettings": "configs",
     "EvaluateSettings": "configs",
+    "FillSettings": "configs",
     "InpaintlabError": "errors",
     "Inpainter": "inpainter",
     "MaskSettings": "configs",
@@ -51,6 +53,7 @@ _PLACES = {
     "create": "networks",
     "crossval": "evaluation.crossval",
     "evaluate": "evaluation.evaluate",
+    "fill_files": "inpainter",
     "find_leaks": "data.leaks",
     "prepare": "data.prepare",
     "resume": "training",
@@ -67,6 +70,7 @@ __all__ = [
     "CompareSettings",
     "CrossvalSettings",
     "EvaluateSettings",
+    "FillSettings",
     "Inpainter",
     "InpaintlabError",
     "MaskSettings",
@@ -81,6 +85,7 @@ __all__ = [
     "create",
     "crossval",
     "evaluate",
+    "fill_files",
     "find_leaks",
     "prepare",
     "resume",

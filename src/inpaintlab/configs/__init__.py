@@ -6,6 +6,7 @@ the command line, and single settings (`-s key=value`). Unknown names are refuse
 
 from inpaintlab.configs.build import build, dump
 from inpaintlab.configs.data import AlignSettings, MaskSettings, PrepareSettings
+from inpaintlab.configs.filling import FillSettings
 from inpaintlab.configs.judging import CompareSettings, DiagnoseSettings, EvaluateSettings
 from inpaintlab.configs.parts import (
     MASK_SETS,
@@ -26,6 +27,7 @@ __all__ = [
     "CrossvalSettings",
     "DiagnoseSettings",
     "EvaluateSettings",
+    "FillSettings",
     "MaskSettings",
     "Part",
     "PrepareSettings",

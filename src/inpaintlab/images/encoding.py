@@ -12,6 +12,7 @@ from PIL import Image
 
 from inpaintlab.errors import ImageError
 from inpaintlab.files import write_atomically
+from inpaintlab.images.opening import opened
 from inpaintlab.images.picture import Picture, Pixels
 from inpaintlab.images.values import as_pillow
 
@@ -32,6 +33,8 @@ _WRITABLE = {
 }
 
 
+#: All suffixes that can be written.
+WRITABLE = frozenset(_WRITABLE)
 _DEEP = frozenset({".png", ".tif", ".tiff"})
 
 
@@ -61,6 +64,24 @@ def encode(picture: Picture, suffix: str, quality: int = JPEG_QUALITY) -> tuple[
             "JPEG is lossy: pixels outside the hole change slightly; name the output .png to keep them"
         )
     return _encode(picture, suffix, quality), notes
+
+
+def lossless_suffix(path: Path) -> str:
+    """Return a suffix under which the picture of a file can be written without changing a pixel.
+
+    It is the file's own where that does; of a file that cannot be opened it is `.png`.
+    """
+    own = path.suffix.lower()
+    if own in LOSSLESS - {".bmp"}:
+        return path.suffix
+    try:
+        with opened(path) as image:
+            mode = image.mode
+    except ImageError:
+        return ".png"
+    if mode == "CMYK":
+        return ".tif"
+    return path.suffix if own == ".bmp" and mode not in ("RGBA", "LA") else ".png"
 
 
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:

@@ -21,7 +21,7 @@ from inpaintlab.checkpoints import WEIGHTS, ModelCard, Run, load_model
 from inpaintlab.errors import ImageError, MaskError, OutputError
 from inpaintlab.images import Picture, from_array, from_pillow, from_rgb, load, save, to_pillow, to_rgb
 from inpaintlab.inpainter.crops import Array, Bools, Box, crop_holes
-from inpaintlab.masks import check_mask, check_ratio, load_mask, looks_inverted
+from inpaintlab.masks import check_mask, check_ratio, looks_inverted, read_mask
 from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, composite, pad_to_multiple
 
@@ -89,21 +89,21 @@ class Inpainter:
         return replace(picture, pixels=pixels)
 
     def fill_file(
-        self, image: Path, mask: Path, output: Path, *, invert_mask: bool = False
+        self, image: Path, mask: Path, output: Path, *, invert_mask: bool | None = None
     ) -> list[str]:
         """Fill a picture file, write the result, and return notes for the user.
 
-        The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole.
+        With `invert_mask` None, a mask that looks inverted is remarked upon. The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole.
         """
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")
         picture = load(image)
-        hole = load_mask(mask, invert=invert_mask)
-        notes = list(picture.notes)
-        if looks_inverted(hole):
+        hole, remarks = read_mask(mask, invert=bool(invert_mask))
+        notes = [*picture.notes, *remarks]
+        if invert_mask is None and looks_inverted(hole):
             notes.append(
                 f"{mask.name} marks {hole.mean():.0%} of the picture, all round its border: "
-                f"if that is not the hole, turn it with --invert-mask"
+                f"if that is not the hole, turn it with --invert-mask (or say --no-invert-mask)"
             )
         return notes + save(output, self.fill_picture(picture, hole, mask.name))
 
