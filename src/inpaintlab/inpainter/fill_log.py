@@ -1,4 +1,4 @@
-"""`fill.jsonl`: what a batch has filled, and from what, so that the next one goes on where it stopped."""
+"""`fill.jsonl`: what a batch has filled, and from what, so that the next one goes on from there."""
 
 import json
 import os

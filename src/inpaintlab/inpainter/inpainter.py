@@ -93,7 +93,8 @@ class Inpainter:
     ) -> list[str]:
         """Fill a picture file, write the result, and return notes for the user.
 
-        With `invert_mask` None, a mask that looks inverted is remarked upon. The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole.
+        The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole. A mask
+        that looks inverted is remarked upon, unless `invert_mask` says what it is.
         """
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")

@@ -90,8 +90,9 @@ def split_marked(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 
     A file `NAME_mask` is a mask, unless there is no `NAME` while there is a `NAME_mask_mask`.
 
-    >>> split_marked([Path("a.jpg"), Path("a_mask.png"), Path("gas-mask.jpg"), Path("gas-mask_mask.png")])
-    ([PosixPath('a.jpg'), PosixPath('gas-mask.jpg')], [PosixPath('a_mask.png'), PosixPath('gas-mask_mask.png')])
+    >>> names = ["a.jpg", "a_mask.png", "gas-mask.jpg", "gas-mask_mask.png"]
+    >>> [[path.name for path in part] for part in split_marked(Path(name) for name in names)]
+    [['a.jpg', 'gas-mask.jpg'], ['a_mask.png', 'gas-mask_mask.png']]
     """
     files = list(files)
     wanted = {base for path in files if (base := _base(path)) is not None}
@@ -108,10 +109,11 @@ def split_marked(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def match(pictures: Iterable[Path], masks: Iterable[Path], *, same_names: bool) -> Pairing:
-    """Pair relative paths by folder and name; with `same_names` a mask may also be called as its picture.
+    """Pair relative paths by folder and name.
 
-    A picture may have several masks with a number each; their results are named after the mask.
-    Raises `DataError` for a mask with two pictures, and for a picture with two masks of one number.
+    With `same_names` a mask may also be called just as its picture is. A picture may have several
+    masks with a number each; their results are named after the mask. Raises `DataError` for a mask
+    with two pictures, and for a picture with two masks of one number.
     """
     by_key: dict[Path, list[Path]] = defaultdict(list)
     for path in pictures:

@@ -1,4 +1,4 @@
-"""A sheet of pictures with their holes: are these the right masks, and the right way round?"""
+"""A sheet of pictures with their holes, to see whether masks are right and the right way round."""
 
 import textwrap
 from pathlib import Path
@@ -26,7 +26,8 @@ def write_preview(path: Path, pairs: list[Pair], *, invert_mask: bool = False) -
 
     A pair that cannot be used is a tile with the reason.
     """
-    shown, notes = pairs[:PAIRS], []
+    shown = pairs[:PAIRS]
+    notes: list[str] = []
     columns = min(COLUMNS, len(shown))
     wide, high = SIDE + GAP, SIDE + CAPTION + GAP
     sheet = Image.new("RGB", (GAP + columns * wide, GAP + -(-len(shown) // columns) * high), "white")
@@ -56,7 +57,7 @@ def _picture_with_hole(pair: Pair, invert_mask: bool) -> tuple[Image.Image, floa
     scale = SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
-    small = cv2.resize(rgb, size, interpolation=way)
+    small = np.asarray(cv2.resize(rgb, size, interpolation=way), np.uint8)
     inside = (cv2.resize(hole.astype(np.float32), size, interpolation=way) >= 0.5).astype(np.uint8)
     return Image.fromarray(_tinted(small, inside)), float(hole.mean()), notes
 
