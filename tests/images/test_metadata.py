@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from inpaintlab.images import Picture, load, lossless_suffix, save
+from inpaintlab.images import Picture, load, load_rgb, lossless_suffix, metadata, save
 
 SIZE = (20, 14)
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="1">here</a></x:xmpmeta>'
@@ -106,6 +106,7 @@ def test_orientation_is_applied_once_everywhere(tmp_path, suffix, orientation):
         upright = np.asarray(ImageOps.exif_transpose(stored))
     picture = load(tmp_path / f"a{suffix}")
     assert np.array_equal(picture.pixels, upright)
+    assert np.array_equal(load_rgb(tmp_path / f"a{suffix}", 14), upright)
     save(tmp_path / "b.png", picture)
     with Image.open(tmp_path / "b.png") as out:
         assert np.array_equal(np.asarray(ImageOps.exif_transpose(out)), upright)
@@ -127,14 +128,7 @@ def test_orientation_is_applied_once_everywhere(tmp_path, suffix, orientation):
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "CMYK", "LAB"])
 def test_tags_of_one_tiff_do_not_get_into_the_next(tmp_path, mode, options):
     """Tags such as colour map, planes and rows in a strip belong to the file that was read."""
-    image = Image.fromarray(some_pixels("RGB")).convert("RGB")
-    image = (
-        ImageCms.profileToProfile(image, "sRGB", "sRGB")
-        if mode == "none"
-        else image.convert(mode)
-        if mode != "LAB"
-        else image.convert("LAB")
-    )
+    image = Image.fromarray(some_pixels("RGB")).convert(mode)
     image.save(tmp_path / "a.tif", exif=some_exif(), **{k: v for k, v in options.items() if v})
     picture = load(tmp_path / "a.tif")
     for suffix in (".tif", ".png"):
@@ -192,10 +186,7 @@ def test_a_profile_of_another_space_is_left_out(tmp_path, mode, space, suffix, k
 
 @pytest.mark.parametrize("dpi", [(0, 0), (1, 1), (float("nan"), 72)])
 def test_no_resolution_is_none(tmp_path, dpi):
-    from inpaintlab.images import metadata
-
-    kept, _ = metadata.of_file(Image.Exif(), {"dpi": dpi})
-    assert kept["dpi"] is None
+    assert metadata.of_file(Image.Exif(), {"dpi": dpi}, 1)["dpi"] is None
 
 
 @pytest.mark.parametrize(
@@ -225,3 +216,17 @@ def test_suffix_that_loses_nothing(tmp_path, name, mode, suffix):
 def test_suffix_of_what_is_no_picture(tmp_path):
     (tmp_path / "a.jpg").write_text("text")
     assert lossless_suffix(tmp_path / "a.jpg") == ".png"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_of_deep_files(tmp_path, suffix, orientation):
+    path = tmp_path / f"a{suffix}"
+    save(path, Picture(some_pixels("RGB", 16), "RGB", exif=some_exif(_274=orientation).tobytes()))
+    with Image.open(path) as stored:
+        assert stored.getexif()[274] == orientation
+        rounded = np.asarray(ImageOps.exif_transpose(stored))
+    picture = load(path)
+    assert picture.pixels.dtype == np.uint16
+    assert picture.pixels.shape == rounded.shape
+    assert np.abs(picture.pixels // 256 - rounded.astype(int)).max() <= 1

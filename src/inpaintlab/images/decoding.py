@@ -74,13 +74,14 @@ def _decode(image: Image.Image, path: File) -> Picture:
     deep = _is_deep_colour(image)  # asked first: reading the EXIF of a PNG decodes it
     with damage_named(path):  # some formats decode all of the file for it
         exif = image.getexif()
-    # Before anything is decoded: Pillow would turn a TIFF that still says how, and so would we.
-    kept, orientation = metadata.of_file(exif, image.info)
+    orientation = exif.get(metadata.ORIENTATION, 1)
     if deep:
         pixels, mode = _decode_deep_colour(path)
     else:
         pixels, mode = to_known_mode(complete(image, path), path.name)
-    return Picture(_upright(pixels, orientation), mode, **kept)
+    if image.format != "TIFF":  # which Pillow and OpenCV have both turned already
+        pixels = _upright(pixels, orientation)
+    return Picture(pixels, mode, **metadata.of_file(exif, image.info, orientation))
 
 
 def _is_deep_colour(image: Image.Image) -> bool:

@@ -11,7 +11,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from inpaintlab.images.picture import Picture
 
-_ORIENTATION = 0x0112
+ORIENTATION = 0x0112
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))([2-8])')
 _EXIF_FOLDER, _GPS_FOLDER = 0x8769, 0x8825
 _STRIPS, _STRIP_BYTES, _ROWS = 273, 279, 278
@@ -29,20 +29,18 @@ _SPACES = {b"GRAY": ("L", "LA"), b"RGB ": ("RGB", "RGBA"), b"CMYK": ("CMYK",)}
 _PNG_START = 33  # signature and header chunk
 
 
-def of_file(exif: Image.Exif, info: dict[Any, Any]) -> tuple[dict[str, Any], int]:
-    """Return what a `Picture` keeps beside pixels, and the orientation, which is taken out of it."""
-    orientation = exif.get(_ORIENTATION, 1)
-    for tag in [tag for tag in exif if tag == _ORIENTATION or tag in _OF_THE_FILE]:
+def of_file(exif: Image.Exif, info: dict[Any, Any], orientation: int) -> dict[str, Any]:
+    """Return what a `Picture` keeps of a file beside its pixels, which lay by an EXIF orientation."""
+    for tag in [tag for tag in exif if tag == ORIENTATION or tag in _OF_THE_FILE]:
         del exif[tag]
     xmp = info.get("xmp")
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
-    kept = {
+    return {
         "icc_profile": info.get("icc_profile") or None,
         "exif": exif.tobytes() if len(exif) else None,
         "xmp": _XMP_ORIENTATION.sub(rb"\g<1>1", xmp) if xmp else None,
         "dpi": _resolution(info, turned=orientation in (5, 6, 7, 8)),
     }
-    return kept, orientation
 
 
 def _resolution(info: dict[Any, Any], *, turned: bool) -> tuple[float, float] | None:
