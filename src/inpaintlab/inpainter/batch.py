@@ -7,7 +7,7 @@ few pictures are in memory at a time.
 import hashlib
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,13 +17,14 @@ from typing import Any
 from inpaintlab.checkpoints import Run, newest_run
 from inpaintlab.configs import FillSettings
 from inpaintlab.errors import InpaintlabError, MaskError, OutputError, SettingError
-from inpaintlab.images import LOSSLESS, WRITABLE, Picture, load, save
+from inpaintlab.images import WRITABLE, Picture, load, save
 from inpaintlab.inpainter.fill_log import FillLog
 from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.inpainter.lists import LISTS
 from inpaintlab.inpainter.naming import check_outputs, name_outputs
 from inpaintlab.inpainter.pairs import Pair, Pairing, find_pairs
 from inpaintlab.inpainter.preview import PREVIEW, write_preview
+from inpaintlab.inpainter.telling import Done, summary, tell_of_pairs
 from inpaintlab.masks import Array, looks_inverted, read_mask
 from inpaintlab.progress import bar, say
 
@@ -31,8 +32,6 @@ from inpaintlab.progress import bar, say
 MASKS_LOOKED_AT = 40
 #: So many pictures are read ahead of the network, and as many written behind it, for each thread.
 AHEAD = 2
-#: So many names stand in a message, so many failures in the summary.
-NAMES, FAILURES = 3, 20
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,25 @@ class Job:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A picture and its hole in memory, with notes for the user."""
+    """A picture and its hole in memory, with notes for the user.
+
+    `kinds` are the notes without names, so that one kind can be counted.
+    """
 
     picture: Picture
     hole: Array
     notes: list[str]
+    kinds: list[str]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A filled picture on its way to the disk; the future gives notes on what its format lost."""
+
+    job: Job
+    notes: list[str]
+    kinds: list[str]
+    future: Future[list[str]]
 
 
 def fill_files(settings: FillSettings) -> dict[str, Any]:
@@ -95,7 +108,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> dict[s
     check_outputs(pairs, output)
     number, count = settings.part
     mine = pairs[number - 1 :: count]
-    _tell_of_pairs(pairing, mine, settings)
+    tell_of_pairs(pairing, mine, settings)
     if settings.preview:
         check_outputs([*pairs, replace(pairs[0], name=Path(PREVIEW))], output)
         return _preview(mine, output / PREVIEW, settings)
@@ -105,12 +118,12 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> dict[s
     todo = [job for job in jobs if not log.has(job.pair.name, job.made_from)]
     if settings.invert_mask is None:
         check_polarity([job.pair.mask for job in todo])
-    done = _Done()
+    done = Done()
     if todo:
         inpainter = Inpainter.load(run)
         with log:
             _run(todo, inpainter, log, settings, done)
-    return _summary(settings, pairing, run, done, len(mine), len(mine) - len(todo))
+    return {"run": str(run)} | summary(settings, pairing, log.path, len(mine), done)
 
 
 def check_polarity(masks: Iterable[Path]) -> None:
@@ -125,24 +138,14 @@ def check_polarity(masks: Iterable[Path]) -> None:
             continue  # it is named when its turn comes
     if len(inverted) * 2 > len(some):
         raise MaskError(
-            f"{len(inverted)} of {len(some)} masks looked at seem inverted, {inverted[0].name} first: white "
-            f"is the hole, and it is all round their border. Say --invert-mask if black marks the hole, "
+            f"{len(inverted)} of {len(some)} masks looked at seem inverted, {inverted[0].name} first: "
+            f"white, the hole, is all round the border. Say --invert-mask if black marks the hole, "
             f"--no-invert-mask if they are right; --preview shows them"
         )
 
 
-class _Done:
-    """What a batch has done so far."""
-
-    def __init__(self) -> None:
-        self.filled = 0
-        self.failures: list[dict[str, str]] = []
-        self.notes: Counter[str] = Counter()
-        self.seconds = 0.0
-
-
 def _run(
-    jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSettings, done: _Done
+    jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSettings, done: Done
 ) -> None:
     """Read, fill and write; what fails is logged, and the rest goes on.
 
@@ -150,7 +153,7 @@ def _run(
     """
     workers = settings.workers or min(4, os.cpu_count() or 1)
     began = time.monotonic()
-    writing: deque[tuple[Job, list[str], Future[list[str]]]] = deque()
+    writing: deque[Writing] = deque()
     with ThreadPoolExecutor(workers) as pool, bar("filling pictures", len(jobs)) as advance:
         try:
             for job, reading in _read_ahead(jobs, pool, settings, workers * AHEAD):
@@ -162,10 +165,10 @@ def _run(
                     advance()
                     continue
                 future = pool.submit(save, log.folder / job.pair.name, filled)
-                writing.append((job, loaded.notes, future))
+                writing.append(Writing(job, loaded.notes, loaded.kinds, future))
                 while len(writing) > workers * AHEAD:
-                    _written(*writing.popleft(), log, done)
-                    advance()
+                    _written(writing.popleft(), log, done)
+                advance()
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
             _finish(writing, log, done)
@@ -191,37 +194,36 @@ def _read_ahead(
 def _read(pair: Pair, invert_mask: bool | None) -> Loaded:
     picture = load(pair.image)
     hole, notes = read_mask(pair.mask, invert=bool(invert_mask))
-    notes = [*picture.notes, *notes]
     if invert_mask is None and looks_inverted(hole):
         notes.append(f"{pair.mask.name} looks inverted: the hole is all round its border")
-    return Loaded(picture, hole, notes)
+    kinds = [note.replace(pair.image.name, "a picture") for note in picture.notes]
+    kinds += [note.replace(pair.mask.name, "a mask") for note in notes]
+    return Loaded(picture, hole, [*picture.notes, *notes], kinds)
 
 
-def _finish(writing: deque[tuple[Job, list[str], Future[list[str]]]], log: FillLog, done: _Done) -> None:
+def _finish(writing: deque[Writing], log: FillLog, done: Done) -> None:
     while writing:
-        job, notes, future = writing.popleft()
-        if not future.cancelled():
-            _written(job, notes, future, log, done)
+        if not (one := writing.popleft()).future.cancelled():
+            _written(one, log, done)
 
 
-def _written(job: Job, notes: list[str], future: Future[list[str]], log: FillLog, done: _Done) -> None:
-    """Log a picture that has been written; a disk that refuses ends the batch."""
+def _written(one: Writing, log: FillLog, done: Done) -> None:
+    """Log a picture when it has been written; a disk that refuses ends the batch."""
     try:
-        notes = notes + future.result()
+        lost = one.future.result()
     except OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - as where pictures are filled
-        _failed(job, error, log, done)
+        _failed(one.job, error, log, done)
         return
-    path = log.folder / job.pair.name
-    log.add(job.pair.name, made_from=job.made_from, bytes=path.stat().st_size, notes=notes)
+    name = one.job.pair.name
+    size = (log.folder / name).stat().st_size
+    log.add(name, made_from=one.job.made_from, bytes=size, notes=one.notes + lost)
     done.filled += 1
-    # Names are taken out, so that one kind of note is said once.
-    for note in notes:
-        done.notes[note.replace(job.pair.image.name, "NAME").replace(job.pair.mask.name, "MASK")] += 1
+    done.notes.update(one.kinds + lost)
 
 
-def _failed(job: Job, error: Exception, log: FillLog, done: _Done) -> None:
+def _failed(job: Job, error: Exception, log: FillLog, done: Done) -> None:
     reason = " ".join(str(error).split())
     if not isinstance(error, InpaintlabError):
         reason = f"{type(error).__name__}: {reason}"
@@ -264,71 +266,3 @@ def _hash_of(run: Path) -> str:
 def _preview(pairs: list[Pair], path: Path, settings: FillSettings) -> dict[str, Any]:
     notes = write_preview(path, pairs, invert_mask=bool(settings.invert_mask))
     return {"preview": str(path), "notes": notes, "findings": []}
-
-
-def _tell_of_pairs(pairing: Pairing, mine: list[Pair], settings: FillSettings) -> None:
-    pictures = len({pair.image for pair in pairing.pairs})
-    say(f"paired {_count(pictures, 'picture')} with {_masks(pairing.pairs)} by: {pairing.rule}")
-    if settings.shard:
-        say(f"shard {settings.shard}: {_count(len(mine), 'picture')} of them")
-    if pairing.without_picture:
-        say(f"{_list(pairing.without_picture, 'mask')} without a picture")
-    changed = sorted({pair.image.suffix for pair in mine if _is_lossy(pair)})
-    if changed and settings.format is None:
-        say(
-            f"{', '.join(changed)} is written without loss, as {_suffixes(mine)}: known pixels stay bit by "
-            f"bit (--format same keeps the format)"
-        )
-
-
-def _is_lossy(pair: Pair) -> bool:
-    return not pair.fixed and pair.image.suffix.lower() not in LOSSLESS
-
-
-def _suffixes(pairs: list[Pair]) -> str:
-    return " or ".join(sorted({pair.name.suffix for pair in pairs if _is_lossy(pair)}))
-
-
-def _masks(pairs: list[Pair]) -> str:
-    count = len({pair.mask for pair in pairs})
-    return "one mask" if count == 1 else f"{count} masks"
-
-
-def _count(count: int, what: str) -> str:
-    return f"{count} {what}" + "s" * (count != 1)
-
-
-def _list(paths: list[Path], what: str) -> str:
-    names = ", ".join(path.name for path in paths[:NAMES])
-    return f"{_count(len(paths), what)} ({names}{', …' if len(paths) > NAMES else ''})"
-
-
-def _summary(
-    settings: FillSettings, pairing: Pairing, run: Path, done: _Done, pictures: int, skipped: int
-) -> dict[str, Any]:
-    findings = []
-    if done.failures:
-        first = done.failures[0]
-        findings.append(
-            f"{len(done.failures)} of {pictures} failed, the first: {first['error']}; "
-            f"all are in {FillLog(settings.output or Path(), settings.part).path}"
-        )
-    if pairing.without_mask:
-        findings.append(f"{_list(pairing.without_mask, 'picture')} without a mask")
-    return {
-        "output": str(settings.output),
-        "run": str(run),
-        "rule": pairing.rule,
-        "pictures": pictures,
-        "filled": done.filled,
-        "skipped": skipped,
-        "failed": len(done.failures),
-        "failures": done.failures[:FAILURES],
-        "without_mask": [str(path) for path in pairing.without_mask],
-        "without_picture": [str(path) for path in pairing.without_picture],
-        "seconds": round(done.seconds, 3),
-        "notes": [
-            note if times == 1 else f"{note} ({times} times)" for note, times in done.notes.items()
-        ],
-        "findings": findings,
-    }

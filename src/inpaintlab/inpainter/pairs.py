@@ -108,12 +108,12 @@ def split_marked(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     )
 
 
-def match(pictures: Iterable[Path], masks: Iterable[Path], *, same_names: bool) -> Pairing:
+def match(pictures: Iterable[Path], masks: Iterable[Path], folder: str = "") -> Pairing:
     """Pair relative paths by folder and name.
 
-    With `same_names` a mask may also be called just as its picture is. A picture may have several
-    masks with a number each; their results are named after the mask. Raises `DataError` for a mask
-    with two pictures, and for a picture with two masks of one number.
+    Masks of another `folder` (its name, for the rule) may also be called just as their pictures are. A
+    picture may have several masks with a number each; their results are named after the mask. Raises
+    `DataError` for a mask with two pictures, and for a picture with two masks of one number.
     """
     by_key: dict[Path, list[Path]] = defaultdict(list)
     for path in pictures:
@@ -121,7 +121,7 @@ def match(pictures: Iterable[Path], masks: Iterable[Path], *, same_names: bool) 
     masks_of: dict[Path, list[Path]] = defaultdict(list)
     orphans = []
     for mask in masks:
-        base = _key(mask) if same_names and _key(mask) in by_key else _base(mask)
+        base = _key(mask) if folder and _key(mask) in by_key else _base(mask)
         if base in by_key:
             masks_of[base].append(mask)
         else:
@@ -132,7 +132,7 @@ def match(pictures: Iterable[Path], masks: Iterable[Path], *, same_names: bool) 
             raise _two("pictures", found[0], by_key[key])
         pairs += _pairs_of(by_key[key][0], found)
     alone = [path for key, paths in by_key.items() if key not in masks_of for path in paths]
-    return Pairing(pairs, _rule(pairs, same_names), alone, orphans)
+    return Pairing(pairs, _rule(pairs, folder), alone, orphans)
 
 
 def _pairs_of(picture: Path, masks: list[Path]) -> list[Pair]:
@@ -156,13 +156,13 @@ def _two(what: str, of: Path, candidates: Sequence[Path]) -> DataError:
     )
 
 
-def _rule(pairs: list[Pair], same_names: bool) -> str:
+def _rule(pairs: list[Pair], folder: str) -> str:
     """Say by what pairs were found, as most of them were."""
     if not pairs:
         return "nothing"
     forms = Counter(_form(pair) for pair in pairs)
     (mask, picture), _ = forms.most_common(1)[0]
-    where = "in the other folder for" if same_names else "beside"
+    where = f"in {folder} for" if folder else "beside"
     several = len({pair.image for pair in pairs}) < len(pairs)
     return f"{mask} {where} {picture}" + (", a result for each mask" if several else "")
 
@@ -179,14 +179,14 @@ def _pair_files(root: Path, pictures: list[Path], mask: Path | None, *, alone: b
     """Pair pictures, given relative to a folder; of those `alone` only they themselves are pictures."""
     if mask is None or mask.resolve() == root.resolve():
         pictures, marked = _beside(root, pictures) if alone else split_marked(pictures)
-        return _placed(match(pictures, marked, same_names=False), root, root)
+        return _placed(match(pictures, marked), root, root)
     if mask.is_dir():
-        found = match(pictures, pictures_in(mask), same_names=True)
+        found = match(pictures, pictures_in(mask), mask.name or str(mask))
         return _placed(
             replace(found, without_picture=[] if alone else found.without_picture), root, mask
         )
     if not mask.is_file():
-        raise DataError(f"there is no file {mask}: the mask, white where the hole is")
+        raise DataError(f"there is no mask {mask}, neither a file nor a folder")
     return Pairing([Pair(root / path, mask, path) for path in pictures], f"{mask.name} for all")
 
 

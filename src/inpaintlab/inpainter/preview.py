@@ -16,45 +16,61 @@ from inpaintlab.masks import Array, read_mask
 PREVIEW = "preview.png"
 #: So many pairs are shown, so many in a row.
 PAIRS, COLUMNS = 8, 4
-#: A tile's side, the height of the caption below it and the space around, in pixels.
-SIDE, CAPTION, GAP = 320, 40, 8
+#: The sheet's width, the height of a caption and the space around a tile, in pixels.
+WIDTH, CAPTION, GAP = 1280, 40, 8
 _TINT, _OUTLINE = (255, 40, 40), (255, 230, 0)
 
 
 def write_preview(path: Path, pairs: list[Pair], *, invert_mask: bool = False) -> list[str]:
     """Draw the first pairs, their holes tinted red and outlined; return notes on how masks were read.
 
-    A pair that cannot be used is a tile with the reason.
+    The fewer pairs, the larger they are. A pair that cannot be used is a tile with the reason.
     """
-    shown = pairs[:PAIRS]
     notes: list[str] = []
-    columns = min(COLUMNS, len(shown))
-    wide, high = SIDE + GAP, SIDE + CAPTION + GAP
-    sheet = Image.new("RGB", (GAP + columns * wide, GAP + -(-len(shown) // columns) * high), "white")
-    for number, pair in enumerate(shown):
-        left, top = GAP + number % columns * wide, GAP + number // columns * high
-        try:
-            picture, share, remarks = _picture_with_hole(pair, invert_mask)
-            sheet.paste(picture, (left + (SIDE - picture.width) // 2, top + SIDE - picture.height))
-            caption, notes = f"{share:.0%} hole", notes + remarks
-        except InpaintlabError as error:
-            _write(sheet, (left, top), textwrap.fill(str(error), 48))
-            caption = "cannot be used"
-        names = (_short(pair.image.name), _short(f"{pair.mask.name}: {caption}"))
-        _write(sheet, (left, top + SIDE + 3), "\n".join(names))
+    tiles: list[Image.Image] = []
+    columns = min(COLUMNS, len(pairs))
+    for pair in pairs[:PAIRS]:
+        tile, remarks = _tile(pair, invert_mask, WIDTH // columns)
+        tiles.append(tile)
+        notes += remarks
+    rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
+    heights = [max(tile.height for tile in row) for row in rows]
+    wide = WIDTH // columns + GAP
+    sheet = Image.new("RGB", (GAP + columns * wide, GAP + sum(heights) + GAP * len(rows)), "white")
+    for number, row in enumerate(rows):
+        top = GAP + sum(heights[:number]) + GAP * number
+        for column, tile in enumerate(row):
+            sheet.paste(tile, (GAP + column * wide, top))
     write_atomically(path, encode_png(np.asarray(sheet)))
     return notes
 
 
-def _picture_with_hole(pair: Pair, invert_mask: bool) -> tuple[Image.Image, float, list[str]]:
-    """Return a picture as it fits into a tile, the share of its hole, and notes on the mask."""
+def _tile(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Image, list[str]]:
+    """Return a picture with its hole in a square at most, names below it, and notes on the mask."""
+    try:
+        picture, share, notes = _picture_with_hole(pair, invert_mask, side)
+    except InpaintlabError as error:
+        picture, notes, caption = Image.new("RGB", (side, 90), "white"), [], "cannot be used"
+        _write(picture, (0, 0), textwrap.fill(str(error), side // 7))
+    else:
+        caption = f"{share:.0%} hole"
+    tile = Image.new("RGB", (side, picture.height + CAPTION), "white")
+    tile.paste(picture, ((side - picture.width) // 2, 0))
+    limit = side // 7
+    names = (_short(pair.image.name, limit), _short(f"{pair.mask.name}: {caption}", limit))
+    _write(tile, (0, picture.height + 3), "\n".join(names))
+    return tile, notes
+
+
+def _picture_with_hole(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Image, float, list[str]]:
+    """Return a picture as it fits into a square, the share of its hole, and notes on the mask."""
     rgb = to_uint8(to_rgb(load(pair.image)))
     hole, notes = read_mask(pair.mask, invert=invert_mask)
     height, width = rgb.shape[:2]
     if hole.shape != (height, width):
         seen = f"{hole.shape[1]}×{hole.shape[0]}"
         raise MaskError(f"{pair.mask.name} is {seen}, but the picture is {width}×{height}")
-    scale = SIDE / max(height, width)
+    scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
     small = np.asarray(cv2.resize(rgb, size, interpolation=way), np.uint8)
@@ -71,8 +87,9 @@ def _tinted(rgb: Array, hole: Array) -> Array:
 
 
 def _write(sheet: Image.Image, corner: tuple[int, int], text: str) -> None:
+    text = text.replace("×", "x")  # Pillow's own font has no such sign
     ImageDraw.Draw(sheet).multiline_text(corner, text, "black", ImageFont.load_default(13))
 
 
-def _short(name: str, limit: int = 46) -> str:
+def _short(name: str, limit: int) -> str:
     return name if len(name) <= limit else f"{name[: limit - 16]}…{name[-15:]}"

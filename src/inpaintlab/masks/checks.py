@@ -68,12 +68,16 @@ def _alpha_tells(gray: Array, alpha: Pixels) -> bool:
     """Tell whether alpha is the mask: it varies, and the colours are not black and white."""
     if alpha.min() == alpha.max():
         return False
-    return bool(gray.min() == gray.max() or _between(gray).mean() > MAX_GREY)
+    return bool(gray.min() == gray.max() or _grey_share(gray))
 
 
-def _between(gray: Array) -> npt.NDArray[np.bool_]:
-    """Where a mask is neither black nor white, nor what a lossy format makes of them."""
-    return (gray >= 32) & (gray < 224)
+def _grey_share(gray: Array) -> float:
+    """Return the share that is neither black nor white, nor what a lossy format makes of them.
+
+    Of two colours, whichever, and of soft edges it is 0.
+    """
+    share = float(np.mean((gray >= 32) & (gray < 224)))
+    return share if share > MAX_GREY and len(np.unique(gray)) > 2 else 0.0
 
 
 def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
