@@ -57,7 +57,7 @@ def read_mask(path: Path, *, invert: bool = False) -> tuple[Array, list[str]]:
         white = gray == 1
     else:
         white = gray > 127
-        if (share := float(_between(gray).mean())) > MAX_GREY:
+        if share := _grey_share(gray):
             notes.append(
                 f"{path.name} is grey in {share:.0%} of it: is it a mask? Above 127 is the hole"
             )
