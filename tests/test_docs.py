@@ -18,6 +18,7 @@ from inpaintlab.configs import (
     CrossvalSettings,
     DiagnoseSettings,
     EvaluateSettings,
+    FillSettings,
     MaskSettings,
     PrepareSettings,
     SummarySettings,
@@ -49,7 +50,7 @@ def test_navigation_is_complete():
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
         *(CompareSettings, CrossvalSettings, DiagnoseSettings, EvaluateSettings),
-        *(MaskSettings, SummarySettings),
+        *(FillSettings, MaskSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):

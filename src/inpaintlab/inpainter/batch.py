@@ -108,19 +108,21 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> dict[s
     check_outputs(pairs, output)
     number, count = settings.part
     mine = pairs[number - 1 :: count]
-    tell_of_pairs(pairing, mine, settings)
     if settings.preview:
         check_outputs([*pairs, replace(pairs[0], name=Path(PREVIEW))], output)
+        tell_of_pairs(pairing, mine, settings)
         return _preview(mine, output / PREVIEW, settings)
     run = settings.run or newest_run(Path("runs"))
     log = FillLog(output, settings.part)
-    jobs = [Job(pair, made_from) for pair, made_from in _depend(mine, settings, _hash_of(run))]
+    weights = _hash_of(run)
+    jobs = [Job(pair, _origin(pair, settings, weights)) for pair in mine]
     todo = [job for job in jobs if not log.has(job.pair.name, job.made_from)]
     if settings.invert_mask is None:
-        check_polarity([job.pair.mask for job in todo])
+        check_polarity(job.pair.mask for job in todo)
+    inpainter = Inpainter.load(run) if todo else None
+    tell_of_pairs(pairing, mine, settings)
     done = Done()
-    if todo:
-        inpainter = Inpainter.load(run)
+    if inpainter is not None:
         with log:
             _run(todo, inpainter, log, settings, done)
     return {"run": str(run)} | summary(settings, pairing, log.path, len(mine), done)
@@ -231,20 +233,14 @@ def _failed(job: Job, error: Exception, log: FillLog, done: Done) -> None:
     done.failures.append({"image": str(job.pair.image), "error": reason})
 
 
-def _depend(
-    pairs: list[Pair], settings: FillSettings, weights: str
-) -> Iterator[tuple[Pair, dict[str, Any]]]:
-    """Yield each pair with what its result depends on: change any of it, and it is filled again."""
-    for pair in pairs:
-        yield (
-            pair,
-            {
-                "image": _stamp(pair.image),
-                "mask": _stamp(pair.mask),
-                "weights": weights,
-                "invert_mask": bool(settings.invert_mask),
-            },
-        )
+def _origin(pair: Pair, settings: FillSettings, weights: str) -> dict[str, Any]:
+    """Return what a result depends on: change any of it, and the picture is filled again."""
+    return {
+        "image": _stamp(pair.image),
+        "mask": _stamp(pair.mask),
+        "weights": weights,
+        "invert_mask": bool(settings.invert_mask),
+    }
 
 
 def _stamp(path: Path) -> list[str | int]:
