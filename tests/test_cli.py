@@ -87,6 +87,50 @@ def test_lossy_output_is_told(inpaint, trained_run, tmp_path):
     assert "note: JPEG is lossy" in err
 
 
+def folder(tmp_path, count=3):
+    """Portraits with masks beside them, `0.png` and `0_mask.png`."""
+    (tmp_path / "pictures").mkdir()
+    hole = np.zeros((40, 40), np.uint8)
+    hole[10:20, 8:22] = 255
+    for index in range(count):
+        Image.fromarray(samples.draw(index, 40)).save(tmp_path / "pictures" / f"{index}.png")
+        Image.fromarray(hole).save(tmp_path / "pictures" / f"{index}_mask.png")
+
+
+def test_a_folder_is_filled(inpaint, trained_run, tmp_path):
+    folder(tmp_path)
+    code, out, err = inpaint(f"fill pictures -o out --run {trained_run}")
+    assert (code, out) == (0, f"out: 3 filled (by {trained_run})\n")
+    assert err == "paired 3 pictures with 3 masks by: NAME_mask.png beside NAME.png\n"
+    (tmp_path / "pictures" / "2_mask.png").unlink()
+    code, out, err = inpaint(f"fill pictures -o out --run {trained_run}")
+    assert (code, out) == (1, f"out: 0 filled, 2 were there already (by {trained_run})\n")
+    assert "finding: 1 picture (2.png) without a mask" in err
+    code, out, _ = inpaint(f"fill pictures -o out --run {trained_run} --json")
+    assert (code, json.loads(out)["skipped"]) == (1, 2)
+    code, out, _ = inpaint("fill pictures -o out --preview")
+    assert (code, out) == (0, "out/preview.png shows the holes in red; nothing was filled\n")
+
+
+def test_fill_by_a_recipe(inpaint, trained_run, tmp_path):
+    folder(tmp_path)
+    (tmp_path / "fill.yaml").write_text(f"run: {trained_run}\noutput: out\nformat: webp\n")
+    code, _, err = inpaint("fill pictures --config fill.yaml -s shard=1/3")
+    assert code == 0, err
+    assert [path.name for path in (tmp_path / "out").glob("*.webp")] == ["0.webp"]
+
+
+def test_inverted_masks_of_a_folder_are_refused_in_one_line(inpaint, trained_run, tmp_path):
+    folder(tmp_path)
+    for path in (tmp_path / "pictures").glob("*_mask.png"):
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+    code, out, err = inpaint(f"fill pictures -o out --run {trained_run}")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "3 of 3 masks looked at seem inverted" in err
+    code, out, err = inpaint(f"fill pictures -o out --run {trained_run} --invert-mask")
+    assert code == 0, err
+
+
 def test_recipe_and_resume(inpaint, tmp_path):
     inpaint(f"train samples:40 {SMALL} -o run")
     code, out, err = inpaint("train --config run/recipe.yaml -o again --steps 2")
@@ -116,7 +160,8 @@ def test_recipe_and_resume(inpaint, tmp_path):
         ("evaluate nowhere", "nowhere does not exist"),
         ("evaluate empty", "is not a run folder"),
         ("fill photo.png mask.png -o out.png --run run", "there is no file photo.png"),
-        ("fill photo.png mask.png", "Missing option"),
+        ("fill photo.png mask.png", "where should the result go?"),
+        ("fill photo.png mask.png -o out.png --format gif", "format"),
         ("trian", "No such command 'trian'"),
     ],
 )

@@ -19,6 +19,7 @@ from inpaintlab.configs import (
     DiagnoseSettings,
     EvaluateSettings,
     ExportSettings,
+    FillSettings,
     MaskSettings,
     PrepareSettings,
     ServeSettings,
@@ -51,7 +52,7 @@ def test_navigation_is_complete():
     [
         *(AlignSettings, PrepareSettings, TrainSettings, CheckSettings),
         *(CompareSettings, CrossvalSettings, DiagnoseSettings, EvaluateSettings),
-        *(ExportSettings, MaskSettings, ServeSettings, SummarySettings),
+        *(ExportSettings, FillSettings, MaskSettings, ServeSettings, SummarySettings),
     ],
 )
 def test_every_setting_is_in_the_reference_as_it_is(kind):

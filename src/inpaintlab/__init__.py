@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         CrossvalSettings,
         EvaluateSettings,
         ExportSettings,
+        FillSettings,
         MaskSettings,
         PrepareSettings,
         SummarySettings,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from inpaintlab.evaluation.compare import compare
     from inpaintlab.evaluation.crossval import crossval
     from inpaintlab.evaluation.evaluate import evaluate
-    from inpaintlab.inpainter import Inpainter
+    from inpaintlab.inpainter import Inpainter, fill_files
     from inpaintlab.inpainter.export import export
     from inpaintlab.networks import create
     from inpaintlab.networks.summary import summarise
@@ -41,6 +42,7 @@ _PLACES = {
     "CrossvalSettings": "configs",
     "EvaluateSettings": "configs",
     "ExportSettings": "configs",
+    "FillSettings": "configs",
     "InpaintlabError": "errors",
     "Inpainter": "inpainter",
     "MaskSettings": "configs",
@@ -55,6 +57,7 @@ _PLACES = {
     "crossval": "evaluation.crossval",
     "evaluate": "evaluation.evaluate",
     "export": "inpainter.export",
+    "fill_files": "inpainter",
     "find_leaks": "data.leaks",
     "prepare": "data.prepare",
     "resume": "training",
@@ -72,6 +75,7 @@ __all__ = [
     "CrossvalSettings",
     "EvaluateSettings",
     "ExportSettings",
+    "FillSettings",
     "Inpainter",
     "InpaintlabError",
     "MaskSettings",
@@ -87,6 +91,7 @@ __all__ = [
     "crossval",
     "evaluate",
     "export",
+    "fill_files",
     "find_leaks",
     "prepare",
     "resume",

@@ -9,35 +9,105 @@ from inpaintlab.cli.options import Assignments, Config, Json, print_json
 
 
 def fill(
-    image: Annotated[Path, typer.Argument(help="Picture file.", show_default=False)],
-    mask: Annotated[
-        Path, typer.Argument(help="Mask file of the same size, white = hole.", show_default=False)
-    ],
-    output: Annotated[
+    image: Annotated[
         Path,
-        typer.Option(
-            "-o", "--output", help="File to write; the suffix says the format.", show_default=False
-        ),
+        typer.Argument(help="Picture, folder, or list of them: .txt, .jsonl, .csv.", show_default=False),
     ],
+    mask: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Mask file of the same size, white = hole; or folder of masks. "
+            "[NAME_mask.png beside NAME.png]",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="File to write, its suffix says the format; of several pictures a folder.",
+            show_default=False,
+        ),
+    ] = None,
     run: Annotated[
         Path | None, typer.Option(help="Run folder or file of weights. [the newest under runs/]")
     ] = None,
-    invert_mask: Annotated[bool, typer.Option("--invert-mask", help="Black marks the hole.")] = False,
+    invert_mask: Annotated[
+        bool | None,
+        typer.Option(
+            "--invert-mask/--no-invert-mask",
+            help="Black marks the hole; or white does, though masks look inverted.",
+            show_default=False,
+        ),
+    ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only draw a sheet of pictures with their holes.")
+    ] = False,
+    format_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="Of several: same, png, tif, webp, bmp, jpg. [same; png if that is lossy]"
+        ),
+    ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="What the network sees of a picture: auto, crop, whole or tiles. [auto]"),
+    ] = None,
+    blend: Annotated[
+        str | None,
+        typer.Option(help="How the fill meets known pixels: feather, gradient or none. [feather]"),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say of each picture how it is filled.")
+    ] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Of several, only the I-th of N equal parts.")
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Fill the hole of one picture; everything outside it stays as it is."""
-    from inpaintlab.checkpoints import newest_run
-    from inpaintlab.inpainter import Inpainter
+    """Fill the holes of a picture, a folder or a list; everything outside them stays as it is."""
+    from inpaintlab.configs import FillSettings, build
+
+    flags = {
+        "image": image, "mask": mask, "output": output, "run": run, "invert_mask": invert_mask,
+        "preview": preview or None, "format": format_name, "shard": shard,
+        "strategy": strategy, "blend": blend, "verbose": verbose or None,
+    }  # fmt: skip
+    settings = build(FillSettings, config=config, assignments=assignments or (), flags=flags)
+    from inpaintlab.inpainter import fill_files
+
+    try:
+        result = fill_files(settings)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    _tell(result, as_json)
+    if result["findings"]:
+        raise typer.Exit(1)
+
+
+def _tell(result: dict[str, Any], as_json: bool) -> None:
+    """Print a result: notes and findings to stderr, one line or JSON to stdout."""
     from inpaintlab.progress import say
 
-    chosen = run or newest_run(Path("runs"))
-    notes = Inpainter.load(chosen).fill_file(image, mask, output, invert_mask=invert_mask)
-    for note in notes:
+    for note in result["notes"]:
         say(f"note: {note}")
+    for finding in result["findings"]:
+        say(f"finding: {finding}")
     if as_json:
-        print_json({"output": str(output), "run": str(chosen), "notes": notes})
+        print_json(result)
+    elif "preview" in result:
+        typer.echo(f"{result['preview']} shows the holes in red; nothing was filled")
+    elif "filled" in result:
+        skipped = f", {result['skipped']} were there already" if result["skipped"] else ""
+        failed = f", {result['failed']} failed" if result["failed"] else ""
+        typer.echo(
+            f"{result['output']}: {result['filled']} filled{skipped}{failed} (by {result['run']})"
+        )
     else:
-        typer.echo(f"{output} (filled by {chosen})")
+        typer.echo(f"{result['output']} (filled by {result['run']})")
 
 
 def export(

@@ -6,7 +6,7 @@ the command line, and single settings (`-s key=value`). Unknown names are refuse
 
 from inpaintlab.configs.build import build, dump
 from inpaintlab.configs.data import AlignSettings, MaskSettings, PrepareSettings
-from inpaintlab.configs.filling import ExportSettings
+from inpaintlab.configs.filling import ExportSettings, FillSettings
 from inpaintlab.configs.judging import CompareSettings, DiagnoseSettings, EvaluateSettings
 from inpaintlab.configs.parts import (
     MASK_SETS,
@@ -29,6 +29,7 @@ __all__ = [
     "DiagnoseSettings",
     "EvaluateSettings",
     "ExportSettings",
+    "FillSettings",
     "MaskSettings",
     "Part",
     "PrepareSettings",

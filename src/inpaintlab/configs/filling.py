@@ -1,8 +1,9 @@
-"""Settings of what uses a network: export."""
+"""Settings of what uses a network: export, fill."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from inpaintlab.configs.parts import Settings
 
@@ -14,3 +15,49 @@ class ExportSettings(Settings):
     output: Path | None = Field(None, description=".onnx file to write; none: model.onnx of the run")
     checks: int = Field(8, ge=1, description="so many random sizes and batches are compared with torch")
     seed: int = Field(0, description="of these sizes, pictures and holes")
+
+
+class FillSettings(Settings):
+    """Settings of `inpaint fill`."""
+
+    image: Path = Field(description="picture, folder, or list: .txt, .jsonl or .csv")
+    mask: Path | None = Field(
+        None, description="mask for all, or folder of masks; none: beside the pictures, or in the list"
+    )
+    output: Path | None = Field(None, description="file to write, or folder if there are several")
+    run: Path | None = Field(
+        None, description="run folder or file of weights; none: the newest under runs/"
+    )
+    invert_mask: bool | None = Field(
+        None, description="black marks the hole; false: white, though it looks inverted"
+    )
+    format: Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None = Field(
+        None, description="of the results; none: the picture's own if it keeps every pixel, else png"
+    )
+    strategy: Literal["auto", "crop", "whole", "tiles"] = Field(
+        "auto", description="what the network sees: auto, crop, whole or tiles"
+    )
+    blend: Literal["none", "feather", "gradient"] = Field(
+        "feather", description="how what was painted small meets the known pixels; or gradient, none"
+    )
+    shard: str | None = Field(None, description="i/n: only every n-th picture, from the i-th on")
+    preview: bool = Field(False, description="write a sheet of pictures and holes, and fill nothing")
+    verbose: bool = Field(False, description="say in a line for each picture how it is filled")
+    workers: int | None = Field(
+        None, ge=1, description="threads that read and write; none: as many as processors, up to 4"
+    )
+
+    @field_validator("shard")
+    @classmethod
+    def _shard_is_one_of_so_many(cls, value: str | None) -> str | None:
+        if value is not None:
+            first, slash, last = value.partition("/")
+            if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
+                raise ValueError("a shard is i/n with i from 1 to n, as 1/4")
+        return value
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """The shard as two numbers; 1 of 1 where there is none."""
+        number, _, count = (self.shard or "1/1").partition("/")
+        return int(number), int(count)

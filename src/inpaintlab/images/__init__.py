@@ -5,7 +5,15 @@ written back bit by bit. What networks work on is in `tensors`.
 """
 
 from inpaintlab.images.decoding import load, load_gray, load_rgb_whole, to_gray
-from inpaintlab.images.encoding import LOSSLESS, encode, encode_png, encode_webp, save
+from inpaintlab.images.encoding import (
+    LOSSLESS,
+    WRITABLE,
+    encode,
+    encode_png,
+    encode_webp,
+    lossless_suffix,
+    save,
+)
 from inpaintlab.images.opening import MAX_PIXELS
 from inpaintlab.images.picture import SUFFIXES, Encoded, File, Header, Picture, Pixels
 from inpaintlab.images.training import load_rgb, shrink
@@ -23,6 +31,7 @@ __all__ = [
     "LOSSLESS",
     "MAX_PIXELS",
     "SUFFIXES",
+    "WRITABLE",
     "Encoded",
     "File",
     "Header",
@@ -39,6 +48,7 @@ __all__ = [
     "load_gray",
     "load_rgb",
     "load_rgb_whole",
+    "lossless_suffix",
     "save",
     "shrink",
     "to_gray",

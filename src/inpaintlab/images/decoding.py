@@ -7,12 +7,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from inpaintlab.images import metadata
 from inpaintlab.images.opening import MAX_PIXELS, complete, damage_named, damaged, opened
 from inpaintlab.images.picture import Encoded, File, Header, Picture, Pixels, white
 from inpaintlab.images.values import to_known_mode, to_rgb, to_uint8
-
-_EXIF_ORIENTATION = 0x0112
-
 
 # Counter-clockwise quarter turns and a left-right flip that set each EXIF orientation upright.
 _UPRIGHT = {
@@ -84,16 +82,18 @@ def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
 def _decode(image: Image.Image, path: File) -> Picture:
     """Decode an open file into the modes that `Picture` knows."""
     deep = _is_deep_colour(image)  # asked first: reading the EXIF of a PNG decodes it
-    icc_profile, exif = image.info.get("icc_profile"), _exif(image, path)
-    orientation = exif.get(_EXIF_ORIENTATION, 1)
-    exif.pop(_EXIF_ORIENTATION, None)
+    with damage_named(path):  # some formats decode all of the file for it
+        exif = image.getexif()
+    orientation = exif.get(metadata.ORIENTATION, 1)
     if deep:
         pixels, mode = _decode_deep_colour(path)
     else:
         pixels, mode = to_known_mode(complete(image, path), path.name)
+    if image.format != "TIFF":  # which Pillow and OpenCV have both turned already
+        pixels = _upright(pixels, orientation)
     with damage_named(path):  # only now are most of its entries read
-        kept = exif.tobytes() if len(exif) else None
-    return Picture(_upright(pixels, orientation), mode, icc_profile, kept)
+        kept = metadata.of_file(exif, image.info, orientation)
+    return Picture(pixels, mode, **kept)
 
 
 def _exif(image: Image.Image, path: File) -> Image.Exif:

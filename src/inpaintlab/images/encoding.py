@@ -3,7 +3,6 @@
 import io
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +11,9 @@ from PIL import Image
 
 from inpaintlab.errors import ImageError
 from inpaintlab.files import write_atomically
-from inpaintlab.images.picture import Picture, Pixels
+from inpaintlab.images import metadata
+from inpaintlab.images.opening import opened
+from inpaintlab.images.picture import Picture
 from inpaintlab.images.values import as_pillow
 
 #: Formats that `save` writes without changing a pixel, by suffix; JPEG is the one that changes them.
@@ -32,6 +33,8 @@ _WRITABLE = {
 }
 
 
+#: All suffixes that can be written.
+WRITABLE = frozenset(_WRITABLE)
 _DEEP = frozenset({".png", ".tif", ".tiff"})
 
 
@@ -64,6 +67,24 @@ def encode(
     return _encode(picture, suffix, quality, compression), notes
 
 
+def lossless_suffix(path: Path) -> str:
+    """Return a suffix under which the picture of a file can be written without changing a pixel.
+
+    It is the file's own where that does; of a file that cannot be opened it is `.png`.
+    """
+    own = path.suffix.lower()
+    if own in LOSSLESS - {".bmp"}:
+        return path.suffix
+    try:
+        with opened(path) as image:
+            mode = image.mode
+    except ImageError:
+        return ".png"
+    if mode == "CMYK":
+        return ".tif"
+    return path.suffix if own == ".bmp" and mode not in ("RGBA", "LA") else ".png"
+
+
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
     """Return the bytes of a PNG file of `[H, W, 3]`."""
     buffer = io.BytesIO()
@@ -88,7 +109,10 @@ def _writable(picture: Picture, suffix: str) -> tuple[Picture, list[str]]:
         if (picture.mode, goal) not in (("L", "RGB"), ("LA", "RGBA")):
             notes.append(f"{suffix} cannot hold {picture.mode}: the picture was converted to {goal}")
         picture = _converted(picture, goal)
-    return picture, notes
+    if picture.icc_profile and not metadata.profile_fits(picture.icc_profile, picture.mode):
+        notes.append(f"the colour profile is not one for {picture.mode}: left out")
+        picture = replace(picture, icc_profile=None)
+    return picture, notes + metadata.lost(picture, suffix)
 
 
 def _nearest_mode(mode: str, allowed: tuple[str, ...]) -> str:
@@ -101,15 +125,13 @@ def _converted(picture: Picture, goal: str) -> Picture:
     if picture.pixels.dtype == np.uint16:  # only grey with alpha gets here: TIFF and PNG hold the rest
         return picture
     image = as_pillow(picture.pixels, picture.mode).convert(goal)
-    profile = picture.icc_profile if picture.mode != "CMYK" else None
-    return replace(picture, pixels=np.asarray(image), mode=goal, icc_profile=profile)
+    return replace(picture, pixels=np.asarray(image), mode=goal)
 
 
 def _encode(picture: Picture, suffix: str, quality: int, compression: int) -> bytes:
     if picture.pixels.dtype == np.uint16 and picture.pixels.ndim == 3:
-        return _encode_deep_colour(picture.pixels, suffix)
-    options: dict[str, Any] = {"icc_profile": picture.icc_profile, "exif": picture.exif}
-    options = {key: value for key, value in options.items() if value}
+        return _encode_deep_colour(picture, suffix)
+    options = metadata.options(picture, suffix)
     if suffix in (".jpg", ".jpeg"):
         options |= {"quality": quality, "subsampling": 0}
     elif suffix == ".webp":
@@ -123,12 +145,14 @@ def _encode(picture: Picture, suffix: str, quality: int, compression: int) -> by
     names = {".jpg": "JPEG", ".tif": "TIFF"}
     format_name = names.get(suffix, suffix[1:].upper())
     as_pillow(picture.pixels, picture.mode).save(buffer, format=format_name, **options)
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    return metadata.into_tiff(data, picture) if format_name == "TIFF" else data
 
 
-def _encode_deep_colour(pixels: Pixels, suffix: str) -> bytes:
-    order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    done, data = cv2.imencode(suffix, cv2.cvtColor(pixels, order))
+def _encode_deep_colour(picture: Picture, suffix: str) -> bytes:
+    order = cv2.COLOR_RGBA2BGRA if picture.mode == "RGBA" else cv2.COLOR_RGB2BGR
+    done, data = cv2.imencode(suffix, cv2.cvtColor(picture.pixels, order))
     if not done:
         raise ImageError(f"cannot encode a 16-bit picture as {suffix}")
-    return data.tobytes()
+    put = metadata.into_png if suffix == ".png" else metadata.into_tiff
+    return put(data.tobytes(), picture)

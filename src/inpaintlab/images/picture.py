@@ -44,7 +44,7 @@ class Picture:
 
     `pixels` is `[H, W]` or `[H, W, C]`, upright, with the channels that `mode` names (`L`, `LA`, `RGB`,
     `RGBA`, `CMYK`): uint8 or uint16, or floating point in [0, 1] (never from a file). `notes` are
-    sentences for the user about what decoding could not keep.
+    sentences for the user about what decoding could not keep. `dpi` is the resolution across and down.
     """
 
     pixels: Pixels
@@ -52,6 +52,8 @@ class Picture:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     notes: tuple[str, ...] = field(default=())
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Filling holes in pictures of any size with a trained network."""
 
+from inpaintlab.inpainter.batch import fill_files
 from inpaintlab.inpainter.blending import BLENDS
 from inpaintlab.inpainter.crops import STRATEGIES, crop_holes
 from inpaintlab.inpainter.inpainter import Inpainter, as_hole
 
-__all__ = ["BLENDS", "STRATEGIES", "Inpainter", "as_hole", "crop_holes"]
+__all__ = ["BLENDS", "STRATEGIES", "Inpainter", "as_hole", "crop_holes", "fill_files"]

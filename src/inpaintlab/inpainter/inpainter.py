@@ -24,7 +24,7 @@ from inpaintlab.inpainter.crops import Array, explain, plan
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.painting import paint_crops
 from inpaintlab.inpainter.sources import WeightsFile, find_weights, hub
-from inpaintlab.masks import check_ratio, load_mask, looks_inverted
+from inpaintlab.masks import check_ratio, looks_inverted, read_mask
 from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, composite
 
@@ -158,23 +158,36 @@ class Inpainter:
         check_ratio(hole, name, inverted_by="invert it (--invert-mask)")
 
     def fill_file(
-        self, image: Path, mask: Path, output: Path, *, invert_mask: bool = False
+        self,
+        image: Path,
+        mask: Path,
+        output: Path,
+        *,
+        invert_mask: bool | None = None,
+        strategy: str = "auto",
+        blend: str = "feather",
+        explain: bool = False,
     ) -> list[str]:
         """Fill a picture file, write the result, and return notes for the user.
 
-        The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole.
+        The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole. A mask
+        that looks inverted is remarked upon, unless `invert_mask` says what it is; with `explain` the
+        first note says what the strategy does.
         """
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")
         picture = load(image)
-        hole = load_mask(mask, invert=invert_mask)
-        notes = list(picture.notes)
-        if looks_inverted(hole):
+        hole, remarks = read_mask(mask, invert=bool(invert_mask))
+        notes = [*picture.notes, *remarks]
+        if invert_mask is None and looks_inverted(hole):
             notes.append(
                 f"{mask.name} marks {hole.mean():.0%} of the picture, all round its border: "
-                f"if that is not the hole, turn it with --invert-mask"
+                f"if that is not the hole, turn it with --invert-mask (or say --no-invert-mask)"
             )
-        return notes + save(output, self.fill_picture(picture, hole, mask.name))
+        filled = self.fill_picture(picture, hole, mask.name, strategy=strategy, blend=blend)
+        if explain:
+            notes.insert(0, self.explain(hole, strategy))
+        return notes + save(output, filled)
 
     def _fill_tensor(self, image: Tensor, mask: AnyMask, how: dict[str, str]) -> Tensor:
         if image.ndim == 4:

@@ -7,11 +7,13 @@ hole (grey above 127). Kinds draw masks for training, sets hold those that resul
 from inpaintlab.masks.checks import (
     BIN_EDGES,
     MAX_RATIO,
+    Array,
     check_mask,
     check_ratio,
     load_mask,
     looks_inverted,
     ratio_bin,
+    read_mask,
 )
 from inpaintlab.masks.frozen import FrozenMasks, MaskSet, histogram
 from inpaintlab.masks.irregular import touches_border
@@ -25,6 +27,7 @@ __all__ = [
     "KINDS",
     "MAX_RATIO",
     "SETS",
+    "Array",
     "Folder",
     "FrozenMasks",
     "MaskKind",
@@ -41,6 +44,7 @@ __all__ = [
     "load_mask",
     "looks_inverted",
     "ratio_bin",
+    "read_mask",
     "resolve",
     "stream",
     "touches_border",

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from inpaintlab.errors import MaskError
-from inpaintlab.images import File, load_gray
+from inpaintlab.images import File, Pixels, load, to_gray
 
 Array = npt.NDArray[np.uint8]
 
 #: A mask over this share of the picture leaves too little to fill from.
 MAX_RATIO = 0.9
+#: A mask file that is grey in more than this share, its soft edges included, is mentioned.
+MAX_GREY = 0.1
 #: Upper edges of the hole-ratio bins; a bin is (lower, upper].
 BIN_EDGES = tuple(edge / 10 for edge in range(1, 11))
 
@@ -33,8 +35,47 @@ def ratio_bin(ratio: float) -> str:
 
 def load_mask(path: File, *, invert: bool = False) -> Array:
     """Read a mask file: `[H, W]` of 0 and 1, 1 where it is white (or black, with `invert`)."""
-    white = load_gray(path) > 127
-    return (~white if invert else white).astype(np.uint8)
+    return read_mask(path, invert=invert)[0]
+
+
+def read_mask(path: File, *, invert: bool = False) -> tuple[Array, list[str]]:
+    """Read a mask file as `load_mask` does, with notes on how it was understood.
+
+    Grey edges are cut at 127. Values of 0 and 1 alone are taken for black and white. Where alpha varies
+    and the colours tell nothing (one colour, or a photo), what is transparent is the hole.
+    """
+    picture = load(path)
+    gray = to_gray(picture)
+    notes = []
+    if picture.mode in ("LA", "RGBA") and _alpha_tells(gray, alpha := picture.pixels[..., -1]):
+        notes.append(f"{path.name} marks the hole by its alpha channel: what is transparent is filled")
+        white = alpha <= alpha.max() // 2
+    elif gray.max() == 1:
+        notes.append(f"{path.name} holds only 0 and 1: 1 was taken for the hole")
+        white = gray == 1
+    else:
+        white = gray > 127
+        if share := _grey_share(gray):
+            notes.append(
+                f"{path.name} is grey in {share:.0%} of it: is it a mask? Above 127 is the hole"
+            )
+    return (~white if invert else white).astype(np.uint8), notes
+
+
+def _alpha_tells(gray: Array, alpha: Pixels) -> bool:
+    """Tell whether alpha is the mask: it varies, and the colours are not black and white."""
+    if alpha.min() == alpha.max():
+        return False
+    return bool(gray.min() == gray.max() or _grey_share(gray))
+
+
+def _grey_share(gray: Array) -> float:
+    """Return the share that is neither black nor white, nor what a lossy format makes of them.
+
+    Of two colours, whichever, and of soft edges it is 0.
+    """
+    share = float(np.mean((gray >= 32) & (gray < 224)))
+    return share if share > MAX_GREY and len(np.unique(gray)) > 2 else 0.0
 
 
 def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:

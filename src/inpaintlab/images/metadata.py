@@ -1,0 +1,148 @@
+"""What files hold beside pixels: colour profile, EXIF, XMP and resolution, kept from file to file."""
+
+import io
+import math
+import re
+import struct
+from typing import Any
+
+from PIL import Image, PngImagePlugin, TiffTags
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from inpaintlab.images.picture import Picture
+
+ORIENTATION = 0x0112
+_XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))([2-8])')
+_EXIF_FOLDER, _GPS_FOLDER = 0x8769, 0x8825
+_STRIPS, _STRIP_BYTES, _ROWS = 273, 279, 278
+_XMP, _PROFILE = 700, 34675
+#: Tags of a TIFF that say how its pixels lie in the file. They stand among the EXIF data that is read
+#: from a TIFF, and would contradict the file that is written. Left out is, too, what has its own field.
+_OF_THE_FILE = frozenset(
+    {254, 255, 256, 257, 258, 259, 262, 263, 264, 265, 266, _STRIPS, 277, _ROWS, _STRIP_BYTES}
+    | {280, 281, 282, 283, 284, 288, 289, 290, 291, 292, 293, 296, 297, 301, 317, 318, 319, 320, 321}
+    | {322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513, 514, 529, 530, 531, 532}
+    | {_XMP, _PROFILE, 42112, 42113}
+)
+#: Colour space in the header of an ICC profile -> modes that it can belong to.
+_SPACES = {b"GRAY": ("L", "LA"), b"RGB ": ("RGB", "RGBA"), b"CMYK": ("CMYK",)}
+_PNG_START = 33  # signature and header chunk
+
+
+def of_file(exif: Image.Exif, info: dict[Any, Any], orientation: int) -> dict[str, Any]:
+    """Return what a `Picture` keeps of a file beside its pixels, which lay by an EXIF orientation."""
+    for tag in [tag for tag in exif if tag == ORIENTATION or tag in _OF_THE_FILE]:
+        del exif[tag]
+    xmp = info.get("xmp")
+    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    return {
+        "icc_profile": info.get("icc_profile") or None,
+        "exif": exif.tobytes() if len(exif) else None,
+        "xmp": _XMP_ORIENTATION.sub(rb"\g<1>1", xmp) if xmp else None,
+        "dpi": _resolution(info, turned=orientation in (5, 6, 7, 8)),
+    }
+
+
+def _resolution(info: dict[Any, Any], *, turned: bool) -> tuple[float, float] | None:
+    """Return pixels per inch, across and down; 1 is what Pillow gives for a TIFF that does not say."""
+    try:
+        across, down = (float(value) for value in info["dpi"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return None
+    if not all(math.isfinite(value) and 1 < value < 65535 for value in (across, down)):
+        return None
+    return (down, across) if turned else (across, down)
+
+
+def profile_fits(profile: bytes, mode: str) -> bool:
+    """Tell whether a colour profile can belong to pixels of a mode; one of an unknown space can."""
+    return mode in _SPACES.get(profile[16:20], (mode,))
+
+
+def options(picture: Picture, suffix: str) -> dict[str, Any]:
+    """Return what Pillow's `save` takes to keep what stands beside the pixels.
+
+    Of a TIFF nothing: Pillow fails on one that is compressed and has folders in its EXIF data, so that
+    `into_tiff` is for all of them.
+    """
+    if suffix in (".tif", ".tiff"):
+        return {}
+    kept: dict[str, Any] = {"icc_profile": picture.icc_profile, "exif": picture.exif}
+    if suffix != ".webp":
+        kept["dpi"] = picture.dpi
+    if suffix == ".png" and picture.xmp:
+        text = PngImagePlugin.PngInfo()
+        text.add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
+        kept["pnginfo"] = text
+    elif suffix in (".jpg", ".jpeg", ".webp"):
+        kept["xmp"] = picture.xmp
+    return {key: value for key, value in kept.items() if value}
+
+
+def lost(picture: Picture, suffix: str) -> list[str]:
+    """Name what the format of a suffix has no place for."""
+    lost = []
+    if suffix == ".bmp":
+        present = {"colour profile": picture.icc_profile, "EXIF": picture.exif, "XMP": picture.xmp}
+        lost = [name for name, value in present.items() if value]
+    return [f"{suffix} has no place for {', '.join(lost)}: left out"] if lost else []
+
+
+def into_png(data: bytes, picture: Picture) -> bytes:
+    """Put what stands beside the pixels into a PNG file that was written without it.
+
+    Pillow, which cannot write 16-bit colour, writes a file of one pixel whose chunks are copied.
+    """
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(buffer, format="PNG", **options(picture, ".png"))
+    donor, chunks, place = buffer.getvalue(), b"", _PNG_START
+    while place < len(donor):
+        (length,) = struct.unpack_from(">I", donor, place)
+        end = place + length + 12
+        chunks += donor[place:end] if donor[place + 4 : place + 8] not in (b"IDAT", b"IEND") else b""
+        place = end
+    return data[:_PNG_START] + chunks + data[_PNG_START:]
+
+
+def into_tiff(data: bytes, picture: Picture) -> bytes:
+    """Put what stands beside the pixels into a TIFF file of strips that was written without it."""
+    if not any((picture.icc_profile, picture.exif, picture.xmp, picture.dpi)):
+        return data
+    with Image.open(io.BytesIO(data)) as image:
+        written = dict(image.tag_v2)  # type: ignore[attr-defined]
+        types = image.tag_v2.tagtype  # type: ignore[attr-defined]
+    parts = zip(written[_STRIPS], written[_STRIP_BYTES], strict=True)
+    strips = [data[start : start + length] for start, length in parts]
+    tags = ImageFileDirectory_v2(ifh=data[:8])
+    for tag, value in written.items():
+        tags.tagtype[tag] = types[tag]
+        tags[tag] = value
+    # Offsets count from the end of the tags: Pillow moves them when it knows where that is.
+    tags.tagtype[_STRIPS] = TiffTags.LONG
+    tags[_STRIPS] = tuple(sum(len(strip) for strip in strips[:count]) for count in range(len(strips)))
+    for tag, value in _tiff_tags(picture).items():
+        tags[tag] = value
+    if picture.icc_profile:
+        tags.tagtype[_PROFILE] = TiffTags.UNDEFINED
+        tags[_PROFILE] = picture.icc_profile
+    if picture.dpi:
+        tags[282], tags[283], tags[296] = *picture.dpi, 2
+    buffer = io.BytesIO()
+    tags.save(buffer)
+    return buffer.getvalue() + b"".join(strips)
+
+
+def _tiff_tags(picture: Picture) -> ImageFileDirectory_v2:
+    """Return EXIF and XMP as tags of a TIFF."""
+    tags = ImageFileDirectory_v2()
+    exif = Image.Exif()
+    if picture.exif:
+        exif.load(picture.exif)
+    for tag, value in exif.items():
+        tags[tag] = exif.get_ifd(tag) if tag in (_EXIF_FOLDER, _GPS_FOLDER) else value
+        if tag in (_EXIF_FOLDER, _GPS_FOLDER):
+            tags.tagtype[tag] = TiffTags.LONG
+    if picture.xmp:
+        tags.tagtype[_XMP] = TiffTags.BYTE
+        tags[_XMP] = picture.xmp
+    return tags

@@ -1,0 +1,268 @@
+"""Which mask belongs to which picture, by the conventions that people keep.
+
+Masks stand beside the pictures as `NAME_mask.png` (several as `NAME_mask001.png`, LaMa's way), or in a
+folder of their own under the pictures' names, or there is one for all. Whatever could be read in two
+ways is an error. Nothing is decoded here.
+"""
+
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from inpaintlab.errors import DataError, ImageError
+from inpaintlab.images import SUFFIXES
+from inpaintlab.inpainter.lists import LISTS, Row, read_list
+
+_MARKED = re.compile(r"(?P<picture>.+)(?P<mark>[-_.]mask)(?P<number>[-_]?\d*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture and one mask of it; `name` is where the result goes, below the output folder.
+
+    `fixed`: the name was given by a list, so that its suffix is the format.
+    """
+
+    image: Path
+    mask: Path
+    name: Path
+    fixed: bool = False
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """All pairs in the order of their names, the rule they were found by, and what has no partner."""
+
+    pairs: list[Pair]
+    rule: str
+    without_mask: list[Path] = field(default_factory=list)
+    without_picture: list[Path] = field(default_factory=list)
+
+
+def find_pairs(image: Path, mask: Path | None, output: Path | None = None) -> Pairing:
+    """Pair a picture, a folder of them or a list with masks; what is in `output` is no input.
+
+    Raises `DataError` where there is nothing to pair, or more than one way to do it, and `ImageError`
+    where there is no such file.
+    """
+    if not image.exists():
+        raise ImageError(f"there is no file {image}")
+    if image.suffix.lower() in LISTS and image.is_file():
+        pairing = _pair_list(read_list(image), mask)
+    else:
+        apart = [path for path in (mask, output) if path is not None and path != image]
+        root = image if image.is_dir() else image.parent
+        pictures = pictures_in(image, apart) if image.is_dir() else [Path(image.name)]
+        if not pictures:
+            raise DataError(f"there is no picture in {image}")
+        pairing = _pair_files(root, pictures, mask, alone=not image.is_dir())
+    if not pairing.pairs:
+        raise _nothing_paired(pairing, mask)
+    return replace(pairing, pairs=sorted(pairing.pairs, key=lambda pair: (pair.name, pair.mask)))
+
+
+def pictures_in(folder: Path, apart: Iterable[Path] = ()) -> list[Path]:
+    """Return the picture files of a folder and its subfolders, relative to it, in order.
+
+    Hidden files and folders are passed over, and the files and folders `apart`.
+    """
+    left_out = {path.resolve() for path in apart}
+    found = []
+    for place, folders, files in os.walk(folder):
+        here = Path(place)
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith(".") and not (left_out and (here / name).resolve() in left_out)
+        ]
+        for name in files:
+            path = here / name
+            if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
+                found += [path.relative_to(folder)] if path.resolve() not in left_out else []
+    return sorted(found)
+
+
+def split_marked(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Tell pictures from files that are called masks, where both stand in one folder.
+
+    A file `NAME_mask` is a mask, unless there is no `NAME` while there is a `NAME_mask_mask`.
+
+    >>> names = ["a.jpg", "a_mask.png", "gas-mask.jpg", "gas-mask_mask.png"]
+    >>> [[path.name for path in part] for part in split_marked(Path(name) for name in names)]
+    [['a.jpg', 'gas-mask.jpg'], ['a_mask.png', 'gas-mask_mask.png']]
+    """
+    files = list(files)
+    wanted = {base for path in files if (base := _base(path)) is not None}
+    pictures: set[Path] = set()
+    # A picture's name is shorter than those of its masks, so it has been seen when they come.
+    for path in sorted(files, key=lambda path: len(path.stem)):
+        base = _base(path)
+        if base is None or (base not in pictures and _key(path) in wanted):
+            pictures.add(_key(path))
+    return (
+        [path for path in files if _key(path) in pictures],
+        [path for path in files if _key(path) not in pictures],
+    )
+
+
+def match(pictures: Iterable[Path], masks: Iterable[Path], folder: str = "") -> Pairing:
+    """Pair relative paths by folder and name.
+
+    Masks of another `folder` (its name, for the rule) may also be called just as their pictures are. A
+    picture may have several masks with a number each; their results are named after the mask. Raises
+    `DataError` for a mask with two pictures, and for a picture with two masks of one number.
+    """
+    by_key: dict[Path, list[Path]] = defaultdict(list)
+    for path in pictures:
+        by_key[_key(path)].append(path)
+    masks_of: dict[Path, list[Path]] = defaultdict(list)
+    orphans = []
+    for mask in masks:
+        base = _key(mask) if folder and _key(mask) in by_key else _base(mask)
+        if base in by_key:
+            masks_of[base].append(mask)
+        else:
+            orphans.append(mask)
+    pairs = []
+    for key, found in masks_of.items():
+        if len(by_key[key]) > 1:
+            raise _two("pictures", found[0], by_key[key])
+        pairs += _pairs_of(by_key[key][0], found)
+    alone = [path for key, paths in by_key.items() if key not in masks_of for path in paths]
+    return Pairing(pairs, _rule(pairs, folder), alone, orphans)
+
+
+def _pairs_of(picture: Path, masks: list[Path]) -> list[Pair]:
+    """Return the pairs of one picture; each of its masks needs a number of its own."""
+    numbered: dict[str, list[Path]] = defaultdict(list)
+    for mask in masks:
+        numbered["" if mask.stem == picture.stem else _number(mask)].append(mask)
+    pairs = []
+    for number, same in numbered.items():
+        if len(same) > 1:
+            raise _two("masks", picture, same)
+        stem = same[0].stem if number else picture.stem
+        pairs.append(Pair(picture, same[0], picture.with_name(stem + picture.suffix)))
+    return pairs
+
+
+def _two(what: str, of: Path, candidates: Sequence[Path]) -> DataError:
+    first, second = sorted(candidates)[:2]
+    return DataError(
+        f"{of} has two {what}, {first} and {second}: take one away, or give a list of pairs"
+    )
+
+
+def _rule(pairs: list[Pair], folder: str) -> str:
+    """Say by what pairs were found, as most of them were."""
+    if not pairs:
+        return "nothing"
+    forms = Counter(_form(pair) for pair in pairs)
+    (mask, picture), _ = forms.most_common(1)[0]
+    where = f"in {folder} for" if folder else "beside"
+    several = len({pair.image for pair in pairs}) < len(pairs)
+    return f"{mask} {where} {picture}" + (", a result for each mask" if several else "")
+
+
+def _form(pair: Pair) -> tuple[str, str]:
+    marked = _MARKED.fullmatch(pair.mask.stem)
+    if marked is None or pair.mask.stem == pair.image.stem:
+        return f"NAME{pair.mask.suffix}", f"NAME{pair.image.suffix}"
+    digits = re.sub(r"\d+", "NUMBER", marked["number"])
+    return f"NAME{marked['mark']}{digits}{pair.mask.suffix}", f"NAME{pair.image.suffix}"
+
+
+def _pair_files(root: Path, pictures: list[Path], mask: Path | None, *, alone: bool) -> Pairing:
+    """Pair pictures, given relative to a folder; of those `alone` only they themselves are pictures."""
+    if mask is None or mask.resolve() == root.resolve():
+        pictures, marked = _beside(root, pictures) if alone else split_marked(pictures)
+        return _placed(match(pictures, marked), root, root)
+    if mask.is_dir():
+        found = match(pictures, pictures_in(mask), mask.name or str(mask))
+        return _placed(
+            replace(found, without_picture=[] if alone else found.without_picture), root, mask
+        )
+    if not mask.is_file():
+        raise DataError(f"there is no mask {mask}, neither a file nor a folder")
+    return Pairing([Pair(root / path, mask, path) for path in pictures], f"{mask.name} for all")
+
+
+def _beside(root: Path, pictures: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the pictures, and the masks that stand beside them."""
+    keys = {_key(path) for path in pictures}
+    masks = []
+    for folder in sorted({path.parent for path in pictures}):
+        listing = sorted((root / folder).iterdir()) if (root / folder).is_dir() else []
+        files = [folder / path.name for path in listing if path.suffix.lower() in SUFFIXES]
+        masks += [path for path in files if _base(path) in keys]
+    return pictures, masks
+
+
+def _placed(found: Pairing, root: Path, mask_root: Path) -> Pairing:
+    """Put the folders in front of relative paths."""
+    pairs = [replace(p, image=root / p.image, mask=mask_root / p.mask) for p in found.pairs]
+    without_mask = [root / path for path in found.without_mask]
+    return Pairing(pairs, found.rule, without_mask, [mask_root / p for p in found.without_picture])
+
+
+def _pair_list(rows: list[Row], mask: Path | None) -> Pairing:
+    """Pair what a list holds; pictures without a mask of their own are paired as files are."""
+    root = Path(os.path.commonpath([row.image.parent for row in rows]))
+    times = Counter(row.image for row in rows)
+    pairs = [_listed(row, row.mask, root, times[row.image] > 1) for row in rows if row.mask is not None]
+    listed = bool(pairs)
+    rest = {row.image.relative_to(root): row for row in rows if row.mask is None}
+    if not rest:
+        return Pairing(pairs, "the list")
+    found = _pair_files(root, list(rest), mask, alone=True)
+    for pair in found.pairs:
+        row = rest[pair.image.relative_to(root)]
+        pairs.append(pair if row.output is None else replace(pair, name=row.output, fixed=True))
+    return replace(found, pairs=pairs, rule=f"the list, and {found.rule}" if listed else found.rule)
+
+
+def _listed(row: Row, mask: Path, root: Path, several: bool) -> Pair:
+    """Return the pair of a line; a picture that stands in several lines is named after its masks."""
+    if row.output is not None:
+        return Pair(row.image, mask, row.output, fixed=True)
+    name = row.image.relative_to(root)
+    if several:
+        stem = mask.stem if mask.stem.startswith(name.stem) else f"{name.stem}_{mask.stem}"
+        name = name.with_name(stem + name.suffix)
+    return Pair(row.image, mask, name)
+
+
+def _nothing_paired(pairing: Pairing, mask: Path | None) -> DataError:
+    if not pairing.without_mask:
+        return DataError(f"no picture belongs to {pairing.without_picture[0]}, there are only masks")
+    picture = pairing.without_mask[0]
+    if mask is not None:
+        seen = (
+            f", the first mask is {pairing.without_picture[0].name}" if pairing.without_picture else ""
+        )
+        return DataError(
+            f"no mask in {mask} belongs to a picture: the first picture is {picture.name}{seen}; a mask "
+            f"is called {picture.stem}.png or {picture.stem}_mask.png, in the same subfolder"
+        )
+    return DataError(
+        f"no mask stands beside {picture}: it would be called {picture.stem}_mask.png; or name a mask, "
+        f"or a folder of masks, after the pictures"
+    )
+
+
+def _key(path: Path) -> Path:
+    return path.parent / path.stem
+
+
+def _base(path: Path) -> Path | None:
+    """Return the key of the picture that a file is called a mask of."""
+    marked = _MARKED.fullmatch(path.stem)
+    return path.parent / marked["picture"] if marked else None
+
+
+def _number(path: Path) -> str:
+    marked = _MARKED.fullmatch(path.stem)
+    return marked["number"] if marked else ""
