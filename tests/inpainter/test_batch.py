@@ -82,11 +82,20 @@ def test_other_weights_fill_again(fill, tmp_path, trained_run):
     weights = tmp_path / "other.safetensors"
     weights.write_bytes((trained_run / "model.safetensors").read_bytes())
     assert fill(run=weights)["filled"] == 0
-    inpainter = Inpainter.load(weights)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "_hash_of", lambda run: "another")
-        assert fill()["filled"] == 3
-    assert inpainter.card.size == SIDE
+    Inpainter.load(trained_run / "last.safetensors").save(weights)
+    assert fill(run=weights)["filled"] == 3
+
+
+@pytest.mark.parametrize("change", [{"strategy": "whole"}, {"blend": "none"}])
+def test_another_way_fills_again(fill, change):
+    fill()
+    assert (fill(**change)["filled"], fill(**change)["filled"]) == (3, 0)
+
+
+def test_verbose_says_how_each_is_filled(fill, capsys):
+    fill(verbose=True, strategy="whole")
+    lines = [line for line in capsys.readouterr().err.splitlines() if "strategy whole: one crop" in line]
+    assert [line.split(":")[0] for line in lines] == ["0.png", "1.png", "2.png"]
 
 
 def test_the_rest_goes_on_after_a_failure(fill, tmp_path):

@@ -1,10 +1,13 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inpaintlab.configs import FillSettings
 from inpaintlab.errors import SettingError
-from inpaintlab.inpainter import STRATEGIES, crops
+from inpaintlab.inpainter import BLENDS, STRATEGIES, crops
 from inpaintlab.inpainter.crops import Box, explain, plan
 from tests.inpainter.holes import some_hole
 
@@ -73,3 +76,9 @@ def test_explanations(strategy, line):
 def test_an_unknown_strategy_is_named():
     with pytest.raises(SettingError, match="unknown strategy 'tile', did you mean 'tiles'"):
         plan(np.eye(9, dtype=np.uint8), SIZE, "tile")
+
+
+def test_settings_know_all_strategies_and_blends():
+    """They are free of torch, and cannot import the tables."""
+    for name, table in (("strategy", STRATEGIES), ("blend", BLENDS)):
+        assert set(get_args(FillSettings.model_fields[name].annotation)) == set(table)
