@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from inpaintlab import cli
+from inpaintlab.cli.data import KNOWN_DATASETS
 from inpaintlab.configs import TrainSettings
 from inpaintlab.data import samples
 
@@ -214,7 +215,7 @@ def test_mistakes_with_datasets(inpaint, words, message):
 def test_known_data_sets_are_the_tables():
     from inpaintlab.data.known import KNOWN
 
-    assert set(cli.KNOWN_DATASETS) == set(KNOWN)
+    assert set(KNOWN_DATASETS) == set(KNOWN)
 
 
 def test_summary_is_readable_at_100_columns(inpaint, monkeypatch):

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from inpaintlab import inpainter as module
 from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard
 from inpaintlab.errors import ImageError, MaskError, OutputError, RunError
 from inpaintlab.images import load
 from inpaintlab.inpainter import Inpainter, as_hole, crop_holes
+from inpaintlab.inpainter import crops as module
 
 SIZE = 16
 

@@ -1,0 +1,42 @@
+"""Every setting of every command. Free of torch, so that `inpaint --help` stays quick.
+
+A setting comes, later ones winning, from: the default here, a YAML recipe (`--config`), the flags of
+the command line, and single settings (`-s key=value`). Unknown names are refused everywhere.
+"""
+
+from inpaintlab.configs.build import build, dump
+from inpaintlab.configs.data import AlignSettings, MaskSettings, PrepareSettings
+from inpaintlab.configs.judging import CompareSettings, DiagnoseSettings, EvaluateSettings
+from inpaintlab.configs.parts import (
+    MASK_SETS,
+    Part,
+    create_entry,
+    mask_parts,
+    resolve_arguments,
+    resolve_entry,
+)
+from inpaintlab.configs.training import CheckSettings, CrossvalSettings, SummarySettings, TrainSettings
+from inpaintlab.configs.variants import parse_variation, vary
+
+__all__ = [
+    "MASK_SETS",
+    "AlignSettings",
+    "CheckSettings",
+    "CompareSettings",
+    "CrossvalSettings",
+    "DiagnoseSettings",
+    "EvaluateSettings",
+    "MaskSettings",
+    "Part",
+    "PrepareSettings",
+    "SummarySettings",
+    "TrainSettings",
+    "build",
+    "create_entry",
+    "dump",
+    "mask_parts",
+    "parse_variation",
+    "resolve_arguments",
+    "resolve_entry",
+    "vary",
+]

@@ -1,0 +1,47 @@
+"""Picture files: the only place that knows decoders, EXIF, alpha, grey and CMYK. Free of torch.
+
+A decoded file is a `Picture`: its pixels exactly as stored (upright), so that what is not filled can be
+written back bit by bit. What networks work on is in `tensors`.
+"""
+
+from inpaintlab.images.decoding import load, load_gray, load_rgb_whole
+from inpaintlab.images.encoding import LOSSLESS, encode, encode_png, encode_webp, save
+from inpaintlab.images.opening import MAX_PIXELS
+from inpaintlab.images.picture import SUFFIXES, Encoded, File, Header, Picture, Pixels
+from inpaintlab.images.training import load_rgb, shrink
+from inpaintlab.images.values import (
+    check_range,
+    from_array,
+    from_pillow,
+    from_rgb,
+    to_pillow,
+    to_rgb,
+    to_uint8,
+)
+
+__all__ = [
+    "LOSSLESS",
+    "MAX_PIXELS",
+    "SUFFIXES",
+    "Encoded",
+    "File",
+    "Header",
+    "Picture",
+    "Pixels",
+    "check_range",
+    "encode",
+    "encode_png",
+    "encode_webp",
+    "from_array",
+    "from_pillow",
+    "from_rgb",
+    "load",
+    "load_gray",
+    "load_rgb",
+    "load_rgb_whole",
+    "save",
+    "shrink",
+    "to_pillow",
+    "to_rgb",
+    "to_uint8",
+]

@@ -1,0 +1,124 @@
+"""From files to pictures: every format upright, with its pixels as stored."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+from inpaintlab.images.opening import complete, damage_named, damaged, opened
+from inpaintlab.images.picture import Encoded, File, Header, Picture, Pixels, white
+from inpaintlab.images.values import to_known_mode, to_rgb, to_uint8
+
+_EXIF_ORIENTATION = 0x0112
+
+
+# Counter-clockwise quarter turns and a left-right flip that set each EXIF orientation upright.
+_UPRIGHT = {
+    2: (0, True),
+    3: (2, False),
+    4: (2, True),
+    5: (3, True),
+    6: (3, False),
+    7: (1, True),
+    8: (1, False),
+}
+
+
+def load(path: File) -> Picture:
+    """Decode a picture file, upright, with its pixels as stored.
+
+    Palette and two-level pictures become RGB(A) or grey of the same colours; of an animation the
+    first frame is taken. Raises `ImageError` for a file that is missing, truncated, not a picture,
+    larger than `MAX_PIXELS` or of a kind (floating point, 32 bit) without a fixed white.
+    """
+    with opened(path) as image:
+        picture = _decode(image, path)
+        frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        note = f"{path.name} has {frames} frames: the first one is used"
+        picture = replace(picture, notes=(*picture.notes, note))
+    return picture
+
+
+def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
+    """Decode a picture at its own size, RGB uint8 `[H, W, 3]`, upright and on white, with its header.
+
+    Raises `ImageError` as `load` does.
+    """
+    with opened(path) as image:
+        width, height, mode, kind = *image.size, image.mode, image.format or ""
+        pixels = decode_rgb(image, path)
+        with damage_named(path):
+            frames = getattr(image, "n_frames", 1)
+        return pixels, Header(width, height, mode, kind, frames)
+
+
+def load_gray(path: Path) -> npt.NDArray[np.uint8]:
+    """Decode a picture file to grey uint8 `[H, W]`, upright; this is how mask files are read."""
+    return np.asarray(to_uint8(to_rgb(load(path))).max(axis=2), np.uint8)
+
+
+def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
+    """Decode an open file to RGB uint8, upright and on white."""
+    if image.mode not in ("L", "RGB") or _is_deep_colour(image):
+        return _on_white(_decode(image, path))
+    complete(image, path)
+    with damage_named(path):
+        upright = ImageOps.exif_transpose(image)
+    return np.asarray(upright.convert("RGB"))
+
+
+def _decode(image: Image.Image, path: File) -> Picture:
+    """Decode an open file into the modes that `Picture` knows."""
+    deep = _is_deep_colour(image)  # asked first: reading the EXIF of a PNG decodes it
+    icc_profile, exif = image.info.get("icc_profile"), _exif(image, path)
+    orientation = exif.get(_EXIF_ORIENTATION, 1)
+    exif.pop(_EXIF_ORIENTATION, None)
+    if deep:
+        pixels, mode = _decode_deep_colour(path)
+    else:
+        pixels, mode = to_known_mode(complete(image, path), path.name)
+    return Picture(
+        _upright(pixels, orientation), mode, icc_profile, exif.tobytes() if len(exif) else None
+    )
+
+
+def _exif(image: Image.Image, path: File) -> Image.Exif:
+    """Read the EXIF data, for which some formats decode all of the file."""
+    with damage_named(path):
+        return image.getexif()
+
+
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Tell whether the file holds 16-bit colour, which Pillow would cut to 8 bit."""
+    codecs = [str(tile.args) for tile in getattr(image, "tile", [])]
+    return image.mode in ("RGB", "RGBA", "LA") and any(";16" in codec for codec in codecs)
+
+
+def _decode_deep_colour(path: File) -> tuple[Pixels, str]:
+    data = path.data if isinstance(path, Encoded) else path.read_bytes()
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise damaged(path)
+    if pixels.ndim == 2:
+        return pixels, "L"
+    if pixels.shape[2] == 4:
+        return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA), "RGBA"
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), "RGB"
+
+
+def _upright(pixels: Pixels, orientation: int) -> Pixels:
+    turns, flipped = _UPRIGHT.get(orientation, (0, False))
+    turned = np.rot90(pixels, turns)
+    return np.ascontiguousarray(np.fliplr(turned) if flipped else turned)
+
+
+def _on_white(picture: Picture) -> npt.NDArray[np.uint8]:
+    rgb = to_rgb(picture)
+    if picture.mode in ("LA", "RGBA"):
+        alpha = picture.pixels[..., -1:].astype(np.float32) / white(picture.pixels)
+        rgb = rgb * alpha + (1 - alpha)
+    return to_uint8(rgb)

@@ -1,0 +1,93 @@
+"""Decoding for training: RGB at the size that is learnt from, as quickly as the format allows."""
+
+import struct
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from inpaintlab.images.decoding import decode_rgb
+from inpaintlab.images.opening import MAX_PIXELS, check_large_enough, in_memory, opened
+from inpaintlab.images.picture import Encoded, File, Pixels
+
+# Start-of-frame markers of baseline, extended and progressive JPEG.
+_FRAME_MARKERS = (0xC0, 0xC1, 0xC2)
+
+
+_REDUCED = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+}
+
+
+#: Smaller pictures are not halved on the way to their size: the odd row left out would be seen.
+_WORTH_HALVING = 50
+
+
+def load_rgb(path: File, short_side: int) -> npt.NDArray[np.uint8]:
+    """Decode a picture for training: RGB uint8 `[H, W, 3]` with the shorter side as asked.
+
+    Transparent pictures stand on white. Raises `ImageError` as `load` does, and (finding `small`) for
+    a picture whose shorter side is less than asked: enlarging would teach blur.
+    """
+    file = in_memory(path)
+    pixels = _decode_plain_jpeg(file, short_side)
+    if pixels is not None:
+        return np.asarray(cv2.cvtColor(shrink(pixels, short_side), cv2.COLOR_BGR2RGB), np.uint8)
+    with opened(file) as image:
+        check_large_enough(file, image.width, image.height, short_side)
+        # JPEG decodes straight to a half, quarter or eighth; twice the size keeps the detail.
+        image.draft("RGB", (2 * short_side, 2 * short_side))
+        pixels = decode_rgb(image, file)
+    return shrink(pixels, short_side)
+
+
+def shrink(pixels: Pixels, short_side: int) -> npt.NDArray[np.uint8]:
+    """Resize `[H, W, 3]` so that the shorter side is as asked, by area averages.
+
+    Where half the size is still enough, it is halved first, several times as quick; an odd last row or
+    column of a picture of 100 pixels or more is left out for it.
+    """
+    height, width = pixels.shape[:2]
+    scale = short_side / min(height, width)
+    size = (max(short_side, round(width * scale)), max(short_side, round(height * scale)))
+    while min(pixels.shape[:2]) // 2 >= max(short_side, _WORTH_HALVING):
+        half_height, half_width = (side // 2 for side in pixels.shape[:2])
+        even = pixels[: 2 * half_height, : 2 * half_width]
+        pixels = cv2.resize(even, (half_width, half_height), interpolation=cv2.INTER_AREA)
+    if size == (pixels.shape[1], pixels.shape[0]):
+        return np.ascontiguousarray(pixels, dtype=np.uint8)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _decode_plain_jpeg(file: File, short_side: int) -> Pixels | None:
+    """Decode a common JPEG to BGR by OpenCV, upright and at least twice the size asked for.
+
+    It takes half of Pillow's time. None for everything else, and for a file that does not end as it
+    should, of which OpenCV would make a half-grey picture: Pillow judges those.
+    """
+    size = _plain_jpeg_size(file.data) if isinstance(file, Encoded) else None
+    if size is None or size[0] * size[1] > MAX_PIXELS:
+        return None
+    check_large_enough(file, *size, short_side)
+    flag = next((f for n, f in _REDUCED.items() if min(size) >= 2 * n * short_side), cv2.IMREAD_COLOR)
+    assert isinstance(file, Encoded)
+    try:
+        return cv2.imdecode(np.frombuffer(file.data, np.uint8), flag)
+    except cv2.error:
+        return None
+
+
+def _plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a whole JPEG with 8 bits and one or three channels, else None."""
+    if data[:2] != b"\xff\xd8" or data[-2:] != b"\xff\xd9":
+        return None
+    place = 2
+    while place + 10 <= len(data) and data[place] == 0xFF:
+        marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4])
+        if marker in _FRAME_MARKERS:
+            depth, height, width, channels = struct.unpack_from(">BHHB", data, place + 4)
+            return (width, height) if depth == 8 and channels in (1, 3) and width and height else None
+        place += 2 + length
+    return None

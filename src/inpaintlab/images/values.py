@@ -1,0 +1,113 @@
+"""Pictures as values: RGB in [0, 1] and back, arrays, Pillow images."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from inpaintlab.errors import ImageError
+from inpaintlab.images.picture import Picture, Pixels, white
+
+
+def to_rgb(picture: Picture) -> npt.NDArray[np.float32]:
+    """Return RGB float32 `[H, W, 3]` in [0, 1]; alpha is left out."""
+    pixels = picture.pixels
+    if picture.mode == "CMYK":
+        pixels = np.asarray(as_pillow(pixels, "CMYK").convert("RGB"))
+    elif picture.mode in ("L", "LA"):
+        gray = pixels if pixels.ndim == 2 else pixels[..., 0]
+        pixels = np.repeat(gray[..., None], 3, axis=2)
+    return pixels[..., :3].astype(np.float32) / white(pixels)
+
+
+def from_rgb(rgb: npt.NDArray[np.float32], like: Picture) -> Pixels:
+    """Return the pixels of a picture like the given one, in these colours and with its own alpha.
+
+    `rgb` is `[H, W, 3]` in [0, 1] and of the same height and width. Grey takes the luma of ITU-R
+    BT.601.
+    """
+    if like.mode in ("L", "LA"):
+        gray = _quantise(rgb @ np.array([0.299, 0.587, 0.114], np.float32), like.pixels)
+        return gray if like.mode == "L" else np.stack([gray, like.pixels[..., 1]], axis=2)
+    scaled = _quantise(rgb, like.pixels)
+    if like.mode == "CMYK":
+        return np.asarray(Image.fromarray(scaled).convert("CMYK"))
+    return np.concatenate([scaled, like.pixels[..., 3:]], axis=2)
+
+
+def from_array(array: Pixels) -> Picture:
+    """Take an array `[H, W]`, `[H, W, 3]` or `[H, W, 4]` for a picture.
+
+    Raises `ImageError` for another shape, a type other than uint8, uint16 and floating point, and
+    for floating point outside [0, 1].
+    """
+    modes = {(2, 0): "L", (3, 3): "RGB", (3, 4): "RGBA"}
+    mode = modes.get((array.ndim, array.shape[2] if array.ndim == 3 else 0))
+    if mode is None or array.size == 0:
+        raise ImageError(f"an array is [H, W], [H, W, 3] or [H, W, 4], got {list(array.shape)}")
+    if array.dtype.kind == "f":
+        check_range(float(array.min()), float(array.max()))
+    elif array.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"an array is uint8, uint16 or floating point in [0, 1], got {array.dtype}")
+    return Picture(array, mode)
+
+
+def from_pillow(image: Image.Image) -> Picture:
+    """Take a Pillow image for a picture; raises `ImageError` for 32-bit and floating-point modes."""
+    pixels, mode = to_known_mode(image, "the image")
+    return Picture(pixels, mode)
+
+
+def to_pillow(picture: Picture) -> Image.Image:
+    """Turn a picture with 8 bits a channel, or 16-bit grey, into a Pillow image."""
+    return as_pillow(picture.pixels, picture.mode)
+
+
+def to_uint8(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    """Round values in [0, 1] to 0…255; what lies outside is clipped."""
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def check_range(low: float, high: float) -> None:
+    """Refuse values that do not lie in [0, 1], naming their range and the cure."""
+    if low >= 0 and high <= 1:
+        return
+    if math.isnan(low) or math.isnan(high):
+        raise ImageError("image values are not finite: there is a NaN in it")
+    cure = "divide by 255" if high > 2 else "shift and scale it to 0 to 1"
+    raise ImageError(f"image values run from {low:g} to {high:g}, expected 0 to 1: {cure}")
+
+
+def _quantise(values: npt.NDArray[np.float32], like: Pixels) -> Pixels:
+    """Bring values in [0, 1] to the type and range of an array."""
+    scaled = np.clip(values, 0, 1) * white(like)
+    return (scaled if like.dtype.kind == "f" else np.rint(scaled)).astype(like.dtype)
+
+
+def to_known_mode(image: Image.Image, name: str) -> tuple[Pixels, str]:
+    """Return the pixels of a Pillow image in a mode that `Picture` knows, and that mode."""
+    if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        return np.asarray(image), image.mode
+    if image.mode.startswith("I"):
+        pixels = np.asarray(image)
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ImageError(f"{name} has 32-bit values: save it with 8 or 16 bits a channel")
+        return pixels.astype(np.uint16), "L"
+    if image.mode == "F":
+        raise ImageError(f"{name} has floating-point values: save it with 8 or 16 bits a channel")
+    if image.mode == "1":
+        goal = "L"
+    elif image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
+        goal = "RGBA"
+    else:
+        goal = "RGB"
+    return np.asarray(image.convert(goal)), goal
+
+
+def as_pillow(pixels: Pixels, mode: str) -> Image.Image:
+    """Return pixels of a mode as a Pillow image."""
+    if mode == "CMYK":  # four channels would be taken for RGBA
+        height, width = pixels.shape[:2]
+        return Image.frombytes("CMYK", (width, height), np.ascontiguousarray(pixels).tobytes())
+    return Image.fromarray(pixels)
