@@ -1,1 +1,1 @@
-"""Serving a model: the web page."""
+"""The server: pictures are filled over HTTP, each in a process that the server can do without."""

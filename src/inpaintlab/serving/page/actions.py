@@ -14,7 +14,7 @@ from inpaintlab.errors import InpaintlabError, MaskError
 from inpaintlab.serving.page import holes
 from inpaintlab.serving.page.holes import Hole
 from inpaintlab.serving.page.photos import Fill
-from inpaintlab.serving.page.session import Photo, Result, Session
+from inpaintlab.serving.page.session import Result, Session
 
 #: What gradio calls updates: for each part of the page, its new value.
 Updates = dict[Any, Any]
@@ -55,9 +55,10 @@ class Actions:
         self._random = np.random.default_rng()
 
     def start(self) -> Updates:
-        """Begin a session with the first sample, so that one can paint at once."""
+        """Begin a session with the first sample, which the editor shows already: one can paint at once."""
         session = Session.start(self._folder)
-        return {self._parts.state: session} | self._opened(session.open(self._samples[0]))
+        session.open(self._samples[0])
+        return {self._parts.state: session, self._parts.status: _said(session)}
 
     def open(self, session: Session, file: str) -> Updates:
         """Open an uploaded photo."""
@@ -67,15 +68,17 @@ class Actions:
             return _complain(error)
         for note in photo.notes:
             gr.Info(escape(note))
-        return self._opened(photo)
+        return self._opened(session)
 
     def open_sample(self, session: Session, event: gr.SelectData) -> Updates:
         """Open one of the samples."""
-        return self._opened(session.open(self._samples[int(event.index)]))
+        session.open(self._samples[int(event.index)])
+        return self._opened(session)
 
     def proceed(self, session: Session) -> Updates:
         """Go on with the chosen result as the photo."""
-        return self._opened(session.proceed())
+        session.proceed()
+        return self._opened(session)
 
     def add_strokes(self, session: Session, painted: Painted, size: float) -> Updates:
         """Add a random hole to what is painted."""
@@ -90,7 +93,7 @@ class Actions:
 
     def clear(self, session: Session) -> Updates:
         """Take the hole away."""
-        return {self._parts.editor: _canvas(session.photo)}
+        return {self._parts.editor: _canvas(session)}
 
     def fill(self, session: Session, painted: Painted) -> Updates:
         """Fill the hole and show the result."""
@@ -114,20 +117,18 @@ class Actions:
         session.chosen = int(event.index)
         return {self._parts.state: session} | self._compared(session.results[session.chosen])
 
-    def _opened(self, photo: Photo) -> Updates:
-        height, width = photo.size
-        said = f"<p>{escape(photo.name)} · {width}×{height}</p>"
-        return {self._parts.editor: _canvas(photo), self._parts.status: said}
+    def _opened(self, session: Session) -> Updates:
+        return {self._parts.editor: _canvas(session), self._parts.status: _said(session)}
 
     def _add(
         self, session: Session, painted: Painted, draw: Callable[[tuple[int, int]], Hole]
     ) -> Updates:
+        """Add what `draw` makes for a size to what is painted; the sizes are those of the canvas."""
         if session.photo is None:
             return _complain(MaskError(_NO_PHOTO))
-        with Image.open(session.photo.shown) as shown:
-            size = shown.height, shown.width
+        size = session.photo.shown_size
         hole = holes.read_layers(_layers(painted), size) | draw(size)
-        return {self._parts.editor: _canvas(session.photo, session.layer(hole))}
+        return {self._parts.editor: _canvas(session, hole)}
 
     def _compared(self, result: Result) -> Updates:
         parts = self._parts
@@ -147,6 +148,13 @@ def _complain(error: InpaintlabError) -> Updates:
     return nothing
 
 
+def _said(session: Session) -> str:
+    """Name the photo and its size."""
+    assert session.photo is not None
+    height, width = session.photo.size
+    return f"<p>{escape(session.photo.name)} · {width}×{height}</p>"
+
+
 def _layers(painted: Painted) -> list[Image.Image]:
     return (painted or {}).get("layers") or []
 
@@ -157,9 +165,10 @@ def _hole(session: Session, painted: Painted) -> Hole:
     return holes.read_layers(_layers(painted), session.photo.size)
 
 
-def _canvas(photo: Photo | None, layer: Path | None = None) -> dict[str, Any] | None:
-    """A photo for the editor, with a hole or without."""
-    if photo is None:
+def _canvas(session: Session, hole: Hole | None = None) -> dict[str, Any] | None:
+    """The photo for the editor, with a hole or without."""
+    if session.photo is None:
         return None
-    layers = [str(layer)] if layer else []
-    return {"background": str(photo.shown), "layers": layers, "composite": None}
+    # There is always a layer: with one the editor forgets what it can undo, the photo itself with it.
+    layer = session.layer(np.zeros(session.photo.shown_size, bool) if hole is None else hole)
+    return {"background": str(session.photo.shown), "layers": [str(layer)], "composite": None}

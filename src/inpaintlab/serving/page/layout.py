@@ -12,7 +12,7 @@ from inpaintlab.serving.page.actions import Actions, Parts
 from inpaintlab.serving.page.folder import new_folder
 from inpaintlab.serving.page.holes import OPACITY, PAINT
 from inpaintlab.serving.page.photos import Fill
-from inpaintlab.serving.page.samples import draw_samples
+from inpaintlab.serving.page.samples import draw_samples, first_on_canvas
 from inpaintlab.serving.page.session import MAX_RESULTS, Session
 
 #: Files of a visitor who has left go after an hour (gradio's rule); everything else after a day.
@@ -28,7 +28,7 @@ def create_page(fill: Fill, about: Mapping[str, Any]) -> gr.Blocks:
 
     `fill` takes a picture (`L`, `LA`, `RGB` or `RGBA`) and a mask of its size (`L`, white = hole), and
     returns the picture filled; the message of an `InpaintlabError` that it raises is shown to the
-    visitor. `about` may hold `model`, the model's name, and `size`, the side of the pictures it was
+    visitor. `about` may hold `name`, the model's, and `size`, the side of the pictures it was
     trained on. Mount the page with `mount_page`, which adds its looks and closes some doors.
     """
     with gr.Blocks(title="inpaintlab", analytics_enabled=False, delete_cache=_CACHE) as page:
@@ -38,7 +38,7 @@ def create_page(fill: Fill, about: Mapping[str, Any]) -> gr.Blocks:
         sources = _sources(samples)
         with gr.Row(elem_id="main", equal_height=False):
             with gr.Column(scale=1, min_width=320):
-                left = _left()
+                left = _left(first_on_canvas(samples))
             with gr.Column(scale=1, min_width=320):
                 right = _right()
         gr.HTML(_foot(about), elem_id="foot", padding=False)
@@ -64,7 +64,7 @@ _SHOW_RESULT = """() => {
 
 def _foot(about: Mapping[str, Any]) -> str:
     """Tell what model fills, and where photos go."""
-    model = f"Filled by {escape(str(about['model']))}" if about.get("model") else ""
+    model = f"Filled by {escape(str(about['name']))}" if about.get("name") else ""
     if model and about.get("size"):
         model += f", trained on pictures of {about['size']}×{about['size']}"
     model = f"{model}. " if model else ""
@@ -96,10 +96,10 @@ def _sources(samples: list[Path]) -> dict[str, Any]:
     return parts
 
 
-def _left() -> dict[str, Any]:
+def _left(shown: dict[str, Any]) -> dict[str, Any]:
     """The photo and everything that makes a hole in it."""
     parts: dict[str, Any] = {}
-    parts["editor"] = _editor()
+    parts["editor"] = _editor(shown)
     parts["fill"] = gr.Button("Fill", variant="primary", size="lg", elem_id="fill")
     parts["status"] = gr.HTML("", elem_id="status", padding=False)
     with gr.Row(elem_id="helpers"):
@@ -113,10 +113,11 @@ def _left() -> dict[str, Any]:
     return parts
 
 
-def _editor() -> gr.ImageEditor:
+def _editor(shown: dict[str, Any]) -> gr.ImageEditor:
     """The editor paints one layer in one colour; photos come in beside it, so that they stay whole."""
     colour = "#{:02x}{:02x}{:02x}".format(*PAINT)
     return gr.ImageEditor(
+        shown,
         type="pil",
         sources=[],
         transforms=[],
@@ -153,7 +154,8 @@ def _right() -> dict[str, Any]:
             parts["proceed"] = gr.Button(
                 "Continue from this", elem_id="proceed", size="md", min_width=120
             )
-        gr.HTML(f"<p>Results: the last {MAX_RESULTS} are kept until you leave.</p>", elem_id="kept")
+        kept = f"<p>Results: the last {MAX_RESULTS} are kept until you leave.</p>"
+        gr.HTML(kept, elem_id="kept", padding=False)
         parts["results"] = gr.Gallery([], **_thumbnails("Results", "gallery", columns=4))
     return parts
 
@@ -176,7 +178,7 @@ def _connect(page: gr.Blocks, parts: Parts, actions: Actions) -> None:
     """Say what happens when; only fills wait for each other."""
     hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     photo = [parts.state, parts.editor, parts.status]
-    page.load(actions.start, None, photo, **hidden)
+    page.load(actions.start, None, [parts.state, parts.status], **hidden)
     parts.upload.upload(actions.open, [parts.state, parts.upload], photo, **hidden)
     parts.samples.select(actions.open_sample, parts.state, photo, **hidden)
     drawn = [parts.state, parts.editor]

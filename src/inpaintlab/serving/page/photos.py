@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from inpaintlab.errors import ImageError
-from inpaintlab.images import Picture, from_pillow, load, save, to_pillow
+from inpaintlab.images import Picture, from_pillow, load, to_pillow
 from inpaintlab.serving.page.holes import Hole
 
 #: Fills the hole of a picture: takes the picture and a mask (`L`, white = hole) of its size.
@@ -57,8 +57,8 @@ def _printable(picture: Picture) -> Picture:
     return replace(picture, pixels=rgb, mode="RGB", icc_profile=None, notes=(*picture.notes, note))
 
 
-def show(picture: Picture, file: Path) -> None:
-    """Write a copy to look at and to paint on, as WebP: small ones enlarged, large ones shrunk."""
+def show(picture: Picture, file: Path) -> tuple[int, int]:
+    """Write a copy to look at and to paint on, as WebP, not too small or large; return height, width."""
     image = to_pillow(picture)
     low, high = SHOWN
     longest = max(image.size)
@@ -69,6 +69,7 @@ def show(picture: Picture, file: Path) -> None:
         image = image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB")
         image = image.resize(tuple(size), way, reducing_gap=2)
     image.save(file, "WEBP", quality=92, method=1, icc_profile=picture.icc_profile)
+    return image.height, image.width
 
 
 def fill_exactly(fill: Fill, picture: Picture, hole: Hole) -> Picture:
@@ -84,8 +85,10 @@ def fill_exactly(fill: Fill, picture: Picture, hole: Hole) -> Picture:
 
 
 def write(picture: Picture, file: Path) -> None:
-    """Write a PNG at full size, with the photo's colour profile and facts."""
-    save(file, picture)
+    """Write a PNG at full size, with the photo's colour profile and facts, quickly rather than small."""
+    extra = {"icc_profile": picture.icc_profile, "exif": picture.exif}
+    extra = {name: value for name, value in extra.items() if value}
+    to_pillow(picture).save(file, "PNG", compress_level=1, **extra)
 
 
 def plain_name(file: Path) -> str:

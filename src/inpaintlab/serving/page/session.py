@@ -17,12 +17,13 @@ MAX_RESULTS = 12
 
 @dataclass(frozen=True)
 class Photo:
-    """An opened photo: the file as it was sent, a copy to paint on, height and width, and notes."""
+    """An opened photo: the file as it was sent, a copy to paint on, their heights and widths, notes."""
 
     file: Path
     shown: Path
     name: str
     size: tuple[int, int]
+    shown_size: tuple[int, int]
     notes: tuple[str, ...] = ()
 
 
@@ -67,9 +68,12 @@ class Session:
         place = self._place()
         kept = Path(shutil.copy(file, place / f"photo{file.suffix}"))
         shown = place / "shown.webp"
-        photos.show(picture, shown)
+        shown_size = photos.show(picture, shown)
+        before = self.photo
         name = name or photos.plain_name(file)
-        self.photo = Photo(kept, shown, name, picture.size, picture.notes)
+        self.photo = Photo(kept, shown, name, picture.size, shown_size, picture.notes)
+        if before is not None:
+            shutil.rmtree(before.file.parent, ignore_errors=True)
         return self.photo
 
     def fill(self, fill: Fill, hole: Hole) -> Result:
@@ -102,7 +106,8 @@ class Session:
 
     def layer(self, hole: Hole) -> Path:
         """Write a layer for the editor that shows a hole, under a name that no browser remembers."""
-        file = self.folder / f"layer-{secrets.token_hex(8)}.png"
+        assert self.photo is not None
+        file = self.photo.file.parent / f"layer-{secrets.token_hex(8)}.png"
         paint(hole).save(file, compress_level=1)
         return file
 
