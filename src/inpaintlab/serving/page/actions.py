@@ -55,7 +55,7 @@ class Actions:
         self._random = np.random.default_rng()
 
     def start(self) -> Updates:
-        """Begin a session with the first sample, which the editor shows already: one can paint at once."""
+        """Begin a session with the first sample, which the editor shows already."""
         session = Session.start(self._folder)
         session.open(self._samples[0])
         return {self._parts.state: session, self._parts.status: _said(session)}

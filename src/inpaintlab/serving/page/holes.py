@@ -91,12 +91,12 @@ def strokes(size: tuple[int, int], share: float, random: np.random.Generator) ->
     unit = share * min(size)
     for _ in range(random.integers(2, 5)):
         x, y = random.uniform(0.2, 0.8) * width, random.uniform(0.2, 0.8) * height
-        points, direction = [(round(x), round(y))], random.uniform(0, 2 * math.pi)
+        points, direction = [(int(x), int(y))], random.uniform(0, 2 * math.pi)
         for _ in range(random.integers(4, 9)):
             direction += random.normal(0, 0.7)
             step = random.uniform(0.1, 0.3) * unit
             x, y = x + step * math.cos(direction), y + step * math.sin(direction)
-            points.append((round(x), round(y)))
+            points.append((int(x), int(y)))
         thickness = max(1, round(random.uniform(0.12, 0.25) * unit))
         cv2.polylines(canvas, [np.array(points, np.int32)], False, 1, thickness)
     return canvas.astype(bool)

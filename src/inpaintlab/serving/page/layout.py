@@ -7,7 +7,6 @@ from typing import Any
 
 import gradio as gr
 
-from inpaintlab.images import SUFFIXES
 from inpaintlab.serving.page.actions import Actions, Parts
 from inpaintlab.serving.page.folder import new_folder
 from inpaintlab.serving.page.holes import OPACITY, PAINT
@@ -58,7 +57,8 @@ _HEAD = """
 #: On a phone the result is below what is seen.
 _SHOW_RESULT = """() => {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  document.querySelector("#slider")?.scrollIntoView({block: "nearest", behavior: calm ? "auto" : "smooth"});
+  const how = {block: "nearest", behavior: calm ? "auto" : "smooth"};
+  document.querySelector("#slider")?.scrollIntoView(how);
 }"""
 
 
@@ -81,12 +81,7 @@ def _sources(samples: list[Path]) -> dict[str, Any]:
     parts: dict[str, Any] = {}
     with gr.Row(elem_id="sources", equal_height=False):
         parts["upload"] = gr.UploadButton(
-            "Open a photo",
-            file_types=sorted(SUFFIXES),
-            elem_id="open",
-            size="md",
-            scale=0,
-            min_width=150,
+            "Open a photo", elem_id="open", size="md", scale=0, min_width=150
         )
         gr.HTML("<p>or drop or paste one anywhere, or try:</p>", elem_id="hint", padding=False)
         parts["samples"] = gr.Gallery(

@@ -47,7 +47,7 @@ def _mount(app: FastAPI, page: gr.Blocks, path: str) -> FastAPI:
         _keep_local(block)
     app.add_middleware(_NoFetching)
     here = Path(__file__).parent
-    return gr.mount_gradio_app(
+    gr.mount_gradio_app(
         app,
         page,
         path=path,
@@ -63,6 +63,7 @@ def _mount(app: FastAPI, page: gr.Blocks, path: str) -> FastAPI:
         css=(here / "page.css").read_text(encoding="utf-8"),
         js=(here / "page.js").read_text(encoding="utf-8"),
     )
+    return app
 
 
 def _theme() -> gr.themes.Base:

@@ -3,8 +3,8 @@
 
   // A photo dropped or pasted anywhere goes the way of a chosen file, byte by byte.
   const open = (files) => {
-    const photo = [...(files || [])].find((file) => file.type.startsWith("image/"));
-    const input = find("#open")?.parentElement.querySelector("input[type=file]");
+    const photo = files?.[0];
+    const input = find("#sources input[type=file]");
     if (!photo || !input) return false;
     const chosen = new DataTransfer();
     chosen.items.add(photo);
@@ -69,6 +69,7 @@
     for (const [name, value] of Object.entries(attributes)) find(selector)?.setAttribute(name, value);
   };
   const name = () => {
+    set("#sources input[type=file]", { accept: "image/*" });
     set("#fill", { title: "Fill what is painted over (Ctrl+Enter)" });
     set("#status", { role: "status" });
     set("#editor [data-testid=image]", { "aria-label": "The photo: paint over what should go" });

@@ -65,9 +65,9 @@ def show(picture: Picture, file: Path) -> tuple[int, int]:
     goal = min(max(longest, low), high)
     if goal != longest:
         way = Image.Resampling.BICUBIC if goal > longest else Image.Resampling.LANCZOS
-        size = (max(1, round(side * goal / longest)) for side in image.size)
+        width, height = (max(1, round(side * goal / longest)) for side in image.size)
         image = image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB")
-        image = image.resize(tuple(size), way, reducing_gap=2)
+        image = image.resize((width, height), way, reducing_gap=2)
     image.save(file, "WEBP", quality=92, method=1, icc_profile=picture.icc_profile)
     return image.height, image.width
 
