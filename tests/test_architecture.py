@@ -25,7 +25,7 @@ ROOMS = [
         "networks",
     ),
     *("losses", "features", "metrics", "data", "checkpoints"),
-    *("inpainter", "training", "evaluation", "diagnosis", "cli"),
+    *("inpainter", "training", "evaluation", "diagnosis", "serving", "cli"),
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
 

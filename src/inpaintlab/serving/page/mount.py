@@ -1,6 +1,7 @@
 """Mounting the page in a server: its looks, and the doors of gradio that are closed."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ def _mount(app: FastAPI, page: gr.Blocks, path: str) -> FastAPI:
     # Gradio checks the paths that browsers send only when it runs its own server; here a stranger could
     # open any picture of this machine as if it had been uploaded.
     page.has_launched = True
+    # Gradio would summarise after each event, with pandas, how long the last thousands took.
+    page._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize
     for block in page.blocks.values():
         _keep_local(block)
     app.add_middleware(_NoFetching)
