@@ -185,6 +185,7 @@ def test_painting_erasing_and_taking_back(visit, served):
     visitor.press("#rectangle")
     rectangle = hole()
     assert rectangle.sum() == 154**2
+    assert rectangle[179:333, 179:333].all()
     visitor.stroke((0.2, 0.2), (0.3, 0.2))
     more = hole()
     assert (more & rectangle).sum() == rectangle.sum() < more.sum()

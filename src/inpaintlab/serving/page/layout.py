@@ -117,6 +117,9 @@ def _editor(shown: dict[str, Any]) -> gr.ImageEditor:
         sources=[],
         transforms=[],
         layers=False,
+        # What is left of the canvas before the first photo must not reach beyond a photo: the editor
+        # would centre holes drawn by code on it.
+        canvas_size=(16, 16),
         eraser=gr.Eraser(default_size=_BRUSH),
         brush=gr.Brush(default_size=_BRUSH, colors=[(colour, OPACITY)], color_mode="fixed"),
         show_label=False,
