@@ -26,8 +26,9 @@ WAYS = {
     "crop, none": {"strategy": "crop", "blend": "none"},
     "crop, feather": {"strategy": "crop", "blend": "feather"},
     "crop, gradient": {"strategy": "crop", "blend": "gradient"},
-    "tiles": {"strategy": "tiles"},
-    "whole, feather": {"strategy": "whole", "blend": "feather"},
+    "tiles, none": {"strategy": "tiles", "blend": "none"},
+    "tiles, feather": {"strategy": "tiles", "blend": "feather"},
+    "tiles, gradient": {"strategy": "tiles", "blend": "gradient"},
 }
 FIGURES = ("hole_psnr", "hole_ssim", "seam_offset")
 
@@ -49,7 +50,7 @@ def main() -> None:
         hole = _draw(random, words.side, words.hole)
         for way, options in WAYS.items():
             rows[way].append(_measure(inpainter, picture, hole, options))
-        if len(rows["tiles"]) == words.pictures:
+        if len(rows["tiles, none"]) == words.pictures:
             break
     _print(rows)
 

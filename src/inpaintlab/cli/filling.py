@@ -56,7 +56,7 @@ def fill(
     ] = None,
     blend: Annotated[
         str | None,
-        typer.Option(help="How the fill meets known pixels: feather, gradient or none. [feather]"),
+        typer.Option(help="How the fill meets known pixels: gradient, feather or none. [gradient]"),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say of each picture how it is filled.")

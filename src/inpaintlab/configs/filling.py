@@ -38,7 +38,7 @@ class FillSettings(Settings):
         "auto", description="what the network sees: auto, crop, whole or tiles"
     )
     blend: Literal["none", "feather", "gradient"] = Field(
-        "feather", description="how what was painted small meets the known pixels; or gradient, none"
+        "gradient", description="how what was painted small meets the known pixels; or feather, none"
     )
     shard: str | None = Field(None, description="i/n: only every n-th picture, from the i-th on")
     preview: bool = Field(False, description="write a sheet of pictures and holes, and fill nothing")

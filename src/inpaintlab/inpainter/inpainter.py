@@ -99,7 +99,7 @@ class Inpainter:
         return str(hub().push(self, repo_id, **options))
 
     def fill(
-        self, image: AnyImage, mask: AnyMask, *, strategy: str = "auto", blend: str = "feather"
+        self, image: AnyImage, mask: AnyMask, *, strategy: str = "auto", blend: str = "gradient"
     ) -> AnyImage:
         """Fill the hole of a picture; what lies outside comes back bit by bit.
 
@@ -132,7 +132,7 @@ class Inpainter:
         name: str = "the mask",
         *,
         strategy: str = "auto",
-        blend: str = "feather",
+        blend: str = "gradient",
     ) -> Picture:
         """Fill the hole, `[H, W]` of 0 and 1, of a decoded picture; `name` is the mask's, in errors."""
         check_blend(blend)
@@ -165,7 +165,7 @@ class Inpainter:
         *,
         invert_mask: bool | None = None,
         strategy: str = "auto",
-        blend: str = "feather",
+        blend: str = "gradient",
         explain: bool = False,
     ) -> list[str]:
         """Fill a picture file, write the result, and return notes for the user.

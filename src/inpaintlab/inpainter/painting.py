@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -40,15 +41,9 @@ def paint_crops(
         painted = paint(painter, [image for image, _ in cut], [mask for _, mask in cut])
         for crop, colours in zip(chunk, painted, strict=True):
             if crop.detail:
-                colours, place = add_detail(
-                    lambda images, masks: paint(painter, images, masks),
-                    picture,
-                    hole,
-                    crop,
-                    colours,
-                    size,
-                )
-                yield crop, enlarge(colours, place, crop.bounds)
+                again = partial(paint, painter)
+                detailed = add_detail(again, BLENDS[blend], picture, hole, crop, colours, size)
+                yield crop, enlarge(*detailed, crop.bounds)
             else:
                 yield crop, _blended(picture, hole, crop, colours, blend)
 

@@ -23,11 +23,12 @@ BAND = 0.25
 #: Cores overlap by a quarter, and fade into each other there.
 STEP = 0.75
 
+Blend = Callable[[Floats, Floats, Bools, float], Floats]
 Paint = Callable[[list[Floats], list[Bools]], Iterator[Floats]]
 
 
 def add_detail(
-    paint: Paint, picture: Picture, hole: Array, crop: Crop, colours: Floats, size: int
+    paint: Paint, blend: Blend, picture: Picture, hole: Array, crop: Crop, colours: Floats, size: int
 ) -> tuple[Floats, Box]:
     """Paint a crop's hole again, finer and finer; return the colours and the box that they show.
 
@@ -35,12 +36,14 @@ def add_detail(
     pixels a side, and smaller ones at the picture's border.
     """
     place = crop.box
-    for scale in _scales(min(place.size) / min(colours.shape[:2])):
+    before = min(place.size) / min(colours.shape[:2])
+    for scale in _scales(before):
         region = crop.bounds.grown(math.ceil(size * scale), Box(0, 0, *picture.size))
         shape = _shape(region, scale)
         known, mask = shrink(picture, hole, region, shape)
-        coarser = enlarge(colours, place, region, shape)
+        coarser = blend(known, enlarge(colours, place, region, shape), mask, before / scale)
         canvas = np.where(mask[..., None], coarser, known)
+        before = scale
         colours, place = _paint_band(paint, canvas, mask, _core_area(crop, region, shape), size), region
     return colours, place
 

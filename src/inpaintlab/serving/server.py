@@ -6,6 +6,9 @@ import math
 import os
 import signal
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -45,8 +48,19 @@ def serve(settings: ServeSettings) -> None:
     token = settings.token or os.environ.get("INPAINTLAB_TOKEN") or None
     _check_token(settings.host, token)
     run = settings.run or newest_run(Path("runs"))
-    with _listening(settings.host, settings.port) as listener:
+    with _listening(settings.host, settings.port) as listener, _own_folder():
         asyncio.run(_serve(settings, token, run, listener))
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """Keep what visitors of the page send in a folder of this server alone, and delete it at the end.
+
+    Gradio's own is shared by all its programs on a machine, and outlives them.
+    """
+    with tempfile.TemporaryDirectory(prefix="inpaintlab-") as folder:
+        os.environ.setdefault("GRADIO_TEMP_DIR", folder)
+        yield
 
 
 async def _serve(settings: ServeSettings, token: str | None, run: Path, listener: socket.socket) -> None:

@@ -94,8 +94,8 @@ def test_larger_holes_are_no_alarm_once_the_past_is_forgotten():
         assert look(history, step) is None
 
 
-@pytest.mark.parametrize(("share", "named"), [(0.9, True), (0.3, False)])
-def test_pictures_that_are_hardly_painted_are_named_but_not_those_of_fine_detail(share, named):
+@pytest.mark.parametrize(("share", "named"), [(0.98, True), (0.9, False)])
+def test_pictures_that_are_hardly_painted_are_named_but_not_those_painted_in_part(share, named):
     def stream():
         for (step, signals), _ in zip(healthy(300), count(), strict=False):
             errors = list(signals.errors)

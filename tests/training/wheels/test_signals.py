@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from inpaintlab.training.wheels.signals import Follower, variances
+from inpaintlab.training.wheels.alarms import HARDLY
+from inpaintlab.training.wheels.signals import Follower, errors_of, variances
 
 
 def batch(count=6, size=16, seed=0):
@@ -81,3 +82,25 @@ def test_layers_without_a_gradient_are_counted():
         network[0].bias.fill_(-100)
     network(torch.rand(5, 3)).sum().backward()
     assert float(Follower(network).still()) == 1.0  # no feature comes through: the last has none either
+
+
+@pytest.mark.parametrize("size", [8, 15, 16])
+def test_noise_is_hardly_painted_by_one_colour_but_a_wrong_wall_behind_what_is_painted_is(size):
+    truth, _ = batch(size=size)
+    errors, shares = errors_of(truth.mean((2, 3), keepdim=True).expand_as(truth), truth)
+    assert (shares > HARDLY).all()
+    assert (errors > 0.2).all()
+    painted = 0.5 * truth
+    painted[..., :4] = 1.0  # the wall, painted in quite another colour
+    truth = 0.5 * truth
+    truth[..., :4] = 0.0
+    errors, shares = errors_of(painted, truth)
+    assert (errors > 0.15).all()
+    assert (shares < 0.5).all()
+
+
+def test_what_is_painted_rightly_has_no_error():
+    truth, _ = batch()
+    errors, shares = errors_of(truth, truth)
+    assert not errors.any()
+    assert not shares.any()

@@ -22,7 +22,7 @@ Fill = Callable[[Image.Image, Image.Image], Image.Image]
 #: Longer side of what the editor and the viewer show, at least and at most, in pixels.
 SHOWN = (512, 1280)
 #: Photos of more pixels are refused: a fill keeps several copies in memory.
-MAX_PIXELS = 50_000_000
+MAX_PIXELS = 40_000_000
 
 
 def read(file: Path) -> Picture:

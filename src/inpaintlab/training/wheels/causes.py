@@ -210,7 +210,7 @@ def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
         "data",
         f"{len(odd)} of {len(chosen)} pictures ({share:.1%}) are unlike all others",
         f"with the weights of step {session.state.step} they are painted {factor:.1f} times as wrongly, "
-        "their known parts as well, hardly better than by one colour",
+        "their known parts as well, with hardly anything of what is in them",
         odd,
     )
 

@@ -17,6 +17,8 @@ _PICTURES = 16
 _EDGE = 1 / 255
 #: A picture that differs less than this from one colour is of one colour.
 _PLAIN = 0.05
+#: Side of a block whose mean is no fine structure, in pixels.
+_BLOCK = 4
 #: Weights of more numbers than this are not followed from step to step: a copy would cost too much.
 _LARGEST = 500_000
 #: Steps between two looks at the variance of fills, and at layers without a gradient.
@@ -41,8 +43,8 @@ class Signals:
     - `still`: share of layers without any gradient.
 
     `errors` are mean absolute errors, one a picture, of the pictures at `positions`: of all pixels, as
-    what cannot be painted even where it is seen is no picture like the others. `shares` are the same
-    over the mean absolute error of one colour.
+    what cannot be painted even where it is seen is no picture like the others. `shares` say how much of
+    the fine structure of each is wrong: 0, or 1 if none of it is painted.
     """
 
     values: dict[str, float]
@@ -101,10 +103,22 @@ def measure(step: Step, batch: Batch, follower: Follower, number: int, fabric: F
 
 
 def errors_of(painted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each picture's mean absolute error, and its share of that of the picture's mean colour."""
-    errors = (painted - truth).abs().mean((1, 2, 3))
-    plain = (truth - truth.mean((2, 3), keepdim=True)).abs().mean((1, 2, 3))
-    return errors, errors / plain.clamp(min=_PLAIN)
+    """Return each picture's mean absolute error, and which share of its fine structure is wrong.
+
+    Fine structure is what differs from the mean of its block. Of a picture in rare colours, or before a
+    vivid wall, much is wrong for long, but not its structure; of noise, which nothing can paint, all is.
+    """
+    difference = painted - truth
+    wrong, there = (_fine(x).abs().mean((1, 2, 3, 4, 5)) for x in (difference, truth))
+    return difference.abs().mean((1, 2, 3)), wrong / there.clamp(min=_PLAIN)
+
+
+def _fine(x: Tensor) -> Tensor:
+    """Return `[B, C, H, W]` without the mean of each block."""
+    height, width = (side // _BLOCK * _BLOCK for side in x.shape[-2:])
+    batch, channels, rows, columns = *x.shape[:2], height // _BLOCK, width // _BLOCK
+    blocks = x[..., :height, :width].reshape(batch, channels, rows, _BLOCK, columns, _BLOCK)
+    return blocks - blocks.mean((-3, -1), keepdim=True)
 
 
 def variances(painted: Tensor, truth: Tensor, hole: Tensor) -> dict[str, Tensor]:
