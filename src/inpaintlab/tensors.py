@@ -55,7 +55,11 @@ def composite(known: ArrayOrTensor, filled: ArrayOrTensor, hole: ArrayOrTensor) 
     """
     if isinstance(known, Tensor):
         return torch.where(hole > 0, filled, known)
-    return np.where(hole > 0, filled, known)
+    together = known.copy()
+    np.copyto(
+        together, filled, where=hole > 0
+    )  # a tenth of the time of `where`, which broadcasts slowly
+    return together
 
 
 def pad_to_multiple(image: Tensor, multiple: int, minimum: int = 1) -> Tensor:

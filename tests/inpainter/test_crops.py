@@ -15,9 +15,18 @@ SIZE = 16
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@given(height=st.integers(4, 200), width=st.integers(4, 200), seed=st.integers(0, 10**6))
-def test_crops_share_out_the_hole(strategy, height, width, seed):
+@given(
+    height=st.integers(4, 200),
+    width=st.integers(4, 200),
+    seed=st.integers(0, 10**6),
+    speckled=st.booleans(),
+)
+def test_crops_share_out_the_hole(strategy, height, width, seed, speckled):
     hole = some_hole(height, width, seed)
+    if speckled:  # islands in rings, bridges of one pixel, diagonals
+        random = np.random.default_rng(seed)
+        hole = (random.random((height, width)) < random.uniform(0.05, 0.7)).astype(np.uint8)
+        hole[0, 0] = 1
     picture = Box(0, 0, height, width)
     seen = np.zeros_like(hole)
     for crop in plan(hole, SIZE, strategy):

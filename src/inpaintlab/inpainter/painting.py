@@ -1,7 +1,9 @@
 """From a picture and its hole to colours: what is cut out is brought to the network's size and back."""
 
 import math
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
@@ -19,6 +21,8 @@ from inpaintlab.tensors import check_image, pad_to_multiple
 
 #: So many pictures go through a network at a time.
 AT_ONCE = 8
+#: More threads than this would wait for memory.
+_THREADS = min(4, os.cpu_count() or 1)
 
 
 class Painter(Protocol):
@@ -35,17 +39,25 @@ def paint_crops(
     painter: Painter, picture: Picture, hole: Array, crops: Sequence[Crop], size: int, blend: str
 ) -> Iterator[tuple[Crop, Floats]]:
     """Yield each crop with colours for all of its bounds, `[h, w, 3]` in [0, 1]."""
-    for start in range(0, len(crops), AT_ONCE):
-        chunk = crops[start : start + AT_ONCE]
-        cut = [shrink(picture, hole, crop.box, painted_size(crop.box, size)) for crop in chunk]
-        painted = paint(painter, [image for image, _ in cut], [mask for _, mask in cut])
-        for crop, colours in zip(chunk, painted, strict=True):
-            if crop.detail:
-                again = partial(paint, painter)
-                detailed = add_detail(again, BLENDS[blend], picture, hole, crop, colours, size)
-                yield crop, enlarge(*detailed, crop.bounds)
-            else:
-                yield crop, _blended(picture, hole, crop, colours, blend)
+
+    def cut(crop: Crop) -> tuple[Floats, Bools]:
+        return shrink(picture, hole, crop.box, painted_size(crop.box, size))
+
+    def finish(crop: Crop, colours: Floats) -> Floats:
+        if not crop.detail:
+            return _blended(picture, hole, crop, colours, blend)
+        again = partial(paint, painter)
+        return enlarge(
+            *add_detail(again, BLENDS[blend], picture, hole, crop, colours, size), crop.bounds
+        )
+
+    # What is done for several crops beside the network runs on several processors.
+    with ThreadPoolExecutor(min(len(crops), _THREADS)) as threads:
+        for start in range(0, len(crops), AT_ONCE):
+            chunk = crops[start : start + AT_ONCE]
+            images, masks = zip(*threads.map(cut, chunk), strict=True)
+            painted = list(paint(painter, images, masks))
+            yield from zip(chunk, threads.map(finish, chunk, painted), strict=True)
 
 
 def _blended(picture: Picture, hole: Array, crop: Crop, colours: Floats, blend: str) -> Floats:

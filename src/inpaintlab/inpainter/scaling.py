@@ -15,7 +15,8 @@ Floats = npt.NDArray[np.float32]
 def known_colours(picture: Picture, hole: Array, box: Box) -> Floats:
     """Return a box of a picture as RGB in [0, 1], `[h, w, 3]`, and 0 in its hole."""
     rgb = to_rgb(replace(picture, pixels=picture.pixels[box.slices]))
-    return np.where(hole[box.slices][..., None] > 0, np.float32(0), rgb)
+    np.copyto(rgb, 0, where=hole[box.slices][..., None] > 0)
+    return rgb
 
 
 def shrink(picture: Picture, hole: Array, box: Box, size: tuple[int, int]) -> tuple[Floats, Bools]:
@@ -26,16 +27,13 @@ def shrink(picture: Picture, hole: Array, box: Box, size: tuple[int, int]) -> tu
     """
     if size == box.size:
         return known_colours(picture, hole, box), hole[box.slices] > 0
-    unknown = hole[box.slices] > 0
     pixels = picture.pixels[box.slices]
-    where = unknown if pixels.ndim == 2 else unknown[..., None]
-    pixels = np.where(where, pixels.dtype.type(0), pixels)
     if pixels.dtype == np.float16:  # which OpenCV does not resize
         pixels = pixels.astype(np.float32)
     # Made smaller as stored: a tenth of the memory of floating point at full size.
     smaller = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
-    share = cv2.resize((~unknown).astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
-    mask = share < 1 - 1e-6
+    share = cv2.resize(hole[box.slices].astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+    mask = share > 0
     rgb = to_rgb(replace(picture, pixels=smaller)).clip(0, 1)
     return np.where(mask[..., None], np.float32(0), rgb), mask
 
