@@ -91,6 +91,14 @@ def test_a_mask_the_other_way_round(client, files, portrait, hole):
     assert reply.content == client.post("/v1/fill", files=files).content
 
 
+@pytest.mark.parametrize("options", [{"strategy": "whole"}, {"strategy": "tiles"}, {"blend": "none"}])
+def test_strategy_and_blend_are_those_of_the_inpainter(
+    client, files, portrait, hole, inpainter, options
+):
+    reply = client.post("/v1/fill", files=files, data=options)
+    assert np.array_equal(decoded(reply.content), inpainter.fill(portrait, hole, **options))
+
+
 def test_16_bits_survive(client, files, portrait, hole):
     deep = portrait.astype(np.uint16) * 255 + 77
     image = cv2.imencode(".png", deep)[1].tobytes()

@@ -39,6 +39,14 @@ def test_what_its_page_sends(client, pair, portrait, hole):
     assert not np.array_equal(filled[hole], portrait[hole])
 
 
+@pytest.mark.parametrize(
+    ("named", "strategy"), [("Original", "whole"), ("Resize", "whole"), ("Crop", "auto")]
+)
+def test_its_strategies_have_names_here(client, pair, portrait, hole, inpainter, named, strategy):
+    reply = client.post("/api/v1/inpaint", json=pair | {"hd_strategy": named})
+    assert np.array_equal(decoded(reply.content), inpainter.fill(portrait, hole, strategy=strategy))
+
+
 def test_data_addresses(client, pair):
     plain = client.post("/api/v1/inpaint", json=pair)
     urls = {name: f"data:image/png;base64,{text}" for name, text in pair.items()}
