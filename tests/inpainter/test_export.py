@@ -169,3 +169,21 @@ def test_the_recipe_for_strangers(traced, weights, tmp_path):
     with torch.inference_mode():
         painted = network(*padded)[..., :21, :13]
     assert torch.allclose(filled, torch.where(mask > 0, painted, image), atol=1e-4)
+
+
+def test_what_is_exported_runs_in_place_of_its_weights_where_asked(tmp_path, data, weights):
+    own = tmp_path / "model.safetensors"
+    own.write_bytes(weights.read_bytes())
+    assert not isinstance(Inpainter.load(own, quickest=True).network, OnnxNetwork)
+    (tmp_path / "model.onnx").write_bytes(data)  # of other weights: their hash is 0
+    assert not isinstance(Inpainter.load(own, quickest=True).network, OnnxNetwork)
+    network, card = load_model(own)
+    sha256 = hashlib.sha256(own.read_bytes()).hexdigest()
+    (tmp_path / "model.onnx").write_bytes(module.to_onnx(network, card, sha256))
+    quick, plain = Inpainter.load(own, quickest=True), Inpainter.load(own)
+    assert isinstance(quick.network, OnnxNetwork)
+    assert not isinstance(plain.network, OnnxNetwork)
+    assert (quick.sha256, quick.card) == (plain.sha256, plain.card)
+    image, hole = torch.rand(3, 40, 50), torch.zeros(40, 50)
+    hole[10:20, 12:25] = 1
+    assert torch.allclose(quick.fill(image, hole), plain.fill(image, hole), atol=1e-4)

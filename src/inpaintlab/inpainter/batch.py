@@ -95,7 +95,7 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> dict[str, Any
     if settings.preview:
         return _preview([pair], output.with_name(f"{output.stem}_preview.png"), settings)
     run = settings.run or newest_run(Path("runs"))
-    notes = Inpainter.load(run).fill_file(
+    notes = Inpainter.load(run, quickest=True).fill_file(
         pair.image,
         pair.mask,
         output,
@@ -125,7 +125,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> dict[s
     todo = [job for job in jobs if not log.has(job.pair.name, job.made_from)]
     if settings.invert_mask is None:
         check_polarity(job.pair.mask for job in todo)
-    inpainter = Inpainter.load(run) if todo else None
+    inpainter = Inpainter.load(run, quickest=True) if todo else None
     tell_of_pairs(pairing, mine, settings)
     done = Done()
     if inpainter is not None:

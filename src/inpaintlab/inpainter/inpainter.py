@@ -7,6 +7,7 @@ hole, not the picture.
 
 import hashlib
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,15 +47,20 @@ class Inpainter:
         self.card, self.source = card, source
 
     @classmethod
-    def load(cls, path: str | Path, revision: str | None = None) -> "Inpainter":
+    def load(
+        cls, path: str | Path, revision: str | None = None, *, quickest: bool = False
+    ) -> "Inpainter":
         """Load a trained network.
 
         `path` is a run folder, of which the best weights are taken, a `.safetensors` file, an `.onnx`
         file of `inpaint export`, published weights of LaMa (`.safetensors`, `.pt`, `.pth` or `.ckpt`),
-        or `USER/MODEL` of the Hugging Face hub, at a `revision`: branch, tag or commit. Raises
-        `RunError` for anything else.
+        or `USER/MODEL` of the Hugging Face hub, at a `revision`: branch, tag or commit. With `quickest`,
+        what `inpaint export` has made of these very weights, and left beside them, runs in their place.
+        Raises `RunError` for anything else.
         """
         source = WeightsFile.of(find_weights(path, revision))
+        if quickest and (exported := _exported(source)):
+            return cls(exported, exported.facts.card, source)
         if source.path.suffix == SUFFIX:
             network = OnnxNetwork.load(source.path)
             return cls(network, network.card, source)
@@ -202,6 +208,15 @@ class Inpainter:
         # Put together once more in the image's own type, which may be finer than float32.
         inside = torch.from_numpy(hole).to(image.device)
         return composite(image, filled.permute(2, 0, 1).to(image), inside)
+
+
+def _exported(source: WeightsFile) -> OnnxNetwork | None:
+    """Return the network of the ONNX file beside a file of weights, if it was made of them."""
+    file = source.path.with_suffix(SUFFIX)
+    if source.path.suffix == SUFFIX or not file.is_file() or find_spec("onnxruntime") is None:
+        return None
+    network = OnnxNetwork.load(file)
+    return network if network.facts.weights_sha256 == source.sha256() else None
 
 
 def as_hole(mask: AnyMask) -> Array:
