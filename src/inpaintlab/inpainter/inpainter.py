@@ -121,6 +121,15 @@ class Inpainter:
 
         `strategy`, one of `STRATEGIES`, says what is cut out and painted; `blend`, one of `BLENDS`, how
         what was painted small meets the known pixels. Several threads may call at once.
+
+        >>> from inpaintlab.networks import create
+        >>> network = create("unet", width=8, depth=1)  # or Inpainter.load("runs/photos-1")
+        >>> inpainter = Inpainter(network, ModelCard("unet", {"width": 8, "depth": 1}, size=32))
+        >>> photo, hole = np.zeros((300, 400, 3), np.uint8), np.zeros((300, 400), bool)
+        >>> hole[100:150, 200:280] = True
+        >>> filled = inpainter.fill(photo, hole)
+        >>> filled.shape, filled.dtype, bool((filled[~hole] == photo[~hole]).all())
+        ((300, 400, 3), dtype('uint8'), True)
         """
         how = {"strategy": strategy, "blend": blend}
         if isinstance(image, Image.Image):

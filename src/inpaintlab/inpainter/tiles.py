@@ -33,7 +33,7 @@ def add_detail(
     """Paint a crop's hole again, finer and finer; return the colours and the box that they show.
 
     `colours` is what was painted of the whole crop, made smaller; `paint` fills pictures of `size`
-    pixels a side, and smaller ones at the picture's border.
+    pixels a side, and smaller ones at the picture's border; `blend` is one of `BLENDS`.
     """
     place = crop.box
     before = min(place.size) / min(colours.shape[:2])
