@@ -51,7 +51,7 @@ def add_detail(
 def _scales(first: float) -> list[float]:
     """Return how many pixels a painted one covers, step by step down to one.
 
-    >>> _scales(8.0), _scales(1.2)
+    >>> [round(scale, 9) for scale in _scales(8.0)], _scales(1.2)
     ([4.0, 2.0, 1.0], [1.0])
     """
     count = max(1, math.ceil(math.log2(first) - 0.5))
