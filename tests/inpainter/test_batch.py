@@ -168,6 +168,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(fill, tmp_path, train
     make_folder(tmp_path, 6)
     code = (
         "import os, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "from inpaintlab import cli\n"
         "from inpaintlab.inpainter import Inpainter\n"
         "real, calls = Inpainter.fill_picture, []\n"

@@ -27,6 +27,7 @@ def build(
     Flags that are None or an empty list count as not given. Raises `SettingError`, one line that
     names the setting, where it stands and the nearest known name.
 
+    >>> from inpaintlab.configs import TrainSettings
     >>> build(TrainSettings, assignments=["network.width=48"], flags={"data": "photos"}).network
     Part(name='swift', width=48)
     """
