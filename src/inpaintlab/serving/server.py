@@ -8,7 +8,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import uvicorn
@@ -48,7 +48,8 @@ def serve(settings: ServeSettings) -> None:
     token = settings.token or os.environ.get("INPAINTLAB_TOKEN") or None
     _check_token(settings.host, token)
     run = settings.run or newest_run(Path("runs"))
-    with _listening(settings.host, settings.port) as listener, _own_folder():
+    folder = _own_folder() if settings.page else nullcontext()
+    with _listening(settings.host, settings.port) as listener, folder:
         asyncio.run(_serve(settings, token, run, listener))
 
 
