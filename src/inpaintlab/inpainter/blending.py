@@ -30,47 +30,57 @@ _SMALLEST = 8
 _TRACE = np.float32(1e-4)
 
 
-def feather(known: Floats, painted: Floats, hole: Bools, scale: float) -> Floats:
-    """Add the smoothed difference at the hole's edge, fading out over `REACH` painted pixels."""
-    mean, share = _differences(known, painted, hole, scale)
+def edge_difference(blend: str, known: Floats, hole: Bools, painted: Floats, scale: float) -> Floats:
+    """Return what to add to painted colours, `[h, w, 3]`, so that they meet the known ones.
+
+    `known` is 0 in the hole. A pixel that the network painted covers `scale` pixels of these; all is
+    done on cells of half of it, for nothing finer is left of what was painted. `painted` may be given
+    for pixels or for `cells`.
+    """
+    size = cells(hole.shape, scale)
+    share = np.asarray(_averaged((~hole).astype(np.float32), size), np.float32)
+    total = _averaged(known, size) - _averaged(painted, size) * share[..., None]
+    mean = np.asarray(total / np.maximum(share, _TRACE)[..., None], np.float32)
+    difference = BLENDS[blend](mean, share, scale / _cell(scale))
+    return np.asarray(
+        cv2.resize(difference, hole.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32
+    )
+
+
+def cells(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
+    """Return how many cells, down and across, stand for so many pixels."""
+    return -(-shape[0] // _cell(scale)), -(-shape[1] // _cell(scale))
+
+
+def feather(mean: Floats, share: Floats, step: float) -> Floats:
+    """Smooth the difference at the hole's edge, and fade it out over `REACH` painted pixels."""
     total, count = (
-        np.asarray(cv2.GaussianBlur(values, (0, 0), SPREAD * scale / _cell(scale)), np.float32)
+        np.asarray(cv2.GaussianBlur(values, (0, 0), SPREAD * step), np.float32)
         for values in (mean * share[..., None], share)
     )
-    smooth = np.asarray(total / np.maximum(count, _TRACE)[..., None], np.float32)
-    distance = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    fade = (1 - distance / np.float32(REACH * scale)).clip(0, 1)
-    return _added(painted, smooth, fade[..., None])
+    smooth = total / np.maximum(count, _TRACE)[..., None]
+    distance = cv2.distanceTransform((share == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    fade = (1 - distance / np.float32(REACH * step)).clip(0, 1)
+    return np.asarray(smooth * fade[..., None], np.float32)
 
 
-def gradient(known: Floats, painted: Floats, hole: Bools, scale: float) -> Floats:
+def gradient(mean: Floats, share: Floats, _: float) -> Floats:
     """Keep the painted gradients and take the known colours at the edge: Poisson blending.
 
     Solves the screened Laplace equation for the difference, which the known pixels give at the edge
     (Pérez et al., Poisson Image Editing, 2003, equation 7), by sweeps from coarse to fine.
     """
-    mean, share = _differences(known, painted, hole, scale)
-    return _added(painted, _continued(mean, share == 0))
+    return _continued(mean, share == 0)
 
 
 def _cell(scale: float) -> int:
-    """Return the side of a cell: half a painted pixel, for nothing finer is left of what was painted."""
     return max(1, round(scale / 2))
 
 
-def _differences(known: Floats, painted: Floats, hole: Bools, scale: float) -> tuple[Floats, Floats]:
-    """Return how far known pixels are from painted ones, the mean of each cell, and its known share."""
-    height, width = hole.shape
-    cells = (-(-width // _cell(scale)), -(-height // _cell(scale)))
-    share = (~hole).astype(np.float32)
-    return _means((known - painted) * share[..., None], share, cells)
-
-
-def _means(total: Floats, share: Floats, cells: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Average over cells what is known of them; where nothing is, it is 0."""
-    share = np.asarray(cv2.resize(share, cells, interpolation=cv2.INTER_AREA), np.float32)
-    total = np.asarray(cv2.resize(total, cells, interpolation=cv2.INTER_AREA), np.float32)
-    return np.asarray(total / np.maximum(share, _TRACE)[..., None], np.float32), share
+def _averaged(values: Floats, size: tuple[int, int]) -> Floats:
+    if values.shape[:2] == size:
+        return values
+    return np.asarray(cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _continued(mean: Floats, hole: Bools) -> Floats:
@@ -78,11 +88,12 @@ def _continued(mean: Floats, hole: Bools) -> Floats:
     height, width = hole.shape
     found: Any = mean
     if min(height, width) > _SMALLEST and hole.any():
-        known = (~hole).astype(np.float32)
-        coarser, share = _means(mean * known[..., None], known, (-(-width // 2), -(-height // 2)))
-        start = cv2.resize(
-            _continued(coarser, share == 0), (width, height), interpolation=cv2.INTER_LINEAR
-        )
+        known, half = (~hole).astype(np.float32), cells(hole.shape, 4)
+        share = _averaged(known, half)
+        total = _averaged(mean * known[..., None], half)
+        coarser = np.asarray(total / np.maximum(share, _TRACE)[..., None], np.float32)
+        smaller = _continued(coarser, share == 0)
+        start = cv2.resize(smaller, (width, height), interpolation=cv2.INTER_LINEAR)
         found = np.where(hole[..., None], start, mean)
     # Multiplied and added in place: choosing by a mask takes three times as long.
     inside = np.repeat(hole[..., None], 3, axis=2).astype(np.float32)
@@ -94,16 +105,10 @@ def _continued(mean: Floats, hole: Bools) -> Floats:
     return np.asarray(found, np.float32)
 
 
-def _added(painted: Floats, difference: Floats, fade: Floats | float = 1.0) -> Floats:
-    """Add a difference, given for cells, to what was painted."""
-    height, width = painted.shape[:2]
-    larger = cv2.resize(difference, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray((painted + larger * fade).clip(0, 1), np.float32)
-
-
-#: Name -> function of known colours, painted ones, the hole and how many pixels a painted one covers.
-BLENDS: dict[str, Callable[[Floats, Floats, Bools, float], Floats]] = {
-    "none": lambda _known, painted, _hole, _scale: painted,
+#: Name -> function of the mean difference of each cell, its known share, and how many cells a painted
+#: pixel has: what to add to each cell.
+BLENDS: dict[str, Callable[[Floats, Floats, float], Floats]] = {
+    "none": lambda mean, _share, _step: np.zeros_like(mean),
     "feather": feather,
     "gradient": gradient,
 }

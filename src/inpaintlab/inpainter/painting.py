@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from inpaintlab.images import Picture
-from inpaintlab.inpainter.blending import BLENDS, REACH
+from inpaintlab.inpainter.blending import REACH, cells, edge_difference
 from inpaintlab.inpainter.crops import Array, Bools, Crop, painted_size
 from inpaintlab.inpainter.scaling import Floats, enlarge, known_colours, shrink
 from inpaintlab.inpainter.tiles import add_detail
@@ -47,9 +47,7 @@ def paint_crops(
         if not crop.detail:
             return _blended(picture, hole, crop, colours, blend)
         again = partial(paint, painter)
-        return enlarge(
-            *add_detail(again, BLENDS[blend], picture, hole, crop, colours, size), crop.bounds
-        )
+        return enlarge(*add_detail(again, blend, picture, hole, crop, colours, size), crop.bounds)
 
     # What is done for several crops beside the network runs on several processors.
     with ThreadPoolExecutor(min(len(crops), _THREADS)) as threads:
@@ -67,9 +65,11 @@ def _blended(picture: Picture, hole: Array, crop: Crop, colours: Floats, blend: 
         # What was painted at full size is as sharp as what is around it: nothing to blend.
         return enlarge(colours, crop.box, crop.bounds)
     region = crop.bounds.grown(math.ceil(REACH * scale), crop.box)
-    known = known_colours(picture, hole, region)
-    painted = enlarge(colours, crop.box, region)
-    return BLENDS[blend](known, painted, hole[region.slices] > 0, scale)[crop.bounds.inside(region)]
+    inside = hole[region.slices] > 0
+    painted = enlarge(colours, crop.box, region, cells(inside.shape, scale))
+    difference = edge_difference(blend, known_colours(picture, hole, region), inside, painted, scale)
+    larger = enlarge(colours, crop.box, crop.bounds)
+    return (larger + difference[crop.bounds.inside(region)]).clip(0, 1)
 
 
 def paint(painter: Painter, images: Sequence[Floats], masks: Sequence[Bools]) -> Iterator[Floats]:

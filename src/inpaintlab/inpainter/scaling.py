@@ -15,8 +15,7 @@ Floats = npt.NDArray[np.float32]
 def known_colours(picture: Picture, hole: Array, box: Box) -> Floats:
     """Return a box of a picture as RGB in [0, 1], `[h, w, 3]`, and 0 in its hole."""
     rgb = to_rgb(replace(picture, pixels=picture.pixels[box.slices]))
-    np.copyto(rgb, 0, where=hole[box.slices][..., None] > 0)
-    return rgb
+    return np.asarray(cv2.copyTo(rgb, 1 - hole[box.slices]), np.float32)
 
 
 def shrink(picture: Picture, hole: Array, box: Box, size: tuple[int, int]) -> tuple[Floats, Bools]:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from inpaintlab.images import Picture
+from inpaintlab.inpainter.blending import edge_difference
 from inpaintlab.inpainter.crops import Array, Bools, Box, Crop
 from inpaintlab.inpainter.scaling import Floats, enlarge, shrink
 
@@ -23,12 +24,11 @@ BAND = 0.25
 #: Cores overlap by a quarter, and fade into each other there.
 STEP = 0.75
 
-Blend = Callable[[Floats, Floats, Bools, float], Floats]
 Paint = Callable[[list[Floats], list[Bools]], Iterator[Floats]]
 
 
 def add_detail(
-    paint: Paint, blend: Blend, picture: Picture, hole: Array, crop: Crop, colours: Floats, size: int
+    paint: Paint, blend: str, picture: Picture, hole: Array, crop: Crop, colours: Floats, size: int
 ) -> tuple[Floats, Box]:
     """Paint a crop's hole again, finer and finer; return the colours and the box that they show.
 
@@ -41,7 +41,8 @@ def add_detail(
         region = crop.bounds.grown(math.ceil(size * scale), Box(0, 0, *picture.size))
         shape = _shape(region, scale)
         known, mask = shrink(picture, hole, region, shape)
-        coarser = blend(known, enlarge(colours, place, region, shape), mask, before / scale)
+        coarser = enlarge(colours, place, region, shape)
+        coarser = (coarser + edge_difference(blend, known, mask, coarser, before / scale)).clip(0, 1)
         canvas = np.where(mask[..., None], coarser, known)
         before = scale
         colours, place = _paint_band(paint, canvas, mask, _core_area(crop, region, shape), size), region
