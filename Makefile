@@ -41,6 +41,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/loading.py $(DATA)
 	$(if $(DATA),$(BIN)/python benchmarks/loading.py torchvision $(DATA))
 	$(BIN)/python benchmarks/fill.py
+	$(BIN)/python benchmarks/fill.py --exact 1600
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/partial_unet.py
@@ -53,6 +54,7 @@ bench: $(VENV)/.installed
 	$(if $(DATA),$(BIN)/python benchmarks/wheels.py $(DATA))
 	$(if $(RUN),$(BIN)/python benchmarks/evaluate.py $(RUN))
 	$(if $(RUN),$(BIN)/python benchmarks/serve.py $(RUN))
+	$(if $(RUN),$(if $(DATA),$(BIN)/python benchmarks/strategies.py $(RUN) $(DATA)))
 	$(if $(RUN),$(BIN)/python benchmarks/soak.py $(RUN))
 	$(if $(RUN),$(BIN)/python benchmarks/fuzz.py $(RUN))
 	$(if $(DATA),$(BIN)/python benchmarks/diagnose.py $(DATA))
