@@ -111,6 +111,7 @@ def _with_context(bounds: Box, shape: tuple[int, ...], size: int) -> Box:
     """Return the square to cut out around a hole, or the whole picture if it would be half of it."""
     height, width = shape
     side = max(size, round(max(bounds.size) * CONTEXT))
+    side += -side % 4 if side > size else 0  # so that it can be halved twice, which is quick
     if side > WHOLE * min(height, width):
         return Box(0, 0, height, width)
     top = _around((bounds.top + bounds.bottom) // 2, side, height)

@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inpaintlab.images import Picture, to_rgb
+from inpaintlab.images import Picture, Pixels, to_rgb
 from inpaintlab.inpainter.crops import Array, Bools, Box
 
 Floats = npt.NDArray[np.float32]
+#: Up to so many pixels it is quicker to enlarge all and cut out than to enlarge a part.
+_QUICK = 1_000_000
 
 
 def known_colours(picture: Picture, hole: Array, box: Box) -> Floats:
@@ -26,15 +28,36 @@ def shrink(picture: Picture, hole: Array, box: Box, size: tuple[int, int]) -> tu
     """
     if size == box.size:
         return known_colours(picture, hole, box), hole[box.slices] > 0
-    pixels = picture.pixels[box.slices]
+    pixels, unknown = picture.pixels[box.slices], hole[box.slices]
     if pixels.dtype == np.float16:  # which OpenCV does not resize
         pixels = pixels.astype(np.float32)
     # Made smaller as stored: a tenth of the memory of floating point at full size.
+    while _may_be_halved(unknown.shape, size):
+        pixels, unknown = _halved(pixels), _any_of_four(unknown)
     smaller = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
-    share = cv2.resize(hole[box.slices].astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
+    share = cv2.resize(unknown.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
     mask = share > 0
     rgb = to_rgb(replace(picture, pixels=smaller)).clip(0, 1)
     return np.where(mask[..., None], np.float32(0), rgb), mask
+
+
+def _may_be_halved(shape: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Tell whether sides are even, and still twice as long as wanted when they are half as long.
+
+    Averages of four take an eighth of the time that others take.
+    """
+    return all(side % 2 == 0 and side >= 4 * goal for side, goal in zip(shape, size, strict=True))
+
+
+def _halved(pixels: Pixels) -> Pixels:
+    half = (pixels.shape[1] // 2, pixels.shape[0] // 2)
+    return np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA))
+
+
+def _any_of_four(unknown: Array) -> Array:
+    """Return 1 where any of four pixels is."""
+    rows = unknown[::2] | unknown[1::2]
+    return np.asarray(rows[:, ::2] | rows[:, 1::2], np.uint8)
 
 
 def enlarge(colours: Floats, place: Box, wanted: Box, size: tuple[int, int] | None = None) -> Floats:
@@ -45,6 +68,10 @@ def enlarge(colours: Floats, place: Box, wanted: Box, size: tuple[int, int] | No
     size = size or wanted.size
     if colours.shape[:2] == place.size and size == wanted.size and wanted == wanted.grown(0, place):
         return colours[wanted.inside(place)]
+    whole = wanted == wanted.grown(0, place) and place.size[0] * place.size[1] <= _QUICK
+    if whole and size == wanted.size:
+        larger = cv2.resize(colours, place.size[::-1], interpolation=cv2.INTER_CUBIC)
+        return np.asarray(larger[wanted.inside(place)].clip(0, 1), np.float32)
     start = (wanted.top - place.top, wanted.left - place.left)
     down, above = _steps(colours.shape[0], place.size[0], start[0], wanted.size[0], size[0])
     right, before = _steps(colours.shape[1], place.size[1], start[1], wanted.size[1], size[1])
