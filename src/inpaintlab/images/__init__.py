@@ -4,7 +4,7 @@ A decoded file is a `Picture`: its pixels exactly as stored (upright), so that w
 written back bit by bit. What networks work on is in `tensors`.
 """
 
-from inpaintlab.images.decoding import load, load_gray, load_rgb_whole, to_gray
+from inpaintlab.images.decoding import load, load_rgb_whole, to_gray
 from inpaintlab.images.encoding import (
     LOSSLESS,
     WRITABLE,
@@ -45,7 +45,6 @@ __all__ = [
     "from_pillow",
     "from_rgb",
     "load",
-    "load_gray",
     "load_rgb",
     "load_rgb_whole",
     "lossless_suffix",

@@ -55,13 +55,8 @@ def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
         return pixels, Header(width, height, mode, kind, frames)
 
 
-def load_gray(path: File) -> npt.NDArray[np.uint8]:
-    """Decode a picture file to grey uint8 `[H, W]`, upright; this is how mask files are read."""
-    return to_gray(load(path))
-
-
 def to_gray(picture: Picture) -> npt.NDArray[np.uint8]:
-    """Return the largest of each pixel's colours, uint8 `[H, W]`; alpha is left out."""
+    """Return the largest of each pixel's colours, uint8 `[H, W]`, without alpha: so masks are read."""
     if (
         picture.mode in ("L", "RGB") and picture.pixels.dtype == np.uint8
     ):  # most masks, ten times as quick

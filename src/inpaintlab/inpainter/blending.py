@@ -38,9 +38,8 @@ def edge_difference(blend: str, known: Floats, hole: Bools, painted: Floats, sca
     for pixels or for `cells`.
     """
     size = cells(hole.shape, scale)
-    share = np.asarray(_averaged((~hole).astype(np.float32), size), np.float32)
-    total = _averaged(known, size) - _averaged(painted, size) * share[..., None]
-    mean = np.asarray(total / np.maximum(share, _TRACE)[..., None], np.float32)
+    share = _averaged((~hole).astype(np.float32), size)
+    mean = _mean(_averaged(known, size) - _averaged(painted, size) * share[..., None], share)
     difference = BLENDS[blend](mean, share, scale / _cell(scale))
     return np.asarray(
         cv2.resize(difference, hole.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32
@@ -58,7 +57,7 @@ def feather(mean: Floats, share: Floats, step: float) -> Floats:
         np.asarray(cv2.GaussianBlur(values, (0, 0), SPREAD * step), np.float32)
         for values in (mean * share[..., None], share)
     )
-    smooth = total / np.maximum(count, _TRACE)[..., None]
+    smooth = _mean(total, count)
     distance = cv2.distanceTransform((share == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
     fade = (1 - distance / np.float32(REACH * step)).clip(0, 1)
     return np.asarray(smooth * fade[..., None], np.float32)
@@ -83,6 +82,11 @@ def _averaged(values: Floats, size: tuple[int, int]) -> Floats:
     return np.asarray(cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
 
+def _mean(total: Floats, share: Floats) -> Floats:
+    """Divide by the known share; where nothing is known, it stays 0."""
+    return np.asarray(total / np.maximum(share, _TRACE)[..., None], np.float32)
+
+
 def _continued(mean: Floats, hole: Bools) -> Floats:
     """Return a picture with the smooth continuation of what is known of it into its hole."""
     height, width = hole.shape
@@ -90,8 +94,7 @@ def _continued(mean: Floats, hole: Bools) -> Floats:
     if min(height, width) > _SMALLEST and hole.any():
         known, half = (~hole).astype(np.float32), cells(hole.shape, 4)
         share = _averaged(known, half)
-        total = _averaged(mean * known[..., None], half)
-        coarser = np.asarray(total / np.maximum(share, _TRACE)[..., None], np.float32)
+        coarser = _mean(_averaged(mean * known[..., None], half), share)
         smaller = _continued(coarser, share == 0)
         start = cv2.resize(smaller, (width, height), interpolation=cv2.INTER_LINEAR)
         found = np.where(hole[..., None], start, mean)

@@ -141,8 +141,8 @@ def _tiles(hole: Array, size: int) -> list[Crop]:
     return [replace(crop, detail=min(crop.box.size) > size) for crop in crops]
 
 
-#: Name -> what it cuts out. `auto` is crop: with none of the networks that were measured did the detail
-#: of tiles gain as much as blending, which costs a tenth of it (docs/explanation/filling.md).
+#: Name -> what it cuts out. `auto` is crop: beside blending, the detail of tiles gains little or loses,
+#: and takes ten times as long (docs/explanation/filling.md).
 STRATEGIES: dict[str, Callable[[Array, int], list[Crop]]] = {
     "auto": _crop,
     "crop": _crop,

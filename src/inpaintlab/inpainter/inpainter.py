@@ -30,7 +30,6 @@ from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, composite
 
 AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
-Floats = npt.NDArray[np.float32]
 AnyMask = Image.Image | npt.NDArray[Any] | Tensor
 
 

@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from inpaintlab.inpainter.crops import Array, Bools, Crop, painted_size
 from inpaintlab.inpainter.scaling import Floats, enlarge, known_colours, shrink
 from inpaintlab.inpainter.tiles import add_detail
 from inpaintlab.masks import check_mask
+from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, pad_to_multiple
 
 #: So many pictures go through a network at a time.
@@ -25,18 +25,8 @@ AT_ONCE = 8
 _THREADS = min(4, os.cpu_count() or 1)
 
 
-class Painter(Protocol):
-    """What fills: a network, or a file of one that another library runs."""
-
-    multiple_of: int
-    min_size: int
-
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint `[B, 3, H, W]` with its mask `[B, 1, H, W]`, 1 = hole."""
-
-
 def paint_crops(
-    painter: Painter, picture: Picture, hole: Array, crops: Sequence[Crop], size: int, blend: str
+    network: Network, picture: Picture, hole: Array, crops: Sequence[Crop], size: int, blend: str
 ) -> Iterator[tuple[Crop, Floats]]:
     """Yield each crop with colours for all of its bounds, `[h, w, 3]` in [0, 1]."""
 
@@ -46,7 +36,7 @@ def paint_crops(
     def finish(crop: Crop, colours: Floats) -> Floats:
         if not crop.detail:
             return _blended(picture, hole, crop, colours, blend)
-        again = partial(paint, painter)
+        again = partial(paint, network)
         return enlarge(*add_detail(again, blend, picture, hole, crop, colours, size), crop.bounds)
 
     # What is done for several crops beside the network runs on several processors.
@@ -54,7 +44,7 @@ def paint_crops(
         for start in range(0, len(crops), AT_ONCE):
             chunk = crops[start : start + AT_ONCE]
             images, masks = zip(*threads.map(cut, chunk), strict=True)
-            painted = list(paint(painter, images, masks))
+            painted = list(paint(network, images, masks))
             yield from zip(chunk, threads.map(finish, chunk, painted), strict=True)
 
 
@@ -72,7 +62,7 @@ def _blended(picture: Picture, hole: Array, crop: Crop, colours: Floats, blend: 
     return (larger + difference[crop.bounds.inside(region)]).clip(0, 1)
 
 
-def paint(painter: Painter, images: Sequence[Floats], masks: Sequence[Bools]) -> Iterator[Floats]:
+def paint(network: Network, images: Sequence[Floats], masks: Sequence[Bools]) -> Iterator[Floats]:
     """Run the network on pictures `[h, w, 3]` with their holes, some at a time where sizes agree."""
     start = 0
     while start < len(images):
@@ -81,18 +71,18 @@ def paint(painter: Painter, images: Sequence[Floats], masks: Sequence[Bools]) ->
             end += 1
         image = torch.from_numpy(np.stack(images[start:end])).permute(0, 3, 1, 2)
         mask = torch.from_numpy(np.stack(masks[start:end]))[:, None].float()
-        yield from run(painter, image, mask)
+        yield from run(network, image, mask)
         start = end
 
 
 @torch.inference_mode()
-def run(painter: Painter, image: Tensor, mask: Tensor) -> list[Floats]:
+def run(network: Network, image: Tensor, mask: Tensor) -> list[Floats]:
     """Run a network on `[B, 3, H, W]` of any size; arrays `[H, W, 3]` come back."""
     check_image(image)
     check_mask(mask, image)
     height, width = image.shape[-2:]
-    needs = (painter.multiple_of, painter.min_size)
+    needs = (network.multiple_of, network.min_size)
     # The order of memory that the network is in, in which convolutions are quickest.
     padded = pad_to_multiple(image, *needs).contiguous(memory_format=torch.channels_last)
-    painted = painter(padded, pad_to_multiple(mask, *needs))
+    painted = network(padded, pad_to_multiple(mask, *needs))
     return list(painted[..., :height, :width].float().permute(0, 2, 3, 1).numpy())
