@@ -11,7 +11,7 @@ help:
 	@echo "make test    install what the tests need and run them"
 	@echo "make check   lint and types: ruff, mypy --strict"
 	@echo "make format  let ruff put the code in shape"
-	@echo "make bench   measurements of speed and memory (DATA=folder of pictures, RUN=trained run)"
+	@echo "make bench   measurements of speed and memory (DATA=folder of images, RUN=trained run)"
 	@echo "make docs    build the documentation into site/"
 
 # The stamp is newer than pyproject.toml once everything in it is installed.

@@ -1,6 +1,6 @@
 """How near the eyes are that `inpaint align` finds, by given points, OpenCV and dlib.
 
-An eye is right when it lies within a tenth of the eye distance of the truth, and a picture when both its
+An eye is right when it lies within a tenth of the eye distance of the truth, and an image when both its
 eyes are. The truth is the mean of rows 19–24 and of rows 25–30 of NAME.txt, counted from 0. The
 constants of the detectors were set on the tuned half (names with an even CRC-32); the held-out half set
 none. The error is that of the worse eye, where eyes were found. One thread.
@@ -26,12 +26,10 @@ from inpaintlab.images import load_rgb_whole
 ROWS = ((19, 24), (25, 30))
 
 
-def main(pictures: str, keypoints: str, *methods: str) -> None:
+def main(images: str, keypoints: str, *methods: str) -> None:
     cv2.setNumThreads(1)
-    source, truth = FolderSource(Path(pictures)), open_points(Path(keypoints), *ROWS)
-    print(
-        "| eyes by | pictures | of all right | certain | of the certain right | mean error | a second |"
-    )
+    source, truth = FolderSource(Path(images)), open_points(Path(keypoints), *ROWS)
+    print("| eyes by | images | of all right | certain | of the certain right | mean error | a second |")
     print("|---|---|---|---|---|---|---|")
     for method in methods or ("points", "haar", "dlib"):
         measure = landing if method == "points" else finding
@@ -59,7 +57,7 @@ def landing(_: str, source: FolderSource, truth: KnownEyes) -> np.ndarray:
 
 
 def finding(method: str, source: FolderSource, truth: KnownEyes) -> np.ndarray:
-    """Return error and certainty, `[N, 2]`, of the largest face of each picture; no eyes: infinite."""
+    """Return error and certainty, `[N, 2]`, of the largest face of each image; no eyes: infinite."""
     detector, results = eyes.create(method), []
     for name in source.names:
         pixels, _ = load_rgb_whole(source.folder / name)

@@ -1,4 +1,4 @@
-"""Pictures a second of a batch, beside the same pictures one after another.
+"""Images a second of a batch, beside the same images one after another.
 
 Reading and writing run in threads beside the network in a batch; what that buys is the ratio. Both write
 the same files.
@@ -18,9 +18,9 @@ from inpaintlab.inpainter.naming import name_outputs
 from inpaintlab.inpainter.pairs import find_pairs
 
 
-def main(run: str, pictures: str, masks: str) -> None:
+def main(run: str, images: str, masks: str) -> None:
     folder = Path(tempfile.mkdtemp())
-    pairs = name_outputs(find_pairs(Path(pictures), Path(masks)).pairs, None)
+    pairs = name_outputs(find_pairs(Path(images), Path(masks)).pairs, None)
 
     def one_after_another() -> None:
         inpainter = Inpainter.load(run)
@@ -30,7 +30,7 @@ def main(run: str, pictures: str, masks: str) -> None:
     def batch() -> None:
         shutil.rmtree(folder / "batch", ignore_errors=True)  # or all would be there already
         fill_files(
-            FillSettings(image=Path(pictures), mask=Path(masks), output=folder / "batch", run=Path(run))
+            FillSettings(image=Path(images), mask=Path(masks), output=folder / "batch", run=Path(run))
         )
 
     seconds = alternate({"one after another": one_after_another, "batch": batch}, rounds=3)
@@ -38,7 +38,7 @@ def main(run: str, pictures: str, masks: str) -> None:
         same = (folder / "one" / pair.name).read_bytes() == (folder / "batch" / pair.name).read_bytes()
         assert same, f"{pair.name} differs"
     for name, values in seconds.items():
-        print(f"{name:>18}: {len(pairs) / median(values):.1f} pictures a second")
+        print(f"{name:>18}: {len(pairs) / median(values):.1f} images a second")
     ratio = median_ratio(seconds["one after another"], seconds["batch"])
     print(f"the batch is {ratio:.2f} times as fast, and writes the same bytes")
     shutil.rmtree(folder)

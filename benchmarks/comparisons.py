@@ -32,7 +32,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "discriminator": {"objective": "swift"},
 }
 FOLDER = Path("runs/comparisons")
-#: Of the whole sets of features only methods of one kind can be compared; this distance is of pictures.
+#: Of the whole sets of features only methods of one kind can be compared; this distance is of images.
 METRICS = ("hole_psnr", "ssim", "distance-efficientnet")
 
 
@@ -80,7 +80,7 @@ def measure(settings: TrainSettings, kinds: dict[str, Part]) -> dict[str, float]
         (run / "finished").touch()
     values = {}
     for kind, part in kinds.items():
-        result = evaluate(EvaluateSettings(run=run, masks=[part], slow_pictures=0, copies=False))
+        result = evaluate(EvaluateSettings(run=run, masks=[part], slow_images=0, copies=False))
         ours = result["overall"]["methods"]["ours"]
         values |= {f"{kind} {metric}": ours[metric]["mean"] for metric in METRICS if metric in ours}
     return values

@@ -103,12 +103,12 @@ def found(words: argparse.Namespace, folder: Path, name: str, seed: int) -> list
 
 def make(faces: Path, illness: Illness, seed: int, place: Path) -> None:
     """Train a run with an illness."""
-    pictures = place / "pictures"
-    if not pictures.exists():
-        choose(faces, illness, seed, pictures)
+    images = place / "images"
+    if not images.exists():
+        choose(faces, illness, seed, images)
     settings = {
-        "data": str(pictures), "size": SIZE, "steps": STEPS, "batch": BATCH, "seed": seed,
-        "output": place / "run", "validate_every": 100, "validation_pictures": VAL, "network": "swift",
+        "data": str(images), "size": SIZE, "steps": STEPS, "batch": BATCH, "seed": seed,
+        "output": place / "run", "validate_every": 100, "validation_images": VAL, "network": "swift",
         "cache": "memory",
     }  # fmt: skip
     try:
@@ -122,7 +122,7 @@ def choose(faces: Path, illness: Illness, seed: int, folder: Path) -> None:
     """Lay down a folder of faces: so many to train on, `VAL` to validate with, and its noise."""
     source, random = open_source(str(faces)), np.random.default_rng(seed)
     folder.mkdir(parents=True)
-    wanted, count = {"train": illness.pictures, "val": VAL, "test": 0}, 0
+    wanted, count = {"train": illness.images, "val": VAL, "test": 0}, 0
     for index in random.permutation(len(source.names)).tolist():
         part = side(source.content_hash(index))
         if wanted[part]:

@@ -1,9 +1,9 @@
-"""How long an evaluation takes, and how its memory grows: pictures × six bins, all quick methods.
+"""How long an evaluation takes, and how its memory grows: images × six bins, all quick methods.
 
-Each number of pictures is measured in a process of its own, without figures of feature networks and
+Each number of images is measured in a process of its own, without figures of feature networks and
 without slow baselines, as they are asked for by their own settings.
 
-Usage: python benchmarks/evaluate.py RUN [COUNT …]       default: 250 and 1000 pictures
+Usage: python benchmarks/evaluate.py RUN [COUNT …]       default: 250 and 1000 images
 """
 
 import json
@@ -21,8 +21,8 @@ def main(run: str, *counts: str) -> None:
         words = [sys.executable, __file__, "--one", run, count]
         done = subprocess.run(words, check=True, capture_output=True, text=True)
         found = json.loads(done.stdout.splitlines()[-1])
-        each = found["n"] // found["pictures"]
-        what = f"{found['pictures']} pictures × {each} masks × {found['methods']} methods"
+        each = found["n"] // found["images"]
+        what = f"{found['images']} images × {each} masks × {found['methods']} methods"
         print(f"{what}: {found['seconds']:.0f} s, {found['megabytes']:.0f} MB at the peak")
 
 
@@ -34,12 +34,12 @@ def one(run: str, count: str) -> None:
             "limit": int(count),
             "masks": ["nvidia-style-v1"],
             "learned": False,
-            "slow_pictures": 0,
+            "slow_images": 0,
         }
     )
     overall = evaluate(settings)["overall"]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    facts = {"n": overall["n"], "pictures": overall["pictures"], "methods": len(overall["methods"])}
+    facts = {"n": overall["n"], "images": overall["images"], "methods": len(overall["methods"])}
     print(json.dumps({**facts, "seconds": time.perf_counter() - start, "megabytes": peak}))
 
 

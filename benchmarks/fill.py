@@ -3,7 +3,7 @@
 The photo has 4,000×3,000 pixels (sample portraits tiled, with grain), and one hole of 300×300 or twenty
 of them. Without RUN it is filled by swift with random weights, made for 64 and for 256 px: weights do
 not change the time. Peak memory is counted in a process of its own for each method, from the decoded
-photo on. With --exact N, instead, N pictures of any size, kind and hole are filled, and every known
+photo on. With --exact N, instead, N images of any size, kind and hole are filled, and every known
 pixel is compared.
 
 Usage: python benchmarks/fill.py [RUN] [--exact N]
@@ -121,7 +121,7 @@ def measure(run: str | None, method: str, holes: str) -> None:
 
 
 def compare_known(count: int) -> None:
-    """Fill pictures of 1×1 to 1,500×1,500 pixels and compare what was known."""
+    """Fill images of 1×1 to 1,500×1,500 pixels and compare what was known."""
     inpainter = Inpainter(networks.create("swift", width=8), ModelCard("swift", {"width": 8}, 64))
     pixels = 0
 
@@ -157,7 +157,7 @@ def compare_known(count: int) -> None:
 
     check.filled = 0
     check()
-    print(f"{check.filled} pictures filled ({count} drawn), {pixels:,} known pixels, none changed")
+    print(f"{check.filled} images filled ({count} drawn), {pixels:,} known pixels, none changed")
 
 
 def as_array(image) -> np.ndarray:

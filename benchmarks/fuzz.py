@@ -1,7 +1,7 @@
 """Throws odd requests at a server and counts what it says; it must never answer 5xx.
 
 Half of the cases are requests that schemathesis makes from the server's own OpenAPI, each answer
-compared with what is documented. The other half are picture files that hypothesis makes and then
+compared with what is documented. The other half are image files that hypothesis makes and then
 damages, sent to all routes that fill. The server is a real one, with worker processes.
 
 Usage: python benchmarks/fuzz.py RUN [CASES]      10,000 cases by default
@@ -53,7 +53,7 @@ def main(run: str, cases: int = 10_000) -> None:
     with running(run, "--workers", "2") as server:
         counts = from_description(openapi.from_url(f"{server.url}/openapi.json"), cases // 2)
         with httpx2.Client(base_url=server.url, timeout=60) as client:
-            counts += from_pictures(client, cases - counts.total())
+            counts += from_images(client, cases - counts.total())
             assert client.get("/readyz").status_code == 200
     show(counts)
     assert not any(status >= 500 for _, status in counts), "the server failed"
@@ -84,14 +84,14 @@ def from_description(schema: schemathesis.BaseSchema, cases: int) -> Counts:
     return counts
 
 
-def from_pictures(client: httpx2.Client, cases: int) -> Counts:
-    """Send made and damaged pictures to the routes that fill."""
+def from_images(client: httpx2.Client, cases: int) -> Counts:
+    """Send made and damaged images to the routes that fill."""
     counts: Counts = Counter()
 
     def ask(drawn: tuple[str, tuple[bytes, bytes]]) -> None:
         route, (image, mask) = drawn
         reply = client.post(route, **_body(route, image, mask))
-        counts[f"pictures to {route}", reply.status_code] += 1
+        counts[f"images to {route}", reply.status_code] += 1
         assert reply.status_code == 200 or set(reply.json()) == {"error"}
         if reply.status_code >= 500:
             print(f"{reply.text}\nimage {base64.b64encode(image)}\nmask {base64.b64encode(mask)}")
@@ -104,7 +104,7 @@ _ROUTES = ("/v1/fill", "/v1/fill:batch", "/v1/images/edits", "/api/v1/inpaint")
 
 
 def _body(route: str, image: bytes, mask: bytes) -> dict[str, Any]:
-    """Return the pictures as the route wants them."""
+    """Return the images as the route wants them."""
     if route == "/api/v1/inpaint":
         encoded = {"image": base64.b64encode(image).decode(), "mask": base64.b64encode(mask).decode()}
         return {"json": encoded}
@@ -126,7 +126,7 @@ def repeat(ask: Callable[[Any], None], strategy: st.SearchStrategy[Any], cases: 
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[bytes, bytes]:
-    """Draw a picture file of any kind and a mask of its size; half of the pictures are damaged."""
+    """Draw an image file of any kind and a mask of its size; half of the images are damaged."""
     kind = draw(st.sampled_from(sorted(_MODES)))
     mode = draw(st.sampled_from(_MODES[kind]))
     width, height = draw(st.integers(1, 48)), draw(st.integers(1, 48))

@@ -1,6 +1,6 @@
 """Partial convolution beside a plain one of the same size: forward and backward, with its mask.
 
-A quarter of each picture is hole. "two masks" is a decoder's layer: features and a skip with a mask
+A quarter of each image is hole. "two masks" is a decoder's layer: features and a skip with a mask
 each, beside concatenating them and a plain convolution.
 
 Usage: python benchmarks/layers.py [ROUNDS]

@@ -1,9 +1,9 @@
 """How quick loading is: against the training step that it feeds, and against torchvision.
 
-The first prints pictures per second of the loader over those of the training step, measured in turn in
-one process: from decoded pictures in memory, as in a run, and read again from files for every step.
+The first prints images per second of the loader over those of the training step, measured in turn in
+one process: from decoded images in memory, as in a run, and read again from files for every step.
 
-The second prints pictures per second of one core over those of torchvision's `ImageFolder` with Pillow
+The second prints images per second of one core over those of torchvision's `ImageFolder` with Pillow
 and the same transforms, both without workers and on one thread of one core, files in the page cache:
 with crop and mirror, and with everything that the preset `strong` does. Ours is measured with and
 without the masks, which `ImageFolder` does not draw. A first epoch reads and decodes; later ones do not.
@@ -29,18 +29,18 @@ from torchvision.transforms import v2
 from inpaintlab import masks
 from inpaintlab.configs import TrainSettings
 from inpaintlab.data import augment
-from inpaintlab.data.loading import DrawBatches, Draws, Pictures, hash_all, training_batches
+from inpaintlab.data.loading import DrawBatches, Draws, Images, hash_all, training_batches
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.storage import Cache
 from inpaintlab.training.session import batches_of, rehearse, take_step
 
 BATCHES = 20
-#: Pictures of an epoch in the comparison with torchvision.
+#: Images of an epoch in the comparison with torchvision.
 EPOCH = 512
 
 
 class NoMasks:
-    """Stands for masks where only the pictures are measured."""
+    """Stands for masks where only the images are measured."""
 
     def draw(self, height: int, width: int, _: torch.Generator) -> np.ndarray:
         """Return a mask without a hole."""
@@ -52,15 +52,15 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
     session = rehearse(settings, Path(tempfile.mkdtemp()))
     fixed = next(batches_of(session))
     source = open_source(data)
-    pictures = range(min(4000, len(source.names)))
+    images = range(min(4000, len(source.names)))
     mixture = masks.create([{"name": "rectangles"}])
     flip, strong = augment.create("flip"), augment.create("strong")
     large = strong.stored_size(size)
-    in_memory = Pictures(source, pictures, size, "benchmark", cache=Cache("memory"))
-    zoomed = Pictures(source, pictures, size, "benchmark", stored=large, cache=Cache("memory"))
-    from_files = Pictures(source, pictures, size, "benchmark", cache=Cache("off"))
+    in_memory = Images(source, images, size, "benchmark", cache=Cache("memory"))
+    zoomed = Images(source, images, size, "benchmark", stored=large, cache=Cache("memory"))
+    from_files = Images(source, images, size, "benchmark", cache=Cache("off"))
     streams = {
-        "loader, decoded pictures in memory, no worker": (Draws(in_memory, mixture, 0, flip), 0),
+        "loader, decoded images in memory, no worker": (Draws(in_memory, mixture, 0, flip), 0),
         "the same with the augmentation 'strong'": (Draws(zoomed, mixture, 0, strong), 0),
         "loader, files read for every step, 1 worker": (Draws(from_files, mixture, 0, flip), 1),
     }
@@ -75,16 +75,16 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
     functions = {"step": lambda: [take_step(session, fixed, 1e-4, 0.5) for _ in range(3)]}
     seconds = alternate(functions | {name: take(name) for name in iterators})
     steps = [3 * batch / s for s in seconds["step"]]
-    print(f"{median(steps):9.0f} pictures/s  training step at {size} px, both cores, no loading in it")
+    print(f"{median(steps):9.0f} images/s  training step at {size} px, both cores, no loading in it")
     for name in iterators:
         speeds = [BATCHES * batch / s for s in seconds[name]]
-        print(f"{median(speeds):9.0f} pictures/s  {name}: {median_ratio(speeds, steps):.1f} × the step")
+        print(f"{median(speeds):9.0f} images/s  {name}: {median_ratio(speeds, steps):.1f} × the step")
 
 
 def against_torchvision(data: str, size: int = 64, batch: int = 32) -> None:
     on_one_core()
     with tempfile.TemporaryDirectory() as root:
-        folder = choose(Path(data), Path(root) / "pictures" / "all", size)
+        folder = choose(Path(data), Path(root) / "images" / "all", size)
         for preset in ("flip", "strong"):
             compare(folder, preset, size, batch)
 
@@ -95,12 +95,12 @@ def compare(folder: Path, preset: str, size: int, batch: int) -> None:
     rectangles = masks.create([{"name": "rectangles"}])
     everything = range(len(source.names))
 
-    def read() -> Pictures:
-        return Pictures(source, everything, size, "benchmark", stored=stored, cache=Cache("memory"))
+    def read() -> Images:
+        return Images(source, everything, size, "benchmark", stored=stored, cache=Cache("memory"))
 
-    def epoch(pictures: Pictures, kind) -> None:
-        batches = training_batches(Draws(pictures, kind, 0, augmentation), DrawBatches(batch), 0)
-        for _ in range(len(pictures) // batch):
+    def epoch(images: Images, kind) -> None:
+        batches = training_batches(Draws(images, kind, 0, augmentation), DrawBatches(batch), 0)
+        for _ in range(len(images) // batch):
             next(batches)
 
     def hashed_epoch() -> None:
@@ -110,7 +110,7 @@ def compare(folder: Path, preset: str, size: int, batch: int) -> None:
     transform = {"flip": crop_and_mirror, "strong": strong}[preset](size)
     loader = DataLoader(ImageFolder(str(folder.parent), transform), batch, shuffle=True, drop_last=True)
     kept, cache = read(), Cache("disk", folder.parent.parent / "cache")
-    mapped = Pictures(source, everything, size, "benchmark", stored=stored, cache=cache)
+    mapped = Images(source, everything, size, "benchmark", stored=stored, cache=cache)
     assert kept.bad == []
     seconds = alternate(
         {
@@ -122,7 +122,7 @@ def compare(folder: Path, preset: str, size: int, batch: int) -> None:
             "ours, later epochs, with masks": lambda: epoch(kept, rectangles),
         }
     )
-    print(f"{preset} at {size} px, pictures/s of one core, and over ImageFolder's")
+    print(f"{preset} at {size} px, images/s of one core, and over ImageFolder's")
     theirs = seconds["ImageFolder, every epoch"]
     for name, times in seconds.items():
         print(f"{len(kept) / median(times):9.0f} {median_ratio(theirs, times):7.2f}  {name}")
@@ -162,7 +162,7 @@ def strong(size: int) -> v2.Transform:
 
 
 def choose(data: Path, folder: Path, size: int) -> Path:
-    """Link pictures that are large enough for everything into a folder, and read them once."""
+    """Link images that are large enough for everything into a folder, and read them once."""
     folder.mkdir(parents=True)
     files = (path for path in sorted(data.iterdir()) if min(Image.open(path).size) >= 1.5 * size)
     for path, _ in zip(files, range(EPOCH), strict=False):

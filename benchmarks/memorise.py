@@ -1,4 +1,4 @@
-"""Whether each network can learn eight pictures by heart: hole PSNR after 400 steps on one batch.
+"""Whether each network can learn eight images by heart: hole PSNR after 400 steps on one batch.
 
 What cannot do that cannot learn at all; 30 dB is asked for. The autoencoder with a bottleneck of a
 single number is there to fail.
@@ -24,9 +24,9 @@ STEPS = 400
 SIZE = 64
 #: Peak learning rate where the usual 2e-3 is too much for a network on one batch.
 RATES: dict[str, float] = {"autoencoder": 1e-3, "deepfill": 3e-4}
-#: A decoder too narrow to tell pictures apart by one number.
+#: A decoder too narrow to tell images apart by one number.
 NARROW: dict[str, object] = {"width": 8, "depth": 3, "max_width": 16, "bottleneck": "linear"}
-#: What a network needs to take pictures of this size.
+#: What a network needs to take images of this size.
 ARGUMENTS: dict[str, list[dict[str, object]]] = {
     "partial-unet": [{"depth": 5}],
     "autoencoder": [{}, NARROW | {"bottleneck_size": 64}, NARROW | {"bottleneck_size": 1}],
@@ -48,7 +48,7 @@ def main(folder: str, *names: str) -> None:
 
 
 def batch(folder: Path, size: int) -> tuple[Tensor, Tensor]:
-    """Return the first eight pictures of a folder and a rectangle of hole in each."""
+    """Return the first eight images of a folder and a rectangle of hole in each."""
     files = sorted(folder.iterdir())[:8]
     image = torch.cat([to_tensor(load_rgb(file, size)[:size, :size]) for file in files])
     mask = torch.zeros(len(files), 1, size, size)

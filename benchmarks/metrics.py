@@ -1,4 +1,4 @@
-"""Time of each metric for a picture, and of the figures of whole sets: what evaluation costs.
+"""Time of each metric for an image, and of the figures of whole sets: what evaluation costs.
 
 Usage: python benchmarks/metrics.py [ROUNDS]
 """
@@ -21,15 +21,15 @@ from inpaintlab.metrics import (
     measure,
 )
 
-#: Side -> pictures in a batch.
+#: Side -> images in a batch.
 BATCHES = {64: 64, 256: 16}
-#: Pictures and numbers in a vector of the sets.
+#: Images and numbers in a vector of the sets.
 SETS = [(600, 320), (6000, 320), (6000, 2048)]
 
 
 def main(rounds: int = 5) -> None:
     torch.set_num_threads(1)
-    print("µs for a picture, one core (medians)\n")
+    print("µs for an image, one core (medians)\n")
     head("metric", *(f"{side} px" for side in BATCHES))
     columns = [times(side, count, rounds) for side, count in BATCHES.items()]
     for name in columns[0]:
@@ -37,10 +37,10 @@ def main(rounds: int = 5) -> None:
     print("\nmemory of all that need no network, 64 px\n")
     head("batch", "MB")
     for count in (64, 256, 1024):
-        pictures = batch(64, count)
-        print(f"| {count} | {peak_megabytes(lambda of=pictures: measure(*of)):.0f} |", flush=True)
+        images = batch(64, count)
+        print(f"| {count} | {peak_megabytes(lambda of=images: measure(*of)):.0f} |", flush=True)
     print("\nwhole sets, seconds\n")
-    head("pictures", "numbers", "Fréchet", "kernel", "P-IDS and U-IDS")
+    head("images", "numbers", "Fréchet", "kernel", "P-IDS and U-IDS")
     set_seconds(100, 8)  # imports are not counted
     for count, dimension in SETS:
         print(f"| {count:,} | {dimension:,} | {' | '.join(set_seconds(count, dimension))} |", flush=True)
@@ -53,26 +53,26 @@ def head(*names: str) -> None:
 
 
 def times(side: int, count: int, rounds: int) -> dict[str, float]:
-    """Return name -> microseconds for one picture."""
-    pictures = batch(side, count)
+    """Return name -> microseconds for one image."""
+    images = batch(side, count)
     measures: dict[str, Callable[[], object]] = {
-        name: lambda of=metric: of.measure(*pictures) for name, metric in METRICS.items()
+        name: lambda of=metric: of.measure(*images) for name, metric in METRICS.items()
     }
-    measures["all of these together"] = lambda: measure(*pictures)
-    filled, truth, _ = pictures
+    measures["all of these together"] = lambda: measure(*images)
+    filled, truth, _ = images
     measures["SSIM of torchmetrics"] = lambda: structural_similarity_index_measure(
         filled, truth, reduction="none", data_range=1.0
     )
     found = available()
-    measures |= {name: lambda of=metric: of.measure(*pictures) for name, metric in found.metrics.items()}
+    measures |= {name: lambda of=metric: of.measure(*images) for name, metric in found.metrics.items()}
     for sets in found.sets:
-        measures[f"features of {next(iter(sets.figures))}"] = lambda of=sets: of.network(pictures[0])
+        measures[f"features of {next(iter(sets.figures))}"] = lambda of=sets: of.network(images[0])
     seconds = alternate(measures, rounds)
     return {name: median(values) / count * 1e6 for name, values in seconds.items()}
 
 
 def batch(side: int, count: int) -> list[torch.Tensor]:
-    """Return filled pictures, their truth, and masks whose hole is a quarter."""
+    """Return filled images, their truth, and masks whose hole is a quarter."""
     filled, truth = torch.rand(2, count, 3, side, side)
     mask = torch.zeros(count, 1, side, side)
     mask[..., side // 4 : -side // 4, side // 4 : -side // 4] = 1

@@ -1,4 +1,4 @@
-"""All networks, each given the same time on the same pictures and holes; then the filling of a crop.
+"""All networks, each given the same time on the same images and holes; then the filling of a crop.
 
 First a training step of each is timed, side by side in one process; that says how many steps fit into
 the minutes. Then each is trained for so many steps, on rectangles and irregular masks half and half, and
@@ -25,12 +25,12 @@ from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.training import train
 from inpaintlab.training.session import batches_of, rehearse, take_step
 
-#: Arguments where the defaults are not meant for pictures this small.
+#: Arguments where the defaults are not meant for images this small.
 ARGUMENTS: dict[tuple[str, int], dict[str, Any]] = {
     ("partial-unet", 64): {"depth": 5},
     ("partial-unet", 128): {"depth": 6},
 }
-#: These take a second and more for 32 pictures: smaller batches give them steps enough to learn from.
+#: These take a second and more for 32 images: smaller batches give them steps enough to learn from.
 BATCH = {"deepfill": 8, "lama": 8}
 NAMES = ("swift", "unet", "partial-unet", "deepfill", "lama")
 ROUNDS = 7
@@ -102,7 +102,7 @@ def report(run: Path, name: str, step: dict[str, Any], kinds: dict[str, Part]) -
     """Evaluate a run on either kind of mask and print its row."""
     cells = []
     for part in kinds.values():
-        result = evaluate(EvaluateSettings(run=run, masks=[part], learned=False, slow_pictures=0))
+        result = evaluate(EvaluateSettings(run=run, masks=[part], learned=False, slow_images=0))
         ours = result["overall"]["methods"]["ours"]
         cells += [f"{ours['hole_psnr']['mean']:.2f}", f"{ours['ssim']['mean']:.4f}"]
     row = " | ".join((name, f"{step['ms']:.0f}", f"{step['steps']:,}", *cells))
@@ -110,7 +110,7 @@ def report(run: Path, name: str, step: dict[str, Any], kinds: dict[str, Part]) -
 
 
 def fill_a_crop(side: int = 256) -> None:
-    """Print how long each network takes for one picture of 256 px, layers laid out as when training."""
+    """Print how long each network takes for one image of 256 px, layers laid out as when training."""
     image, mask = torch.rand(1, 3, side, side), torch.zeros(1, 1, side, side)
     mask[..., 64:192, 64:192] = 1
     image = image.to(memory_format=torch.channels_last)

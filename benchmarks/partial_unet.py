@@ -31,7 +31,7 @@ class Straightforward(nn.Module):
         self.ours = ours
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture."""
+        """Paint the whole image."""
         valid = (1 - mask).expand(-1, 3, -1, -1)
         features = torch.where(mask > 0, 0, 2 * image - 1)
         kept = []

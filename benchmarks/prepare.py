@@ -1,6 +1,6 @@
-"""What preparing costs: time for a folder of real pictures, and memory for a million.
+"""What preparing costs: time for a folder of real images, and memory for a million.
 
-The million is a manifest of made-up rows (no pictures): what grows with their number is then the same
+The million is a manifest of made-up rows (no images): what grows with their number is then the same
 as after reading real ones. Peak memory is that of the whole process.
 
 Usage: python benchmarks/prepare.py [FOLDER] [ROWS]
@@ -42,7 +42,7 @@ def report(what: str, settings: PrepareSettings) -> None:
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     groups = facts["groups"]["of_look_alikes"]
-    print(f"{what}: {facts['pictures']:,} pictures, {seconds:.1f} s, peak memory {peak:.2f} GB")
+    print(f"{what}: {facts['images']:,} images, {seconds:.1f} s, peak memory {peak:.2f} GB")
     print(f"    {groups} groups of look-alikes, findings {facts['findings']}")
 
 

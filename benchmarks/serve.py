@@ -1,12 +1,12 @@
-"""The server beside the best that can be done in Python: pictures a second, and how long one waits.
+"""The server beside the best that can be done in Python: images a second, and how long one waits.
 
 The same files are decoded, filled and encoded by a pool of processes of the standard library, one for
 each processor with one thread of torch, and by the server for 8 clients at once. Both are measured in
-turn, so that their ratio holds although the machine drifts. Then clients ask for pictures of one size,
+turn, so that their ratio holds although the machine drifts. Then clients ask for images of one size,
 half as often as the server could fill them and at random times: how long does one wait in the median,
 and what do 99 % stay below?
 
-Usage: python benchmarks/serve.py RUN [PICTURES]      200 pictures a round by default
+Usage: python benchmarks/serve.py RUN [PICTURES]      200 images a round by default
 """
 
 import asyncio
@@ -34,13 +34,13 @@ CLIENTS = 8
 ROUNDS = 5
 #: A 99th percentile is the second largest of so many.
 ASKED = 200
-#: Sides of the pictures in pixels, as photos for the web have.
+#: Sides of the images in pixels, as photos for the web have.
 SIZES = ((640, 480), (800, 600), (1024, 768))
 
 Pair = tuple[bytes, bytes]
 
 
-def main(run: str, pictures: int = 200) -> None:
+def main(run: str, images: int = 200) -> None:
     pairs = make_pairs(20)
     workers = len(os.sched_getaffinity(0))
     rates: dict[str, list[float]] = {"server": [], "in process": []}
@@ -49,18 +49,18 @@ def main(run: str, pictures: int = 200) -> None:
         asyncio.run(fill_all(server.url, pairs, 4 * workers, CLIENTS))
         for _ in range(ROUNDS):
             start = time.perf_counter()
-            fill_directly(executor, pairs, pictures)
-            rates["in process"].append(pictures / (time.perf_counter() - start))
+            fill_directly(executor, pairs, images)
+            rates["in process"].append(images / (time.perf_counter() - start))
             start = time.perf_counter()
-            asyncio.run(fill_all(server.url, pairs, pictures, CLIENTS))
-            rates["server"].append(pictures / (time.perf_counter() - start))
+            asyncio.run(fill_all(server.url, pairs, images, CLIENTS))
+            rates["server"].append(images / (time.perf_counter() - start))
         for name, values in rates.items():
-            print(f"{name:>10}: {median(values):6.1f} pictures/s with {workers} processes")
+            print(f"{name:>10}: {median(values):6.1f} images/s with {workers} processes")
         print(f"server / in process: {median_ratio(rates['server'], rates['in process']):.2f}")
         alike = pairs[1 :: len(SIZES)]
         start = time.perf_counter()
-        asyncio.run(fill_all(server.url, alike, pictures, CLIENTS))
-        rate = pictures / (time.perf_counter() - start)
+        asyncio.run(fill_all(server.url, alike, images, CLIENTS))
+        rate = images / (time.perf_counter() - start)
         waits = sorted(asyncio.run(ask_at(server.url, alike, rate / 2)))
     middle, late = statistics.median(waits), waits[int(0.99 * len(waits)) - 1]
     print(f"at half load: median {middle * 1000:.0f} ms, 99 % below {late * 1000:.0f} ms: ", end="")
@@ -68,7 +68,7 @@ def main(run: str, pictures: int = 200) -> None:
 
 
 def make_pairs(count: int) -> list[Pair]:
-    """Return files of pictures and masks, JPEG and PNG, of several sizes."""
+    """Return files of images and masks, JPEG and PNG, of several sizes."""
     pairs = []
     for index, (width, height) in zip(range(count), itertools.cycle(SIZES), strict=False):
         portrait = Image.fromarray(samples.draw(index, 128)).resize(
@@ -90,7 +90,7 @@ def _file(image: Image.Image, kind: str) -> bytes:
 
 
 async def fill_all(url: str, pairs: list[Pair], count: int, clients: int) -> list[float]:
-    """Fill `count` pictures through a server with so many clients; return how long each took."""
+    """Fill `count` images through a server with so many clients; return how long each took."""
     waiting = iter(range(count))
     seconds: list[float] = []
 
@@ -136,7 +136,7 @@ def _processes(run: str, workers: int) -> ProcessPoolExecutor:
 
 
 def fill_directly(executor: ProcessPoolExecutor, pairs: list[Pair], count: int) -> None:
-    """Fill `count` pictures with processes that are handed the bytes."""
+    """Fill `count` images with processes that are handed the bytes."""
     jobs = [pairs[index % len(pairs)] for index in range(count)]
     for data in executor.map(_fill, jobs):
         assert data

@@ -1,4 +1,4 @@
-"""Fills many pictures through a server and looks at its memory: it must not grow.
+"""Fills many images through a server and looks at its memory: it must not grow.
 
 The memory is that of the server and its workers together, without what they share. It is compared after
 a tenth of the fills, when everything has been used once, and after all of them.

@@ -1,11 +1,11 @@
-"""What strategies and blending gain, on real pictures with one large hole each: PSNR, SSIM, seam, time.
+"""What strategies and blending gain, on real images with one large hole each: PSNR, SSIM, seam, time.
 
-Pictures are brought to --side pixels; half of the holes are squares of --hole pixels a side, half
-ellipses, at places drawn at random. Everything is compared with crop without blending, picture by
-picture; after ± stands the standard error. The constants of blending and tiles were chosen on the first
+Images are brought to --side pixels; half of the holes are squares of --hole pixels a side, half
+ellipses, at places drawn at random. Everything is compared with crop without blending, image by
+image; after ± stands the standard error. The constants of blending and tiles were chosen on the first
 330 faces and scenes in the order of their names, so --skip those.
 
-Usage: python benchmarks/strategies.py RUN FOLDER [--side 256] [--hole 110] [--skip 400] [--pictures 60]
+Usage: python benchmarks/strategies.py RUN FOLDER [--side 256] [--hole 110] [--skip 400] [--images 60]
 """
 
 import argparse
@@ -37,20 +37,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("run")
     parser.add_argument("folder")
-    for name, default in (("side", 256), ("hole", 110), ("skip", 400), ("pictures", 60)):
+    for name, default in (("side", 256), ("hole", 110), ("skip", 400), ("images", 60)):
         parser.add_argument(f"--{name}", type=int, default=default)
     words = parser.parse_args()
     inpainter = Inpainter.load(words.run)
     random = np.random.default_rng(7)
     rows: dict[str, list[list[float]]] = {way: [] for way in WAYS}
     for path in sorted(Path(words.folder).rglob("*"))[words.skip :]:
-        picture = _square(path, words.side)
-        if picture is None:
+        image = _square(path, words.side)
+        if image is None:
             continue
         hole = _draw(random, words.side, words.hole)
         for way, options in WAYS.items():
-            rows[way].append(_measure(inpainter, picture, hole, options))
-        if len(rows["tiles, none"]) == words.pictures:
+            rows[way].append(_measure(inpainter, image, hole, options))
+        if len(rows["tiles, none"]) == words.images:
             break
     _print(rows)
 
@@ -59,7 +59,7 @@ def _square(path: Path, side: int) -> np.ndarray | None:
     try:
         return load_rgb(path, side)[:side, :side] if path.is_file() else None
     except ImageError:
-        return None  # too small, or no picture
+        return None  # too small, or no image
 
 
 def _draw(random: np.random.Generator, side: int, extent: int) -> np.ndarray:
@@ -73,17 +73,17 @@ def _draw(random: np.random.Generator, side: int, extent: int) -> np.ndarray:
     return cv2.ellipse(hole, (x + half, y + half), (half, extent // 3), angle, 0, 360, 1, -1)
 
 
-def _measure(inpainter: Inpainter, picture: np.ndarray, hole: np.ndarray, options: dict) -> list[float]:
+def _measure(inpainter: Inpainter, image: np.ndarray, hole: np.ndarray, options: dict) -> list[float]:
     start = time.perf_counter()
-    filled = inpainter.fill(picture, hole, **options)
+    filled = inpainter.fill(image, hole, **options)
     seconds = time.perf_counter() - start
-    tensors = (to_tensor(filled), to_tensor(picture), torch.from_numpy(hole)[None, None].float())
+    tensors = (to_tensor(filled), to_tensor(image), torch.from_numpy(hole)[None, None].float())
     return [*(float(METRICS[name].measure(*tensors)) for name in FIGURES), seconds * 1000]
 
 
 def _print(rows: dict[str, list[list[float]]]) -> None:
     base = np.array(next(iter(rows.values())))
-    print(f"{len(base)} pictures; {', '.join(FIGURES)}: mean, and the difference to the first row")
+    print(f"{len(base)} images; {', '.join(FIGURES)}: mean, and the difference to the first row")
     for way, values in rows.items():
         found = np.array(values)
         error = (found - base).std(axis=0, ddof=1) / len(found) ** 0.5

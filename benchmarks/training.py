@@ -50,8 +50,8 @@ def main(network: str = "unet", size: int = 64, batch: int = 32) -> None:
     for name, speed in speeds.items():
         print(f"{speed:8.1f} GFLOP/s  {name}")
     each = step_flops / batch / 1e9
-    print(f"{ours:8.1f} GFLOP/s  a whole training step of {network} ({each:.2f} GFLOP a picture)")
-    print(f"{REPEATS * batch / median(seconds['step']):8.1f} pictures/s")
+    print(f"{ours:8.1f} GFLOP/s  a whole training step of {network} ({each:.2f} GFLOP an image)")
+    print(f"{REPEATS * batch / median(seconds['step']):8.1f} images/s")
     print(f"{ours / speeds[best]:8.2f} step over the best convolution ({best})")
 
 

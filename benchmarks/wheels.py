@@ -82,7 +82,7 @@ def run(faces: str, fault: Fault, seed: int, wheels: str) -> tuple[float, list[s
     folder = Path(tempfile.mkdtemp())
     settings = {
         "data": faces, "size": SIZE, "steps": STEPS, "batch": BATCH, "seed": seed, "wheels": wheels,
-        "output": folder / "run", "validate_every": 100, "validation_pictures": 300,
+        "output": folder / "run", "validate_every": 100, "validation_images": 300,
         "cache": "disk", "network": "swift",
     }  # fmt: skip
     spoil = fault.spoil(AT + 7 * seed, 1000 + seed) if fault.spoil else nullcontext()

@@ -1,4 +1,4 @@
-"""The main job on drawn portraits: train, evaluate beside classical methods, fill one picture.
+"""The main job on drawn portraits: train, evaluate beside classical methods, fill one image.
 
 Usage: python examples/demo.py FOLDER [MINUTES]. `make demo` runs it; it is also the shortest tour of
 the Python interface.

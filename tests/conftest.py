@@ -1,4 +1,4 @@
-"""What all tests share: one thread, no runs left behind, small pictures and runs to work on."""
+"""What all tests share: one thread, no runs left behind, small images and runs to work on."""
 
 import os
 import shutil
@@ -53,7 +53,7 @@ def _real(name: str) -> Path:
     folder = REAL_DATA / name
     if not folder.is_dir():
         pytest.skip(
-            f"needs the real pictures in {os.path.relpath(folder)}, which are not part of the project"
+            f"needs the real images in {os.path.relpath(folder)}, which are not part of the project"
         )
     return folder
 
@@ -81,7 +81,7 @@ def small_settings(**changes) -> TrainSettings:
         "batch": 4,
         "network": {"name": "unet", "width": 8, "depth": 1, "dilations": [1]},
         "validate_every": 3,
-        "validation_pictures": 8,
+        "validation_images": 8,
     }
     return TrainSettings.model_validate(defaults | changes)
 
@@ -95,7 +95,7 @@ def trained_run(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def photo() -> np.ndarray:
-    """A picture of an odd size, uint8 RGB."""
+    """An image of an odd size, uint8 RGB."""
     return samples.draw(5, 75)[:61]
 
 

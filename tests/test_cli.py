@@ -18,7 +18,7 @@ from inpaintlab.configs import TrainSettings
 from inpaintlab.data import samples
 
 PROJECT = Path(__file__).parents[1]
-SMALL = "--size 16 --steps 3 --batch 4 -s network.width=8 -s validation_pictures=4"
+SMALL = "--size 16 --steps 3 --batch 4 -s network.width=8 -s validation_images=4"
 
 
 @pytest.fixture
@@ -89,45 +89,45 @@ def test_lossy_output_is_told(inpaint, trained_run, tmp_path):
 
 def folder(tmp_path, count=3):
     """Portraits with masks beside them, `0.png` and `0_mask.png`."""
-    (tmp_path / "pictures").mkdir()
+    (tmp_path / "images").mkdir()
     hole = np.zeros((40, 40), np.uint8)
     hole[10:20, 8:22] = 255
     for index in range(count):
-        Image.fromarray(samples.draw(index, 40)).save(tmp_path / "pictures" / f"{index}.png")
-        Image.fromarray(hole).save(tmp_path / "pictures" / f"{index}_mask.png")
+        Image.fromarray(samples.draw(index, 40)).save(tmp_path / "images" / f"{index}.png")
+        Image.fromarray(hole).save(tmp_path / "images" / f"{index}_mask.png")
 
 
 def test_a_folder_is_filled(inpaint, trained_run, tmp_path):
     folder(tmp_path)
-    code, out, err = inpaint(f"fill pictures -o out --run {trained_run}")
+    code, out, err = inpaint(f"fill images -o out --run {trained_run}")
     assert (code, out) == (0, f"out: 3 filled (by {trained_run})\n")
-    assert err == "paired 3 pictures with 3 masks by: NAME_mask.png beside NAME.png\n"
-    (tmp_path / "pictures" / "2_mask.png").unlink()
-    code, out, err = inpaint(f"fill pictures -o out --run {trained_run}")
+    assert err == "paired 3 images with 3 masks by: NAME_mask.png beside NAME.png\n"
+    (tmp_path / "images" / "2_mask.png").unlink()
+    code, out, err = inpaint(f"fill images -o out --run {trained_run}")
     assert (code, out) == (1, f"out: 0 filled, 2 were there already (by {trained_run})\n")
-    assert "finding: 1 picture (2.png) without a mask" in err
-    code, out, _ = inpaint(f"fill pictures -o out --run {trained_run} --json")
+    assert "finding: 1 image (2.png) without a mask" in err
+    code, out, _ = inpaint(f"fill images -o out --run {trained_run} --json")
     assert (code, json.loads(out)["skipped"]) == (1, 2)
-    code, out, _ = inpaint("fill pictures -o out --preview")
+    code, out, _ = inpaint("fill images -o out --preview")
     assert (code, out) == (0, "out/preview.png shows the holes in red; nothing was filled\n")
 
 
 def test_fill_by_a_recipe(inpaint, trained_run, tmp_path):
     folder(tmp_path)
     (tmp_path / "fill.yaml").write_text(f"run: {trained_run}\noutput: out\nformat: webp\n")
-    code, _, err = inpaint("fill pictures --config fill.yaml -s shard=1/3")
+    code, _, err = inpaint("fill images --config fill.yaml -s shard=1/3")
     assert code == 0, err
     assert [path.name for path in (tmp_path / "out").glob("*.webp")] == ["0.webp"]
 
 
 def test_inverted_masks_of_a_folder_are_refused_in_one_line(inpaint, trained_run, tmp_path):
     folder(tmp_path)
-    for path in (tmp_path / "pictures").glob("*_mask.png"):
+    for path in (tmp_path / "images").glob("*_mask.png"):
         Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
-    code, out, err = inpaint(f"fill pictures -o out --run {trained_run}")
+    code, out, err = inpaint(f"fill images -o out --run {trained_run}")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "3 of 3 masks looked at seem inverted" in err
-    code, out, err = inpaint(f"fill pictures -o out --run {trained_run} --invert-mask")
+    code, out, err = inpaint(f"fill images -o out --run {trained_run} --invert-mask")
     assert code == 0, err
 
 
@@ -143,7 +143,7 @@ def test_recipe_and_resume(inpaint, tmp_path):
     ("words", "message"),
     [
         ("train", "say what to train on"),
-        ("train empty", "there is no picture in"),
+        ("train empty", "there is no image in"),
         ("train nowhere", "nowhere does not exist"),
         ("train samples:40 --sise 64", "No such option: --sise"),
         ("train samples:40 --size big", "Invalid value for '--size'"),
@@ -210,11 +210,11 @@ def test_entry_point():
 def test_prepare_train_and_open_the_seal(inpaint, tmp_path, portraits):
     code, out, err = inpaint(f"prepare {portraits} -o p.dataset")
     assert code == 0, err
-    assert "40 of 40 pictures: 29 to train on, 7 to validate with, 4 sealed for the test" in out
+    assert "40 of 40 images: 29 to train on, 7 to validate with, 4 sealed for the test" in out
     assert "summary: p.dataset/summary.html" in out
     code, out, err = inpaint(f"train p.dataset {SMALL} -o run")
     assert code == 0, err
-    assert "29 pictures to train on, 7 to validate with, 4 set aside" in err
+    assert "29 images to train on, 7 to validate with, 4 set aside" in err
     code, out, err = inpaint("evaluate run --split test")
     assert code == 0, err
     assert "sealed test" in out
@@ -230,7 +230,7 @@ def test_prepare_against(inpaint, tmp_path, portraits):
     assert code == 1
     assert "003.png" in out.splitlines()[0]
     assert "same pixels" in out
-    assert "1 of 40 pictures stand in other, too (1 with the same pixels)" in out
+    assert "1 of 40 images stand in other, too (1 with the same pixels)" in out
     (tmp_path / "other" / "x.png").unlink()
     Image.new("RGB", (50, 50)).save(tmp_path / "other" / "black.png")
     code, out, _ = inpaint(f"prepare {portraits} --against other --json")

@@ -20,7 +20,7 @@ TAPS = {
     "vgg19": [(64, 2), (128, 4), (256, 8)],
     LITE: [(16, 2), (24, 4), (40, 8), (112, 16)],
 }
-#: Name -> shapes of the maps of a picture of 48 pixels, and at every tap the kind of its last layer.
+#: Name -> shapes of the maps of an image of 48 pixels, and at every tap the kind of its last layer.
 SHAPES = {name: [(c, 48 // s) for c, s in taps] for name, taps in TAPS.items()} | {
     # (48 + 2·2 - 11) // 4 + 1 = 11, pooled twice by 3 with stride 2.
     "alexnet": [(64, 11), (192, 5), (384, 2), (256, 2), (256, 2)],
@@ -51,16 +51,16 @@ def create(name, files):
     return features.create(name, weights=str(files / f"{name}.pth"))
 
 
-def picture(side=32, seed=0):
+def random_image(side=32, seed=0):
     return torch.rand(2, 3, side, side, generator=torch.Generator().manual_seed(seed))
 
 
 @every
 def test_taps_have_their_shapes(name, files):
     network = create(name, files)
-    maps = network(picture(48))
+    maps = network(random_image(48))
     assert [tuple(x.shape) for x in maps] == [(2, c, side, side) for c, side in SHAPES[name]]
-    least = network(picture(network.min_size))
+    least = network(random_image(network.min_size))
     assert all(x.numel() and torch.isfinite(x).all() for x in least)
 
 
@@ -72,15 +72,15 @@ def test_is_frozen_and_stays_in_evaluation(name, files):
     assert not any(module.training for module in network.modules())
     assert not any(parameter.requires_grad for parameter in network.parameters())
     before = {key: value.clone() for key, value in network.state_dict().items()}
-    network(picture())
+    network(random_image())
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
 
 @every
 def test_gradients_flow_to_the_image_alone(name, files):
-    network, image = create(name, files), picture().requires_grad_()
+    network, image = create(name, files), random_image().requires_grad_()
     with torch.no_grad():
-        target = network(picture(seed=1))
+        target = network(random_image(seed=1))
     maps = network(image)
     (losses.perceptual(maps, target) + losses.style(maps, target)).backward()
     assert torch.isfinite(image.grad).all()
@@ -89,8 +89,8 @@ def test_gradients_flow_to_the_image_alone(name, files):
 
 
 @every
-def test_a_picture_does_not_see_its_batch(name, files):
-    network, image = create(name, files), picture()
+def test_an_image_does_not_see_its_batch(name, files):
+    network, image = create(name, files), random_image()
     alone = network(image[:1])
     for whole, part in zip(network(image), alone, strict=True):
         assert torch.allclose(whole[:1], part, atol=1e-5 * part.abs().max())
@@ -101,20 +101,20 @@ def test_refuses_what_it_cannot_take(name, files):
     network = create(name, files)
     small = network.min_size - 1
     with pytest.raises(SizeError, match=f"{small}×{small}: it takes at least {network.min_size}×"):
-        network(picture(small))
+        network(random_image(small))
     with pytest.raises(ImageError, match=r"\[2, 4, 32, 32\]"):
         network(torch.rand(2, 4, 32, 32))
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
 def test_maps_are_torchvisions(name, files):
-    """The same numbers as torchvision's own layers on a picture normalised as its weights ask."""
+    """The same numbers as torchvision's own layers on an image normalised as its weights ask."""
     build, end = TORCHVISION[name]
     layers = features.without_values(build).features[:end].to_empty(device="cpu")
     saved = torch.load(files / f"{name}.pth", weights_only=True)
     layers.load_state_dict({key: saved[f"features.{key}"] for key in layers.state_dict()})
     mean, deviation = (torch.tensor(x).view(3, 1, 1) for x in features._IMAGENET)
-    x, expected = (picture() - mean) / deviation, []
+    x, expected = (random_image() - mean) / deviation, []
     kinds = [type(layer) for layer in layers]
     # The last rectifier of a block of VGG stands before its pooling.
     before_pool = [
@@ -125,7 +125,7 @@ def test_maps_are_torchvisions(name, files):
             x = layer(x)
             is_tap = is_last if TAPPED[name] is None else isinstance(layer, TAPPED[name])
             expected += [x.clone()] if is_tap else []
-        found = create(name, files)(picture())
+        found = create(name, files)(random_image())
     assert len(found) == len(SHAPES[name])
     assert all(torch.allclose(a, b, rtol=1e-5) for a, b in zip(found, expected, strict=True))
 
@@ -152,8 +152,8 @@ def test_efficientnet_is_the_packages():
     for block in (0, 2, 4, 10):
         own._blocks[block].register_forward_hook(lambda _, __, output: taps.append(output))
     with torch.no_grad():
-        own.eval().extract_features((picture(64) * 255 - 127) / 128)
-        found = features.create(LITE)(picture(64))
+        own.eval().extract_features((random_image(64) * 255 - 127) / 128)
+        found = features.create(LITE)(random_image(64))
     assert all(torch.allclose(a, b, atol=1e-5 * b.abs().max()) for a, b in zip(found, taps, strict=True))
 
 
@@ -238,13 +238,13 @@ def test_efficientnet_vector_is_the_packages_last_block():
     taps = []
     own._blocks[-1].register_forward_hook(lambda _, __, output: taps.append(output))
     with torch.no_grad():
-        own.eval().extract_features((picture(64) * 255 - 127) / 128)
+        own.eval().extract_features((random_image(64) * 255 - 127) / 128)
     network = features.efficientnet_vector()
-    found = network(picture(64))
+    found = network(random_image(64))
     assert found.shape == (2, network.dimension)
     assert torch.allclose(found, taps[0].mean((2, 3)), atol=1e-4)
     with pytest.raises(SizeError, match="it takes at least 32×32"):
-        network(picture(15))
+        network(random_image(15))
 
 
 def test_inception_is_torch_fidelitys(tmp_path, monkeypatch):
@@ -254,7 +254,7 @@ def test_inception_is_torch_fidelitys(tmp_path, monkeypatch):
     trust(monkeypatch, path, "inception")
     network = features.inception(path)
     own = fidelity.FeatureExtractorInceptionV3("own", ["2048"], str(path))
-    image = picture(64)[:1]
+    image = random_image(64)[:1]
     found = network.train()(image)
     assert found.shape == (1, network.dimension)
     assert torch.allclose(found, own((image * 255).round().byte())[0], rtol=1e-4)
@@ -329,9 +329,9 @@ def cached(tmp_path):
 @pytest.mark.parametrize("says_length", [True, False])
 def test_weights_are_fetched_once(site, files, tmp_path, capsys, says_length):
     site.promised = site.promised if says_length else None
-    expected = create("vgg16", files)(picture())
+    expected = create("vgg16", files)(random_image())
     for _ in range(2):
-        found = features.create("vgg16")(picture())
+        found = features.create("vgg16")(random_image())
         assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
     assert site.asked == 1
     assert cached(tmp_path) == ["vgg16.pth"]

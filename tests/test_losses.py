@@ -36,7 +36,7 @@ def images(seed, count=2, side=SIDE, dtype=torch.float32):
 
 
 def holes(seed=0, count=2, side=SIDE, dtype=torch.float32):
-    """Masks with a rectangle of another size in each picture, that touches no border."""
+    """Masks with a rectangle of another size in each image, that touches no border."""
     mask = torch.zeros(count, 1, side, side, dtype=dtype)
     for index in range(count):
         mask[index, :, 2 : 5 + (index + seed) % 4, 3:6] = 1
@@ -49,7 +49,7 @@ def features(seed, count=2, dtype=torch.float32):
 
 
 def same_as_its_parts(loss, *batches, rest=()):
-    """Tell whether the loss of a batch is the mean over its pictures."""
+    """Tell whether the loss of a batch is the mean over its images."""
 
     def part(one, index):
         keep = slice(index, index + 1)
@@ -235,18 +235,18 @@ def test_feature_matching_moves_only_the_fake_side():
 
 @quick
 @given(value=st.floats(0, 1), seed=st.integers(0, 99))
-def test_variation_of_a_constant_picture_is_zero(value, seed):
+def test_variation_of_a_constant_image_is_zero(value, seed):
     assert losses.total_variation(torch.full((2, 3, SIDE, SIDE), value), holes(seed)) == 0
 
 
 @quick
 @given(seed=st.integers(0, 99))
 def test_variation_far_from_the_hole_does_not_matter(seed):
-    picture, mask = images(seed), holes(seed)
+    image, mask = images(seed), holes(seed)
     near = nn.functional.max_pool2d(mask, 3, 1, 1)
-    value = losses.total_variation(picture, mask)
+    value = losses.total_variation(image, mask)
     assert value > 0
-    assert value == losses.total_variation(composite(images(seed + 1), picture, near), mask)
+    assert value == losses.total_variation(composite(images(seed + 1), image, near), mask)
 
 
 def test_variation_sees_the_seam():
@@ -264,9 +264,9 @@ def test_variation_of_nothing_is_zero_and_of_a_batch_the_mean():
 
 
 def test_gradient_of_variation():
-    picture, mask = images(1, 1, 6, torch.double), holes(0, 1, 6, torch.double)
+    image, mask = images(1, 1, 6, torch.double), holes(0, 1, 6, torch.double)
     check = torch.autograd.gradcheck
-    assert check(lambda x: losses.total_variation(x, mask), picture.requires_grad_())
+    assert check(lambda x: losses.total_variation(x, mask), image.requires_grad_())
 
 
 # Adversarial losses
@@ -381,7 +381,7 @@ def test_patch_mask_finds_every_hole_of_a_real_discriminator():
 
 
 def judged(weight):
-    """A linear discriminator: its gradient is its weight at any picture."""
+    """A linear discriminator: its gradient is its weight at any image."""
     return lambda image, mask: ((image * weight).sum(1, keepdim=True), [])
 
 
@@ -414,7 +414,7 @@ def test_penalty_of_a_linear_discriminator():
 
 
 def test_penalty_is_taken_between_real_and_fake():
-    """Each picture has its own point; the same generator gives the same ones."""
+    """Each image has its own point; the same generator gives the same ones."""
     seen = []
 
     def discriminator(image, mask):

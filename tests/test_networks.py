@@ -60,7 +60,7 @@ def create(name, arguments, seed=0):
 
 
 def batch(network, count=2, height=None, width=None):
-    """Seeded pictures with a rectangle of hole each."""
+    """Seeded images with a rectangle of hole each."""
     height, width = height or 2 * network.min_size, width or network.min_size
     generator = torch.Generator().manual_seed(1)
     image = torch.rand(count, 3, height, width, generator=generator)
@@ -109,7 +109,7 @@ def test_nothing_leaks_from_under_the_hole(name, arguments, training, hidden):
 
 
 @every_variant
-def test_pictures_of_a_batch_do_not_mix(name, arguments):
+def test_images_of_a_batch_do_not_mix(name, arguments):
     network = create(name, arguments).eval()
     image, mask = batch(network)
     together = network(image, mask)[:1]

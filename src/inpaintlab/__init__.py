@@ -1,4 +1,4 @@
-"""Train an image-inpainting network on your own pictures, know whether to trust it, and use it."""
+"""Train an image-inpainting network on your own images, know whether to trust it, and use it."""
 
 from importlib import import_module
 from importlib.metadata import version as _version

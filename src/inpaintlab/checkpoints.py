@@ -42,7 +42,7 @@ WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 class ModelCard:
     """What weights carry with them: enough to rebuild the network, and where they come from.
 
-    `size` is the side of the pictures that the network was trained on.
+    `size` is the side of the images that the network was trained on.
     """
 
     network: str

@@ -5,10 +5,10 @@ ordinary exceptions with one common base::
 
     InpaintlabError
     ├── SettingError         a setting is unknown, of the wrong kind or out of range
-    ├── DataError            a folder of pictures cannot be used as asked
-    ├── ImageError           one picture, file or array cannot be used
+    ├── DataError            a folder of images cannot be used as asked
+    ├── ImageError           one image, file or array cannot be used
     ├── MaskError            one mask cannot be used
-    ├── SizeError            a network cannot take pictures of this size
+    ├── SizeError            a network cannot take images of this size
     ├── MemoryLimitError     the run would not fit into the memory of this machine
     ├── RunError             a run folder or a file of weights cannot be used as asked
     │   └── RunOverError     a run has done all that it was to do
@@ -29,11 +29,11 @@ class SettingError(InpaintlabError):
 
 
 class DataError(InpaintlabError):
-    """A folder of pictures cannot be used as asked."""
+    """A folder of images cannot be used as asked."""
 
 
 class ImageError(InpaintlabError):
-    """One picture, file or array cannot be used; `finding` is the kind of trouble in one word."""
+    """One image, file or array cannot be used; `finding` is the kind of trouble in one word."""
 
     def __init__(self, message: str, finding: str = "unreadable") -> None:
         super().__init__(message)
@@ -45,7 +45,7 @@ class MaskError(InpaintlabError):
 
 
 class SizeError(InpaintlabError):
-    """A network cannot take pictures of this size."""
+    """A network cannot take images of this size."""
 
 
 class MemoryLimitError(InpaintlabError):

@@ -1,7 +1,7 @@
 """Frozen feature networks, for perceptual and style losses and for figures that compare features.
 
 A network is one function and one line: in `FEATURES` where it gives maps, in `VECTORS` where it gives
-one vector for a picture. Its weights are not part of inpaintlab: they are
+one vector for an image. Its weights are not part of inpaintlab: they are
 taken from a file that is given, from an installed package or from torchvision's site. Whichever it is,
 the file's SHA-256 must be right, and nothing of it is read but tensors.
 """
@@ -46,7 +46,7 @@ _CHUNK = 1 << 20
 class FeatureNetwork(nn.Module):
     """A chain of stages that never learns; what leaves each stage is one map of features.
 
-    `min_size` is the least height and width of a picture. It is always in evaluation mode, and its
+    `min_size` is the least height and width of an image. It is always in evaluation mode, and its
     parameters take no gradient; the image does.
     """
 
@@ -65,7 +65,7 @@ class FeatureNetwork(nn.Module):
     def forward(self, image: Tensor) -> list[Tensor]:
         """Return the features of `[B, 3, H, W]` in [0, 1], from the finest map to the coarsest.
 
-        Raises `ImageError` for another shape and `SizeError` for a picture that is too small.
+        Raises `ImageError` for another shape and `SizeError` for an image that is too small.
         """
         _check_size(image, self.min_size)
         features, maps = (image - self.mean) / self.deviation, []
@@ -81,7 +81,7 @@ class FeatureNetwork(nn.Module):
 
 
 class VectorNetwork(nn.Module):
-    """A network that never learns and gives one vector of `dimension` numbers for a picture.
+    """A network that never learns and gives one vector of `dimension` numbers for an image.
 
     Called with `[B, 3, H, W]` in [0, 1], at least `min_size` high and wide, it returns `[B, dimension]`,
     float32. No gradient flows through it. Raises `ImageError` and `SizeError` as `FeatureNetwork` does.
@@ -95,7 +95,7 @@ class VectorNetwork(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> Tensor:
-        """Return the vectors `[B, dimension]`; a picture's does not depend on its batch."""
+        """Return the vectors `[B, dimension]`; an image's does not depend on its batch."""
         _check_size(image, self.min_size)
         vectors: Tensor = self.network(image)
         return vectors.float()
@@ -226,7 +226,7 @@ def efficientnet_vector(weights: str | Path | None = None) -> VectorNetwork:
     """EfficientNet-Lite0's last block at 1/32 of the size, the mean over positions: 320 numbers.
 
     What follows in the network is a linear layer of 1280: it adds no information to these means, but
-    four times the pictures would be needed for their covariance. The picture is taken at its own size.
+    four times the images would be needed for their covariance. The image is taken at its own size.
     """
     stages = [_efficientnet(weights)]
     maps = FeatureNetwork(stages, _LITE, min_size=32)
@@ -249,7 +249,7 @@ def inception(weights: str | Path | None = None) -> VectorNetwork:
     """Inception v3 of the published FID (Heusel et al. 2017), its last pooling: 2,048 numbers.
 
     Of the extra `metrics`, which brings torch-fidelity's architecture; the weights are those that
-    torch-fidelity converted from TensorFlow's. Pictures are rounded to 8 bits and resized to 299×299 as
+    torch-fidelity converted from TensorFlow's. Images are rounded to 8 bits and resized to 299×299 as
     the TensorFlow program does.
     """
     try:
@@ -268,7 +268,7 @@ def inception(weights: str | Path | None = None) -> VectorNetwork:
 
 
 class _Inception(nn.Module):
-    """Pictures in [0, 1] for a network that takes 8 bits."""
+    """Images in [0, 1] for a network that takes 8 bits."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -279,7 +279,7 @@ class _Inception(nn.Module):
         return torch.as_tensor(vectors)
 
 
-#: Name -> network that gives one vector for a picture.
+#: Name -> network that gives one vector for an image.
 VECTORS: dict[str, Callable[..., VectorNetwork]] = {
     "efficientnet-lite0": efficientnet_vector,
     "inception": inception,
@@ -453,4 +453,4 @@ def _check_size(image: Tensor, min_size: int) -> None:
     height, width = image.shape[-2:]
     if min(height, width) < min_size:
         least = f"{min_size}×{min_size}"
-        raise SizeError(f"no features of a picture of {height}×{width}: it takes at least {least}")
+        raise SizeError(f"no features of an image of {height}×{width}: it takes at least {least}")

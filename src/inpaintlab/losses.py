@@ -1,6 +1,6 @@
 """Losses: plain functions of tensors, one scalar each.
 
-Every picture weighs the same: the mean over a batch is the mean over its parts on several devices.
+Every image weighs the same: the mean over a batch is the mean over its parts on several devices.
 Half precision is widened to float32 first. Images are `[B, 3, H, W]` in [0, 1], masks `[B, 1, H, W]`
 with 1 in the hole; features are lists of `[B, C, h, w]`; scores of patches are `[B, 1, h, w]`, higher
 for "real".
@@ -18,11 +18,11 @@ from inpaintlab import tensors
 
 
 def l1(output: Tensor, target: Tensor, where: Tensor) -> Tensor:
-    """Mean absolute error where `where` is 1, divided by that area picture by picture.
+    """Mean absolute error where `where` is 1, divided by that area image by image.
 
     `output` and `target` are `[B, 3, H, W]`, `where` is `[B, 1, H, W]`: the mask for the hole,
-    `1 - mask` for what is outside. Every picture weighs the same, however small its hole, as in our
-    metrics; and the mean over a batch is the mean over its parts on several devices. A picture with
+    `1 - mask` for what is outside. Every image weighs the same, however small its hole, as in our
+    metrics; and the mean over a batch is the mean over its parts on several devices. An image with
     nothing selected counts as 0.
 
     >>> import torch
@@ -37,7 +37,7 @@ def charbonnier(output: Tensor, target: Tensor, where: Tensor, epsilon: float = 
     """Mean of √(d² + ε²) - ε of the differences d where `where` is 1, divided by that area as in `l1`.
 
     Quadratic for differences far below `epsilon` and absolute far above it (Charbonnier et al. 1994; as
-    a loss of pictures Lai et al. 2017). ε, the least value, is taken off: equal pictures give 0.
+    a loss of images Lai et al. 2017). ε, the least value, is taken off: equal images give 0.
     """
     squared = (_wide(output) - _wide(target)) ** 2
     # The same as √(d² + ε²) - ε, without the difference of two nearly equal numbers.
@@ -48,7 +48,7 @@ def ssim_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """1 - structural similarity over the pixels of the hole; 0 to 2.
 
     The similarity is that of the composite, so what `output` has outside the hole does not matter. Its
-    map is averaged over windows centred in the hole, by that area picture by picture: the metric of that
+    map is averaged over windows centred in the hole, by that area image by image: the metric of that
     name averages over all windows, also those that are equal by construction.
     """
     truth = _wide(target)
@@ -59,7 +59,7 @@ def ssim_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 def similarity_map(image: Tensor, target: Tensor) -> Tensor:
     """Structural similarity of each window, `[B, 3, H, W]`, at most 1 (Wang et al. 2004, equation 13).
 
-    The window is Gaussian, 11 pixels wide; for pictures under 11 pixels flat, and as wide as they are.
+    The window is Gaussian, 11 pixels wide; for images under 11 pixels flat, and as wide as they are.
     """
     side = min(target.shape[-2:])
     window = min(11, side if side % 2 else side - 1)
@@ -108,13 +108,13 @@ def total_variation(composite: Tensor, mask: Tensor) -> Tensor:
     """Differences of neighbours in the hole or one pixel from it (Liu et al. 2018, eq. 6).
 
     One pixel from it: in the 3×3 around a pixel of the hole. As in the equation their sum is divided by
-    the count of numbers in the picture, 3·H·W, whatever the size of the hole. Nothing farther matters.
+    the count of numbers in the image, 3·H·W, whatever the size of the hole. Nothing farther matters.
     """
     near = F.max_pool2d(mask, 3, stride=1, padding=1)
-    picture = _wide(composite)
-    down = (picture[..., 1:, :] - picture[..., :-1, :]).abs() * near[..., 1:, :] * near[..., :-1, :]
-    across = (picture[..., 1:] - picture[..., :-1]).abs() * near[..., 1:] * near[..., :-1]
-    numbers = picture[0].numel()
+    image = _wide(composite)
+    down = (image[..., 1:, :] - image[..., :-1, :]).abs() * near[..., 1:, :] * near[..., :-1, :]
+    across = (image[..., 1:] - image[..., :-1]).abs() * near[..., 1:] * near[..., :-1]
+    numbers = image[0].numel()
     return ((down.sum((1, 2, 3)) + across.sum((1, 2, 3))) / numbers).mean()
 
 
@@ -129,7 +129,7 @@ def feature_matching(features_fake: Sequence[Tensor], features_real: Sequence[Te
 def patch_mask(mask: Tensor, scores: Tensor) -> Tensor:
     """Return `[B, 1, h, w]` on the grid of the scores: 1 where a patch touches the hole, else 0.
 
-    A patch is here its share of the picture's area, without what more of it the discriminator sees.
+    A patch is here its share of the image's area, without what more of it the discriminator sees.
 
     >>> import torch
     >>> mask = torch.zeros(1, 1, 8, 8)
@@ -159,9 +159,9 @@ class Adversarial:
     def discriminator(
         self, real_scores: Tensor, fake_scores: Tensor, where: Tensor | None = None
     ) -> Tensor:
-        """Cost of the discriminator, of real and of filled pictures: means over patches, summed.
+        """Cost of the discriminator, of real and of filled images: means over patches, summed.
 
-        Only patches of a filled picture that touch the hole are fake; its others count as real, as in
+        Only patches of a filled image that touch the hole are fake; its others count as real, as in
         LaMa (Suvorov et al. 2022, section 2.3.2).
         """
         fake_scores = _wide(fake_scores)
@@ -171,7 +171,7 @@ class Adversarial:
         return _mean(self.real(_wide(real_scores))) + _mean(cost)
 
     def generator(self, fake_scores: Tensor, where: Tensor | None = None) -> Tensor:
-        """Cost of the generator: the mean over the patches of `where`, picture by picture.
+        """Cost of the generator: the mean over the patches of `where`, image by image.
 
         What is outside the hole is not the generator's work, so that it does not count. LaMa counts all
         patches: give no `where` for that.
@@ -209,10 +209,10 @@ ADVERSARIAL: dict[str, Adversarial] = {
 
 
 def r1(scores: Tensor, image: Tensor) -> Tensor:
-    """Half the squared norm of the scores' gradient at real pictures (Mescheder et al. 2018, eq. 9).
+    """Half the squared norm of the scores' gradient at real images (Mescheder et al. 2018, eq. 9).
 
     The weight of this is the paper's γ. `image` must have `requires_grad` before it is judged. The
-    scores of a picture's patches are summed, so that the gradient at a pixel does not depend on how many
+    scores of an image's patches are summed, so that the gradient at a pixel does not depend on how many
     other patches there are. LaMa leaves out the half: its weight 0.001 is 0.002 here.
     """
     return (_gradient(scores, image) ** 2).sum((1, 2, 3)).mean() / 2
@@ -228,8 +228,8 @@ def gradient_penalty(
     """Squared distance of the gradient's norm from 1 (Gulrajani et al. 2017, eq. 3).
 
     `discriminator` is called with image and mask, as ours are, at one random point on the line from fake
-    to real for each picture, drawn from `generator`. It must not normalise over the batch, as `patch`
-    does: the gradient is to be that of one picture. The scores of a picture's patches are summed, as in
+    to real for each image, drawn from `generator`. It must not normalise over the batch, as `patch`
+    does: the gradient is to be that of one image. The scores of an image's patches are summed, as in
     `r1`. No gradient flows into `fake`.
     """
     share = torch.rand(len(real), 1, 1, 1, generator=generator, device=generator.device)
@@ -241,7 +241,7 @@ def gradient_penalty(
 
 
 def _gradient(scores: Tensor, image: Tensor) -> Tensor:
-    """Return the gradient of each picture's summed scores, that can be differentiated once more."""
+    """Return the gradient of each image's summed scores, that can be differentiated once more."""
     gradients = torch.autograd.grad(_wide(scores).sum(), image, create_graph=True)
     return _wide(gradients[0])
 
@@ -252,7 +252,7 @@ def _wide(values: Tensor) -> Tensor:
 
 
 def _mean_where(values: Tensor, where: Tensor) -> Tensor:
-    """Return the mean over pictures of the mean of `[B, C, H, W]` where `where` `[B, 1, H, W]` is 1."""
+    """Return the mean over images of the mean of `[B, C, H, W]` where `where` `[B, 1, H, W]` is 1."""
     area = where.sum((1, 2, 3)) * values.shape[1]
     total = (values * where).sum((1, 2, 3))
     # Shares of hole may sum up to less than 1; nothing at all selected counts as 0.
@@ -260,7 +260,7 @@ def _mean_where(values: Tensor, where: Tensor) -> Tensor:
 
 
 def _mean(values: Tensor) -> Tensor:
-    """Return the mean over pictures of the mean of each."""
+    """Return the mean over images of the mean of each."""
     return values.flatten(1).mean(1).mean()
 
 

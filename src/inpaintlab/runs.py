@@ -3,7 +3,7 @@
 A run folder can be copied to another machine and used there::
 
     recipe.yaml          the settings, resolved; `--config` reads it back
-    data.json            hashes of split and masks, sides and hashes of the pictures
+    data.json            hashes of split and masks, sides and hashes of the images
     model.safetensors    the best averaged weights, with config and provenance in the metadata
     last.safetensors     the newest averaged weights
     state/training.pt    what resuming needs; previous.pt: the save before, while that one is on trial

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-#: What is written of each kind, and the finding that must come of it (None: a picture to be used).
+#: What is written of each kind, and the finding that must come of it (None: an image to be used).
 KINDS = {
     "cut": (20, "damaged"),
     "bomb": (10, "bomb"),
@@ -80,7 +80,7 @@ def _write_one(folder: Path, kind: str, index: int, random: np.random.Generator)
                 png(60_000, 60_000, (b"IDAT", zlib.compress(b"0" * 1000)))
             )
         case "text":
-            (folder / f"text{index}.jpg").write_text("not a picture " * index)
+            (folder / f"text{index}.jpg").write_text("not an image " * index)
         case "empty":
             (folder / f"empty{index}.png").write_bytes(b"")
         case "noise":

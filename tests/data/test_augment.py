@@ -18,7 +18,7 @@ from inpaintlab.data.augment import (
     preview_sheet,
     resolve,
 )
-from inpaintlab.data.loading import Draws, Pictures
+from inpaintlab.data.loading import Draws, Images
 from inpaintlab.data.sources import open_source
 from inpaintlab.errors import DataError, SettingError
 from inpaintlab.masks import generator_for
@@ -37,8 +37,8 @@ def portraits(side=32):
 def draws(preset="strong", count=12, size=16, seed=0, kind="rectangles", **changes):
     augmentation = create(preset, **changes)
     stored = augmentation.stored_size(size)
-    pictures = Pictures(open_source(f"samples:{count}"), range(count), size, "training", stored=stored)
-    return Draws(pictures, masks.create([{"name": kind}]), seed, augmentation)
+    images = Images(open_source(f"samples:{count}"), range(count), size, "training", stored=stored)
+    return Draws(images, masks.create([{"name": kind}]), seed, augmentation)
 
 
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
@@ -133,11 +133,11 @@ class Reseeded(Draws):
 @pytest.mark.parametrize("name", ["flip", "light", "strong"])
 def test_the_self_test_finds_a_generator_seeded_for_every_sample(name):
     sound = draws(name)
-    broken = Reseeded(sound.pictures, sound.masks, 0, sound.augmentation)
-    with pytest.raises(DataError, match="64 draws of one picture came out in 1 variants"):
+    broken = Reseeded(sound.images, sound.masks, 0, sound.augmentation)
+    with pytest.raises(DataError, match="64 draws of one image came out in 1 variants"):
         check_variants(broken)
     with pytest.raises(DataError, match="one and the same mask"):
-        check_variants(Reseeded(sound.pictures, sound.masks, 0, create("none")))
+        check_variants(Reseeded(sound.images, sound.masks, 0, create("none")))
 
 
 class ByWorker(Draws):
@@ -149,8 +149,8 @@ class ByWorker(Draws):
 
 def test_the_self_test_finds_workers_that_repeat_one_another():
     sound = draws("medium")
-    with pytest.raises(DataError, match="64 draws of one picture came out in 16 variants"):
-        check_variants(ByWorker(sound.pictures, sound.masks, 0, sound.augmentation))
+    with pytest.raises(DataError, match="64 draws of one image came out in 16 variants"):
+        check_variants(ByWorker(sound.images, sound.masks, 0, sound.augmentation))
 
 
 @pytest.mark.parametrize(
@@ -185,22 +185,22 @@ numbers = st.lists(
 
 @settings(max_examples=40, deadline=None)
 @given(numbers, st.integers(16, 24), st.sampled_from(list(PRESETS)))
-def test_any_numbers_give_a_picture_without_borders(draw, side, name):
-    """On a white picture nothing but brightness can darken: no corner is ever empty."""
+def test_any_numbers_give_an_image_without_borders(draw, side, name):
+    """On a white image nothing but brightness can darken: no corner is ever empty."""
     augmentation = create(name, brightness=0.0)
     stored = augmentation.stored_size(16)
     image = np.full((side, side + 5, 3), 255, np.uint8)
-    picture = np.asarray(draw, np.float32)
-    window, own = augment.window_of(image, stored, picture)
+    photo = np.asarray(draw, np.float32)
+    window, own = augment.window_of(image, stored, photo)
     assert window.shape == (stored, stored, 3)
     assert own == min(side, stored)
-    result = augmentation.apply([Sample(window, own, image[:16, :16, 0], picture)], 16)
+    result = augmentation.apply([Sample(window, own, image[:16, :16, 0], photo)], 16)
     assert result.shape == (1, 3, 16, 16)
     assert bool((result > 0.98).all())
 
 
-def test_a_small_picture_is_never_enlarged():
-    """A picture at the training size in a larger window is cut at exactly its own size."""
+def test_a_small_image_is_never_enlarged():
+    """An image at the training size in a larger window is cut at exactly its own size."""
     image = samples.draw(3, 16)
     numbers = np.full(len(NUMBERS), 0.7, np.float32)
     window, side = augment.window_of(image, 24, numbers)
@@ -208,7 +208,7 @@ def test_a_small_picture_is_never_enlarged():
     assert torch.allclose(result[0].permute(1, 2, 0) * 255, torch.from_numpy(image).float(), atol=0.01)
 
 
-def test_masks_turn_apart_from_pictures():
+def test_masks_turn_apart_from_images():
     source, plain = draws("none", turn_masks=True, count=1), draws("none", count=1)
     pairs = [(source[draw], plain[draw]) for draw in range(64)]
     assert all(np.array_equal(a.window, b.window) for a, b in pairs)
@@ -235,9 +235,9 @@ def test_preview_sheet():
 
 @pytest.mark.parametrize("name", list(augment.PRESETS))
 def test_white_stays_in_range(name):
-    """Weights that sum to a rounding error above one must not: the loop refuses such a picture."""
+    """Weights that sum to a rounding error above one must not: the loop refuses such an image."""
     made = draws(name, kind="rectangles")
-    white = np.full((made.pictures.stored, made.pictures.stored, 3), 255, np.uint8)
+    white = np.full((made.images.stored, made.images.stored, 3), 255, np.uint8)
     for first in range(0, 128, 32):
         images, *_ = made.collate([made.sample(white, draw) for draw in range(first, first + 32)])
         assert float(images.min()) >= 0

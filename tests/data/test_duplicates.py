@@ -47,7 +47,7 @@ def test_groups_are_the_connected_components_of_look_alikes(seed, count):
     links = (distances(prints.upright, prints.upright) <= 6) | (
         distances(prints.mirrored, prints.upright) <= 6
     )
-    # Two pictures with the same mirror image look the same, whatever rounding did to them upright.
+    # Two images with the same mirror image look the same, whatever rounding did to them upright.
     links |= distances(prints.mirrored, prints.mirrored) == 0
     _, expected = connected_components(links, directed=False)
     found = groups.finish()

@@ -50,7 +50,7 @@ def test_large_and_tilted_faces(detector, degrees, real_portraits, real_keypoint
     assert error(face.eyes, in_order(apply(transform, truth.eyes))) < 0.1
 
 
-def test_a_picture_without_a_face(detector):
+def test_an_image_without_a_face(detector):
     for height, width in ((90, 120), (1, 1), (5, 300)):
         found = detector.find(np.full((height, width, 3), 128, np.uint8))
         assert found == []

@@ -31,7 +31,7 @@ def rows_of(path):
 
 @pytest.fixture
 def run(tmp_path):
-    """Align the pictures of `in` to `out` by given points."""
+    """Align the images of `in` to `out` by given points."""
 
     def with_points(rows, **changes):
         points = write_points(tmp_path / "eyes.csv", rows)
@@ -73,7 +73,7 @@ def test_a_swapped_pair_gives_the_same_upright_face():
 
 def test_what_was_done_is_reported(run, tmp_path):
     save_portraits(tmp_path / "in" / "deep", 3)
-    (tmp_path / "in" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "in" / "broken.png").write_bytes(b"no image")
     report = run(
         [
             ["deep/000.png", 12, 15, 27, 16],
@@ -81,12 +81,12 @@ def test_what_was_done_is_reported(run, tmp_path):
             ["broken.png", 1, 2, 3, 4],
         ]
     )
-    assert (report["pictures"], report["aligned"], report["crops"]) == (4, 2, 2)
+    assert (report["images"], report["aligned"], report["crops"]) == (4, 2, 2)
     reasons = {item["file"]: item["reason"] for item in report["not_aligned"]}
     assert reasons == {"broken.png": "unreadable", "deep/002.png": "no points"}
     assert report["reasons"] == {"unreadable": 1, "no points": 1}
     assert report["spread"]["after"] == pytest.approx(0, abs=1e-9)
-    # Two pictures of 40 px: x of 12 and 14, y of 15 and 17, and so on, differ by 2, 2, 2 and 1 px.
+    # Two images of 40 px: x of 12 and 14, y of 15 and 17, and so on, differ by 2, 2, 2 and 1 px.
     assert report["spread"]["before"] == pytest.approx(100 / 40 * np.sqrt((1 + 1 + 1 + 0.25) / 4), 1e-3)
     assert json.loads((tmp_path / "out" / "align.json").read_text()) == report
     rows = rows_of(tmp_path / "out" / "align.csv")
@@ -112,7 +112,7 @@ def test_odd_names_survive(run, tmp_path):
     assert again["aligned"] == len(names)
 
 
-def test_pictures_that_differ_in_suffix_do_not_overwrite_each_other(run, tmp_path):
+def test_images_that_differ_in_suffix_do_not_overwrite_each_other(run, tmp_path):
     save_portraits(tmp_path / "in", 1)
     with Image.open(tmp_path / "in" / "000.png") as image:
         image.save(tmp_path / "in" / "000.bmp")
@@ -121,7 +121,7 @@ def test_pictures_that_differ_in_suffix_do_not_overwrite_each_other(run, tmp_pat
     assert (report["crops"], crops) == (2, {"000.bmp.png", "000.png.png"})
 
 
-def test_several_faces_of_a_picture(run, tmp_path):
+def test_several_faces_of_an_image(run, tmp_path):
     save_portraits(tmp_path / "in", 1)
     rows = [["000.png", 5, 5, 9, 5], ["000.png", 12, 15, 27, 16], ["000.png", 4, 4, 4, 4]]
     assert run(rows)["crops"] == 1
@@ -132,7 +132,7 @@ def test_several_faces_of_a_picture(run, tmp_path):
     assert (missed["reason"], missed["face"]) == ("no eyes", 3)
 
 
-def test_a_bad_list_concerns_its_picture_only(run, tmp_path):
+def test_a_bad_list_concerns_its_image_only(run, tmp_path):
     save_portraits(tmp_path / "in", 2)
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "000.txt").write_text("1 2\n3 4\n")
@@ -202,7 +202,7 @@ def test_not_a_single_face_is_a_finding(inpaint, tmp_path):
         Image.new("RGB", (60, 60), "white").save(path)
     code, out, err = inpaint("align", "in", "out")
     assert (code, err) == (1, "")
-    assert "0 of 2 pictures aligned" in out
+    assert "0 of 2 images aligned" in out
     assert "not aligned: 2 no face; each is listed in out/align.json" in out
 
 
@@ -237,7 +237,7 @@ def test_real_portraits_end_to_end(inpaint, real_portraits, tmp_path):
 
 
 def test_given_points_land_within_a_fiftieth(real_portraits, real_keypoints, tmp_path):
-    """Where a dot drawn at each eye of a real picture comes to lie in the crop."""
+    """Where a dot drawn at each eye of a real image comes to lie in the crop."""
     from inpaintlab.data.keypoints import open_points
 
     known, goal = open_points(real_keypoints, (19, 24), (25, 30)), eye_places("utkface") * 200 - 0.5
@@ -248,8 +248,8 @@ def test_given_points_land_within_a_fiftieth(real_portraits, real_keypoints, tmp
         for eye, place in zip(face.eyes, goal, strict=True):
             rows, columns = np.mgrid[:height, :width]
             dot = np.exp(-((columns - eye[0]) ** 2 + (rows - eye[1]) ** 2) / 30) * 255
-            picture = np.repeat(dot[..., None], 3, axis=2).astype(np.uint8)
-            crop = align_face(picture, face.eyes, eye_places("utkface"), 200)[..., 0].astype(float)
+            photo = np.repeat(dot[..., None], 3, axis=2).astype(np.uint8)
+            crop = align_face(photo, face.eyes, eye_places("utkface"), 200)[..., 0].astype(float)
             weights = crop * (crop > 100)
             rows, columns = np.mgrid[:200, :200]
             middle = np.array([(weights * columns).sum(), (weights * rows).sum()]) / weights.sum()

@@ -30,7 +30,7 @@ def folders(tmp_path):
 
 
 @pytest.mark.parametrize("as_dataset", [False, True])
-def test_pictures_that_stand_in_both_are_listed(folders, as_dataset, tmp_path):
+def test_images_that_stand_in_both_are_listed(folders, as_dataset, tmp_path):
     ours, theirs = folders
     against = str(theirs)
     if as_dataset:
@@ -43,7 +43,7 @@ def test_pictures_that_stand_in_both_are_listed(folders, as_dataset, tmp_path):
         ("5.png", "jpeg.jpg"): False,
         ("7.png", "mirror.png"): False,
     }
-    assert (leaks["pictures"], leaks["same"], leaks["of"]) == (3, 1, 13)
+    assert (leaks["images"], leaks["same"], leaks["of"]) == (3, 1, 13)
 
 
 def test_nothing_in_common(folders, tmp_path):
@@ -52,5 +52,5 @@ def test_nothing_in_common(folders, tmp_path):
 
 
 def test_nothing_to_compare_is_no_result(folders):
-    with pytest.raises(DataError, match="no picture in nothing: name a folder"):
+    with pytest.raises(DataError, match="no image in nothing: name a folder"):
         find_leaks(PrepareSettings(), str(folders[0]))

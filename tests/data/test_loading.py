@@ -9,7 +9,7 @@ from inpaintlab.data.augment import create
 from inpaintlab.data.loading import (
     DrawBatches,
     Draws,
-    Pictures,
+    Images,
     open_training_data,
     training_batches,
 )
@@ -21,8 +21,8 @@ from tests.conftest import save_portraits
 def draws(count=12, size=16, seed=0, augment="flip", **options):
     augmentation = create(augment)
     options["stored"] = augmentation.stored_size(size)
-    pictures = Pictures(open_source(f"samples:{count}"), range(count), size, "training", **options)
-    return Draws(pictures, masks.create([{"name": "rectangles"}]), seed, augmentation)
+    images = Images(open_source(f"samples:{count}"), range(count), size, "training", **options)
+    return Draws(images, masks.create([{"name": "rectangles"}]), seed, augmentation)
 
 
 def stream(source, workers, batches=6, start=0):
@@ -43,7 +43,7 @@ def test_same_stream_for_any_number_of_workers(workers, augment):
 
 
 def test_two_workers_over_two_epochs_repeat_no_draw():
-    """Twelve pictures twice over, batches of four: nothing that is drawn comes a second time."""
+    """Twelve images twice over, batches of four: nothing that is drawn comes a second time."""
     source = draws(augment="strong")
     two = stream(source, 2, 6)
     assert_same(stream(source, 0, 6), two)
@@ -66,7 +66,7 @@ def test_devices_share_a_batch():
     assert torch.equal(torch.cat(shares), whole)
 
 
-def test_every_picture_once_an_epoch_in_another_order():
+def test_every_image_once_an_epoch_in_another_order():
     source = draws(augment="none")
     epochs = [[source[12 * epoch + place].window.tobytes() for place in range(12)] for epoch in range(2)]
     assert set(epochs[0]) == set(epochs[1])
@@ -75,7 +75,7 @@ def test_every_picture_once_an_epoch_in_another_order():
 
 
 def test_every_sample_draws_its_own_mask_and_flip():
-    """One mask for a batch, or one flip, is a classic: here the same picture never repeats."""
+    """One mask for a batch, or one flip, is a classic: here the same image never repeats."""
     source = draws(count=1)
     seen = [source[index] for index in range(64)]
     assert len({sample.mask.tobytes() for sample in seen}) > 50
@@ -84,7 +84,7 @@ def test_every_sample_draws_its_own_mask_and_flip():
     assert any(not np.array_equal(seen[i].mask, other[i].mask) for i in range(4))
 
 
-def test_crops_of_long_pictures_move(tmp_path):
+def test_crops_of_long_images_move(tmp_path):
     from PIL import Image
 
     from inpaintlab.data import samples
@@ -92,13 +92,13 @@ def test_crops_of_long_pictures_move(tmp_path):
     Image.fromarray(np.concatenate([samples.draw(0, 32), samples.draw(1, 32)], 1)).save(
         tmp_path / "long.png"
     )
-    pictures = Pictures(open_source(str(tmp_path)), [0], 16, "training")
-    source = Draws(pictures, masks.create([{"name": "rectangles"}]), 0, create("none"))
-    assert pictures[0].shape == (16, 32, 3)
+    images = Images(open_source(str(tmp_path)), [0], 16, "training")
+    source = Draws(images, masks.create([{"name": "rectangles"}]), 0, create("none"))
+    assert images[0].shape == (16, 32, 3)
     crops = {source[index].window.tobytes() for index in range(60)}
     assert len(crops) > 10
     assert all(source[index].window.shape == (16, 16, 3) for index in range(5))
-    assert np.array_equal(pictures.square(0), pictures[0][:, 8:24])
+    assert np.array_equal(images.square(0), images[0][:, 8:24])
 
 
 def test_values_and_shapes():
@@ -125,9 +125,9 @@ def test_real_faces(real_faces):
     """A hundred real files: all are read, none is dark or flat, and both parts get some."""
     names = sorted(real_faces.iterdir())[::120]
     source = open_source(str(real_faces))
-    pictures = Pictures(source, [source.names.index(path.name) for path in names], 32, "test")
-    assert pictures.bad == []
-    squares = pictures.squares(0, len(pictures))
+    images = Images(source, [source.names.index(path.name) for path in names], 32, "test")
+    assert images.bad == []
+    squares = images.squares(0, len(images))
     assert squares.shape == (len(names), 3, 32, 32)
     assert bool((squares.std((1, 2, 3)) > 0.02).all())
 
@@ -137,7 +137,7 @@ def break_some(folder, count):
         path.write_bytes(path.read_bytes()[:300])
 
 
-def test_bad_pictures_are_passed_over_and_named(tmp_path):
+def test_bad_images_are_passed_over_and_named(tmp_path):
     folder = save_portraits(tmp_path / "p", 40)
     break_some(folder, 3)
     data = open_training_data(open_source(str(folder)), 16, 0.2)
@@ -149,27 +149,27 @@ def test_bad_pictures_are_passed_over_and_named(tmp_path):
     )
 
 
-def test_too_many_bad_pictures(tmp_path):
+def test_too_many_bad_images(tmp_path):
     folder = save_portraits(tmp_path / "p", 40)
     break_some(folder, 20)
     with pytest.raises(
-        DataError, match=r"of \d+ pictures cannot be used, first 0.*more than max_bad = 0\.1"
+        DataError, match=r"of \d+ images cannot be used, first 0.*more than max_bad = 0\.1"
     ):
         open_training_data(open_source(str(folder)), 16, 0.1)
     with pytest.raises(DataError, match="less than --size 64"):
         open_training_data(open_source(str(save_portraits(tmp_path / "q", 40))), 64, 0.1)
-    with pytest.raises(DataError, match="no usable picture"):
+    with pytest.raises(DataError, match="no usable image"):
         open_training_data(open_source(str(tmp_path / "q")), 64, 1.0)
 
 
-def test_pictures_are_left_out_by_name(tmp_path):
-    """Names stay theirs when pictures are added; positions do not."""
+def test_images_are_left_out_by_name(tmp_path):
+    """Names stay theirs when images are added; positions do not."""
     source = draws(count=12)
-    pictures = source.pictures
-    names = [pictures.name(3), pictures.name(7), "gone.png"]
-    assert pictures.positions(names) == {3, 7}
-    assert pictures.positions([]) == frozenset()
-    skipping = Draws(pictures, source.masks, 0, source.augmentation, pictures.positions(names))
+    images = source.images
+    names = [images.name(3), images.name(7), "gone.png"]
+    assert images.positions(names) == {3, 7}
+    assert images.positions([]) == frozenset()
+    skipping = Draws(images, source.masks, 0, source.augmentation, images.positions(names))
     seen = {skipping[draw].position for draw in range(24)}
     assert seen == set(range(12)) - {3, 7}
     assert all(

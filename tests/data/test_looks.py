@@ -18,7 +18,7 @@ def test_copies_are_found_whatever_was_done_to_them():
         cv2.resize(grey(8), (200, 200), interpolation=cv2.INTER_CUBIC),
         np.clip(grey(21) + random.normal(0, 4, (64, 64)), 0, 255).astype(np.uint8),
     ]
-    pairs = alike([look_of(np.ascontiguousarray(picture)) for picture in changed], originals)
+    pairs = alike([look_of(np.ascontiguousarray(image)) for image in changed], originals)
     assert {(0, 3), (1, 8), (2, 21)} <= {(a, b) for a, b, _ in pairs}
     assert [likeness for *_, likeness in pairs] == sorted((x for *_, x in pairs), reverse=True)
     assert all(likeness <= 1 + 1e-5 for *_, likeness in pairs)
@@ -30,6 +30,6 @@ def test_nothing_is_like_nothing(sides):
     assert alike(ours, theirs) == []
 
 
-def test_a_picture_of_one_colour_has_a_look():
+def test_an_image_of_one_colour_has_a_look():
     flat = look_of(np.full((40, 40), 128, np.uint8))
     assert np.array_equal(flat.small, np.zeros((32, 32)))

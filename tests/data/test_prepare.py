@@ -38,15 +38,15 @@ def save(path: Path, index: int, size: int = 48, **options) -> Path:
 @pytest.fixture
 def folder(tmp_path):
     for index in range(40):
-        save(tmp_path / "pictures" / f"{index:03}.png", index)
-    return tmp_path / "pictures"
+        save(tmp_path / "images" / f"{index:03}.png", index)
+    return tmp_path / "images"
 
 
 def test_columns_and_counts(folder):
     facts = prepared([folder])
     table = pq.read_table("x.dataset/manifest.parquet")
     assert table.schema.equals(COLUMNS)
-    assert facts["pictures"] == facts["used"] == len(table) == 40
+    assert facts["images"] == facts["used"] == len(table) == 40
     assert facts["train"] + facts["val"] + facts["test"] == 40
     assert (facts["test"], facts["train"]) == (4, 29)
     row = rows()["007.png"]
@@ -59,7 +59,7 @@ def test_columns_and_counts(folder):
     assert not Path("x.dataset/reading").exists()
 
 
-def test_pictures_stay_as_they_are(folder):
+def test_images_stay_as_they_are(folder):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
     prepared([folder])
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()} == before
@@ -82,7 +82,7 @@ def test_copies_in_other_formats_and_look_alikes_share_a_side(folder):
         assert "near" in family[2]["findings"]
 
 
-def test_sides_hold_when_pictures_are_added_changed_and_removed(folder):
+def test_sides_hold_when_images_are_added_changed_and_removed(folder):
     prepared([folder])
     before = rows()
     for index in range(40, 90):
@@ -101,7 +101,7 @@ def test_sides_hold_when_pictures_are_added_changed_and_removed(folder):
             assert (after[name]["split"], after[name]["fold"]) == (row["split"], row["fold"])
 
 
-def test_a_picture_that_ties_settled_sides_together_is_left_out(folder, monkeypatch):
+def test_an_image_that_ties_settled_sides_together_is_left_out(folder, monkeypatch):
     prepared([folder])
     sides = {name: row["split"] for name, row in rows().items()}
     test = next(name for name, side in sides.items() if side == "test")
@@ -110,7 +110,7 @@ def test_a_picture_that_ties_settled_sides_together_is_left_out(folder, monkeypa
     real = reading.examine
 
     def between(place):
-        """The newcomer looks like one picture of the test upright, like one of training mirrored."""
+        """The newcomer looks like one image of the test upright, like one of training mirrored."""
         row = real(place)
         found = {name: (of["phash"], of["phash_mirror"]) for name, of in before.items()}
         row["phash"], row["phash_mirror"] = found[test][0], found[train][0]
@@ -203,10 +203,10 @@ def test_hostile_files_are_all_accounted_for(tmp_path):
             expected[finding] = expected.get(finding, 0) + count
     findings = dict(facts["findings"])
     cut = findings.pop("damaged") + findings.pop("unreadable")
-    # A JPEG cut within its header cannot be told from no picture.
+    # A JPEG cut within its header cannot be told from no image.
     assert cut == expected.pop("damaged") + expected.pop("unreadable")
     assert {name: findings[name] for name in expected} == expected
-    assert facts["pictures"] == sum(count for count, _ in hostile.KINDS.values()) + 20 >= 200
+    assert facts["images"] == sum(count for count, _ in hostile.KINDS.values()) + 20 >= 200
     listed = [json.loads(line) for line in Path("x.dataset/findings.jsonl").read_text().splitlines()]
     assert len({(line["path"], line["key"]) for line in listed}) == len(listed)
     assert all(line["reason"] for line in listed if set(line["findings"]) & {"damaged", "bomb"})
@@ -251,12 +251,10 @@ def test_nothing_usable(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         prepared([tmp_path / "none"])
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no picture"):
+    with pytest.raises(DataError, match="no image"):
         prepared([tmp_path / "empty"])
     (tmp_path / "empty" / "a.png").write_text("no")
-    with pytest.raises(
-        DataError, match=r"none of 1 pictures can be read, first a\.png is not a picture"
-    ):
+    with pytest.raises(DataError, match=r"none of 1 images can be read, first a\.png is not an image"):
         prepared([tmp_path / "empty"])
 
 
@@ -303,7 +301,7 @@ def test_hugging_face_folders(tmp_path):
     assert not isinstance(source, ShardedSource)
 
 
-def test_parquet_with_pictures_in_it(tmp_path):
+def test_parquet_with_images_in_it(tmp_path):
     pytest.importorskip("datasets", reason="needs the extra: pip install 'inpaintlab[data]'")
     import pyarrow as pa
 
@@ -312,8 +310,8 @@ def test_parquet_with_pictures_in_it(tmp_path):
         for i in range(20)
     ]
     people = [f"p{i % 5}" for i in range(20)]
-    pq.write_table(pa.table({"image": images, "person": people}), tmp_path / "pictures.parquet")
-    prepared([f"hf:{tmp_path / 'pictures.parquet'}"], group_by="column:person")
+    pq.write_table(pa.table({"image": images, "person": people}), tmp_path / "images.parquet")
+    prepared([f"hf:{tmp_path / 'images.parquet'}"], group_by="column:person")
     sides: dict = {}
     for row in rows().values():
         sides.setdefault(dict(row["columns"])["person"], set()).add(row["split"])
@@ -346,7 +344,7 @@ def test_a_dataset_is_the_split_of_a_run(folder):
         open_source(str(folder), 0)
 
 
-def test_a_picture_that_vanished_is_named(folder):
+def test_an_image_that_vanished_is_named(folder):
     prepared([folder])
     source = open_source("x.dataset")
     shutil.rmtree(folder)

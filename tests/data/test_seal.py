@@ -111,7 +111,7 @@ def test_a_copy_of_a_run_is_of_its_lineage(dataset, capsys):
     assert "measured on the test once before" in capsys.readouterr().err
 
 
-def test_pictures_that_were_not_prepared_have_no_sealed_test(trained_run):
+def test_images_that_were_not_prepared_have_no_sealed_test(trained_run):
     with pytest.raises(DataError, match=r"inpaint prepare samples:40 -o NAME.dataset"):
         evaluate(EvaluateSettings(run=trained_run, split="test"))
 

@@ -26,7 +26,7 @@ def names(strata):
 
 @given(st.integers(0, 10**6), st.integers(20, 400), st.integers(1, 6), st.integers(1, 5))
 @settings(max_examples=50, deadline=None)
-def test_no_group_is_torn_and_every_picture_has_a_side(seed, count, largest, strata):
+def test_no_group_is_torn_and_every_image_has_a_side(seed, count, largest, strata):
     members = members_of(seed, count, largest, strata)
     side, fold = assign(members, names(strata), 0.1, 0.8, 5)
     for values in (side, fold):
@@ -39,7 +39,7 @@ def test_no_group_is_torn_and_every_picture_has_a_side(seed, count, largest, str
 
 @given(st.integers(0, 10**6), st.integers(30, 300), st.integers(1, 200), st.integers(1, 4))
 @settings(max_examples=50, deadline=None)
-def test_what_has_a_side_keeps_it_when_pictures_are_added(seed, count, more, strata):
+def test_what_has_a_side_keeps_it_when_images_are_added(seed, count, more, strata):
     everything = members_of(seed, count + more, 3, strata)
     old = everything.group < everything.group[count]
     before = Members(**{name: values[old] for name, values in vars(everything).items()})
@@ -63,7 +63,7 @@ def test_shares_are_right(largest):
 
 
 def test_small_strata_come_out_right_together():
-    """A thousand classes of four: a tenth of 0.4 pictures each is a tenth of all."""
+    """A thousand classes of four: a tenth of 0.4 images each is a tenth of all."""
     count = 4000
     members = members_of(5, count, 1)
     group = np.arange(count)

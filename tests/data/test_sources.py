@@ -11,7 +11,7 @@ def test_folder_is_searched_recursively_and_in_order(tmp_path):
     save_portraits(tmp_path / "b", 2)
     save_portraits(tmp_path / "a" / "deep", 1)
     save_portraits(tmp_path / ".hidden", 1)
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     source = open_source(str(tmp_path))
     assert source.names == ["a/deep/000.png", "b/000.png", "b/001.png"]
     assert np.array_equal(source.read(2, 40), samples.draw(1, 40))
@@ -31,7 +31,7 @@ def test_samples():
         ("samples:", "a number of portraits"),
         ("samples:0", "a number of portraits"),
         ("samples:x", "a number of portraits"),
-        ("nowhere", "nowhere does not exist: give a folder of pictures, or samples:N"),
+        ("nowhere", "nowhere does not exist: give a folder of images, or samples:N"),
     ],
 )
 def test_what_cannot_be_opened(data, words):
@@ -40,14 +40,14 @@ def test_what_cannot_be_opened(data, words):
 
 
 def test_empty_folder_and_file(tmp_path):
-    with pytest.raises(DataError, match=r"no picture in .*\.png"):
+    with pytest.raises(DataError, match=r"no image in .*\.png"):
         open_source(str(tmp_path))
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match="is a file, not a folder"):
         open_source(str(tmp_path / "a.png"))
 
 
-def test_a_picture_that_is_too_small(tmp_path):
+def test_an_image_that_is_too_small(tmp_path):
     source = FolderSource(save_portraits(tmp_path / "p", 1, size=20))
     with pytest.raises(ImageError, match="less than --size 32"):
         source.read(0, 32)

@@ -35,7 +35,7 @@ def test_shares():
     assert len(parts.train) / 20_000 == pytest.approx(0.72, abs=0.01)
 
 
-def test_adding_pictures_moves_none_and_copies_stay_together():
+def test_adding_images_moves_none_and_copies_stay_together():
     before, after = hashes(range(100)), hashes(range(300))
     assert [side(one) for one in before] == [side(one) for one in after[:100]]
     doubled = split(before + before)

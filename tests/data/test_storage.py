@@ -6,46 +6,46 @@ import pytest
 from PIL import Image
 
 from inpaintlab.data import samples, storage
-from inpaintlab.data.loading import Pictures
+from inpaintlab.data.loading import Images
 from inpaintlab.data.sources import open_source
-from inpaintlab.data.storage import Bad, Cache, CachedPictures, open_cache, write_cache
+from inpaintlab.data.storage import Bad, Cache, CachedImages, open_cache, write_cache
 from inpaintlab.errors import DataError, OutputError
 from tests.conftest import save_portraits
 
 
-def odd_pictures(count=7):
-    """Pictures of different shapes, with a bad one among them."""
+def odd_images(count=7):
+    """Images of different shapes, with a bad one among them."""
     results = [samples.draw(index, 20)[: 8 + index] for index in range(count)]
     results[3] = Bad("three.png", "three.png is damaged")
     return results
 
 
-def open_pictures(pictures, *, size=16, indices=None, **cache):
-    source = open_source(str(pictures))
+def open_images(images, *, size=16, indices=None, **cache):
+    source = open_source(str(images))
     indices = range(len(source.names)) if indices is None else indices
-    return Pictures(source, indices, size, "training", cache=Cache(**cache))
+    return Images(source, indices, size, "training", cache=Cache(**cache))
 
 
 def test_what_is_written_comes_back(tmp_path):
-    results = odd_pictures()
-    write_cache(tmp_path / "deep" / "a.pictures", results)
-    kept = open_cache(tmp_path / "deep" / "a.pictures")
+    results = odd_images()
+    write_cache(tmp_path / "deep" / "a.images", results)
+    kept = open_cache(tmp_path / "deep" / "a.images")
     assert kept.kept == [0, 1, 2, 4, 5, 6]
     assert kept.bad == [(3, "three.png is damaged")]
     assert len(kept) == 6
     assert all(np.array_equal(kept[n], results[place]) for n, place in enumerate(kept.kept))
-    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.pictures"]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.images"]
 
 
 def test_nothing_usable(tmp_path):
     write_cache(tmp_path / "a", [Bad("x", "broken")])
-    assert len(CachedPictures(tmp_path / "a")) == 0
+    assert len(CachedImages(tmp_path / "a")) == 0
 
 
 @pytest.mark.parametrize("damage", ["cut", "pixel", "table", "empty", "version"])
 def test_a_damaged_file_is_not_used(tmp_path, damage, capsys):
-    path = tmp_path / "a.pictures"
-    write_cache(path, odd_pictures())
+    path = tmp_path / "a.images"
+    write_cache(path, odd_images())
     data = bytearray(path.read_bytes())
     if damage in ("pixel", "table"):
         data[100 if damage == "pixel" else -60] ^= 1
@@ -58,13 +58,13 @@ def test_a_damaged_file_is_not_used(tmp_path, damage, capsys):
 
 
 def test_the_next_run_finds_the_file(portraits, tmp_path, monkeypatch):
-    first = open_pictures(portraits, kind="disk", folder=tmp_path / "cache")
-    in_memory = open_pictures(portraits, kind="memory")
+    first = open_images(portraits, kind="disk", folder=tmp_path / "cache")
+    in_memory = open_images(portraits, kind="memory")
     (file,) = (tmp_path / "cache").iterdir()
-    for path in portraits.iterdir():  # the same pictures by other names, in the same order
+    for path in portraits.iterdir():  # the same images by other names, in the same order
         path.rename(path.with_name(f"a{path.name}"))
-    monkeypatch.setattr(Pictures, "_read_all", lambda *_: pytest.fail("read again"))
-    again = open_pictures(portraits, kind="disk", folder=tmp_path / "cache")
+    monkeypatch.setattr(Images, "_read_all", lambda *_: pytest.fail("read again"))
+    again = open_images(portraits, kind="disk", folder=tmp_path / "cache")
     assert first.storage == "in a memory-mapped file"
     assert first.indices == again.indices == in_memory.indices
     assert all(np.array_equal(again[n], in_memory[n]) for n in range(len(again)))
@@ -73,16 +73,16 @@ def test_the_next_run_finds_the_file(portraits, tmp_path, monkeypatch):
 
 def test_another_size_or_choice_is_another_file(portraits, tmp_path):
     folder = tmp_path / "cache"
-    open_pictures(portraits, kind="disk", folder=folder)
-    open_pictures(portraits, kind="disk", folder=folder, size=20)
-    open_pictures(portraits, kind="disk", folder=folder, indices=[3, 5])
+    open_images(portraits, kind="disk", folder=folder)
+    open_images(portraits, kind="disk", folder=folder, size=20)
+    open_images(portraits, kind="disk", folder=folder, indices=[3, 5])
     (portraits / "000.png").write_bytes((portraits / "001.png").read_bytes())
-    open_pictures(portraits, kind="disk", folder=folder)
+    open_images(portraits, kind="disk", folder=folder)
     assert len(list(folder.iterdir())) == 4
 
 
 def test_a_damaged_cache_is_written_anew(portraits, tmp_path):
-    before = open_pictures(portraits, kind="disk", folder=tmp_path / "cache")
+    before = open_images(portraits, kind="disk", folder=tmp_path / "cache")
     expected = [image.copy() for image in before]
     (file,) = (tmp_path / "cache").iterdir()
     data = bytearray(file.read_bytes())
@@ -90,35 +90,35 @@ def test_a_damaged_cache_is_written_anew(portraits, tmp_path):
     del before
     file.unlink()
     file.write_bytes(data)
-    after = open_pictures(portraits, kind="disk", folder=tmp_path / "cache")
+    after = open_images(portraits, kind="disk", folder=tmp_path / "cache")
     assert all(np.array_equal(a, b) for a, b in zip(after, expected, strict=True))
 
 
-def test_bad_pictures_are_remembered(portraits, tmp_path):
+def test_bad_images_are_remembered(portraits, tmp_path):
     (portraits / "004.png").write_bytes((portraits / "004.png").read_bytes()[:300])
     for _ in range(2):
-        pictures = open_pictures(portraits, kind="disk", folder=tmp_path / "cache")
-        assert [bad.name for bad in pictures.bad] == ["004.png"]
-        assert "cut short" in pictures.bad[0].reason
-        assert 4 not in pictures.indices
+        images = open_images(portraits, kind="disk", folder=tmp_path / "cache")
+        assert [bad.name for bad in images.bad] == ["004.png"]
+        assert "cut short" in images.bad[0].reason
+        assert 4 not in images.indices
 
 
 def test_what_fits_is_chosen(portraits, tmp_path, monkeypatch):
     folder = tmp_path / "cache"
-    assert open_pictures(portraits, folder=folder).storage == "in memory"
+    assert open_images(portraits, folder=folder).storage == "in memory"
     monkeypatch.setattr(storage, "MEMORY_SHARE", 0.0)
-    assert open_pictures(portraits, folder=folder).storage == "in a memory-mapped file"
+    assert open_images(portraits, folder=folder).storage == "in a memory-mapped file"
     monkeypatch.setattr(storage, "DISK_SHARE", 0.0)
-    pictures = open_pictures(portraits, folder=folder)
-    assert pictures.storage == "read from files each time"
-    assert not pictures.cached
-    assert np.array_equal(pictures[3], open_pictures(portraits, kind="memory")[3])
-    with pytest.raises(DataError, match=r"40 pictures take up to .* GB.*name a cache_dir"):
-        open_pictures(portraits, kind="disk", folder=folder)
+    images = open_images(portraits, folder=folder)
+    assert images.storage == "read from files each time"
+    assert not images.cached
+    assert np.array_equal(images[3], open_images(portraits, kind="memory")[3])
+    with pytest.raises(DataError, match=r"40 images take up to .* GB.*name a cache_dir"):
+        open_images(portraits, kind="disk", folder=folder)
 
 
 def test_never_more_than_half_of_the_free_disk(tmp_path, monkeypatch):
-    """Long pictures can take more than was foreseen: the file is given up, and nothing is left."""
+    """Long images can take more than was foreseen: the file is given up, and nothing is left."""
     monkeypatch.setattr(storage, "DISK_SHARE", 1e-9)
     with pytest.raises(OutputError, match="more than half of the disk's free space; name another"):
         write_cache(tmp_path / "c" / "a", [np.zeros((100, 900, 3), np.uint8)] * 9)
@@ -133,39 +133,39 @@ def test_where_files_go(monkeypatch):
     assert Cache(folder=Path("~/here")).path == Path.home() / "here"
 
 
-def test_checked_pictures_are_not_read_up_front(portraits, monkeypatch):
+def test_checked_images_are_not_read_up_front(portraits, monkeypatch):
     source = open_source(str(portraits))
     source.checked = True
     monkeypatch.setattr(source, "read", lambda *_: pytest.fail("read"))
-    pictures = Pictures(source, range(40), 16, "training", cache=Cache("off"))
-    assert len(pictures) == 40
+    images = Images(source, range(40), 16, "training", cache=Cache("off"))
+    assert len(images) == 40
     monkeypatch.undo()
-    assert pictures[2].shape == (16, 16, 3)
+    assert images[2].shape == (16, 16, 3)
 
 
-def test_a_picture_that_vanishes_later_is_replaced(portraits, capsys):
-    pictures = open_pictures(portraits, kind="off")
+def test_an_image_that_vanishes_later_is_replaced(portraits, capsys):
+    images = open_images(portraits, kind="off")
     (portraits / "007.png").unlink()
-    (portraits / "008.png").write_bytes(b"no picture")
+    (portraits / "008.png").write_bytes(b"no image")
     for _ in range(3):
-        assert np.array_equal(pictures.any_near(7)[1], pictures[9])
+        assert np.array_equal(images.any_near(7)[1], images[9])
     said = capsys.readouterr().err
-    assert said.count("another picture takes its place") == 2
+    assert said.count("another image takes its place") == 2
     for path in portraits.iterdir():
         path.unlink()
     with pytest.raises(DataError, match="can no longer be read: there is no file"):
-        pictures.any_near(0)
+        images.any_near(0)
 
 
-def test_a_picture_too_small_for_zooming_is_kept_at_the_training_size(tmp_path):
+def test_an_image_too_small_for_zooming_is_kept_at_the_training_size(tmp_path):
     folder = save_portraits(tmp_path / "p", 2, size=40)
     Image.fromarray(samples.draw(2, 20)).save(folder / "small.png")
     Image.fromarray(samples.draw(3, 12)).save(folder / "tiny.png")
-    pictures = Pictures(open_source(str(folder)), range(4), 16, "training", stored=24)
-    assert [image.shape[0] for image in pictures] == [24, 24, 16]
-    assert [bad.name for bad in pictures.bad] == ["tiny.png"]
-    assert "less than --size 16" in pictures.bad[0].reason
-    assert all(pictures.square(n).shape == (16, 16, 3) for n in range(3))
+    images = Images(open_source(str(folder)), range(4), 16, "training", stored=24)
+    assert [image.shape[0] for image in images] == [24, 24, 16]
+    assert [bad.name for bad in images.bad] == ["tiny.png"]
+    assert "less than --size 16" in images.bad[0].reason
+    assert all(images.square(n).shape == (16, 16, 3) for n in range(3))
 
 
 def test_memory_that_is_free_is_asked_for(monkeypatch):

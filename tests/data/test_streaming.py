@@ -13,7 +13,7 @@ from PIL import Image
 from inpaintlab import masks
 from inpaintlab.data import samples
 from inpaintlab.data.augment import create
-from inpaintlab.data.loading import DrawBatches, Draws, Pictures, training_batches
+from inpaintlab.data.loading import DrawBatches, Draws, Images, training_batches
 from inpaintlab.data.storage import Cache
 from inpaintlab.data.streaming import Reader, ShardOrder, ShardStream, mixed
 from inpaintlab.errors import DataError, ImageError
@@ -23,7 +23,7 @@ SIZE = 16
 
 
 class TarSource:
-    """Pictures in tar files, with the place of each found once; notes down what is read."""
+    """Images in tar files, with the place of each found once; notes down what is read."""
 
     checked = True
 
@@ -53,15 +53,15 @@ class TarSource:
         return hashlib.sha256(self.read_bytes(index)).hexdigest()
 
 
-def write_tars(folder, lengths, picture=lambda index: samples.draw(index, 24)):
-    """Write tar files with so many PNG pictures each."""
+def write_tars(folder, lengths, image=lambda index: samples.draw(index, 24)):
+    """Write tar files with so many PNG images each."""
     numbers, paths = itertools.count(), []
     for shard, length in enumerate(lengths):
         paths.append(folder / f"{shard}.tar")
         with tarfile.open(paths[-1], "w") as tar:
             for index in itertools.islice(numbers, length):
                 buffer = io.BytesIO()
-                Image.fromarray(picture(index)).save(buffer, "PNG")
+                Image.fromarray(image(index)).save(buffer, "PNG")
                 member = tarfile.TarInfo(f"{index}.png")
                 member.size = len(buffer.getvalue())
                 tar.addfile(member, io.BytesIO(buffer.getvalue()))
@@ -69,7 +69,7 @@ def write_tars(folder, lengths, picture=lambda index: samples.draw(index, 24)):
 
 
 def numbered(index):
-    """A picture whose colour is its number."""
+    """An image whose colour is its number."""
     return np.full((SIZE, SIZE, 3), index, np.uint8)
 
 
@@ -77,8 +77,8 @@ def draws(source, augment="strong", indices=None, cache="off"):
     augmentation = create(augment)
     stored = augmentation.stored_size(SIZE)
     indices = range(len(source.names)) if indices is None else indices
-    pictures = Pictures(source, indices, SIZE, "training", stored=stored, cache=Cache(cache))
-    return Draws(pictures, masks.create([{"name": "rectangles"}]), 0, augmentation)
+    images = Images(source, indices, SIZE, "training", stored=stored, cache=Cache(cache))
+    return Draws(images, masks.create([{"name": "rectangles"}]), 0, augmentation)
 
 
 def stream(source, workers=0, batches=6, **numbers):
@@ -100,7 +100,7 @@ lengths = st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(any)
 
 
 @given(lengths, st.integers(1, 7), st.integers(0, 5), st.integers(0, 3))
-def test_readers_share_every_picture_without_overlap(sizes, total, epoch, seed):
+def test_readers_share_every_image_without_overlap(sizes, total, epoch, seed):
     order = ShardOrder(shard_positions(sizes), seed)
     stretches = [order.stretch(epoch, Reader(number, total)) for number in range(total)]
     assert sorted(np.concatenate(stretches).tolist()) == list(range(sum(sizes)))
@@ -161,7 +161,7 @@ def test_how_well_a_buffer_mixes():
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("world", [1, 2])
-def test_every_picture_once_an_epoch_over_ranks_and_workers(tmp_path, workers, world):
+def test_every_image_once_an_epoch_over_ranks_and_workers(tmp_path, workers, world):
     source = write_tars(tmp_path, [5, 1, 11, 7], numbered)
     steps = 6
     seen = []
@@ -205,10 +205,10 @@ def test_shards_are_read_forward(tmp_path):
 
 
 def test_masks_and_augmentation_are_those_of_the_draw(tmp_path):
-    """As in map-style: only the picture that a draw gets is another."""
+    """As in map-style: only the image that a draw gets is another."""
     source = write_tars(tmp_path, [5, 8])
     streamed, kept = draws(source), draws(source, cache="memory")
-    assert streamed.pictures.storage == "read from files each time"
+    assert streamed.images.storage == "read from files each time"
     pairs = zip(stream(streamed, 2), stream(kept, 0), strict=True)
     assert all(torch.equal(one.masks, other.masks) for one, other in pairs)
 
@@ -220,7 +220,7 @@ def test_two_workers_over_two_epochs_repeat_no_draw(tmp_path):
     assert len({hole.numpy().tobytes() for hole in holes}) >= 23
 
 
-def test_only_pictures_of_the_part_are_read(tmp_path):
+def test_only_images_of_the_part_are_read(tmp_path):
     source = write_tars(tmp_path, [5, 8], numbered)
     taken = draws(source, "none", indices=[12, 3, 7, 8])
     batches = stream(taken, 0, 3)
@@ -228,7 +228,7 @@ def test_only_pictures_of_the_part_are_read(tmp_path):
     assert set(source.log) == {3, 7, 8, 12}
 
 
-def test_a_broken_picture_gives_way_to_another(tmp_path, capsys):
+def test_a_broken_image_gives_way_to_another(tmp_path, capsys):
     source = write_tars(tmp_path, [6])
     decode = source.decode
 
@@ -240,16 +240,16 @@ def test_a_broken_picture_gives_way_to_another(tmp_path, capsys):
     source.decode = failing
     batches = stream(draws(source), 0, 6)
     assert len(batches) == 6
-    assert capsys.readouterr().err.count("2.png is damaged; another picture takes its place") == 1
+    assert capsys.readouterr().err.count("2.png is damaged; another image takes its place") == 1
     source.decode = lambda *_: failing(2, b"", 8)
     with pytest.raises(DataError, match=r"can no longer be read: 2\.png is damaged"):
         stream(draws(source), 0, 1)
 
 
-def test_shards_that_lack_a_picture_are_refused(tmp_path):
+def test_shards_that_lack_an_image_are_refused(tmp_path):
     source = write_tars(tmp_path, [3, 3])
     source.shards = source.shards[:1]
-    with pytest.raises(DataError, match="do not hold every picture exactly once"):
+    with pytest.raises(DataError, match="do not hold every image exactly once"):
         ShardStream(draws(source), DrawBatches(4))
 
 

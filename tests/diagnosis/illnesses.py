@@ -23,7 +23,7 @@ from tests.training.faults import Rectified, dying_output, spoiled_batches
 class Illness:
     """What is wrong: the verdict that must come first, and a figure of it that must be so.
 
-    `settings` are changed ones of a run, `spoil(step, seed)` gives a context that spoils it, `pictures`
+    `settings` are changed ones of a run, `spoil(step, seed)` gives a context that spoils it, `images`
     says of how many it learns, and `noise` is the share of noise that is added.
     """
 
@@ -31,12 +31,12 @@ class Illness:
     settings: dict[str, Any] = field(default_factory=dict)
     blame: str = ""
     spoil: Callable[[int, int], AbstractContextManager[None]] = lambda step, seed: nullcontext()
-    pictures: int = 1500
+    images: int = 1500
     noise: float = 0.0
 
 
 class Skipping(Network):
-    """Its last layer gets the damaged picture itself, which is all that it learns to paint."""
+    """Its last layer gets the damaged image itself, which is all that it learns to paint."""
 
     multiple_of, min_size = 1, 8
 
@@ -75,7 +75,7 @@ class Tinted(Swift):
 
 
 class Seamed(Swift):
-    """Outside training its fill is brighter in one picture and darker in the next."""
+    """Outside training its fill is brighter in one image and darker in the next."""
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Paint, and shift the brightness of the hole."""
@@ -87,18 +87,18 @@ class Seamed(Swift):
 
 
 class MeanFace(Network):
-    """Learns one picture, and paints it whatever it sees."""
+    """Learns one image, and paints it whatever it sees."""
 
     multiple_of, min_size = 1, 8
 
     def __init__(self, side: int = 32) -> None:
         super().__init__()
-        self.picture = nn.Parameter(torch.full((1, 3, side, side), 0.5))
+        self.image = nn.Parameter(torch.full((1, 3, side, side), 0.5))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the picture."""
-        picture = F.interpolate(self.picture, image.shape[-2:]).expand(len(image), -1, -1, -1)
-        return picture if self.training else picture.clamp(0, 1)
+        """Paint the image."""
+        photo = F.interpolate(self.image, image.shape[-2:]).expand(len(image), -1, -1, -1)
+        return photo if self.training else photo.clamp(0, 1)
 
 
 MADE: dict[str, type[Network]] = {
@@ -144,10 +144,10 @@ ILLNESSES: dict[str, Illness] = {
     "healthy, unet": Illness("healthy", _network("unet", width=16)),
     "healthy, strokes": Illness("healthy", {"masks": ["strokes"], "wheels": "off"}),
     "healthy, augmented": Illness("healthy", {"augment": "medium", "steps": 400}),
-    "few pictures": Illness(
-        "over-fitting", {"augment": "none", "steps": 500, "learning_rate": 3e-3}, pictures=60
+    "few images": Illness(
+        "over-fitting", {"augment": "none", "steps": 500, "learning_rate": 3e-3}, images=60
     ),
-    "150 pictures": Illness("over-fitting", {"augment": "none", "steps": 900}, pictures=150),
+    "150 images": Illness("over-fitting", {"augment": "none", "steps": 900}, images=150),
     "narrow bottleneck": Illness("under-fitting", _network("autoencoder", **_NARROW), "bottleneck"),
     "weight decay": Illness("under-fitting", {"weight_decay": 60.0}, "regularisation"),
     "few steps": Illness("under-fitting", {"steps": 30, "validate_every": 15}, "time"),
@@ -162,7 +162,7 @@ ILLNESSES: dict[str, Illness] = {
     "peeking": Illness("copy-through", _network("peeking") | {"steps": 150}),
     "tinted": Illness("colour shift", _network("tinted")),
     "brighter or darker": Illness("seam", _network("seamed")),
-    "one picture for all": Illness(
+    "one image for all": Illness(
         "mean face", _network("mean-face") | {"learning_rate": 0.02, "wheels": "off"}
     ),
     "dead output": Illness("one colour", _network("rectified") | {"wheels": "off"}, spoil=dying_output),

@@ -18,10 +18,10 @@ from tests.diagnosis.conftest import check_settings
 from tests.test_cli import inpaint  # noqa: F401
 
 PARTS = [
-    *("pictures", "split", "variety", "memory", "activations", "learning rate", "capacity", "speed"),
+    *("images", "split", "variety", "memory", "activations", "learning rate", "capacity", "speed"),
 ]
 QUICK = (
-    "--size 32 --batch 4 --network swift -s network.width=16 -s validation_pictures=4 --lr 2e-3 "
+    "--size 32 --batch 4 --network swift -s network.width=16 -s validation_images=4 --lr 2e-3 "
     "-s rate_steps=40 -s memorise_steps=60 -s seconds=1000"
 )
 
@@ -66,7 +66,7 @@ def test_json_and_a_finding(inpaint, tmp_path, portraits):  # noqa: F811
     found = json.loads(out)
     assert code == 1, err
     assert [part["part"] for part in found["parts"]] == PARTS
-    assert "pictures" in found["findings"]
+    assert "images" in found["findings"]
     assert found["page"] == "pages/mine.html"
     text = (tmp_path / "pages" / "mine.html").read_text()
     assert "&lt;b&gt;" in text

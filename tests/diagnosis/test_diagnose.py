@@ -65,8 +65,8 @@ def test_json_says_all_of_it(inpaint, run):  # noqa: F811
     [
         ("diagnose nowhere", "nowhere does not exist"),
         ("diagnose run --data samples:41", "are not those of the run"),
-        ("diagnose run -s picturs=3", "did you mean 'pictures'?"),
-        ("diagnose run -s pictures=3", "pictures: "),
+        ("diagnose run -s picturs=3", "did you mean 'images'?"),
+        ("diagnose run -s images=3", "images: "),
         ("diagnose run -o .", "is a folder"),
     ],
 )
@@ -101,7 +101,7 @@ def test_what_the_guards_wrote_is_evidence(run):
     changed = {"left_out": ["a.png", "b.png"], "left_out_steps": [4], "rate_factor": 0.1}
     save_state(run / "state" / "training.pt", found | changed)
     write_json(run / "incidents" / "001" / "incident.json", {"alarm": {"kind": "spike"}})
-    evidence = gather(Run(run), DiagnoseSettings(run=run, pictures=8))
+    evidence = gather(Run(run), DiagnoseSettings(run=run, images=8))
     assert evidence.left_out == ["a.png", "b.png"]
     assert (evidence.left_out_steps, evidence.rate_factor, evidence.steps) == ([4], 0.1, 6)
     assert [one["alarm"]["kind"] for one in evidence.incidents] == ["spike"]
@@ -109,11 +109,11 @@ def test_what_the_guards_wrote_is_evidence(run):
     assert evidence.bottleneck is not None  # a U-Net of one level has no skip
 
 
-def test_the_gap_is_measured_on_pictures_that_were_trained_on(run):
+def test_the_gap_is_measured_on_images_that_were_trained_on(run):
     evidence = gather(Run(run), DiagnoseSettings(run=run))
     trained, val = (evidence.best[side].hole_psnr for side in ("train", "val"))
     (logged,) = [x["hole_psnr"] for x in evidence.validations if x["step"] == 6]
-    # The very pictures and holes of the run's own validation, so its very figure.
+    # The very images and holes of the run's own validation, so its very figure.
     assert val.mean() == pytest.approx(logged, abs=1e-3)
     assert len(trained) == len(val)
     assert set(evidence.repeats) == set(range(7))
@@ -162,11 +162,11 @@ def test_small_ill_runs(tmp_path, part, changes):
     assert [verdict.part for verdict in result.findings][:1] == [part], result.headline
 
 
-def test_twelve_pictures_by_heart(tmp_path):
+def test_twelve_images_by_heart(tmp_path):
     settings = small_settings(
         output=tmp_path / "ill", data=str(lopsided(tmp_path / "few", {"train": 12, "val": 40})), size=32,
         batch=8, steps=250, network={"name": "swift", "width": 16}, augment="none", learning_rate=3e-3,
-        validate_every=250, validation_pictures=40,
+        validate_every=250, validation_images=40,
     )  # fmt: skip
     train(settings)
     result = diagnose(DiagnoseSettings(run=tmp_path / "ill"))

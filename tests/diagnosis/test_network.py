@@ -79,7 +79,7 @@ def test_memory_says_what_fits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "pictures", "word", "text"),
+    ("changes", "images", "word", "text"),
     [
         ({"minutes": 1}, 100, "ok", "1 minutes make"),
         ({"steps": 50}, 100, "ok", "50 steps take"),
@@ -87,10 +87,10 @@ def test_memory_says_what_fits(tmp_path):
         ({"minutes": None}, 10, "ok", "10 minutes make"),
     ],
 )
-def test_speed(tmp_path, changes, pictures, word, text):
+def test_speed(tmp_path, changes, images, word, text):
     session, settings = session_of(tmp_path, **changes)
     before = [value.clone() for value in session.state.network.parameters()]
-    verdict = speed(session, settings, pictures)
+    verdict = speed(session, settings, images)
     assert (verdict.word, text in verdict.text) == (word, True)
     assert verdict.figures["images_per_second"] > 0
     after = session.state.network.parameters()

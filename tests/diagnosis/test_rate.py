@@ -72,7 +72,7 @@ def test_the_test_leaves_the_network_and_repeats_itself(tmp_path):
     assert all((after[key] == value).all() for key, value in before.items())
     assert 1e-4 < first.suggestion < 0.1
     assert first.divergence is None or first.divergence > first.suggestion
-    assert first.pictures == 4
+    assert first.images == 4
 
 
 #: Losses of `find_rate` on 1,500 real faces:
@@ -157,10 +157,10 @@ def test_no_suggestion_is_higher_than_runs_bear():
     assert "more is seldom borne" in reason(test)
 
 
-def test_short_of_time_it_takes_fewer_steps_and_pictures(tmp_path):
+def test_short_of_time_it_takes_fewer_steps_and_images(tmp_path):
     test = find_rate(rehearse(small_settings(batch=16), tmp_path), 100, seconds=1e-6)
     assert len(test.rates) <= FEWEST
-    assert test.pictures == FEWEST_PICTURES
+    assert test.images == FEWEST_PICTURES
 
 
 def test_auto_is_found_before_the_first_step_and_written_as_a_number(tmp_path, capsys):

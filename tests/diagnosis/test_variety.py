@@ -44,7 +44,7 @@ def test_one_augmentation_or_mask_for_all_is_a_finding(tmp_path, kind, preset, t
     assert verdict.figures["repeated_masks"] == 1
 
 
-def test_a_handful_of_pictures_is_a_note(tmp_path):
+def test_a_handful_of_images_is_a_note(tmp_path):
     session, _ = session_of(tmp_path, data="samples:20", augment={"name": "none"})
     verdict = variety(_draws(session))
     assert (verdict.word, verdict.figures["repeated_images"]) == ("note", 1)

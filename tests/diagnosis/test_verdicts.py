@@ -58,7 +58,7 @@ def sides(train=None, val=None):
 
 def looks(word="ok", alike=0, odd="ok"):
     figures = {"validation": 300, "alike": alike, "share_in_all": alike / 300}
-    return [Verdict("pictures", odd, "300 pictures"), Verdict("split", word, "look-alikes", "", figures)]
+    return [Verdict("images", odd, "300 images"), Verdict("split", word, "look-alikes", "", figures)]
 
 
 def evidence(**changes) -> Evidence:
@@ -86,7 +86,7 @@ def evidence(**changes) -> Evidence:
 def incident(kind="spike", cause="data", step=120):
     return {
         "alarm": {"kind": kind, "step": step, "sentence": "the error is 5.0 times what it was"},
-        "verdict": {"cause": cause, "sentence": "three pictures", "experiment": "tried again"},
+        "verdict": {"cause": cause, "sentence": "three images", "experiment": "tried again"},
     }
 
 
@@ -209,7 +209,7 @@ def test_over_fitting_tells_the_gap_by_hole_and_how_sure_it_is():
     gaps = np.repeat([1.0, 2.0, 6.0], N // 3)
     train = replace(measured(20.0), hole_psnr=21 + gaps)
     val = replace(measured(20.0), hole_psnr=np.full(N, 20.0))
-    # Training pictures that are easier by one decibel: that is no gap of the network's.
+    # Training images that are easier by one decibel: that is no gap of the network's.
     easier = {"train": np.full(N, 19.0), "val": np.full(N, 18.0)}
     ratios = [0.05] * 20 + [0.15] * 20 + [0.45] * 20
     found = fitting.over_fitting(evidence(last=sides(train, val), ratios=ratios, classical=easier))
@@ -220,7 +220,7 @@ def test_over_fitting_tells_the_gap_by_hole_and_how_sure_it_is():
     assert "40–50 % +6.0 dB (20)" in found.text
 
 
-def test_few_training_pictures_widen_the_interval():
+def test_few_training_images_widen_the_interval():
     values = np.random.default_rng(0).normal(1, 2, 12).repeat(5)
     apart, together = (
         fitting.interval(values, clusters)

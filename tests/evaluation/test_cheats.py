@@ -1,6 +1,6 @@
 """What would make a figure look better than it is, done on purpose: each must be told or refused.
 
-Masks changed between two runs and edited rows are in `test_compare`, a copy of a picture that was learnt
+Masks changed between two runs and edited rows are in `test_compare`, a copy of an image that was learnt
 from in `test_evaluate`, a figure without a baseline in `test_report`.
 """
 
@@ -22,7 +22,7 @@ from inpaintlab.training import train
 from tests.conftest import save_portraits, small_settings
 from tests.data.test_seal import LOOK
 
-QUICK = {"split": "test", "learned": False, "slow_pictures": 0}
+QUICK = {"split": "test", "learned": False, "slow_images": 0}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_training_on_the_test_is_a_finding(dataset, tmp_path):
     (finding,) = evaluate(EvaluateSettings.model_validate(settings))["findings"]
     assert "of the test part have been trained on" in finding
     words = ["evaluate", str(run), "--data", str(dataset.folder), "--split", "test"]
-    done = CliRunner().invoke(app, [*words, "-s", "learned=false", "-s", "slow_pictures=0"])
+    done = CliRunner().invoke(app, [*words, "-s", "learned=false", "-s", "slow_images=0"])
     assert done.exit_code == 1
     assert "finding: " in done.stdout
 

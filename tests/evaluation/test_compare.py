@@ -15,8 +15,8 @@ from inpaintlab.evaluation.table import show_comparison
 from inpaintlab.training import train
 from tests.conftest import small_settings
 
-#: With fifty pictures that were not learnt from: enough for intervals.
-QUICK = {"data": "samples:90", "learned": False, "slow_pictures": 0, "copies": False}
+#: With fifty images that were not learnt from: enough for intervals.
+QUICK = {"data": "samples:90", "learned": False, "slow_images": 0, "copies": False}
 RESULT = "samples-90"
 
 
@@ -88,14 +88,14 @@ def test_results_with_other_masks_are_refused(pair):
         compared(pair)
 
 
-def test_results_on_other_pictures_are_refused(pair):
+def test_results_on_other_images_are_refused(pair):
     path = pair[1] / "metrics" / f"{RESULT}.json"
     result = read_json(path)
     records = read_records(path.with_suffix(".csv"), result["records"]["hash"])
-    records.facts["sha256"][0] = "another picture"
+    records.facts["sha256"][0] = "another image"
     result["records"]["hash"] = records.write(path.with_suffix(".csv"))
     path.write_text(json.dumps(result))
-    with pytest.raises(RunError, match="measured on different pictures"):
+    with pytest.raises(RunError, match="measured on different images"):
         compared(pair)
 
 
@@ -107,13 +107,13 @@ def test_edited_rows_are_refused(pair):
 
 
 def test_a_run_without_a_result_or_with_other_weights_is_measured(pair, capsys):
-    assert compared(pair, result="val")["pictures"] < 10
+    assert compared(pair, result="val")["images"] < 10
     assert (pair[0] / "metrics" / "val.csv").is_file()
     other = train(small_settings(output=pair[1].parent / "new", size=32, seed=1)).run
     shutil.copy(other / "model.safetensors", pair[1])
     (of,) = compared(pair, result="val")["comparisons"]
     assert of["overall"]["metrics"]["hole_psnr"]["mean"] != 0
-    assert of["sentence"].startswith("too few pictures")
+    assert of["sentence"].startswith("too few images")
     assert "of other weights than" in capsys.readouterr().err
 
 
@@ -152,7 +152,7 @@ def means(mean, low, high):
             {},
             "A and B are not distinguishable: B is +0.10 dB [-0.10, +0.30] from A",
         ),
-        (means(0.1, None, None), {}, "too few pictures to tell A from B (by +0.10 dB here)"),
+        (means(0.1, None, None), {}, "too few images to tell A from B (by +0.10 dB here)"),
     ],
 )
 def test_sentences(overall, bins, expected):

@@ -72,7 +72,7 @@ def figures(result):
     return found
 
 
-def test_every_picture_outside_the_test_validates_once_for_every_variant(processes):
+def test_every_image_outside_the_test_validates_once_for_every_variant(processes):
     result = crossval(settings(vary={"network.width": [4, 8]}))
     assert json.loads(Path("out/crossval.json").read_text()) == result
     assert list(result["variants"]) == ["network.width=4", "network.width=8"]
@@ -86,7 +86,7 @@ def test_every_picture_outside_the_test_validates_once_for_every_variant(process
             metrics = Path(row["run"]) / "metrics"
             stored = json.loads((metrics / "val.json").read_text())["records"]
             rows = read_records(metrics / stored["file"], stored["hash"])
-            assert row["train"] + row["pictures"] == len(used) == result["pictures"]
+            assert row["train"] + row["images"] == len(used) == result["images"]
             measured |= dict.fromkeys(rows.facts["sha256"], row["fold"])
         assert measured == used
         values = [row["metrics"]["hole_psnr"] for row in variant["folds"]]
@@ -95,7 +95,7 @@ def test_every_picture_outside_the_test_validates_once_for_every_variant(process
     assert result["test"] == 40 - len(used)
 
 
-def test_variants_are_compared_on_the_same_pictures(processes, capsys):
+def test_variants_are_compared_on_the_same_images(processes, capsys):
     result = crossval(settings(vary={"network.width": [4, 8]}))
     (pair,) = result["comparisons"]
     first, other = result["variants"].values()
@@ -110,9 +110,9 @@ def test_variants_are_compared_on_the_same_pictures(processes, capsys):
     assert pair["ratio"] == pytest.approx(1, abs=0.2)  # of two folds
     show(result)
     printed = capsys.readouterr().out
-    for words in ("Telea", "8 less 4", "share training pictures", "Bengio and Grandvalet 2004"):
+    for words in ("Telea", "8 less 4", "share training images", "Bengio and Grandvalet 2004"):
         assert words in printed
-    assert "pictures of the test part were not looked at" in printed
+    assert "images of the test part were not looked at" in printed
     assert "Nadeau and Bengio" in Path("out/crossval.txt").read_text()
 
 
@@ -133,7 +133,7 @@ def test_the_test_part_is_never_decoded(processes, portraits, monkeypatch):
 
     monkeypatch.setattr(FolderSource, "read", spy)
     result = crossval(settings(data=str(portraits)))
-    assert len(read) == result["pictures"]
+    assert len(read) == result["images"]
     assert all(side(one) != "test" for one in read)
     assert any("inpaint prepare" in note and "look alike" in note for note in result["notes"])
 
@@ -228,12 +228,12 @@ def test_a_run_that_its_guards_stopped_is_failed_for_good(processes, monkeypatch
 
 def test_errors_of_a_run_are_its_reason(processes, monkeypatch):
     def full(of):
-        raise DataError("the pictures are gone")
+        raise DataError("the images are gone")
 
     monkeypatch.setattr(fold_module, "train", full)
     result = crossval(settings())
-    assert {of["reason"] for of in result["failed"]} == {"the pictures are gone"}
-    assert (result["masks"], result["test"], result["pictures"]) == (None, None, 0)
+    assert {of["reason"] for of in result["failed"]} == {"the images are gone"}
+    assert (result["masks"], result["test"], result["images"]) == (None, None, 0)
     show(result)
 
 
@@ -251,7 +251,7 @@ def test_other_settings_are_refused_by_name(processes, monkeypatch, tmp_path):
         resume_crossval(tmp_path / "full")
 
 
-def test_pictures_that_change_meanwhile_are_noticed(portraits, monkeypatch):
+def test_images_that_change_meanwhile_are_noticed(portraits, monkeypatch):
     Processes(monkeypatch, most=1)
     crossval(settings(data=str(portraits)))
     (portraits / "000.png").unlink()
@@ -349,7 +349,7 @@ def inpaint(monkeypatch, capfd):
 
 WORDS = [
     *("crossval", "samples:60", "--folds", "2", "--vary", "network.width=4,8", "--size", "16"),
-    *("--steps", "2", "--batch", "4", "-s", "validation_pictures=4", "-s"),
+    *("--steps", "2", "--batch", "4", "-s", "validation_images=4", "-s"),
     "network={name: unet, width: 8, depth: 1, dilations: [1]}",
 ]
 

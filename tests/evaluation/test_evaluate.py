@@ -30,7 +30,7 @@ def run(trained_run, tmp_path):
 
 
 def settings(run, **changes):
-    quick = {"learned": False, "slow_pictures": 2}
+    quick = {"learned": False, "slow_images": 2}
     return EvaluateSettings.model_validate({"run": run, **quick, **changes})
 
 
@@ -44,7 +44,7 @@ def test_table_of_a_run(run):
     assert json.loads((run / "metrics" / "val.json").read_text()) == result
 
 
-def test_overall_is_the_mean_over_all_pictures(run):
+def test_overall_is_the_mean_over_all_images(run):
     result = evaluate(settings(run))
     rows = result["bins"].values()
     for method, metrics in result["overall"]["methods"].items():
@@ -54,7 +54,7 @@ def test_overall_is_the_mean_over_all_pictures(run):
 
 
 def test_agrees_with_the_validation_of_the_run(run):
-    """Same pictures, same frozen masks: only rounding to 8 bits lies between the two."""
+    """Same images, same frozen masks: only rounding to 8 bits lies between the two."""
     best = max(line["hole_psnr"] for line in read_log(run / "log.jsonl", "validation"))
     ours = evaluate(settings(run))["overall"]["methods"]["ours"]["hole_psnr"]["mean"]
     assert ours == pytest.approx(best, abs=0.02)
@@ -76,18 +76,18 @@ def test_mask_folder(run, tmp_path):
         Image.fromarray(mask).save(tmp_path / "m" / f"{index}.png")
     result = evaluate(settings(run, masks=[{"name": "folder", "path": str(tmp_path / "m")}]))
     assert set(result["bins"]) <= {"0–10 %", "20–30 %", "50–60 %"}
-    with pytest.raises(MaskError, match="no mask picture"):
+    with pytest.raises(MaskError, match="no mask image"):
         evaluate(settings(run, masks=[{"name": "folder", "path": str(tmp_path / "none")}]))
 
 
-def test_pictures_that_were_trained_on_are_left_out(tmp_path, capsys):
-    folder = save_portraits(tmp_path / "pictures", 40)
+def test_images_that_were_trained_on_are_left_out(tmp_path, capsys):
+    folder = save_portraits(tmp_path / "images", 40)
     run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).run
     trained_on = json.loads((run / "data.json").read_text())["train"]
     result = evaluate(settings(run, data=str(folder)))
     assert result["overall"]["n"] == 40 - trained_on
-    assert f"{trained_on} pictures were trained on by a run: left out" in capsys.readouterr().err
-    assert (run / "metrics" / "pictures.json").is_file()
+    assert f"{trained_on} images were trained on by a run: left out" in capsys.readouterr().err
+    assert (run / "metrics" / "images.json").is_file()
     only_known = tmp_path / "known"
     only_known.mkdir()
     for path in folder.iterdir():
@@ -96,7 +96,7 @@ def test_pictures_that_were_trained_on_are_left_out(tmp_path, capsys):
     for path in only_known.iterdir():
         if sha256(path.read_bytes()).hexdigest()[:16] not in hashes:
             path.unlink()
-    with pytest.raises(DataError, match="no picture to evaluate on"):
+    with pytest.raises(DataError, match="no image to evaluate on"):
         evaluate(settings(run, data=str(only_known)))
 
 
@@ -111,10 +111,10 @@ def test_every_row_is_kept_with_its_hash(run):
 
 
 def test_slow_methods_have_a_table_of_their_own(run):
-    result = evaluate(settings(run, slow_pictures=3))
+    result = evaluate(settings(run, slow_images=3))
     assert result["slow"]["n"] == 3
     assert set(result["slow"]["methods"]) == {*BASELINES, "ours", *SLOW}
-    assert evaluate(settings(run, slow_pictures=0))["slow"] is None
+    assert evaluate(settings(run, slow_images=0))["slow"] is None
 
 
 def test_another_run_stands_beside_it(run, tmp_path):
@@ -130,9 +130,9 @@ def test_a_rival_of_another_size_is_refused(run, tmp_path):
         evaluate(settings(run, against=[other]))
 
 
-def test_pictures_elsewhere_and_pictures_changed(run, tmp_path):
+def test_images_elsewhere_and_images_changed(run, tmp_path):
     folder = save_portraits(tmp_path / "elsewhere", 60)
-    result = evaluate(settings(run, also=[str(folder)], shift=True, shift_pictures=4))
+    result = evaluate(settings(run, also=[str(folder)], shift=True, shift_images=4))
     (there,) = result["also"]
     assert there["n"] > 0
     psnr = [of["overall"]["methods"]["ours"]["hole_psnr"]["mean"] for of in (result, {"overall": there})]
@@ -144,7 +144,7 @@ def test_pictures_elsewhere_and_pictures_changed(run, tmp_path):
 
 
 def test_figures_by_group(tmp_path):
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     for name in ("anna", "ben"):
         save_portraits(folder / name, 30 if name == "anna" else 20)
     run = train(small_settings(data=str(folder), output=tmp_path / "run")).run
@@ -156,9 +156,9 @@ def test_figures_by_group(tmp_path):
     assert len(by_name) > 2
 
 
-def test_a_copy_of_a_picture_that_was_learnt_from_is_named(tmp_path):
-    """A picture saved anew is another file: it may fall on the other side of the split."""
-    folder = save_portraits(tmp_path / "pictures", 40)
+def test_a_copy_of_an_image_that_was_learnt_from_is_named(tmp_path):
+    """An image saved anew is another file: it may fall on the other side of the split."""
+    folder = save_portraits(tmp_path / "images", 40)
     run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).run
     assert evaluate(settings(run))["copies"]["pairs"] == []
     trained_on = set(json.loads((run / "data.json").read_text())["train_hashes"])
@@ -175,7 +175,7 @@ def test_a_copy_of_a_picture_that_was_learnt_from_is_named(tmp_path):
     assert {ours for ours, _ in result["copies"]["pairs"]} == {f"copy-{p.stem}.png" for p in learnt[:3]}
     assert result["copies"]["without"]["n"] == result["overall"]["n"] - 3
     assert any("look like one that was learnt from" in note for note in notes(result))
-    # Where the pictures of training are gone, it is not looked for, and the rest is measured.
+    # Where the images of training are gone, it is not looked for, and the rest is measured.
     shutil.rmtree(folder)
     assert evaluate(settings(run, data=str(other)))["copies"] is None
 
@@ -216,7 +216,7 @@ def test_table_is_printed(run, capsys):
         {"data": "my photos", "split": "test", "limit": 7, "by": "name:(.)_"},
         {"masks": ["rectangles", "strokes"], "against": ["a", "b c"], "also": ["d"], "shift": True},
         {"masks": [{"name": "folder", "path": "m", "invert": True}], "weights": {"fid": "x.pth"}},
-        {"also_pictures": 5, "shift_pictures": 6, "slow_pictures": 0, "copies": False, "examples": 2},
+        {"also_images": 5, "shift_images": 6, "slow_images": 0, "copies": False, "examples": 2},
     ],
 )
 def test_the_command_of_the_report_gives_the_same_settings(changes, monkeypatch):

@@ -28,7 +28,7 @@ def records(rows=24, methods=("Telea", "ours"), seed=0):
 def test_what_is_written_is_read_again_to_the_last_digit(tmp_path_factory, values, name):
     path = tmp_path_factory.mktemp("records") / "val.csv"
     written = records(12)
-    written.facts["picture"][3] = name
+    written.facts["image"][3] = name
     written.values["a/b, “c”"] = {"hole_psnr": np.array(values), "ssim": np.full(12, np.nan)}
     read = read_records(path, written.write(path))
     assert read.facts == written.facts
@@ -78,12 +78,12 @@ def test_differences_are_paired():
     assert own["high"] - own["low"] > 5 * (found.high - found.low)
 
 
-def test_summary_is_plain_and_counts_pictures_not_rows():
+def test_summary_is_plain_and_counts_images_not_rows():
     every = records()
     every.facts["sha256"] = [str(row // 6) for row in range(24)]
     every.facts["cluster"] = list(every.facts["sha256"])
     found = every.summary()
-    assert (found["n"], found["pictures"]) == (24, 4)
-    # Four pictures are too few for an interval, however many masks each has.
+    assert (found["n"], found["images"]) == (24, 4)
+    # Four images are too few for an interval, however many masks each has.
     mean = pytest.approx(every.values["ours"]["ssim"].mean())
     assert found["methods"]["ours"]["ssim"] == {"mean": mean, "low": None, "high": None}

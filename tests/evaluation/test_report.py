@@ -29,7 +29,7 @@ def mean(value, half=0.25):
 def row(n=30, **methods):
     return {
         "n": n,
-        "pictures": n,
+        "images": n,
         "methods": {
             name: {metric: mean(psnr) for metric in METRICS}
             for name, psnr in (methods or METHODS).items()
@@ -82,7 +82,7 @@ def full_result(**changes):
     beside = {"loss": mean(2.0), "gain": mean(1.5), "gain_loss": mean(2.0)}
     return small_result(
         test_looks="looked at once",
-        findings=["3 pictures of the test part have been trained on"],
+        findings=["3 images of the test part have been trained on"],
         copies={"of": 90, "looked_at": 80, "pairs": [["a.png", "b.png"]], "without": row(29)},
         borders={"inside": row(20), "touching the border": row(10)},
         kinds={"rectangles": row(15), "strokes": row(15)},
@@ -107,19 +107,19 @@ def full_result(**changes):
 
 
 def examples_of(*names, side=32):
-    """Pictures with a white hole in the middle, filled with a grey of each method's own."""
+    """Images with a white hole in the middle, filled with a grey of each method's own."""
     truth = np.stack([samples.draw(number, side) for number in range(len(names))])
     middle = (slice(None), slice(side // 4, 3 * side // 4), slice(side // 4, 3 * side // 4))
 
     def painted(level):
-        picture = truth.copy()
-        picture[middle] = level
-        return picture
+        image = truth.copy()
+        image[middle] = level
+        return image
 
-    pictures = {"damaged": painted(255)}
-    pictures |= {name: painted(40 * number) for number, name in enumerate(METHODS)}
+    images = {"damaged": painted(255)}
+    images |= {name: painted(40 * number) for number, name in enumerate(METHODS)}
     psnr = {name: [value + number for number in range(len(names))] for name, value in METHODS.items()}
-    return Examples(list(names), psnr, {**pictures, "truth": truth})
+    return Examples(list(names), psnr, {**images, "truth": truth})
 
 
 def small_examples():
@@ -188,14 +188,14 @@ def test_headline_has_intervals_and_the_baseline():
 
 def test_slow_baselines_are_named_beside_the_headline():
     assert beside_slow(small_result()) == ""
-    assert "5 pictures" in beside_slow(full_result())
+    assert "5 images" in beside_slow(full_result())
     assert "biharmonic 19.00 dB [18.75, 19.25]" in beside_slow(full_result())
 
 
 @pytest.mark.parametrize(
     ("place", "name"),
     [
-        (lambda result: result["overall"], "all pictures"),
+        (lambda result: result["overall"], "all images"),
         (lambda result: result["bins"]["0–10 %"], "0–10 %"),
         (lambda result: result["groups"]["indoors"], "indoors"),
         (lambda result: result["also"][0], "elsewhere"),
@@ -216,7 +216,7 @@ def test_figures_without_a_baseline_are_refused(place, name, run):
 def test_a_figure_of_ours_alone_is_refused():
     result = full_result()
     result["overall"]["methods"]["ours"]["lpips"] = mean(0.1)
-    with pytest.raises(RunError, match="all pictures no baseline has lpips"):
+    with pytest.raises(RunError, match="all images no baseline has lpips"):
         check_baselines(result)
 
 
@@ -237,9 +237,9 @@ def test_methods_measured_on_different_holes_are_refused():
         ("kinds", "By mask kind"),
         ("groups", "By group"),
         ("slow", "Slow baselines"),
-        ("sets", "Whole sets of pictures"),
-        ("also", "Other pictures"),
-        ("shift", "The same pictures, changed"),
+        ("sets", "Whole sets of images"),
+        ("also", "Other images"),
+        ("shift", "The same images, changed"),
         ("unavailable", "What was not measured"),
     ],
 )
@@ -268,7 +268,7 @@ def test_what_every_report_says(reports):
 def test_incidents_are_shown(page, run):
     folder = run.incidents / "001"
     folder.mkdir(parents=True)
-    Image.new("RGB", (8, 8)).save(folder / "pictures.png")
+    Image.new("RGB", (8, 8)).save(folder / "images.png")
     alarm = {"step": 5, "kind": "spike", "sentence": "the loss jumped"}
     verdict = {"cause": "data", "sentence": "two are <odd>", "experiment": "again without them"}
     facts = {"alarm": alarm, "verdict": verdict, "action": "left out"}
@@ -305,15 +305,15 @@ def test_a_page_is_small_and_the_same_again(page):
     assert page(full_result(), {"random": examples_of(*map(str, range(16)), side=64)}) == first
 
 
-def test_cards_hold_every_picture():
+def test_cards_hold_every_image():
     card = cards(examples_of("one.png"))[0]
     assert list(card.tops) == ["damaged", *METHODS, "truth"]
     assert card.is_small
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(card.sheet))))
     assert sheet.shape == (card.height, 32, 3)
-    pictures = examples_of("one.png").pictures
+    images = examples_of("one.png").images
     for name, top in card.tops.items():
-        assert np.array_equal(sheet[top : top + 32], pictures[name][0])
+        assert np.array_equal(sheet[top : top + 32], images[name][0])
     large = cards(examples_of("one.png", side=300))[0]
     assert (large.side, large.is_small) == (256, False)
 
@@ -389,7 +389,7 @@ class TestInChromium:
         tab.keyboard.press("ArrowLeft")
         assert slider.input_value() == "99"
         assert len({half, damaged, filled}) == 3
-        assert "how much of the picture is shown filled" in slider.get_attribute("aria-label")
+        assert "how much of the image is shown filled" in slider.get_attribute("aria-label")
 
     def test_the_slider_follows_a_pointer(self, opened):
         tab = opened(viewport=DESKTOP)
@@ -422,7 +422,7 @@ class TestInChromium:
             tab.emulate_media(media="print")
             tab.pdf(path=tmp_path / "report.pdf", format="A4")
             assert (tmp_path / "report.pdf").read_bytes()[:5] == b"%PDF-"
-        boxes = [tab.locator(".pictures svg").nth(number).bounding_box() for number in range(3)]
+        boxes = [tab.locator(".images svg").nth(number).bounding_box() for number in range(3)]
         for left, right in pairwise(boxes):
             assert left["x"] + left["width"] <= right["x"]
             assert left["y"] == right["y"]

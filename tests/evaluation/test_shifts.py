@@ -41,7 +41,7 @@ def test_noise_is_of_the_strength_it_says():
     assert SHIFTS["noisy"](grey, 3).std() == pytest.approx(16, rel=0.05)
 
 
-def test_pictures_of_one_beginning_get_noise_of_their_own():
+def test_images_of_one_beginning_get_noise_of_their_own():
     one, other = (samples.draw(index, 48) for index in (1, 2))
     noise = [SHIFTS["noisy"](image, 2).astype(int) - image for image in (one, other)]
     assert not np.array_equal(*noise)

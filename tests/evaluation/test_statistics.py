@@ -17,7 +17,7 @@ def coverage(draw, truth, rounds=3000, draws=1000):
     return np.mean(held)
 
 
-# What values of metrics look like: even, skewed, with repeated pictures, and of groups.
+# What values of metrics look like: even, skewed, with repeated images, and of groups.
 def even(random):
     return random.normal(22, 4, 100), np.arange(100)
 
@@ -27,13 +27,13 @@ def skewed(random):
 
 
 def repeated(random):
-    """Six masks for each of 60 pictures, which differ more than masks do."""
+    """Six masks for each of 60 images, which differ more than masks do."""
     values = random.normal(20, 3, (60, 1)) + random.normal(0, 1, (60, 6))
     return values.ravel(), np.repeat(np.arange(60), 6)
 
 
 def uneven_groups(random):
-    """Groups of one to eight pictures: of one person, say."""
+    """Groups of one to eight images: of one person, say."""
     sizes = random.integers(1, 9, 80)
     clusters = np.repeat(np.arange(80), sizes)
     return random.normal(20, 3, 80)[clusters] + random.normal(0, 2, len(clusters)), clusters
@@ -47,7 +47,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(draw, truth):
 
 
 def test_intervals_that_forget_clusters_are_too_narrow():
-    """Why clusters matter: the same values as if every mask were another picture."""
+    """Why clusters matter: the same values as if every mask were another image."""
     assert coverage(lambda random: (repeated(random)[0], np.arange(360)), 20, 300) < 0.8
 
 
@@ -85,10 +85,10 @@ def test_order_and_names_of_clusters_do_not_matter_for_the_mean():
     assert one.low == pytest.approx(other.low)
 
 
-def test_of_too_few_pictures_there_is_no_interval():
+def test_of_too_few_images_there_is_no_interval():
     values = np.arange(FEWEST - 1.0)[:, None]
     assert means(values, np.arange(FEWEST - 1)) == [Mean(4.0)]
-    # Many masks of few pictures are no more than these pictures.
+    # Many masks of few images are no more than these images.
     assert means(np.arange(60.0)[:, None], np.repeat(np.arange(6), 10))[0].low is None
 
 
@@ -97,7 +97,7 @@ def test_what_never_varies_is_certain():
     assert found.mean == found.low == found.high == pytest.approx(0.3)
 
 
-def test_large_numbers_of_pictures_take_little_memory():
+def test_large_numbers_of_images_take_little_memory():
     """Weights of all draws at once would be 800 MB."""
     import tracemalloc
 

@@ -11,14 +11,14 @@ from PIL import Image, ImageOps
 
 from inpaintlab import images
 from inpaintlab.errors import ImageError
-from inpaintlab.images import Picture, load, load_rgb, save
+from inpaintlab.images import DecodedImage, load, load_rgb, save
 from inpaintlab.tensors import check_image, composite, pad_to_multiple
 
 sides = st.integers(1, 40)
 
 
 def saved(path, mode="RGB", size=(20, 14), **options):
-    """Write a picture with noise in a Pillow mode."""
+    """Write an image with noise in a Pillow mode."""
     random = np.random.default_rng(0)
     bands = len(Image.new(mode, (1, 1)).getbands())
     pixels = random.integers(0, 256, (size[1], size[0], bands), np.uint8)
@@ -51,13 +51,13 @@ def decoded(path):
 def test_lossless_round_trip(tmp_path, name, mode):
     options = {"lossless": True, "exact": True} if name.endswith("webp") else {}
     saved(tmp_path / name, mode, **options)
-    picture = load(tmp_path / name)
-    assert picture.mode == mode
-    assert save(tmp_path / f"copy-{name}", picture) == []
+    image = load(tmp_path / name)
+    assert image.mode == mode
+    assert save(tmp_path / f"copy-{name}", image) == []
     again = load(tmp_path / f"copy-{name}")
     assert again.mode == mode
-    assert np.array_equal(again.pixels, picture.pixels)
-    assert np.array_equal(picture.pixels, decoded(tmp_path / name))
+    assert np.array_equal(again.pixels, image.pixels)
+    assert np.array_equal(image.pixels, decoded(tmp_path / name))
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
@@ -67,10 +67,10 @@ def test_sixteen_bits_are_kept(tmp_path, suffix, shape):
     path = tmp_path / f"deep.{suffix}"
     stored = pixels if len(shape) == 2 else pixels[..., [2, 1, 0, 3][: shape[2]]]
     cv2.imwrite(str(path), stored)
-    picture = load(path)
-    assert picture.pixels.dtype == np.uint16
-    assert np.array_equal(picture.pixels, pixels)
-    assert save(tmp_path / f"copy.{suffix}", picture) == []
+    image = load(path)
+    assert image.pixels.dtype == np.uint16
+    assert np.array_equal(image.pixels, pixels)
+    assert save(tmp_path / f"copy.{suffix}", image) == []
     assert np.array_equal(load(tmp_path / f"copy.{suffix}").pixels, pixels)
 
 
@@ -81,10 +81,10 @@ def test_exif_rotation_is_undone(tmp_path, orientation):
     image = saved(tmp_path / "turned.png", exif=exif)
     with Image.open(tmp_path / "turned.png") as stored:
         upright = np.asarray(ImageOps.exif_transpose(stored))
-    picture = load(tmp_path / "turned.png")
-    assert np.array_equal(picture.pixels, upright)
+    photo = load(tmp_path / "turned.png")
+    assert np.array_equal(photo.pixels, upright)
     assert np.array_equal(load_rgb(tmp_path / "turned.png", 14), upright)
-    save(tmp_path / "out.png", picture)
+    save(tmp_path / "out.png", photo)
     with Image.open(tmp_path / "out.png") as out:
         assert out.getexif().get(0x0112, 1) == 1
     assert image.size in (upright.shape[1::-1], upright.shape[:2])
@@ -115,9 +115,9 @@ def test_palette_with_transparency_becomes_rgba(tmp_path):
 def test_first_frame_of_an_animation_with_a_note(tmp_path):
     frames = [Image.new("RGB", (6, 5), colour) for colour in ("red", "blue")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
-    picture = load(tmp_path / "a.gif")
-    assert picture.pixels[0, 0, 0] > 200
-    assert picture.notes == ("a.gif has 2 frames: the first one is used",)
+    image = load(tmp_path / "a.gif")
+    assert image.pixels[0, 0, 0] > 200
+    assert image.notes == ("a.gif has 2 frames: the first one is used",)
 
 
 @pytest.mark.parametrize(
@@ -141,14 +141,14 @@ def test_notes_on_what_a_format_loses(tmp_path, mode, suffix, words):
 
 
 def test_sixteen_bits_into_eight(tmp_path):
-    notes = save(tmp_path / "a.webp", Picture(np.full((4, 5, 3), 65535, np.uint16), "RGB"))
-    assert any("16-bit picture was rounded" in note for note in notes)
+    notes = save(tmp_path / "a.webp", DecodedImage(np.full((4, 5, 3), 65535, np.uint16), "RGB"))
+    assert any("16-bit image was rounded" in note for note in notes)
     assert load(tmp_path / "a.webp").pixels.min() == 255
 
 
 def test_unknown_suffix(tmp_path):
     with pytest.raises(ImageError, match=r"suffix must be one of .*\.png"):
-        save(tmp_path / "a.xyz", Picture(np.zeros((4, 4), np.uint8), "L"))
+        save(tmp_path / "a.xyz", DecodedImage(np.zeros((4, 4), np.uint8), "L"))
 
 
 def jpeg_bytes():
@@ -169,8 +169,8 @@ def png_header(side):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not a picture"),
-        (b"hello, I am a text", "not a picture"),
+        (b"", "not an image"),
+        (b"hello, I am a text", "not an image"),
         (jpeg_bytes()[:3000], "damaged or cut short"),
         (png_header(60_000), "limit against decompression bombs"),
     ],
@@ -196,7 +196,7 @@ def test_values_without_a_white_are_refused(mode):
         images.from_pillow(Image.new(mode, (4, 4), 100_000))
 
 
-def test_small_pictures_are_refused_for_training(tmp_path):
+def test_small_images_are_refused_for_training(tmp_path):
     saved(tmp_path / "a.png", size=(20, 14))
     assert load_rgb(tmp_path / "a.png", 14).shape == (14, 20, 3)
     with pytest.raises(ImageError, match=r"a\.png is 20×14, less than --size 16"):
@@ -209,7 +209,7 @@ def test_training_reads_every_mode(tmp_path, mode):
     assert load_rgb(tmp_path / "a.tif", 14).shape == (14, 20, 3)
 
 
-def test_transparent_pictures_stand_on_white(tmp_path):
+def test_transparent_images_stand_on_white(tmp_path):
     Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "a.png")
     assert load_rgb(tmp_path / "a.png", 8).min() == 255
 
@@ -220,10 +220,10 @@ def test_colours_there_and_back(dtype, mode):
     channels = {"L": (), "LA": (2,), "RGB": (3,), "RGBA": (4,)}[mode]
     values = np.random.default_rng(0).random((6, 5, *channels))
     white = 1 if dtype == np.float32 else np.iinfo(dtype).max
-    picture = Picture((values * white).astype(dtype), mode)
-    back = images.from_rgb(images.to_rgb(picture), like=picture)
+    image = DecodedImage((values * white).astype(dtype), mode)
+    back = images.from_rgb(images.to_rgb(image), like=image)
     assert back.dtype == dtype
-    assert np.allclose(back.astype(float), picture.pixels.astype(float), atol=1 if white > 1 else 1e-6)
+    assert np.allclose(back.astype(float), image.pixels.astype(float), atol=1 if white > 1 else 1e-6)
 
 
 @pytest.mark.parametrize(

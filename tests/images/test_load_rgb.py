@@ -1,4 +1,4 @@
-"""Reading pictures for training: the quick way for JPEG gives what the slow way gives."""
+"""Reading images for training: the quick way for JPEG gives what the slow way gives."""
 
 import io
 
@@ -24,7 +24,7 @@ def psnr(a, b):
 
 
 def oblong(side=120):
-    """A picture in which no two sides look alike."""
+    """An image in which no two sides look alike."""
     return samples.draw(4, side)[: side - 35]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from inpaintlab.images import Picture, load, load_rgb, lossless_suffix, metadata, save
+from inpaintlab.images import DecodedImage, load, load_rgb, lossless_suffix, metadata, save
 
 SIZE = (20, 14)
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="1">here</a></x:xmpmeta>'
@@ -33,8 +33,8 @@ def some_pixels(mode, depth=8, size=SIZE):
 
 
 def full(mode="RGB", depth=8, profile=SRGB):
-    """A picture with everything beside its pixels."""
-    return Picture(
+    """An image with everything beside its pixels."""
+    return DecodedImage(
         some_pixels(mode, depth), mode, profile, some_exif().tobytes(), xmp=XMP, dpi=(300.0, 150.0)
     )
 
@@ -51,14 +51,14 @@ KEEPS = [
 
 @pytest.mark.parametrize(("suffix", "mode", "depth"), KEEPS)
 def test_everything_is_kept(tmp_path, suffix, mode, depth):
-    picture = full(mode, depth, profile=b"of no known space")
-    notes = save(tmp_path / f"a{suffix}", picture)
+    image = full(mode, depth, profile=b"of no known space")
+    notes = save(tmp_path / f"a{suffix}", image)
     assert notes == [] or "lossy" in notes[0]
     again = load(tmp_path / f"a{suffix}")
     if suffix != ".jpg":
-        assert again.pixels.dtype == picture.pixels.dtype
-        assert np.array_equal(again.pixels, picture.pixels)
-    assert again.icc_profile == picture.icc_profile
+        assert again.pixels.dtype == image.pixels.dtype
+        assert np.array_equal(again.pixels, image.pixels)
+    assert again.icc_profile == image.icc_profile
     assert again.xmp == XMP
     assert again.dpi is None if suffix == ".webp" else np.allclose(again.dpi, (300, 150), atol=0.02)
     exif = Image.Exif()
@@ -81,9 +81,9 @@ def test_deep_files_are_read_by_others(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_large_deep_files_have_many_strips(tmp_path, suffix):
-    picture = Picture(some_pixels("RGB", 16, size=(900, 700)), "RGB", SRGB)
-    save(tmp_path / f"a{suffix}", picture)
-    assert np.array_equal(load(tmp_path / f"a{suffix}").pixels, picture.pixels)
+    image = DecodedImage(some_pixels("RGB", 16, size=(900, 700)), "RGB", SRGB)
+    save(tmp_path / f"a{suffix}", image)
+    assert np.array_equal(load(tmp_path / f"a{suffix}").pixels, image.pixels)
 
 
 def test_bitmap_has_no_place_and_says_so(tmp_path):
@@ -104,15 +104,15 @@ def test_orientation_is_applied_once_everywhere(tmp_path, suffix, orientation):
     image.save(tmp_path / f"a{suffix}", exif=exif, **more)
     with Image.open(tmp_path / f"a{suffix}") as stored:
         upright = np.asarray(ImageOps.exif_transpose(stored))
-    picture = load(tmp_path / f"a{suffix}")
-    assert np.array_equal(picture.pixels, upright)
+    photo = load(tmp_path / f"a{suffix}")
+    assert np.array_equal(photo.pixels, upright)
     assert np.array_equal(load_rgb(tmp_path / f"a{suffix}", 14), upright)
-    save(tmp_path / "b.png", picture)
+    save(tmp_path / "b.png", photo)
     with Image.open(tmp_path / "b.png") as out:
         assert np.array_equal(np.asarray(ImageOps.exif_transpose(out)), upright)
         assert b'Orientation="1"' in out.info.get("xmp", b'Orientation="1"')
     if more.get("dpi"):
-        assert np.allclose(picture.dpi, (150, 300) if orientation > 4 else (300, 150), atol=0.1)
+        assert np.allclose(photo.dpi, (150, 300) if orientation > 4 else (300, 150), atol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -130,11 +130,11 @@ def test_tags_of_one_tiff_do_not_get_into_the_next(tmp_path, mode, options):
     """Tags such as colour map, planes and rows in a strip belong to the file that was read."""
     image = Image.fromarray(some_pixels("RGB")).convert(mode)
     image.save(tmp_path / "a.tif", exif=some_exif(), **{k: v for k, v in options.items() if v})
-    picture = load(tmp_path / "a.tif")
+    photo = load(tmp_path / "a.tif")
     for suffix in (".tif", ".png"):
-        if picture.mode != "CMYK" or suffix == ".tif":
-            assert save(tmp_path / f"b{suffix}", picture) == []
-            assert np.array_equal(load(tmp_path / f"b{suffix}").pixels, picture.pixels)
+        if photo.mode != "CMYK" or suffix == ".tif":
+            assert save(tmp_path / f"b{suffix}", photo) == []
+            assert np.array_equal(load(tmp_path / f"b{suffix}").pixels, photo.pixels)
     assert load(tmp_path / "b.tif").dpi is None
     with Image.open(tmp_path / "b.tif") as out:
         assert out.getexif()[COPYRIGHT] == "me"
@@ -143,13 +143,13 @@ def test_tags_of_one_tiff_do_not_get_into_the_next(tmp_path, mode, options):
 def test_planes_and_white_is_zero(tmp_path):
     image = Image.fromarray(some_pixels("L"))
     image.save(tmp_path / "a.tif", tiffinfo={262: 0})
-    picture = load(tmp_path / "a.tif")
-    save(tmp_path / "b.tif", picture)
-    assert np.array_equal(load(tmp_path / "b.tif").pixels, picture.pixels)
+    photo = load(tmp_path / "a.tif")
+    save(tmp_path / "b.tif", photo)
+    assert np.array_equal(load(tmp_path / "b.tif").pixels, photo.pixels)
 
 
 def test_thumbnails_do_not_tell_what_was_under_the_hole(tmp_path):
-    """An EXIF thumbnail shows the picture as it was; it is not carried on."""
+    """An EXIF thumbnail shows the image as it was; it is not carried on."""
     secret = io.BytesIO()
     Image.new("RGB", (16, 16), "red").save(secret, "JPEG")
     exif = some_exif()
@@ -158,9 +158,9 @@ def test_thumbnails_do_not_tell_what_was_under_the_hole(tmp_path):
     data = exif.tobytes() + secret.getvalue()
     Image.fromarray(some_pixels("RGB")).save(tmp_path / "a.jpg", exif=data)
     assert secret.getvalue() in (tmp_path / "a.jpg").read_bytes()
-    picture = load(tmp_path / "a.jpg")
+    image = load(tmp_path / "a.jpg")
     for suffix in (".jpg", ".png", ".tif", ".webp"):
-        save(tmp_path / f"b{suffix}", picture)
+        save(tmp_path / f"b{suffix}", image)
         assert secret.getvalue() not in (tmp_path / f"b{suffix}").read_bytes()
 
 
@@ -208,12 +208,12 @@ def test_suffix_that_loses_nothing(tmp_path, name, mode, suffix):
     kind = kinds.get(name[1:].lower(), name[2:].upper())
     Image.new(mode, SIZE).save(tmp_path / name, format=kind)
     assert lossless_suffix(tmp_path / name) == suffix
-    picture = load(tmp_path / name)
-    assert save(tmp_path / f"out{suffix}", picture) == []
-    assert np.array_equal(load(tmp_path / f"out{suffix}").pixels, picture.pixels)
+    image = load(tmp_path / name)
+    assert save(tmp_path / f"out{suffix}", image) == []
+    assert np.array_equal(load(tmp_path / f"out{suffix}").pixels, image.pixels)
 
 
-def test_suffix_of_what_is_no_picture(tmp_path):
+def test_suffix_of_what_is_no_image(tmp_path):
     (tmp_path / "a.jpg").write_text("text")
     assert lossless_suffix(tmp_path / "a.jpg") == ".png"
 
@@ -222,11 +222,11 @@ def test_suffix_of_what_is_no_picture(tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_of_deep_files(tmp_path, suffix, orientation):
     path = tmp_path / f"a{suffix}"
-    save(path, Picture(some_pixels("RGB", 16), "RGB", exif=some_exif(_274=orientation).tobytes()))
+    save(path, DecodedImage(some_pixels("RGB", 16), "RGB", exif=some_exif(_274=orientation).tobytes()))
     with Image.open(path) as stored:
         assert stored.getexif()[274] == orientation
         rounded = np.asarray(ImageOps.exif_transpose(stored))
-    picture = load(path)
-    assert picture.pixels.dtype == np.uint16
-    assert picture.pixels.shape == rounded.shape
-    assert np.abs(picture.pixels // 256 - rounded.astype(int)).max() <= 1
+    image = load(path)
+    assert image.pixels.dtype == np.uint16
+    assert image.pixels.shape == rounded.shape
+    assert np.abs(image.pixels // 256 - rounded.astype(int)).max() <= 1

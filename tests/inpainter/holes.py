@@ -4,7 +4,7 @@ import numpy as np
 
 
 def some_hole(height, width, seed=0):
-    """A few rectangles, at least one pixel of hole and at most nine tenths of the picture."""
+    """A few rectangles, at least one pixel of hole and at most nine tenths of the image."""
     random = np.random.default_rng(seed)
     hole = np.zeros((height, width), np.uint8)
     for _ in range(random.integers(1, 5)):

@@ -28,21 +28,21 @@ def some_hole(index=0):
 
 
 def make_folder(root, count=3, suffix=".png", size=SIDE):
-    """Portraits `0.png` … in `pictures`, each with a mask in `masks`."""
-    for name in ("pictures", "masks"):
+    """Portraits `0.png` … in `images`, each with a mask in `masks`."""
+    for name in ("images", "masks"):
         (root / name).mkdir(exist_ok=True)
     for index in range(count):
-        Image.fromarray(samples.draw(index, size)).save(root / "pictures" / f"{index}{suffix}")
+        Image.fromarray(samples.draw(index, size)).save(root / "images" / f"{index}{suffix}")
         Image.fromarray(some_hole(index)).save(root / "masks" / f"{index}.png")
     return root
 
 
 @pytest.fixture
 def fill(tmp_path, trained_run):
-    """Fill what is in `pictures` with `masks` into `out`, with changed settings."""
+    """Fill what is in `images` with `masks` into `out`, with changed settings."""
 
     def run(**changes):
-        defaults = {"image": "pictures", "mask": "masks", "output": "out", "run": trained_run}
+        defaults = {"image": "images", "mask": "masks", "output": "out", "run": trained_run}
         return fill_files(FillSettings.model_validate(defaults | changes))
 
     make_folder(tmp_path)
@@ -60,7 +60,7 @@ def test_a_folder_is_filled_as_one_after_another(fill, trained_run, tmp_path):
     assert result["rule"] == "NAME.png in masks for NAME.png"
     alone = Inpainter.load(trained_run)
     for index in range(3):
-        alone.fill_file(Path(f"pictures/{index}.png"), Path(f"masks/{index}.png"), Path("alone.png"))
+        alone.fill_file(Path(f"images/{index}.png"), Path(f"masks/{index}.png"), Path("alone.png"))
         assert Path("alone.png").read_bytes() == Path(f"out/{index}.png").read_bytes()
     assert all(path.read_bytes() == data for path, data in before.items())
 
@@ -100,7 +100,7 @@ def test_verbose_says_how_each_is_filled(fill, capsys):
 
 def test_the_rest_goes_on_after_a_failure(fill, tmp_path):
     make_folder(tmp_path, 6)
-    Path("pictures/1.png").write_bytes(Path("pictures/1.png").read_bytes()[:200])
+    Path("images/1.png").write_bytes(Path("images/1.png").read_bytes()[:200])
     Image.new("L", (SIDE, SIDE)).save("masks/3.png")
     Image.new("L", (8, 8), 255).save("masks/4.png")
     result = fill()
@@ -108,7 +108,7 @@ def test_the_rest_goes_on_after_a_failure(fill, tmp_path):
     reasons = {Path(one["image"]).name: one["error"] for one in result["failures"]}
     assert "1.png is damaged" in reasons["1.png"]
     assert "3.png marks no hole" in reasons["3.png"]
-    assert "4.png is 8×8, but the picture is 32×32" in reasons["4.png"]
+    assert "4.png is 8×8, but the image is 32×32" in reasons["4.png"]
     (finding,) = result["findings"]
     assert finding.startswith("3 of 6 failed, the first: 1.png")
     assert "fill.jsonl" in finding
@@ -117,13 +117,13 @@ def test_the_rest_goes_on_after_a_failure(fill, tmp_path):
     assert fill()["failed"] == 0
 
 
-def test_a_bug_in_one_picture_is_named_and_the_rest_goes_on(fill, monkeypatch):
+def test_a_bug_in_one_image_is_named_and_the_rest_goes_on(fill, monkeypatch):
     real = batch.save
 
-    def odd(path, picture):
+    def odd(path, image):
         if path.name == "1.png":
             raise ZeroDivisionError("of no use")
-        return real(path, picture)
+        return real(path, image)
 
     monkeypatch.setattr(batch, "save", odd)
     result = fill()
@@ -132,7 +132,7 @@ def test_a_bug_in_one_picture_is_named_and_the_rest_goes_on(fill, monkeypatch):
 
 
 def test_a_full_disk_ends_the_batch(fill, monkeypatch):
-    def full(path, picture):
+    def full(path, image):
         raise OutputError(f"cannot write {path}: No space left on device")
 
     monkeypatch.setattr(batch, "save", full)
@@ -142,7 +142,7 @@ def test_a_full_disk_ends_the_batch(fill, monkeypatch):
 
 def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, capsys):
     make_folder(tmp_path, 8)
-    real, calls = Inpainter.fill_picture, []
+    real, calls = Inpainter.fill_image, []
 
     def stopped(self, *arguments, **options):
         calls.append(arguments)
@@ -150,7 +150,7 @@ def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, cap
             raise KeyboardInterrupt
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(Inpainter, "fill_picture", stopped)
+    monkeypatch.setattr(Inpainter, "fill_image", stopped)
     with pytest.raises(KeyboardInterrupt):
         fill(workers=1)
     assert "the same command goes on" in capsys.readouterr().err
@@ -164,22 +164,22 @@ def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, cap
 
 
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(fill, tmp_path, trained_run):
-    """A real process and a real signal, sent when the fourth picture is about to be filled."""
+    """A real process and a real signal, sent when the fourth image is about to be filled."""
     make_folder(tmp_path, 6)
     code = (
         "import os, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "from inpaintlab import cli\n"
         "from inpaintlab.inpainter import Inpainter\n"
-        "real, calls = Inpainter.fill_picture, []\n"
+        "real, calls = Inpainter.fill_image, []\n"
         "def fill(self, *arguments, **options):\n"
         "    calls.append(1)\n"
         "    if len(calls) == 4: os.kill(os.getpid(), signal.SIGINT)\n"
         "    return real(self, *arguments, **options)\n"
-        "Inpainter.fill_picture = fill\n"
+        "Inpainter.fill_image = fill\n"
         "cli.main()\n"
     )
-    words = ["fill", "pictures", "masks", "-o", "out", "--run", str(trained_run)]
+    words = ["fill", "images", "masks", "-o", "out", "--run", str(trained_run)]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
     assert done.returncode == 128 + signal.SIGINT, done.stderr
     assert "Traceback" not in done.stderr
@@ -190,7 +190,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(fill, tmp_path, train
     assert len(list(Path("out").glob("*.png"))) == 6
 
 
-def test_a_torn_line_of_the_log_costs_one_picture(fill):
+def test_a_torn_line_of_the_log_costs_one_image(fill):
     fill()
     log = Path("out/fill.jsonl")
     log.write_bytes(log.read_bytes()[:-20])
@@ -258,16 +258,16 @@ def test_all_masks_that_look_inverted_may_be_right(fill):
 def test_what_has_no_partner_is_a_finding_or_a_remark(fill, capsys):
     Path("masks/0.png").rename("masks/other.png")
     result = fill()
-    assert result["findings"] == ["1 picture (0.png) without a mask"]
-    assert (result["filled"], result["without_mask"]) == (2, ["pictures/0.png"])
-    assert result["without_picture"] == ["masks/other.png"]
-    assert "1 mask (other.png) without a picture" in capsys.readouterr().err
+    assert result["findings"] == ["1 image (0.png) without a mask"]
+    assert (result["filled"], result["without_mask"]) == (2, ["images/0.png"])
+    assert result["without_image"] == ["masks/other.png"]
+    assert "1 mask (other.png) without an image" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["sheet of several", "one"])
 def test_preview_shows_holes_and_fills_nothing(fill, kind):
     if kind == "one":
-        result = fill(image="pictures/0.png", mask="masks/0.png", output="out/a.png", preview=True)
+        result = fill(image="images/0.png", mask="masks/0.png", output="out/a.png", preview=True)
         assert result["preview"] == "out/a_preview.png"
     else:
         Image.new("L", (8, 8), 255).save("masks/1.png")
@@ -283,13 +283,13 @@ def test_preview_shows_holes_and_fills_nothing(fill, kind):
     edges = [rows.min(), rows.max(), columns.min(), columns.max()]
     assert np.allclose(edges, [8 + share / 32 * tile for share in (4, 12, 6, 20)], atol=tile / 32)
     turned = fill(
-        preview=True, invert_mask=True, image="pictures/0.png", mask="masks/0.png", output="b.png"
+        preview=True, invert_mask=True, image="images/0.png", mask="masks/0.png", output="b.png"
     )
     assert Path(turned["preview"]).name == "b_preview.png"
 
 
 def test_the_preview_never_takes_the_place_of_a_result(fill):
-    Path("pictures/0.png").rename("pictures/preview.png")
+    Path("images/0.png").rename("images/preview.png")
     Path("masks/0.png").rename("masks/preview.png")
     with pytest.raises(OutputError, match="would both be written"):
         fill(preview=True)
@@ -300,10 +300,10 @@ def test_the_preview_never_takes_the_place_of_a_result(fill):
     ("changes", "error", "words"),
     [
         ({"output": None}, SettingError, "where should the result go"),
-        ({"output": "pictures"}, OutputError, "is an input"),
+        ({"output": "images"}, OutputError, "is an input"),
         ({"output": "out.png"}, OutputError, "name a folder"),
         (
-            {"image": "pictures/0.png", "mask": "masks/0.png", "output": "a.png", "format": "png"},
+            {"image": "images/0.png", "mask": "masks/0.png", "output": "a.png", "format": "png"},
             SettingError,
             "leave --format out",
         ),
@@ -314,11 +314,11 @@ def test_refusals(fill, changes, error, words):
         fill(**changes)
 
 
-def test_one_picture_by_its_name_alone_or_into_a_folder(fill):
-    Path("masks/0.png").rename("pictures/0_mask.png")
-    assert fill(image="pictures/0.png", mask=None, output="a.png")["output"] == "a.png"
+def test_one_image_by_its_name_alone_or_into_a_folder(fill):
+    Path("masks/0.png").rename("images/0_mask.png")
+    assert fill(image="images/0.png", mask=None, output="a.png")["output"] == "a.png"
     Path("out").mkdir()
-    assert fill(image="pictures/0.png", mask=None)["output"] == "out/0.png"
+    assert fill(image="images/0.png", mask=None)["output"] == "out/0.png"
     assert Path("a.png").read_bytes() == Path("out/0.png").read_bytes()
 
 
@@ -372,7 +372,7 @@ def test_known_pixels_of_every_kind_come_back_bit_by_bit(fill):
     Image.fromarray(some_hole()).save("mask.png")
     result = fill(image="all", mask="mask.png")
     assert result["failures"] == []
-    assert result["notes"] == ["a picture has 2 frames: the first one is used"]
+    assert result["notes"] == ["an image has 2 frames: the first one is used"]
     known = some_hole() == 0
     for name in KINDS:
         (source,) = Path("all", name.replace(".", "-")).iterdir()
@@ -389,7 +389,7 @@ def test_known_pixels_of_every_kind_come_back_bit_by_bit(fill):
 
 def test_formats_on_request(fill, tmp_path, capsys):
     make_folder(tmp_path, 3, ".jpg")
-    for path in Path("pictures").glob("*.png"):
+    for path in Path("images").glob("*.png"):
         path.unlink()
     fill()
     assert ".jpg becomes .png" in capsys.readouterr().err

@@ -20,8 +20,8 @@ def blended(blend, known, painted, hole, scale):
 def step(filled, known, hole):
     """Mean step from the hole's first pixels to the known ones left and right of them."""
     across = np.abs(np.diff(hole.astype(int), axis=1)) > 0
-    picture = np.where(hole[..., None], filled, known)
-    return np.abs(np.diff(picture, axis=1))[across].mean()
+    image = np.where(hole[..., None], filled, known)
+    return np.abs(np.diff(image, axis=1))[across].mean()
 
 
 @pytest.mark.parametrize("blend", BLENDING)

@@ -27,7 +27,7 @@ def test_crops_share_out_the_hole(strategy, height, width, seed, speckled):
         random = np.random.default_rng(seed)
         hole = (random.random((height, width)) < random.uniform(0.05, 0.7)).astype(np.uint8)
         hole[0, 0] = 1
-    picture = Box(0, 0, height, width)
+    image = Box(0, 0, height, width)
     seen = np.zeros_like(hole)
     for crop in plan(hole, SIZE, strategy):
         part = seen[crop.bounds.slices]
@@ -36,7 +36,7 @@ def test_crops_share_out_the_hole(strategy, height, width, seed, speckled):
         assert not (part.astype(bool) & crop.hole).any()
         part |= crop.hole
         tall, wide = crop.box.size
-        assert crop.box == picture or tall == wide >= SIZE
+        assert crop.box == image or tall == wide >= SIZE
     assert np.array_equal(seen, hole)
 
 

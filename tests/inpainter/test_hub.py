@@ -232,7 +232,7 @@ def test_the_readme(trained_run, tmp_path):
         f"`{inpainter.sha256}`",
         f"{counts['train']} learnt from",
         "| holes | folder: path masks |",
-        "`val`: faces, validation, 500 pictures, masks `beef` (rectangles)",
+        "`val`: faces, validation, 500 images, masks `beef` (rectangles)",
         "| ours | 24.12 [23.90, 24.40] |",
         "3.00 [2.50, 3.50] dB above Telea",
         "no evidence of anything",

@@ -168,7 +168,7 @@ def test_masks_of_every_kind(mask):
     [
         (np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8)), MaskError, "marks no hole"),
         (np.zeros((8, 8, 3), np.uint8), np.ones((8, 8)), MaskError, "100% .*--invert-mask"),
-        (np.zeros((8, 8, 3), np.uint8), np.eye(9), MaskError, "9×9, but the picture is 8×8"),
+        (np.zeros((8, 8, 3), np.uint8), np.eye(9), MaskError, "9×9, but the image is 8×8"),
         (np.zeros((8, 8, 2), np.uint8), np.eye(8), ImageError, r"got \[8, 8, 2\]"),
         (np.zeros((8, 8, 3), np.int64), np.eye(8), ImageError, "got int64"),
         (np.full((8, 8, 3), 255.0), np.eye(8), ImageError, "divide by 255"),

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from inpaintlab.errors import DataError, ImageError, OutputError
 from inpaintlab.inpainter.lists import read_list
 from inpaintlab.inpainter.naming import check_outputs, name_outputs
-from inpaintlab.inpainter.pairs import Pair, find_pairs, match, pictures_in, split_marked
+from inpaintlab.inpainter.pairs import Pair, find_pairs, images_in, match, split_marked
 
 stems = st.text("abcxyz01", min_size=1, max_size=4)
 folders = st.sampled_from(["", "one", "one/two", "three"])
 marks = st.sampled_from(["_mask", "-mask", ".mask", "_Mask"])
 suffixes = st.sampled_from([".png", ".jpg", ".webp"])
-pictures = st.dictionaries(st.tuples(folders, stems), suffixes, min_size=1, max_size=6)
+images = st.dictionaries(st.tuples(folders, stems), suffixes, min_size=1, max_size=6)
 
 
 def touch(root, *names):
@@ -25,17 +25,17 @@ def touch(root, *names):
 
 
 def found(pairing, *roots):
-    """Pairs as `picture mask name` in short."""
+    """Pairs as `image mask name` in short."""
     short = lambda path: next(  # noqa: E731
         str(path.relative_to(root)) for root in (*roots, path.anchor or ".") if path.is_relative_to(root)
     )
     return [f"{short(p.image)} {short(p.mask)} {p.name}" for p in pairing.pairs]
 
 
-@given(pictures=pictures, mark=marks, suffix=suffixes, numbers=st.sets(st.integers(0, 99), max_size=3))
-def test_every_mask_finds_its_picture_beside_it(pictures, mark, suffix, numbers):
-    """Whatever the names: n pictures with k masks each are n·k pairs, with names of their own."""
-    files = [Path(folder, stem + end) for (folder, stem), end in pictures.items()]
+@given(images=images, mark=marks, suffix=suffixes, numbers=st.sets(st.integers(0, 99), max_size=3))
+def test_every_mask_finds_its_image_beside_it(images, mark, suffix, numbers):
+    """Whatever the names: n images with k masks each are n·k pairs, with names of their own."""
+    files = [Path(folder, stem + end) for (folder, stem), end in images.items()]
     ends = [f"{number:03}" for number in numbers] or [""]
     masks = [path.with_name(path.stem + mark + end + suffix) for path in files for end in ends]
     assert split_marked([*masks, *files]) == (files, masks)
@@ -44,35 +44,35 @@ def test_every_mask_finds_its_picture_beside_it(pictures, mark, suffix, numbers)
         (path, mask) for path, mask in zip([f for f in files for _ in ends], masks, strict=True)
     }
     assert len({p.name.with_suffix("") for p in pairing.pairs}) == len(masks)
-    assert (pairing.without_mask, pairing.without_picture) == ([], [])
+    assert (pairing.without_mask, pairing.without_image) == ([], [])
 
 
-@given(pictures=pictures, others=pictures, mark=st.one_of(st.just(""), marks))
-def test_pairs_of_two_folders(pictures, others, mark):
-    """Every picture and every mask is in a pair or alone, and pairs agree in folder and stem."""
-    files = [Path(folder, stem + end) for (folder, stem), end in pictures.items()]
+@given(images=images, others=images, mark=st.one_of(st.just(""), marks))
+def test_pairs_of_two_folders(images, others, mark):
+    """Every image and every mask is in a pair or alone, and pairs agree in folder and stem."""
+    files = [Path(folder, stem + end) for (folder, stem), end in images.items()]
     masks = [Path(folder, stem + mark + end) for (folder, stem), end in others.items()]
     pairing = match(files, masks, "masks")
     assert {p.image for p in pairing.pairs} | set(pairing.without_mask) == set(files)
-    assert {p.mask for p in pairing.pairs} | set(pairing.without_picture) == set(masks)
+    assert {p.mask for p in pairing.pairs} | set(pairing.without_image) == set(masks)
     assert len(pairing.pairs) + len(pairing.without_mask) == len(files)
-    shared = pictures.keys() & others.keys()
+    shared = images.keys() & others.keys()
     assert {(str(p.image.parent).replace(".", ""), p.image.stem) for p in pairing.pairs} == shared
     assert all(p.mask.parent == p.image.parent == p.name.parent for p in pairing.pairs)
 
 
-def test_masks_beside_pictures(tmp_path):
+def test_masks_beside_images(tmp_path):
     touch(tmp_path, "a.jpg", "a_mask.png", "sub/b.png", "sub/b-mask.png", "c.png", "d_mask.png")
     touch(tmp_path, ".hidden/e.png", "notes.txt", ".f.png")
     pairing = find_pairs(tmp_path, None)
     assert found(pairing, tmp_path) == ["a.jpg a_mask.png a.jpg", "sub/b.png sub/b-mask.png sub/b.png"]
     assert pairing.without_mask == [tmp_path / "c.png"]
-    assert pairing.without_picture == [tmp_path / "d_mask.png"]
+    assert pairing.without_image == [tmp_path / "d_mask.png"]
     assert pairing.rule in ("NAME_mask.png beside NAME.jpg", "NAME-mask.png beside NAME.png")
     assert find_pairs(tmp_path, tmp_path).pairs == pairing.pairs
 
 
-def test_several_masks_of_a_picture(tmp_path):
+def test_several_masks_of_an_image(tmp_path):
     touch(tmp_path, "image1.png", "image1_mask001.png", "image1_mask002.png", "image2.png")
     touch(tmp_path, "image2_mask000.png")
     pairing = find_pairs(tmp_path, None)
@@ -93,12 +93,12 @@ def test_two_folders(tmp_path):
         "x/a.jpg x/a_mask.png x/a.jpg",
     ]
     assert pairing.without_mask == [tmp_path / "p/b.jpg"]
-    assert pairing.without_picture == [tmp_path / "m/y/b.png"]
+    assert pairing.without_image == [tmp_path / "m/y/b.png"]
     (pair,) = find_pairs(tmp_path / "p/b.jpg", tmp_path / "m/y").pairs
     assert (pair.image, pair.mask) == (tmp_path / "p/b.jpg", tmp_path / "m/y/b.png")
 
 
-def test_folders_inside_the_folder_of_pictures_are_no_pictures(tmp_path):
+def test_folders_inside_the_folder_of_images_are_no_images(tmp_path):
     touch(tmp_path, "a.png", "masks/a.png", "out/a.png")
     pairing = find_pairs(tmp_path, tmp_path / "masks", tmp_path / "out")
     assert found(pairing, tmp_path) == ["a.png masks/a.png a.png"]
@@ -121,13 +121,13 @@ def test_one_mask_for_all(tmp_path):
             None,
             "a.png has two masks, a-mask.png and a_mask.png",
         ),
-        (["a.png", "a.jpg", "a_mask.png"], ".", None, "a_mask.png has two pictures, a.jpg and a.png"),
+        (["a.png", "a.jpg", "a_mask.png"], ".", None, "a_mask.png has two images, a.jpg and a.png"),
         (["p/a.png", "m/a.png", "m/a.jpg"], "p", "m", "a.png has two masks, a.jpg and a.png"),
         (["p/a.png", "m/a.png", "m/a_mask.png"], "p", "m", "two masks, a.png and a_mask.png"),
         (["a.png", "b.png"], ".", None, "would be called a_mask.png"),
-        (["p/a.png", "m/b.png"], "p", "m", "first picture is a.png, the first mask is b.png"),
+        (["p/a.png", "m/b.png"], "p", "m", "first image is a.png, the first mask is b.png"),
         (["a_mask.png"], ".", None, "only masks"),
-        (["notes.txt"], ".", None, "no picture in"),
+        (["notes.txt"], ".", None, "no image in"),
         (["a.png"], ".", "none", "there is no mask"),
         (["a.png"], "b.png", None, "there is no file"),
     ],
@@ -154,7 +154,7 @@ def test_lists(tmp_path, name):
     assert [pair.fixed for pair in pairing.pairs] == [False, True]
 
 
-def test_lists_of_pictures_alone(tmp_path):
+def test_lists_of_images_alone(tmp_path):
     touch(tmp_path, "p/a.png", "p/b.png", "p/c.png", "p/a_mask.png", "p/b_mask.png", "m/b.png")
     (tmp_path / "a.txt").write_text("p/a.png\np/b.png\tm/b.png\n")
     pairing = find_pairs(tmp_path / "a.txt", None)
@@ -164,7 +164,7 @@ def test_lists_of_pictures_alone(tmp_path):
     assert found(find_pairs(tmp_path / "a.txt", tmp_path / "m"), tmp_path) == ["p/b.png m/b.png b.png"]
 
 
-def test_a_picture_in_several_lines_is_named_after_its_masks(tmp_path):
+def test_an_image_in_several_lines_is_named_after_its_masks(tmp_path):
     (tmp_path / "a.txt").write_text("a.png\tm/1.png\na.png\tm/a_2.png\n")
     assert [str(p.name) for p in find_pairs(tmp_path / "a.txt", None).pairs] == ["a_1.png", "a_2.png"]
 
@@ -172,15 +172,15 @@ def test_a_picture_in_several_lines_is_named_after_its_masks(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.txt", "\n", "names no picture"),
+        ("a.txt", "\n", "names no image"),
         ("a.txt", "a\tb\tc\td\n", "line 1 has 4 parts"),
         ("a.txt", "a.png\tb.png\t../c.png\n", "leaves the output folder"),
         ("a.txt", "a.png\tb.png\t/c.png\n", "leaves the output folder"),
         ("a.jsonl", "{\n", "line 1 is not JSON"),
         ("a.jsonl", "[1]\n", "must be an object"),
-        ("a.jsonl", '{"picture": "a.png"}\n', "needs 'image'"),
+        ("a.jsonl", '{"image": "a.png"}\n', "needs 'image'"),
         ("a.jsonl", '{"image": 3}\n', "a path is text, got 3"),
-        ("a.csv", "picture,mask\na,b\n", "has the columns picture, mask"),
+        ("a.csv", "image,mask\na,b\n", "has the columns image, mask"),
     ],
 )
 def test_bad_lists(tmp_path, name, text, words):
@@ -235,4 +235,4 @@ def test_a_suffix_in_a_list_that_cannot_be_written():
 def test_links_to_folders_are_not_followed_in_circles(tmp_path):
     touch(tmp_path, "a.png")
     (tmp_path / "again").symlink_to(tmp_path)
-    assert pictures_in(tmp_path) == [Path("a.png")]
+    assert images_in(tmp_path) == [Path("a.png")]

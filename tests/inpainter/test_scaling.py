@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaintlab.images import Picture
+from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.crops import Box
 from inpaintlab.inpainter.scaling import enlarge, shrink
 
@@ -50,7 +50,7 @@ def test_nothing_of_the_hole_gets_into_what_is_made_smaller(kind):
     for under in (0, 1):
         pixels = np.full((70, 90, 3), 0.5 * white).astype(kind)
         pixels[hole > 0] = under * white
-        small, mask = shrink(Picture(pixels, "RGB"), hole, Box(3, 2, 66, 88), (21, 27))
+        small, mask = shrink(DecodedImage(pixels, "RGB"), hole, Box(3, 2, 66, 88), (21, 27))
         seen.append(small)
         assert np.allclose(small[~mask], 0.5, atol=1 / 255)
         assert (small[mask] == 0).all()

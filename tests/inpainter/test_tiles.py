@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaintlab.images import Picture
+from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter import tiles
 from inpaintlab.inpainter.crops import Box, plan
 from inpaintlab.inpainter.tiles import add_detail
@@ -47,7 +47,7 @@ def test_tiles_see_what_is_known_and_what_was_painted_coarser_and_leave_no_grid(
         )[None, :, None],
         (SIZE, SIZE + 2, 3),
     ).astype(np.float32)
-    colours, place = add_detail(right, "none", Picture(truth, "RGB"), hole, crop, coarse, SIZE)
+    colours, place = add_detail(right, "none", DecodedImage(truth, "RGB"), hole, crop, coarse, SIZE)
     inside = crop.hole
     assert (
         np.abs(colours[crop.bounds.inside(place)][inside] - truth[crop.bounds.slices][inside]).max()
@@ -58,25 +58,25 @@ def test_tiles_see_what_is_known_and_what_was_painted_coarser_and_leave_no_grid(
 
 
 def test_only_a_band_along_the_edge_is_painted_again():
-    picture = Picture(np.full((200, 200, 3), 0.75, np.float32), "RGB")
+    image = DecodedImage(np.full((200, 200, 3), 0.75, np.float32), "RGB")
     hole = np.zeros((200, 200), np.uint8)
     hole[60:140, 60:140] = 1
     (crop,) = plan(hole, SIZE, "tiles")
     coarse = np.full((SIZE, SIZE, 3), 0.75, np.float32)
-    colours, place = add_detail(gray, "none", picture, hole, crop, coarse, SIZE)
+    colours, place = add_detail(gray, "none", image, hole, crop, coarse, SIZE)
     filled = colours[crop.bounds.inside(place)]
     assert filled[0].max() < 0.6
     assert np.allclose(filled[30:50, 30:50], 0.75, atol=1e-3)
 
 
 @given(height=st.integers(2, 90), width=st.integers(2, 90), seed=st.integers(0, 10**6))
-def test_pictures_and_holes_of_any_kind(height, width, seed):
+def test_images_and_holes_of_any_kind(height, width, seed):
     hole = some_hole(height, width, seed)
-    picture = Picture(np.random.default_rng(seed).random((height, width, 3), np.float32), "RGB")
+    image = DecodedImage(np.random.default_rng(seed).random((height, width, 3), np.float32), "RGB")
     for crop in plan(hole, 4, "tiles"):
         if crop.detail:
             coarse = np.full((4, 5, 3), 0.5, np.float32)
-            colours, place = add_detail(gray, "none", picture, hole, crop, coarse, 4)
+            colours, place = add_detail(gray, "none", image, hole, crop, coarse, 4)
             assert colours.shape[:2] == place.size
             assert crop.bounds == crop.bounds.grown(0, place)
             assert np.isfinite(colours).all()

@@ -56,7 +56,7 @@ def test_normalisations_keep_the_shape_and_learn(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(NORMALISATIONS) - {"batch"}))
-def test_normalisations_but_batch_see_one_picture_alone(name):
+def test_normalisations_but_batch_see_one_image_alone(name):
     layer, x = normalisation(name, 8), torch.randn(3, 8, 5, 5)
     assert torch.allclose(layer(x)[:1], layer(x[:1]), atol=1e-6)
 

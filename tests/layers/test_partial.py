@@ -90,7 +90,7 @@ def test_gradcheck(shape, monkeypatch):
     assert torch.autograd.gradcheck(compute, (x, *layer.parameters()))
 
 
-def test_ratios_at_edges_and_corners_of_a_valid_picture():
+def test_ratios_at_edges_and_corners_of_a_valid_image():
     layer, plain = PartialConv2d(3, 4, 3, padding=1, bias=False), torch.nn.Conv2d(3, 4, 3, 1, 1)
     x = torch.rand(1, 3, 8, 8)
     y, new = layer(x, torch.ones(1, 1, 8, 8))

@@ -28,7 +28,7 @@ def test_threshold_of_files(tmp_path):
     assert load_mask(path, invert=True).tolist() == [[1, 1, 0, 0]]
 
 
-@pytest.mark.parametrize(("value", "words"), [(0, "marks no hole"), (1, "marks 100% of the picture")])
+@pytest.mark.parametrize(("value", "words"), [(0, "marks no hole"), (1, "marks 100% of the image")])
 def test_useless_masks_are_named_with_the_flag(value, words):
     with pytest.raises(MaskError, match=f"hole.png {words}.*--invert-mask"):
         check_ratio(np.full((4, 4), value, np.uint8), "hole.png", inverted_by="--invert-mask")

@@ -207,5 +207,5 @@ def test_inverted_folder(tmp_path):
 
 
 def test_empty_folder(tmp_path):
-    with pytest.raises(MaskError, match="no mask picture"):
+    with pytest.raises(MaskError, match="no mask image"):
         masks.Folder(str(tmp_path))

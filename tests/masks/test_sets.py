@@ -58,7 +58,7 @@ def test_masks_do_not_depend_on_how_many_there_are(name):
 
 
 @pytest.mark.parametrize("size", [32, 64, 96])
-def test_each_picture_gets_a_mask_of_every_bin(size):
+def test_each_image_gets_a_mask_of_every_bin(size):
     frozen = masks.frozen([{"name": "nvidia-style-v1"}], size, 6, 1)
     assert len(frozen) == 36
     ratios = np.array(frozen.ratios).reshape(6, 6)

@@ -1,4 +1,4 @@
-"""Files of weights, made once; pictures with a hole."""
+"""Files of weights, made once; images with a hole."""
 
 import pytest
 

@@ -26,7 +26,7 @@ def network():
 
 
 def filled_sets(count=60, batch=25):
-    """Three batches of pictures and what two methods made of them; the rows of all three."""
+    """Three batches of images and what two methods made of them; the rows of all three."""
     generator = torch.Generator().manual_seed(0)
     truth = torch.rand(count, 3, 8, 8, generator=generator)
     noise = torch.randn(truth.shape, generator=generator)
@@ -62,14 +62,14 @@ def test_a_selection_is_its_rows():
     assert found == pytest.approx(frechet_distance(rows["bad"][chosen], truth[chosen]), rel=1e-4)
 
 
-def test_few_pictures_are_refused_with_how_many_it_needs():
+def test_few_images_are_refused_with_how_many_it_needs():
     sets, _, _ = filled_sets()
     assert sets.least == 7
     scores = sets.scores("bad", np.arange(60) < 6)
-    reason = "needs at least 7 pictures, there are 6"
+    reason = "needs at least 7 images, there are 6"
     for name in ("fd-colours", "p_ds-colours", "u_ds-colours"):
         assert scores[name] == Unavailable(name, reason)
-    assert scores["kd-colours"].reason == "needs at least 20 pictures, there are 6"
+    assert scores["kd-colours"].reason == "needs at least 20 images, there are 6"
     some = sets.scores("bad", np.arange(60) < 7)
     assert isinstance(some["fd-colours"], float)
     assert isinstance(some["kd-colours"], Unavailable)
@@ -84,7 +84,7 @@ def test_at_equal_n_the_distance_is_of_some_of_them_the_same_for_all_methods():
     assert found["fd-colours"] != all_of_them["fd-colours"]
     assert found["kd-colours"] == all_of_them["kd-colours"]
     assert sets.scores("bad", chosen, count=50) == all_of_them
-    assert sets.scores("bad", chosen, count=6)["fd-colours"].reason.endswith("7 pictures, there are 6")
+    assert sets.scores("bad", chosen, count=6)["fd-colours"].reason.endswith("7 images, there are 6")
 
 
 def test_common_size_passes_over_what_is_too_small():
@@ -99,7 +99,7 @@ def test_names_of_the_standard_are_for_its_network_alone():
     assert not set(Distributions(network(), "-colours").figures) & set(Distributions(network()).figures)
 
 
-def test_pictures_that_are_identical():
+def test_images_that_are_identical():
     truth = torch.rand(30, 3, 8, 8)
     sets = Distributions(network(), "-colours")
     sets.add({"ours": truth}, truth)

@@ -48,7 +48,7 @@ def test_lpips_is_torchmetrics(backbone, trusted):
     assert float(found.min()) > 0
 
 
-def test_identical_pictures_are_at_no_distance(distance):
+def test_identical_images_are_at_no_distance(distance):
     _, truth, mask = pair()
     assert torch.equal(distance(truth, truth, mask), torch.zeros(2))
 
@@ -60,7 +60,7 @@ def test_farther_with_more_noise(distance):
     assert bool((torch.stack(values).diff(dim=0) > 0).all())
 
 
-def test_a_picture_does_not_see_its_batch(distance):
+def test_an_image_does_not_see_its_batch(distance):
     filled, truth, mask = pair(18)
     whole = distance(filled, truth, mask)
     assert whole.shape == (18,)

@@ -68,11 +68,11 @@ def test_inception_has_the_names_of_the_standard(inception_file, monkeypatch):
     assert result.sets[0].least == 2049
 
 
-def test_a_network_that_cannot_take_the_pictures_is_missing(trusted):
+def test_a_network_that_cannot_take_the_images_is_missing(trusted):
     pytest.importorskip("efficientnet_lite_pytorch")
     result = available({"lpips": trusted / "alexnet.pth"}, size=24)
     assert list(result.metrics) == ["distance-efficientnet"]
-    assert reasons(result)["lpips"] == "takes pictures of at least 31×31, these are 24 pixels"
+    assert reasons(result)["lpips"] == "takes images of at least 31×31, these are 24 pixels"
     smaller = available(size=8)
     assert not smaller.metrics
     assert not smaller.sets

@@ -65,7 +65,7 @@ def test_discrepancy_is_torch_fidelitys_for_pairs():
     assert _discrepancy(filled, truth) == pytest.approx(float(expected), rel=1e-4)
 
 
-def test_kernel_distance_does_not_depend_on_the_number_of_pictures():
+def test_kernel_distance_does_not_depend_on_the_number_of_images():
     """The mean over many small sets is that of a large one; the Fréchet distance is not so."""
     filled, truth = sets(count=4000, dimension=6)
     whole = _discrepancy(filled, truth)
@@ -77,7 +77,7 @@ def test_kernel_distance_does_not_depend_on_the_number_of_pictures():
 
 
 def test_kernel_distance_of_pairs_is_not_lowered_by_what_they_share():
-    """Filled pictures that are new draws of the same kind give 0 on average, alike or apart."""
+    """Filled images that are new draws of the same kind give 0 on average, alike or apart."""
     random = np.random.default_rng(0)
     values = []
     for _ in range(300):
@@ -109,7 +109,7 @@ def test_sets_are_farther_apart_with_more_noise(measure):
 
 @settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
-def test_the_order_of_the_pictures_does_not_matter(seed):
+def test_the_order_of_the_images_does_not_matter(seed):
     filled, truth = sets(count=100, seed=seed)
     order = np.random.default_rng(seed).permutation(100)
     value = frechet_distance(filled, truth)

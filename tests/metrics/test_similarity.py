@@ -37,7 +37,7 @@ def test_ssim_is_torchmetrics(size):
 
 
 def test_maps_are_scikit_images_inside():
-    """At its border scikit-image mirrors the pictures in another way, and leaves it out of its mean."""
+    """At its border scikit-image mirrors the images in another way, and leaves it out of its mean."""
     filled, truth = pair(40, 48)
     similarity, _ = similarity_maps(filled, truth)
     for index in range(2):
@@ -67,7 +67,7 @@ def test_maps_are_those_of_the_loss(size):
 
 @pytest.mark.parametrize("size", [(176, 200), (180, 256)])
 def test_five_scales_are_torchmetrics(size):
-    """It refuses sides up to 160; from there to 176 its last window is larger than the picture."""
+    """It refuses sides up to 160; from there to 176 its last window is larger than the image."""
     filled, truth = pair(*size, count=2)
     expected = multiscale_structural_similarity_index_measure(
         filled, truth, reduction="none", data_range=1.0
@@ -97,7 +97,7 @@ def test_one_scale_is_plain_similarity(function, single):
     assert torch.allclose(function(filled, truth, mask), single(filled, truth, mask), atol=1e-6)
 
 
-def test_closed_form_of_a_shift_of_two_flat_pictures():
+def test_closed_form_of_a_shift_of_two_flat_images():
     """Without structure only luminance counts: (2·x·y + c) / (x² + y² + c)."""
     truth = torch.full((1, 3, 64, 64), 0.5)
     expected = (2 * 0.5 * 0.7 + 1e-4) / (0.25 + 0.49 + 1e-4)
@@ -119,7 +119,7 @@ def test_what_is_far_from_the_hole_does_not_matter(function):
     assert torch.allclose(function(filled, truth, mask), function(other, truth, mask), atol=1e-6)
 
 
-def test_the_size_of_the_rest_of_the_picture_does_not_matter_for_the_hole():
+def test_the_size_of_the_rest_of_the_image_does_not_matter_for_the_hole():
     """The similarity of the whole nears 1 as the hole's share of it falls; that of the hole does not."""
     values = []
     for size in (48, 96):
@@ -144,7 +144,7 @@ def test_ssim_at_small_sizes(size):
 
 
 def test_parts_of_a_batch_are_put_together_in_order():
-    """At 200 pixels a side some pictures are worked on at a time."""
+    """At 200 pixels a side some images are worked on at a time."""
     filled, truth = pair(200, 200, count=7)
     mask = hole(200, 200, 7)
     whole = ssim(filled, truth, mask)

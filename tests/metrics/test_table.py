@@ -1,4 +1,4 @@
-"""What every figure of a picture must be, over the whole table."""
+"""What every figure of an image must be, over the whole table."""
 
 import pytest
 import torch
@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 
 from inpaintlab.metrics import METRICS, measure
 
-#: Name -> value of identical pictures.
+#: Name -> value of identical images.
 BEST = {"hole_psnr": 100.0, "psnr": 100.0} | dict.fromkeys(
     ("ssim", "hole_ssim", "ms_ssim", "hole_ms_ssim"), 1.0
 )
 every = pytest.mark.parametrize("name", METRICS)
 
 
-def pictures(height=32, width=40, count=3, seed=0):
+def images(height=32, width=40, count=3, seed=0):
     """Truth and a hole in a quarter of it."""
     generator = torch.Generator().manual_seed(seed)
-    # Not white noise: neighbours are alike, as in pictures.
+    # Not white noise: neighbours are alike, as in images.
     coarse = torch.rand(count, 3, 4, 4, generator=generator)
     truth = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear") * 0.6 + 0.2
     mask = torch.zeros(count, 1, height, width)
@@ -32,15 +32,15 @@ def noisy(truth, mask, scale, seed=1):
 
 @every
 @pytest.mark.parametrize("size", [8, 32, 64, 176])
-def test_identical_pictures(name, size):
-    truth, mask = pictures(size, size)
+def test_identical_images(name, size):
+    truth, mask = images(size, size)
     best = torch.full((3,), BEST.get(name, 0.0))
     assert torch.allclose(METRICS[name].measure(truth, truth, mask), best, atol=1e-6)
 
 
 @every
-def test_worse_with_more_noise_and_one_value_a_picture(name):
-    truth, mask = pictures()
+def test_worse_with_more_noise_and_one_value_an_image(name):
+    truth, mask = images()
     metric = METRICS[name]
     fills = [noisy(truth, mask, scale) for scale in (0.02, 0.1, 0.3)]
     values = torch.stack([metric.measure(filled, truth, mask) for filled in fills])
@@ -52,7 +52,7 @@ def test_worse_with_more_noise_and_one_value_a_picture(name):
 @every
 @given(seed=st.integers(0, 1000), flip=st.sampled_from([(2,), (3,), (2, 3)]))
 def test_turned_round_all_together_nothing_changes(name, seed, flip):
-    truth, mask = pictures(24, 32, seed=seed)
+    truth, mask = images(24, 32, seed=seed)
     filled = noisy(truth, mask, 0.2, seed)
     value = METRICS[name].measure(filled, truth, mask)
     turned = METRICS[name].measure(*(x.flip(flip) for x in (filled, truth, mask)))
@@ -60,8 +60,8 @@ def test_turned_round_all_together_nothing_changes(name, seed, flip):
 
 
 @every
-def test_a_picture_does_not_see_its_batch(name):
-    truth, mask = pictures(count=5)
+def test_an_image_does_not_see_its_batch(name):
+    truth, mask = images(count=5)
     filled = noisy(truth, mask, 0.2)
     whole = METRICS[name].measure(filled, truth, mask)
     alone = [METRICS[name].measure(*(x[i : i + 1] for x in (filled, truth, mask))) for i in range(5)]
@@ -69,8 +69,8 @@ def test_a_picture_does_not_see_its_batch(name):
 
 
 @pytest.mark.parametrize("name", [name for name in METRICS if name.startswith("hole")])
-def test_a_figure_of_the_hole_is_that_of_a_picture_which_is_all_hole(name):
-    truth, mask = pictures()
+def test_a_figure_of_the_hole_is_that_of_an_image_which_is_all_hole(name):
+    truth, mask = images()
     everywhere = torch.ones_like(mask)
     filled = noisy(truth, everywhere, 0.1)
     values = measure(filled, truth, everywhere)
@@ -80,14 +80,14 @@ def test_a_figure_of_the_hole_is_that_of_a_picture_which_is_all_hole(name):
 
 
 @pytest.mark.parametrize("name", [name for name in METRICS if name.startswith("hole")])
-def test_a_picture_without_a_hole_is_as_good_as_can_be(name):
-    truth, mask = pictures()
+def test_an_image_without_a_hole_is_as_good_as_can_be(name):
+    truth, mask = images()
     value = METRICS[name].measure(truth, truth, torch.zeros_like(mask))
     assert torch.allclose(value, torch.full((3,), BEST.get(name, 0.0)))
 
 
 def test_all_at_once_are_the_same_as_each_by_itself():
-    truth, mask = pictures()
+    truth, mask = images()
     filled = noisy(truth, mask, 0.2)
     values = measure(filled, truth, mask)
     assert list(values) == list(METRICS)

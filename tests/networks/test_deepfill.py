@@ -4,7 +4,7 @@ from inpaintlab import networks
 
 
 def test_both_stages_can_be_supervised():
-    """The coarse picture is within reach, and the refined one is what `forward` returns."""
+    """The coarse image is within reach, and the refined one is what `forward` returns."""
     network = networks.create("deepfill", width=8).train()
     image, mask = torch.rand(2, 3, 32, 16), torch.zeros(2, 1, 32, 16)
     mask[..., 8:16, 4:8] = 1

@@ -30,7 +30,7 @@ def test_one_number_a_patch_and_features_to_match(name, side):
 
 
 @every_one
-def test_looks_at_the_whole_picture_and_at_the_mask(name):
+def test_looks_at_the_whole_image_and_at_the_mask(name):
     network = create(name).eval()
     image, mask = batch()
     before = network(image, mask)[0]
@@ -61,7 +61,7 @@ def test_every_parameter_gets_a_gradient(name):
 
 
 @every_one
-def test_pictures_of_a_batch_do_not_mix_in_use(name):
+def test_images_of_a_batch_do_not_mix_in_use(name):
     network = create(name).eval()
     image, mask = batch()
     assert torch.allclose(network(image, mask)[0][:1], network(image[:1], mask[:1])[0], atol=1e-5)
@@ -100,7 +100,7 @@ def test_bad_inputs(name, image, mask, error, message):
         create(name)(image, mask)
 
 
-def test_bad_arguments_and_small_pictures():
+def test_bad_arguments_and_small_images():
     with pytest.raises(SettingError, match="layers must be at least 1, got 0"):
         DISCRIMINATORS["patch"](layers=0)
     with pytest.raises(SettingError, match="cannot judge 2×2"):

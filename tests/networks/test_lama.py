@@ -37,7 +37,7 @@ def published(blocks=2, width=8, most=64):
     return network, {f"generator.{name}": tensor for name, tensor in network.state_dict().items()}
 
 
-def picture(height=64, width=48):
+def photo(height=64, width=48):
     image = to_tensor(samples.draw(3, max(height, width))[:height, :width])
     mask = torch.zeros(1, 1, height, width)
     mask[..., height // 4 : height // 2, width // 3 : -4] = 1
@@ -46,7 +46,7 @@ def picture(height=64, width=48):
 
 def assert_paints_the_same(network, oracle, sides=((64, 48), (16, 16), (24, 40), (72, 120))):
     for height, width in sides:
-        image, mask = picture(height, width)
+        image, mask = photo(height, width)
         with torch.inference_mode():
             expected = oracle(image * (1 - mask), mask)
             assert torch.allclose(network(image, mask), expected, atol=1e-4)
@@ -71,7 +71,7 @@ def test_big_lama_in_full(tmp_path):
     """The published size, 51 million parameters, under the names that spandrel writes."""
     torch.manual_seed(0)
     oracle = randomised(Published(in_nc=4))
-    image, mask = picture(64, 40)
+    image, mask = photo(64, 40)
     path = tmp_path / "big-lama.safetensors"
     with torch.inference_mode():
         expected = oracle.model(image * (1 - mask), mask)
@@ -83,7 +83,7 @@ def test_big_lama_in_full(tmp_path):
     assert inpainter.card.arguments == networks.resolve("lama", {"blocks": 18})
 
 
-def test_published_weights_fill_a_picture_of_any_size(tmp_path):
+def test_published_weights_fill_an_image_of_any_size(tmp_path):
     save_file(published()[1], tmp_path / "lama.safetensors")
     photo = samples.draw(5, 75)[:61]
     hole = np.zeros((61, 75), bool)
@@ -107,7 +107,7 @@ def test_training_is_the_published_one_too():
     arguments, state = from_published(weights)
     network = networks.create("lama", **arguments).train()
     network.load_state_dict(state)
-    image, mask = picture()
+    image, mask = photo()
     assert torch.allclose(network(image, mask), oracle.train()(image * (1 - mask), mask), atol=1e-4)
     statistics = network.state_dict()
     for name, value in oracle.state_dict().items():

@@ -122,7 +122,7 @@ def test_fields_of_the_unet_are_exact(arguments):
 
 
 @pytest.mark.parametrize(("name", "arguments"), VARIANTS)
-def test_a_huge_picture_costs_no_memory(name, arguments):
+def test_a_huge_image_costs_no_memory(name, arguments):
     devices = set()
 
     def watch(module, args, output):
@@ -144,7 +144,7 @@ def test_memory_by_hand():
     network = Plain(nn.Conv2d(3, 8, 1), nn.ReLU(), nn.Conv2d(8, 3, 1))
     summary = meta(network, size=10)
     pixels = 10 * 10 * 4
-    # The picture and its mask (4) stay; layers hold their input beside their output.
+    # The image and its mask (4) stay; layers hold their input beside their output.
     wide, relu, narrow = (row["forward_bytes"] / pixels for row in summary["layers"])
     assert (wide, relu, narrow) == (4 + 3 + 8, 4 + 3 + 8 + 8, 4 + 3 + 8 + 3)
     # Saved: the input of the first layer, and the output of the ReLU, once for it and its successor.
@@ -209,7 +209,7 @@ class ChannelsLast(nn.Module):
 
 
 class Patches(nn.Module):
-    """Compares the picture with pieces of itself: the kernel comes from the picture."""
+    """Compares the image with pieces of itself: the kernel comes from the image."""
 
     def forward(self, x):
         return F.conv2d(x, x[:, :, :3, :3].expand(3, -1, -1, -1), padding=1)

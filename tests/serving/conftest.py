@@ -1,4 +1,4 @@
-"""A server without processes for the tests of routes, and small pictures to send."""
+"""A server without processes for the tests of routes, and small images to send."""
 
 import io
 
@@ -31,7 +31,7 @@ class HerePool(Pool):
 
 
 def encoded(pixels, kind="PNG", **options):
-    """The bytes of a picture file."""
+    """The bytes of an image file."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind, **options)
     return buffer.getvalue()
@@ -58,7 +58,7 @@ def client(pool):
 
 @pytest.fixture(scope="session")
 def portrait():
-    """A picture, uint8 [40, 48, 3]."""
+    """An image, uint8 [40, 48, 3]."""
     return samples.draw(3, 48)[:40]
 
 

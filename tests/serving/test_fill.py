@@ -1,4 +1,4 @@
-"""`/v1/fill` and `/v1/fill:batch`: pictures come back filled, and all else is refused in one shape."""
+"""`/v1/fill` and `/v1/fill:batch`: images come back filled, and all else is refused in one shape."""
 
 import base64
 import io
@@ -143,7 +143,7 @@ LONG_TEXT = png(64, 64, (b"zTXt", b"a\0\0" + zlib.compress(b"0" * 50_000_000)))
     ("data", "status", "kind"),
     [
         (b"", 400, "image_error"),
-        (b"not a picture", 400, "image_error"),
+        (b"not an image", 400, "image_error"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 400, "image_error"),
         (b"%PDF-1.4", 400, "image_error"),
         (encoded(np.zeros((8, 8, 3), np.uint8), "PPM"), 400, "image_error"),
@@ -155,7 +155,7 @@ LONG_TEXT = png(64, 64, (b"zTXt", b"a\0\0" + zlib.compress(b"0" * 50_000_000)))
     ],
     ids=["empty", "text", "svg", "pdf", "ppm", "tga", "float", "cut", "bomb", "longtext"],
 )
-def test_what_is_no_picture_is_refused(client, files, part, data, status, kind):
+def test_what_is_no_image_is_refused(client, files, part, data, status, kind):
     reply = client.post("/v1/fill", files=files | {part: ("photo.png", data)})
     error = problem(reply, status)
     assert error["type"] == kind

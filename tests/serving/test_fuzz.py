@@ -15,8 +15,8 @@ def fuzz(monkeypatch):
     return fuzz
 
 
-def test_damaged_pictures(fuzz, client):
-    counts = fuzz.from_pictures(client, 150)
+def test_damaged_images(fuzz, client):
+    counts = fuzz.from_images(client, 150)
     assert counts.total() >= 150
     assert {status for _, status in counts} >= {200, 400}
 

@@ -110,7 +110,7 @@ def chunks():
         yield bytes(100)
 
 
-def test_large_pictures(serve, files):
+def test_large_images(serve, files):
     error = problem(serve(max_pixels=1000).post("/v1/fill", files=files), 413)
     assert "1,000 pixels" in error["message"]
 

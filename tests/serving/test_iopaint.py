@@ -78,7 +78,7 @@ def test_what_is_not_done_is_refused_by_name(client, pair, asked):
     ("body", "status", "message"),
     [
         ({"image": "?", "mask": "?"}, 400, "image is not base64"),
-        ({"image": "", "mask": ""}, 400, "the image is not a picture"),
+        ({"image": "", "mask": ""}, 400, "the image is not an image"),
         ({"image": ""}, 422, "mask: Field required"),
         ({"image": "", "mask": "", "hd_strategy": "Tile"}, 422, "hd_strategy: "),
         ([], 422, ""),

@@ -100,7 +100,7 @@ def test_what_is_not_done_is_refused_by_name(ask, image, mask, fields, message):
     assert refused.value.type == "bad_field"
 
 
-def test_pictures_that_cannot_be_used(ask, image, mask):
+def test_images_that_cannot_be_used(ask, image, mask):
     with pytest.raises(openai.BadRequestError, match="48×40 and stays so"):
         ask.images.edit(image=image, mask=mask, prompt="x", size="1024x1024")
     with pytest.raises(openai.BadRequestError, match="the image has no transparency"):

@@ -24,7 +24,7 @@ def mounted(monkeypatch):
             hole = Image.new("L", (48, 40))
             if not empty:
                 hole.paste(255, (14, 10, 30, 22))
-            given["filled"] = given["fill"](Image.fromarray(given["picture"]), hole)
+            given["filled"] = given["fill"](Image.fromarray(given["image"]), hole)
             return "done"
 
     page = types.ModuleType("inpaintlab.serving.page")
@@ -37,7 +37,7 @@ def test_the_page_fills_through_the_pool(mounted, pool, portrait, hole):
     client = TestClient(create_app(pool, page=True), follow_redirects=False)
     assert client.get("/").headers["location"] == "/page/"
     assert (mounted["path"], mounted["about"]) == ("/page", pool.about)
-    mounted["picture"] = portrait
+    mounted["image"] = portrait
     assert client.post("/page/try").status_code == 200
     filled = np.asarray(mounted["filled"])
     assert np.array_equal(filled[~hole], portrait[~hole])
@@ -46,7 +46,7 @@ def test_the_page_fills_through_the_pool(mounted, pool, portrait, hole):
 
 def test_the_page_hears_what_is_wrong(mounted, pool, portrait):
     client = TestClient(create_app(pool, page=True))
-    mounted["picture"] = portrait
+    mounted["image"] = portrait
     assert "no hole" in client.post("/page/try?empty=true").json()["error"]["message"]
     pool.pending = 1000
     assert client.post("/page/try").json()["error"]["type"] == "queue_full"

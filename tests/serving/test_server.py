@@ -65,9 +65,9 @@ def test_it_fills_and_ends_when_all_is_done(started, files, portrait, hole):
         while is_open(address):
             pass
         connection.sendall(body)
-        head, picture = answered(connection)
+        head, image = answered(connection)
     assert b" 200 " in head
-    filled = decoded(picture)
+    filled = decoded(image)
     assert np.array_equal(filled[~hole], portrait[~hole])
     assert not np.array_equal(filled[hole], portrait[hole])
     out, err = process.communicate()

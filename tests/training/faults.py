@@ -62,7 +62,7 @@ def bytes_for_colours(step, seed):
 
 
 def holes_in_numbers(step, seed):
-    """Some pictures hold pixels that are no numbers, each time they come."""
+    """Some images hold pixels that are no numbers, each time they come."""
 
     def change(number: int, batch: Batch, _: Session) -> Batch:
         images = batch.images.clone()
@@ -74,8 +74,8 @@ def holes_in_numbers(step, seed):
     return spoiled_batches(change)
 
 
-def poisoned_picture(step, seed):
-    """One picture is noise and comes in every batch, until it is left out."""
+def poisoned_image(step, seed):
+    """One image is noise and comes in every batch, until it is left out."""
 
     def change(number: int, batch: Batch, session: Session) -> Batch:
         position = seed % len(session.data.train)
@@ -131,19 +131,19 @@ def overflowing_gradient(step, seed):
 
 
 @contextmanager
-def noise_among_pictures(step, seed):
-    """A tenth of the pictures to train on are noise."""
+def noise_among_images(step, seed):
+    """A tenth of the images to train on are noise."""
 
     prepared = loop.prepare
 
     def prepare(*arguments) -> Session:
         session = prepared(*arguments)
         random = np.random.default_rng(seed)
-        pictures = session.data.train
-        kept = [pictures[place] for place in range(len(pictures))]
+        images = session.data.train
+        kept = [images[place] for place in range(len(images))]
         for place in random.choice(len(kept), len(kept) // 10, replace=False):
             kept[place] = random.integers(0, 256, kept[place].shape, np.uint8)
-        pictures._kept = kept
+        images._kept = kept
         return session
 
     with patch.object(loop, "prepare", prepare):
@@ -203,10 +203,10 @@ FAULTS = {
     "rate × 300": Fault("learning-rate", {"learning_rate": 300 * Network.learning_rate}),
     "0–255 values": Fault("data", spoil=bytes_for_colours),
     "NaN pixels": Fault("data", spoil=holes_in_numbers),
-    "poisoned picture": Fault("data", spoil=poisoned_picture),
+    "poisoned image": Fault("data", spoil=poisoned_image),
     "dying final ReLU": Fault("dead-unit", {"network": "rectified"}, dying_output),
     "gradient overflow": Fault("numerics", spoil=overflowing_gradient),
-    "a tenth is noise": Fault("data", spoil=noise_among_pictures),
+    "a tenth is noise": Fault("data", spoil=noise_among_images),
     "discriminator collapse": Fault("discriminator", JUDGED, silenced_judge),
     "discriminator wins": Fault("discriminator", JUDGED, marked_fills),
 }

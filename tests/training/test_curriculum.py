@@ -229,7 +229,7 @@ def test_success_measures_at_its_level_and_the_best_is_chosen_on_full_holes(tmp_
 
 
 def test_frozen_masks_of_a_level(tmp_path):
-    session = rehearse(small_settings(validation_pictures=500), tmp_path)
+    session = rehearse(small_settings(validation_images=500), tmp_path)
     validation = session.validation
     small = validation.at(0.2)
     assert len(small.masks) == min(100, len(validation.masks))

@@ -223,16 +223,16 @@ def test_minutes_are_kept_to(tmp_path):
     assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
-def test_pictures_that_changed_meanwhile_are_told(tmp_path, capsys):
-    folder = save_portraits(tmp_path / "pictures", 40)
+def test_images_that_changed_meanwhile_are_told(tmp_path, capsys):
+    folder = save_portraits(tmp_path / "images", 40)
     train(small_settings(data=str(folder), output=tmp_path / "run"))
     save_portraits(folder / "more", 45)
     resume(tmp_path / "run", {"steps": 8})
     assert "not the ones this run began with" in capsys.readouterr().err
 
 
-def test_bad_pictures_are_named_in_the_run(tmp_path, capsys):
-    folder = save_portraits(tmp_path / "pictures", 40)
+def test_bad_images_are_named_in_the_run(tmp_path, capsys):
+    folder = save_portraits(tmp_path / "images", 40)
     broken = sorted(folder.iterdir())[:12]
     for path in broken:
         path.write_bytes(path.read_bytes()[:400])
@@ -240,7 +240,7 @@ def test_bad_pictures_are_named_in_the_run(tmp_path, capsys):
     named = json.loads((tmp_path / "run" / "data.json").read_text())["bad"]
     assert named
     assert {bad["name"] for bad in named} <= {path.name for path in broken}
-    assert f"{len(named)} pictures passed over" in capsys.readouterr().err
+    assert f"{len(named)} images passed over" in capsys.readouterr().err
 
 
 def test_a_run_folder_is_not_overwritten(tmp_path):

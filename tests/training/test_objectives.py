@@ -226,7 +226,7 @@ def test_encoders_name_modules_before_the_bottleneck(name):
 
 
 def judged(name, **arguments):
-    """An adversarial objective, and pictures with fills that are noise, to be told from smooth ones."""
+    """An adversarial objective, and images with fills that are noise, to be told from smooth ones."""
     penalty = {"penalty": "gradient", "penalty_weight": 0.1} if name == "wasserstein" else {}
     objective = attached("adversarial", loss=name, **DISCRIMINATOR, **penalty, **arguments)
     image, mask = batch(1)

@@ -59,17 +59,17 @@ def small_network():
     ("name", "arguments"),
     [("unet", {"width": 16, "depth": 2}), ("lama", {"width": 16, "depth": 1, "blocks": 1})],
 )
-def test_memory_grows_with_pictures_and_pixels(name, arguments):
+def test_memory_grows_with_images_and_pixels(name, arguments):
     network = networks.create(name, **arguments)
     one = predict(network, 32, 8)
     assert predict(network, 32, 16).activations == pytest.approx(2 * one.activations, rel=0.01)
     assert predict(network, 64, 8).activations == pytest.approx(4 * one.activations, rel=0.05)
     weights = sum(p.numel() * 4 for p in network.parameters())
     assert one.weights == 5 * weights
-    assert predict(network, 32, 8, pictures=10**9).total - one.total == pytest.approx(1e9, rel=0.05)
+    assert predict(network, 32, 8, images=10**9).total - one.total == pytest.approx(1e9, rel=0.05)
     assert predict(network, 32, 8, workers=2).workers > 0
     assert all(p.device.type == "cpu" for p in network.parameters())
-    assert "pictures 1.00" in str(predict(network, 32, 8, pictures=10**9))
+    assert "images 1.00" in str(predict(network, 32, 8, images=10**9))
 
 
 def test_what_does_not_fit_is_refused_with_its_cause_and_a_batch_that_does():
@@ -83,8 +83,8 @@ def test_what_does_not_fit_is_refused_with_its_cause_and_a_batch_that_does():
     check_memory(predict(network, 64, batch), network, 64, batch, free)
     with pytest.raises(MemoryLimitError, match="take a smaller --size or network"):
         check_memory(memory, network, 64, 32, free=1000)
-    many = predict(network, 64, 32, pictures=10**12)
-    with pytest.raises(MemoryLimitError, match="-s cache=disk keeps the pictures out"):
+    many = predict(network, 64, 32, images=10**12)
+    with pytest.raises(MemoryLimitError, match="-s cache=disk keeps the images out"):
         check_memory(many, network, 64, 32, free=10**11)
 
 
@@ -128,7 +128,7 @@ def test_memory_counts_a_discriminator(penalty):
     learns = sum(4 * p.numel() for p in objective.judge.discriminator.parameters())
     assert judged.weights - plain.weights == 4 * learns
     assert judged.activations > 1.05 * plain.activations
-    # Weights that a spectral norm computes are kept once, not for each picture.
+    # Weights that a spectral norm computes are kept once, not for each image.
     assert judged.activations == pytest.approx(
         predict(network, 32, 16, objective=objective).activations / 2
     )

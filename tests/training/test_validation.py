@@ -1,7 +1,7 @@
 import torch
 
 from inpaintlab import masks, networks
-from inpaintlab.data.loading import Pictures
+from inpaintlab.data.loading import Images
 from inpaintlab.data.sources import open_source
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
@@ -10,8 +10,8 @@ from inpaintlab.training.validation import Validation
 
 
 def validation(batch):
-    pictures = Pictures(open_source("samples:7"), range(7), 16, "validation")
-    return Validation(pictures, FrozenMasks(masks.create([{"name": "rectangles"}]), 16, 7), batch)
+    images = Images(open_source("samples:7"), range(7), 16, "validation")
+    return Validation(images, FrozenMasks(masks.create([{"name": "rectangles"}]), 16, 7), batch)
 
 
 def test_means_do_not_depend_on_the_batch():
@@ -26,7 +26,7 @@ def test_means_do_not_depend_on_the_batch():
     assert abs(whole["hole_psnr"] - float(expected)) < 1e-4
 
 
-def test_always_the_same_pictures_and_masks():
+def test_always_the_same_images_and_masks():
     first, second = list(validation(3).batches()), list(validation(3).batches())
     assert [len(image) for image, _ in first] == [3, 3, 1]
     assert all(
@@ -38,7 +38,7 @@ def test_grid_rows():
     network = networks.create("unet", width=8, depth=1).eval()
     grid = validation(3).grid(network, torch.device("cpu"), count=4)
     assert grid.shape == (12, 3, 16, 16)
-    image, mask = validation(4).pictures.squares(0, 4), validation(4).masks.batch(0, 4)
+    image, mask = validation(4).images.squares(0, 4), validation(4).masks.batch(0, 4)
     assert torch.equal(grid[8:], image)
     assert bool((grid[:4] * mask == mask).all())
 

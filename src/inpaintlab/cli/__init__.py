@@ -38,7 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def _assemble() -> typer.Typer:
     application = typer.Typer(
         name="inpaint",
-        help="Train an image-inpainting network on your own pictures, know whether to trust it, use it.",
+        help="Train an image-inpainting network on your own images, know whether to trust it, use it.",
         add_completion=False,
         pretty_exceptions_enable=False,
         # Otherwise a default in square brackets, as [swift], is taken for markup and swallowed.

@@ -15,7 +15,7 @@ def prepare(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Folders of pictures, .tar shards, or hf:NAME; or a known data set and its folder: "
+            help="Folders of images, .tar shards, or hf:NAME; or a known data set and its folder: "
             "celeba-hq, ffhq, imagenet, paris, places2."
         ),
     ] = None,
@@ -28,7 +28,7 @@ def prepare(
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(help="Only list pictures that stand in this other folder or dataset, too."),
+        typer.Option(help="Only list images that stand in this other folder or dataset, too."),
     ] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Also draw preview.png: what training would see.")
@@ -37,7 +37,7 @@ def prepare(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Check, de-duplicate, split and seal a dataset; the pictures stay where they are."""
+    """Check, de-duplicate, split and seal a dataset; the images stay where they are."""
     from inpaintlab.configs import PrepareSettings, build
 
     words = list(sources or [])
@@ -53,7 +53,7 @@ def prepare(
     facts = run_preparation(settings)
     assert settings.output is not None  # or it would not have been prepared
     if preview:
-        # Only now: it needs torch, which reading pictures does without.
+        # Only now: it needs torch, which reading images does without.
         from inpaintlab.data.preview import write_preview
 
         write_preview(settings)
@@ -64,7 +64,7 @@ def prepare(
 
 
 def align(
-    folder: Annotated[Path, typer.Argument(help="Folder of pictures.", show_default=False)],
+    folder: Annotated[Path, typer.Argument(help="Folder of images.", show_default=False)],
     output: Annotated[
         Path, typer.Argument(metavar="OUT", help="New or empty folder for crops.", show_default=False)
     ],
@@ -82,13 +82,13 @@ def align(
         Path | None, typer.Option(help="Known eyes: a CSV, or a folder of point lists.")
     ] = None,
     faces: Annotated[
-        str | None, typer.Option(help="largest (the default) or all, of several faces in a picture.")
+        str | None, typer.Option(help="largest (the default) or all, of several faces in an image.")
     ] = None,
     config: Config = None,
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Cut faces out of pictures so that the eyes stand where you want them."""
+    """Cut faces out of images so that the eyes stand where you want them."""
     from inpaintlab.configs import AlignSettings, build
 
     flags = {
@@ -140,7 +140,7 @@ def draw_masks(
 
 
 def _print_leaks(settings: Any, against: str, as_json: bool) -> None:
-    """Print the pictures that stand in another collection; exit code 1 if there are any."""
+    """Print the images that stand in another collection; exit code 1 if there are any."""
     from inpaintlab.data.leaks import find_leaks, show
 
     leaks = find_leaks(settings, against)

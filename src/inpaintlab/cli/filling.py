@@ -11,7 +11,9 @@ from inpaintlab.cli.options import Assignments, Config, Json, print_json
 def fill(
     image: Annotated[
         Path,
-        typer.Argument(help="Picture, folder, or list of them: .txt, .jsonl, .csv.", show_default=False),
+        typer.Argument(
+            help="DecodedImage, folder, or list of them: .txt, .jsonl, .csv.", show_default=False
+        ),
     ],
     mask: Annotated[
         Path | None,
@@ -26,7 +28,7 @@ def fill(
         typer.Option(
             "-o",
             "--output",
-            help="File to write, its suffix says the format; of several pictures a folder.",
+            help="File to write, its suffix says the format; of several images a folder.",
             show_default=False,
         ),
     ] = None,
@@ -42,7 +44,7 @@ def fill(
         ),
     ] = None,
     preview: Annotated[
-        bool, typer.Option("--preview", help="Only draw a sheet of pictures with their holes.")
+        bool, typer.Option("--preview", help="Only draw a sheet of images with their holes.")
     ] = False,
     format_name: Annotated[
         str | None,
@@ -52,14 +54,14 @@ def fill(
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="What the network sees of a picture: auto, crop, whole or tiles. [auto]"),
+        typer.Option(help="What the network sees of an image: auto, crop, whole or tiles. [auto]"),
     ] = None,
     blend: Annotated[
         str | None,
         typer.Option(help="How the fill meets known pixels: gradient, feather or none. [gradient]"),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Say of each picture how it is filled.")
+        bool, typer.Option("--verbose", "-v", help="Say of each image how it is filled.")
     ] = False,
     shard: Annotated[
         str | None, typer.Option(metavar="I/N", help="Of several, only the I-th of N equal parts.")
@@ -68,7 +70,7 @@ def fill(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Fill the holes of a picture, a folder or a list; everything outside them stays as it is."""
+    """Fill the holes of an image, a folder or a list; everything outside them stays as it is."""
     from inpaintlab.configs import FillSettings, build
 
     flags = {

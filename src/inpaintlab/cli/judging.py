@@ -13,7 +13,7 @@ from inpaintlab.errors import InpaintlabError
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)],
     data: Annotated[
-        str | None, typer.Option(help="Other pictures. [the validation part of the run's own]")
+        str | None, typer.Option(help="Other images. [the validation part of the run's own]")
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="val, or test: sealed, and every look is written down. [val]")
@@ -24,16 +24,16 @@ def evaluate(
     ] = None,
     also: Annotated[
         list[str] | None,
-        typer.Option(help="A folder of other pictures: how much is lost there? Repeatable."),
+        typer.Option(help="A folder of other images: how much is lost there? Repeatable."),
     ] = None,
     shift: Annotated[
         bool | None,
-        typer.Option("--shift", help="Also: what is lost on pictures turned, moved, blurred, …?"),
+        typer.Option("--shift", help="Also: what is lost on images turned, moved, blurred, …?"),
     ] = None,
     by: Annotated[
         str | None, typer.Option(help="Figures by group: folder, name:REGEX, column:NAME. [folder]")
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many pictures.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many images.")] = None,
     weights: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=PATH", help="File of a feature network: fid, lpips. Repeatable."),
@@ -72,7 +72,7 @@ def compare(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Compare runs with the first one, pair by pair on the same pictures and masks, with intervals."""
+    """Compare runs with the first one, pair by pair on the same images and masks, with intervals."""
     from inpaintlab.configs import CompareSettings, build
 
     flags = {"runs": runs, "result": result}
@@ -90,7 +90,7 @@ def compare(
 def diagnose(
     run: Annotated[Path, typer.Argument(help="Run folder.", show_default=False)],
     data: Annotated[
-        str | None, typer.Option(help="Where its pictures are now. [where they were in training]")
+        str | None, typer.Option(help="Where its images are now. [where they were in training]")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Page to write. [RUN/diagnosis.html]")

@@ -44,12 +44,12 @@ Rate = Annotated[
 
 TrainData = Annotated[
     str | None,
-    typer.Argument(help="Folder of pictures, prepared dataset, or samples:N for drawn portraits."),
+    typer.Argument(help="Folder of images, prepared dataset, or samples:N for drawn portraits."),
 ]
 
 
 TrainSize = Annotated[
-    int | None, typer.Option(help="Side of the training pictures in pixels. [64 on CPU, else 256]")
+    int | None, typer.Option(help="Side of the training images in pixels. [64 on CPU, else 256]")
 ]
 
 
@@ -72,11 +72,11 @@ Wheels = Annotated[
 
 
 Augment = Annotated[
-    str | None, typer.Option(help="How pictures vary: none, flip, light, medium or strong. [flip]")
+    str | None, typer.Option(help="How images vary: none, flip, light, medium or strong. [flip]")
 ]
 
 
-BatchSize = Annotated[int | None, typer.Option(help="Pictures in a step, over all devices. [32]")]
+BatchSize = Annotated[int | None, typer.Option(help="Images in a step, over all devices. [32]")]
 
 
 Seed = Annotated[int | None, typer.Option(help="Of weights, order, masks and augmentation. [0]")]

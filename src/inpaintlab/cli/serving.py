@@ -1,4 +1,4 @@
-"""The command that fills pictures for others: serve."""
+"""The command that fills images for others: serve."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,7 +38,7 @@ def serve(
     config: Config = None,
     assignments: Assignments = None,
 ) -> None:
-    """Fill pictures for others: REST, also for clients of OpenAI and IOPaint, and a web page."""
+    """Fill images for others: REST, also for clients of OpenAI and IOPaint, and a web page."""
     from inpaintlab.configs import ServeSettings, build
 
     flags = {

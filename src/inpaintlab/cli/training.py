@@ -30,11 +30,11 @@ def summary(
     network: Annotated[str | None, typer.Argument(help="Network by name. [swift]")] = None,
     size: Annotated[
         int | None,
-        typer.Option(help="Side of the picture in pixels. [64, or the next that the network takes]"),
+        typer.Option(help="Side of the image in pixels. [64, or the next that the network takes]"),
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Pictures at a time. [1]")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images at a time. [1]")] = None,
     hole: Annotated[
-        float | None, typer.Option(help="Side of the hole, as a share of the picture's. [0.5]")
+        float | None, typer.Option(help="Side of the hole, as a share of the image's. [0.5]")
     ] = None,
     compare: Annotated[
         str | None,
@@ -128,7 +128,7 @@ def train(
     assignments: Assignments = None,
     as_json: Json = False,
 ) -> None:
-    """Train a network on a folder of pictures, or go on with a run."""
+    """Train a network on a folder of images, or go on with a run."""
     from inpaintlab.configs import TrainSettings, build, mask_parts
 
     flags = {

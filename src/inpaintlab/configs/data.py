@@ -20,14 +20,14 @@ class PrepareSettings(Settings):
     )
     output: Path | None = Field(None, description="folder of the dataset, NAME.dataset")
     layout: str | None = Field(None, description="a known data set: its published split is kept")
-    min_size: int = Field(32, ge=1, description="pictures with a shorter side in pixels are left out")
+    min_size: int = Field(32, ge=1, description="images with a shorter side in pixels are left out")
     max_aspect: float = Field(4.0, ge=1, description="longest side over shortest; above: left out")
     near_distance: int = Field(6, ge=0, le=7, description="bits in which look-alikes may differ, of 64")
     group_by: str | None = Field(
         None, description="what stays on one side: folder, name:REGEX or column:NAME"
     )
     stratify: bool | None = Field(None, description="by folder; none: if folders look like classes")
-    test_share: float = Field(0.1, ge=0, lt=1, description="share of all pictures for the test")
+    test_share: float = Field(0.1, ge=0, lt=1, description="share of all images for the test")
     train_share: float = Field(0.8, gt=0, lt=1, description="share of the rest for training")
     folds: int = Field(5, ge=2, le=100, description="folds inside train and val, for k-fold")
     keep: list[str] = Field(default_factory=list, description="findings taken in all the same")
@@ -44,7 +44,7 @@ class PrepareSettings(Settings):
 class AlignSettings(Settings):
     """Settings of `inpaint align`."""
 
-    folder: Path = Field(description="folder of pictures, searched recursively")
+    folder: Path = Field(description="folder of images, searched recursively")
     output: Path = Field(description="new or empty folder for the crops, align.json and align.csv")
     size: int = Field(200, ge=8, description="side of the crops in pixels")
     eyes: str = Field("utkface", description="utkface, celeba-hq, or x,y,x,y in shares of the side")
@@ -55,7 +55,7 @@ class AlignSettings(Settings):
     left_rows: tuple[int, int] = Field((19, 24), description="first and last row of one eye, from 0")
     right_rows: tuple[int, int] = Field((25, 30), description="first and last row of the other eye")
     faces: Literal["largest", "all"] = Field(
-        "largest", description="of several faces in a picture, or all"
+        "largest", description="of several faces in an image, or all"
     )
     format: Literal["png", "jpg"] = Field("png", description="of the crops; or jpg")
 

@@ -14,15 +14,15 @@ class ExportSettings(Settings):
     run: Path = Field(description="run folder, file of weights, or USER/MODEL of the hub")
     output: Path | None = Field(None, description=".onnx file to write; none: model.onnx of the run")
     checks: int = Field(8, ge=1, description="so many random sizes and batches are compared with torch")
-    seed: int = Field(0, description="of these sizes, pictures and holes")
+    seed: int = Field(0, description="of these sizes, images and holes")
 
 
 class FillSettings(Settings):
     """Settings of `inpaint fill`."""
 
-    image: Path = Field(description="picture, folder, or list: .txt, .jsonl or .csv")
+    image: Path = Field(description="image, folder, or list: .txt, .jsonl or .csv")
     mask: Path | None = Field(
-        None, description="mask for all, or folder of masks; none: beside the pictures, or in the list"
+        None, description="mask for all, or folder of masks; none: beside the images, or in the list"
     )
     output: Path | None = Field(None, description="file to write, or folder if there are several")
     run: Path | None = Field(
@@ -32,7 +32,7 @@ class FillSettings(Settings):
         None, description="black marks the hole; false: white, though it looks inverted"
     )
     format: Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None = Field(
-        None, description="of the results; none: the picture's own if it keeps every pixel, else png"
+        None, description="of the results; none: the image's own if it keeps every pixel, else png"
     )
     strategy: Literal["auto", "crop", "whole", "tiles"] = Field(
         "auto", description="what the network sees: auto, crop, whole or tiles"
@@ -40,9 +40,9 @@ class FillSettings(Settings):
     blend: Literal["none", "feather", "gradient"] = Field(
         "gradient", description="how what was painted small meets the known pixels; or feather, none"
     )
-    shard: str | None = Field(None, description="i/n: only every n-th picture, from the i-th on")
-    preview: bool = Field(False, description="write a sheet of pictures and holes, and fill nothing")
-    verbose: bool = Field(False, description="say in a line for each picture how it is filled")
+    shard: str | None = Field(None, description="i/n: only every n-th image, from the i-th on")
+    preview: bool = Field(False, description="write a sheet of images and holes, and fill nothing")
+    verbose: bool = Field(False, description="say in a line for each image how it is filled")
     workers: int | None = Field(
         None, ge=1, description="threads that read and write; none: as many as processors, up to 4"
     )

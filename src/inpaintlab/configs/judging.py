@@ -15,25 +15,25 @@ class EvaluateSettings(Settings):
     """Settings of `inpaint evaluate`."""
 
     run: Path = Field(description="run folder")
-    data: str | None = Field(None, description="other pictures; none: those of the run")
-    split: Literal["val", "test"] = Field("val", description="part of the run's own pictures")
+    data: str | None = Field(None, description="other images; none: those of the run")
+    split: Literal["val", "test"] = Field("val", description="part of the run's own images")
     masks: Annotated[list[Part] | None, BeforeValidator(as_parts)] = Field(
         None, description="mask kinds, or one mask set; none: those of the run"
     )
-    limit: int | None = Field(None, ge=1, description="at most so many pictures")
-    batch: int = Field(64, ge=1, description="pictures measured at a time")
+    limit: int | None = Field(None, ge=1, description="at most so many images")
+    batch: int = Field(64, ge=1, description="images measured at a time")
     by: str | None = Field(
         None, description="groups to give figures for: folder, name:REGEX or column:NAME; none: folder"
     )
     against: list[Path] = Field(default_factory=list, description="further runs beside this one")
     also: list[str] = Field(
-        default_factory=list, description="folders of other pictures: how much is lost there"
+        default_factory=list, description="folders of other images: how much is lost there"
     )
-    also_pictures: int = Field(1000, ge=1, description="at most so many pictures of each of them")
-    shift: bool = Field(False, description="how much is lost on the same pictures turned, blurred, …")
-    shift_pictures: int = Field(200, ge=1, description="at most so many pictures are shifted")
-    slow_pictures: int = Field(
-        50, ge=0, description="so many pictures for baselines too slow for all; 0: without them"
+    also_images: int = Field(1000, ge=1, description="at most so many images of each of them")
+    shift: bool = Field(False, description="how much is lost on the same images turned, blurred, …")
+    shift_images: int = Field(200, ge=1, description="at most so many images are shifted")
+    slow_images: int = Field(
+        50, ge=0, description="so many images for baselines too slow for all; 0: without them"
     )
     learned: bool = Field(True, description="figures that need a feature network, where it can be had")
     weights: dict[str, str] = Field(
@@ -41,8 +41,8 @@ class EvaluateSettings(Settings):
         description="files of feature networks: fid, lpips, lpips-vgg, efficientnet",
     )
     download: bool = Field(False, description="fetch what is missing of the standard's weights")
-    copies: bool = Field(True, description="look for look-alikes among the pictures learnt from")
-    examples: int = Field(8, ge=1, description="random pictures shown in the report")
+    copies: bool = Field(True, description="look for look-alikes among the images learnt from")
+    examples: int = Field(8, ge=1, description="random images shown in the report")
 
 
 class CompareSettings(Settings):
@@ -59,10 +59,10 @@ class DiagnoseSettings(Settings):
 
     run: Path = Field(description="run folder, of a run that ended or was stopped")
     output: Path | None = Field(None, description="page to write; none: diagnosis.html of the run")
-    data: str | None = Field(None, description="where its pictures are now; none: where they were")
-    pictures: int = Field(
+    data: str | None = Field(None, description="where its images are now; none: where they were")
+    images: int = Field(
         300, ge=8, description="at most so many of validation, and as many of training, are filled"
     )
-    sample: int = Field(2000, ge=20, description="at most so many training pictures are looked at")
-    batch: int = Field(64, ge=1, description="pictures filled at a time")
-    examples: int = Field(8, ge=1, description="random pictures shown on the page")
+    sample: int = Field(2000, ge=20, description="at most so many training images are looked at")
+    batch: int = Field(64, ge=1, description="images filled at a time")
+    examples: int = Field(8, ge=1, description="random images shown on the page")

@@ -32,8 +32,8 @@ class ServeSettings(Settings):
     queue: int = Field(
         32, ge=0, description="requests that may wait; further ones are told to come back"
     )
-    seconds: float = Field(60.0, gt=0, description="time limit of one picture")
+    seconds: float = Field(60.0, gt=0, description="time limit of one image")
     upload_seconds: float = Field(60.0, gt=0, description="time in which a request must have arrived")
     max_bytes: int = Field(64 * 2**20, ge=1024, description="size limit of one request")
-    max_pixels: int = Field(40_000_000, ge=1, description="limit of each picture, before it is decoded")
+    max_pixels: int = Field(40_000_000, ge=1, description="limit of each image, before it is decoded")
     page: bool = Field(True, description="the page for people, beside the routes for programs")

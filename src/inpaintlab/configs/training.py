@@ -42,10 +42,8 @@ class SummarySettings(Settings):
     size: int | None = Field(
         None, ge=8, description="side in pixels; none: 64, or the next that the networks take"
     )
-    batch: int = Field(1, ge=1, description="pictures at a time; memory is that of all of them")
-    hole: float = Field(
-        0.5, gt=0, lt=1, description="side of a square hole, as a share of the picture's"
-    )
+    batch: int = Field(1, ge=1, description="images at a time; memory is that of all of them")
+    hole: float = Field(0.5, gt=0, lt=1, description="side of a square hole, as a share of the image's")
     bottleneck: float = Field(
         0.1, ge=0, description="warn of one with fewer numbers than this share of the hole's"
     )
@@ -54,7 +52,7 @@ class SummarySettings(Settings):
 class TrainSettings(Settings):
     """Settings of `inpaint train`."""
 
-    data: str = Field(description="folder of pictures, prepared dataset, or samples:N")
+    data: str = Field(description="folder of images, prepared dataset, or samples:N")
     fold: int | None = Field(None, ge=0, description="this fold validates, the others train")
     folds: int | None = Field(
         None, ge=2, le=100, description="how many there are; none: those of the dataset"
@@ -76,8 +74,8 @@ class TrainSettings(Settings):
     objective: Part = Field(Part(name="reconstruction"), description="what a step minimises")
     steps: int | None = Field(None, ge=1, description="number of optimiser steps")
     minutes: float | None = Field(None, gt=0, description="or: time, reading and validation too")
-    batch: int = Field(32, ge=1, description="pictures a step, over all devices")
-    seed: int = Field(0, ge=0, description="of weights, picture order, masks and augmentation")
+    batch: int = Field(32, ge=1, description="images a step, over all devices")
+    seed: int = Field(0, ge=0, description="of weights, image order, masks and augmentation")
     devices: int = Field(1, ge=1, description="processes on CPU, or accelerators")
     precision: Annotated[str, AfterValidator(_known_precision)] = Field(
         "32-true", description="or bf16-mixed, 16-mixed where the device is good at it"
@@ -92,15 +90,15 @@ class TrainSettings(Settings):
     wheels: Annotated[Literal["off", "watch", "act"], BeforeValidator(as_off)] = Field(
         "act", description="guards: off, only watch, or go back and mend"
     )
-    augment: Part = Field(Part(name="flip"), description="how pictures vary: a preset, and its changes")
+    augment: Part = Field(Part(name="flip"), description="how images vary: a preset, and its changes")
     cache: Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(as_off)] = Field(
-        "auto", description="where decoded pictures are kept"
+        "auto", description="where decoded images are kept"
     )
     cache_dir: Path | None = Field(None, description="folder of cache files; none: the user's cache")
-    workers: int | None = Field(None, ge=0, description="none: 0 if decoded pictures are kept")
-    max_bad: float = Field(0.1, ge=0, le=1, description="share of bad pictures that is borne")
+    workers: int | None = Field(None, ge=0, description="none: 0 if decoded images are kept")
+    max_bad: float = Field(0.1, ge=0, le=1, description="share of bad images that is borne")
     validate_every: int = Field(250, ge=1, description="steps between validations and saves")
-    validation_pictures: int = Field(500, ge=1, description="at most so many are used for it")
+    validation_images: int = Field(500, ge=1, description="at most so many are used for it")
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -113,9 +111,9 @@ class CheckSettings(TrainSettings):
     """Settings of `inpaint check`: those of `inpaint train`, and how much is tried."""
 
     output: Path | None = Field(None, description="page to write; none: check.html")
-    sample: int = Field(5000, ge=20, description="at most so many pictures are looked at")
+    sample: int = Field(5000, ge=20, description="at most so many images are looked at")
     rate_steps: int = Field(100, ge=20, description="steps of the test of learning rates")
-    memorise_steps: int = Field(300, ge=20, description="steps to learn eight pictures by heart")
+    memorise_steps: int = Field(300, ge=20, description="steps to learn eight images by heart")
     seconds: float = Field(
         20.0, gt=0, description="that the rate test and each try to learn by heart may take"
     )

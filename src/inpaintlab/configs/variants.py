@@ -19,7 +19,7 @@ from inpaintlab.errors import SettingError, near_miss
 MOST_VARIANTS = 16
 
 
-#: Settings in which variants cannot differ: they decide which pictures are measured, or where.
+#: Settings in which variants cannot differ: they decide which images are measured, or where.
 _ALIKE = ("data", "fold", "folds", "output", "size", "devices", "cache", "cache_dir", "max_bad")
 
 

@@ -1,1 +1,1 @@
-"""Data: where pictures come from, how they are split, and how they reach a training step."""
+"""Data: where images come from, how they are split, and how they reach a training step."""

@@ -1,9 +1,9 @@
-"""Augmentation: how a training picture varies from one draw to the next.
+"""Augmentation: how a training image varies from one draw to the next.
 
 Every draw has numbers of its own, uniform in [0, 1), one for each name in `NUMBERS` and in that order.
 They come with the sample and are turned into parameters for the whole batch at once, so that a batch
 costs a few tensor operations and no two samples share anything. The order is: window and mirror (plain
-slices of the stored picture), rotation and zoom (one affine sampling), brightness, contrast,
+slices of the stored image), rotation and zoom (one affine sampling), brightness, contrast,
 saturation, hue, blur, JPEG. The operations give what those of torchvision's `transforms.v2` give, which
 take one set of parameters a call.
 """
@@ -28,14 +28,14 @@ Image = npt.NDArray[np.uint8]
 
 
 class Batch(NamedTuple):
-    """Images `[B, 3, H, W]` in [0, 1], masks `[B, 1, H, W]`, and which pictures they are, `[B]`."""
+    """Images `[B, 3, H, W]` in [0, 1], masks `[B, 1, H, W]`, and which images they are, `[B]`."""
 
     images: Tensor
     masks: Tensor
     positions: Tensor
 
 
-#: What a draw draws for its picture and its mask, in this order, before the mask itself.
+#: What a draw draws for its image and its mask, in this order, before the mask itself.
 NUMBERS = (
     *("window", "mirror", "rotate", "zoom", "across", "down"),
     *("brightness", "contrast", "saturation", "hue"),
@@ -49,11 +49,11 @@ _DOUBT = 1e-6
 
 
 class Sample(NamedTuple):
-    """One draw before its picture is augmented.
+    """One draw before its image is augmented.
 
-    `window` is uint8 `[S, S, 3]` of the stored picture, `side` the part of it in the middle that is no
+    `window` is uint8 `[S, S, 3]` of the stored image, `side` the part of it in the middle that is no
     mirrored border, `mask` uint8 `[size, size]`, and `numbers` are uniform, float32, as in `NUMBERS`.
-    `position` is that of the picture in its part, -1 for one that is in none.
+    `position` is that of the image in its part, -1 for one that is in none.
     """
 
     window: Image
@@ -73,7 +73,7 @@ class Drawn(Protocol):
         ...
 
     def sample(self, image: Image, draw: int) -> Sample:
-        """Return what a draw makes of this picture."""
+        """Return what a draw makes of this image."""
         ...
 
     def collate(self, samples: Sequence[Sample]) -> Batch:
@@ -81,21 +81,21 @@ class Drawn(Protocol):
         ...
 
     def blank(self) -> Image:
-        """Return a picture of noise, as large as pictures are stored."""
+        """Return an image of noise, as large as images are stored."""
         ...
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How pictures and masks vary; every default leaves them as they are.
+    """How images and masks vary; every default leaves them as they are.
 
     `flip` is the probability of a mirror image, `rotate` the largest angle in degrees either way, and
-    `zoom` (1 to 4) the side of the largest crop over the smallest: pictures are stored that much larger,
+    `zoom` (1 to 4) the side of the largest crop over the smallest: images are stored that much larger,
     so that zooming in never enlarges. `brightness`, `contrast` and `saturation` draw factors from
     [1 - x, 1 + x] with x up to 1; `hue` turns the colour circle by up to x ≤ 0.5 of it. `blur` is the
     largest sigma of a Gaussian in pixels of the training size (up to 2; 0: never), `jpeg` the lowest
     quality (up to 100; 0: never), each with its probability. `turn_masks` mirrors masks and turns them
-    by quarters, drawn apart from the picture. Raises `SettingError` for a value out of range.
+    by quarters, drawn apart from the image. Raises `SettingError` for a value out of range.
     """
 
     flip: float = 0.0
@@ -119,7 +119,7 @@ class Augmentation:
                 raise SettingError(f"augment.{name} must be {low:g} to {high:g}, got {value!r}")
 
     def stored_size(self, size: int) -> int:
-        """Return the shorter side, in pixels, that pictures are stored with.
+        """Return the shorter side, in pixels, that images are stored with.
 
         >>> Augmentation(zoom=1.25).stored_size(65)
         82
@@ -128,7 +128,7 @@ class Augmentation:
 
     @property
     def moves(self) -> bool:
-        """Whether pictures are rotated or zoomed, and not only cut and mirrored."""
+        """Whether images are rotated or zoomed, and not only cut and mirrored."""
         return self.rotate > 0 or self.zoom > 1
 
     @property
@@ -137,7 +137,7 @@ class Augmentation:
         return max(self.brightness, self.contrast, self.saturation, self.hue) > 0
 
     def apply(self, samples: Sequence[Sample], size: int) -> Tensor:
-        """Return the augmented pictures of samples: float32 `[B, 3, size, size]` in [0, 1]."""
+        """Return the augmented images of samples: float32 `[B, 3, size, size]` in [0, 1]."""
         numbers = np.stack([sample.numbers for sample in samples])
         mirrored = numbers[:, _PLACE["mirror"]] < self.flip
         windows = np.stack(
@@ -239,8 +239,8 @@ def create(name: str, **arguments: Any) -> Augmentation:
 def window_of(image: Image, window: int, numbers: npt.NDArray[np.float32]) -> tuple[Image, int]:
     """Cut a square window at the drawn place along the longer side; return it and its own part.
 
-    A picture whose shorter side is less than the window is mirrored at its border; the second value
-    is the side of the picture's part in the middle.
+    An image whose shorter side is less than the window is mirrored at its border; the second value
+    is the side of the image's part in the middle.
     """
     side = min(window, *image.shape[:2])
     number = float(numbers[_PLACE["window"]])
@@ -342,9 +342,9 @@ def luma(images: Tensor) -> Tensor:
 
 
 def check_variants(draws: Drawn, count: int = 64) -> None:
-    """Draw one picture many times; raise `DataError` when the variants or their masks repeat.
+    """Draw one image many times; raise `DataError` when the variants or their masks repeat.
 
-    That is what a generator does that is seeded anew for every sample. The picture is noise, in which
+    That is what a generator does that is seeded anew for every sample. The image is noise, in which
     nothing looks like anything else.
     """
     image = draws.blank()
@@ -353,7 +353,7 @@ def check_variants(draws: Drawn, count: int = 64) -> None:
     needed = count if augmentation.moves or augmentation.recolours else 2
     if different < needed and _chance_of_one(augmentation, count) < _DOUBT:
         raise DataError(
-            f"{count} draws of one picture came out in {different} variants: "
+            f"{count} draws of one image came out in {different} variants: "
             "every draw needs random numbers of its own"
         )
     if _different(masks) == 1:
@@ -366,7 +366,7 @@ def check_variants(draws: Drawn, count: int = 64) -> None:
 def preview_sheet(draws: Drawn, count: int) -> Image:
     """Return the first `count` samples of training in a grid, uint8 `[H, W, 3]`.
 
-    The hole is tinted red, so that the picture under it can still be seen.
+    The hole is tinted red, so that the image under it can still be seen.
     """
     images, masks, _ = draws.collate([draws[draw] for draw in range(count)])
     tint = torch.tensor([1.0, 0.1, 0.1])[:, None, None]
@@ -390,7 +390,7 @@ def _different(tensors: Tensor) -> int:
 
 
 def _chance_of_one(augmentation: Augmentation, count: int) -> float:
-    """Return the chance that `count` sound draws of one picture all come out alike."""
+    """Return the chance that `count` sound draws of one image all come out alike."""
     if augmentation.moves or augmentation.recolours:
         return 0.0
     chances = [augmentation.flip]

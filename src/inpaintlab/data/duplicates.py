@@ -1,6 +1,6 @@
-"""Pictures that are the same, or nearly: groups by perceptual hash, without comparing all with all.
+"""Images that are the same, or nearly: groups by perceptual hash, without comparing all with all.
 
-A perceptual hash has 64 bits; pictures that look the same differ in few of them. Two hashes that differ
+A perceptual hash has 64 bits; images that look the same differ in few of them. Two hashes that differ
 in at most 7 bits differ in at most one bit of one of four bands of 16 bits. So it is enough to look,
 for each band, into the bucket of the same bits and into the 16 buckets one bit away.
 """
@@ -99,13 +99,13 @@ class Groups:
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """Of each picture: the perceptual hash of it and of its mirror image."""
+    """Of each image: the perceptual hash of it and of its mirror image."""
 
     upright: Hashes
     mirrored: Hashes
 
     def take(self, chosen: Indices | npt.NDArray[np.bool_]) -> "Fingerprints":
-        """Return those of some pictures."""
+        """Return those of some images."""
         return Fingerprints(self.upright[chosen], self.mirrored[chosen])
 
 
@@ -120,7 +120,7 @@ def link_near(groups: Groups, members: Indices, prints: Fingerprints, distance: 
     for query, found in index.near(values, distance):
         groups.link(members[first[query]], members[first[found]])
     mirrored, owner = np.unique(prints.mirrored, return_index=True)
-    # Pictures with one hash need not share that of their mirror image; those that do are compared once.
+    # Images with one hash need not share that of their mirror image; those that do are compared once.
     _, place = np.unique(prints.mirrored, return_inverse=True)
     groups.link(members, members[owner[place]])
     for query, found in index.near(mirrored, distance):

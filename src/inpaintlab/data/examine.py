@@ -1,4 +1,4 @@
-"""One picture read once: everything that the manifest knows of it."""
+"""One image read once: everything that the manifest knows of it."""
 
 import hashlib
 from pathlib import Path
@@ -14,7 +14,7 @@ from inpaintlab.data.places import Place, encoded
 from inpaintlab.errors import ImageError
 from inpaintlab.images import Header, load_rgb_whole
 
-#: Values of a grey picture stored in colour differ by no more, nearly everywhere (JPEG rounds).
+#: Values of a grey image stored in colour differ by no more, nearly everywhere (JPEG rounds).
 GREY_TOLERANCE = 6
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",),
@@ -24,7 +24,7 @@ _SUFFIXES = {
 
 
 def examine(place: Place) -> dict[str, Any]:
-    """Return the row of one picture: its facts, or in `trouble` and `reason` why there are none.
+    """Return the row of one image: its facts, or in `trouble` and `reason` why there are none.
 
     `sha256` is of the decoded pixels (RGB, 8 bit, upright, on white) after height and width, so that
     copies are found in any format; `file_sha256` is of the bytes of the file.

@@ -1,4 +1,4 @@
-"""Finding faces and their eyes in a picture: by OpenCV's cascades, or by dlib as an extra."""
+"""Finding faces and their eyes in an image: by OpenCV's cascades, or by dlib as an extra."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from inpaintlab.errors import SettingError, near_miss
 
 #: Eyes below this certainty are doubtful; each detector scales its own evidence to it.
 CERTAIN = 0.5
-#: Faces are looked for in a picture whose longer side is at most this: a larger one only takes time.
+#: Faces are looked for in an image whose longer side is at most this: a larger one only takes time.
 LONGEST = 1024
 _CASCADE_FOLDER = Path(cv2.__file__).parent / "data"
 # Where the eyes are in the box that OpenCV draws around a face, in shares of its width. This and the
@@ -24,7 +24,7 @@ _IN_BOX = np.array([[0.31, 0.383], [0.69, 0.383]])
 
 @dataclass(frozen=True)
 class Face:
-    """One face: its width in pixels, its eyes `[2, 2]`, the left one in the picture first, or None.
+    """One face: its width in pixels, its eyes `[2, 2]`, the left one in the image first, or None.
 
     `certainty` of the eyes runs from 0 to 1; below `CERTAIN` they are doubtful.
     """
@@ -38,7 +38,7 @@ class Detector(Protocol):
     """Finds faces and their eyes; one object serves one thread."""
 
     def find(self, pixels: Image) -> list[Face]:
-        """Return the faces of an RGB picture `[H, W, 3]`, the largest first."""
+        """Return the faces of an RGB image `[H, W, 3]`, the largest first."""
         ...
 
 
@@ -55,7 +55,7 @@ class HaarEyes:
     Four cascades look at each face and at its mirror image; every hit is a vote for a place, and a
     place counts less the farther it is from where eyes are in a face. Then the face is set upright by
     what was found and looked at again. Certainty is the support of the weaker eye. Where that leaves
-    the largest face doubtful, the picture is tried again turned a little to either side.
+    the largest face doubtful, the image is tried again turned a little to either side.
     """
 
     # Each cascade, and how far below the middle of its hits the eye is, in shares of their width: the
@@ -80,7 +80,7 @@ class HaarEyes:
         self._eyes = [(_cascade(name), below) for name, below in self._CASCADES]
 
     def find(self, pixels: Image) -> list[Face]:
-        """Return the faces of an RGB picture `[H, W, 3]`, the largest first."""
+        """Return the faces of an RGB image `[H, W, 3]`, the largest first."""
         gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         best: list[Face] = []
         for degrees in (0, -25, 25):
@@ -172,8 +172,8 @@ class DlibEyes:
         self._landmarks = dlib.shape_predictor(str(_five_point_model()))
 
     def find(self, pixels: Image) -> list[Face]:
-        """Return the faces of an RGB picture `[H, W, 3]`, the largest first."""
-        # The detector knows faces from 80 px up: small pictures are doubled, once.
+        """Return the faces of an RGB image `[H, W, 3]`, the largest first."""
+        # The detector knows faces from 80 px up: small images are doubled, once.
         scale = min(LONGEST / max(pixels.shape[:2]), 2.0)
         size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -218,7 +218,7 @@ def _search_scale(gray: Image) -> float:
 
 
 def _turn(gray: Image, degrees: float) -> Points:
-    """Return the transform that turns a picture around its middle, at the scale of the search."""
+    """Return the transform that turns an image around its middle, at the scale of the search."""
     middle = np.array(gray.shape[::-1]) / 2 - 0.5
     a = _search_scale(gray) * np.exp(1j * np.radians(degrees))
     linear = np.array([[a.real, -a.imag], [a.imag, a.real]])

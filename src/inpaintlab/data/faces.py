@@ -44,13 +44,13 @@ CHECKED = 200
 #: OpenCV's warps count pixels in 16 bits.
 LONGEST_SIDE = 32_766
 # Share of the side by which a crop is widened before faces are looked for in it: a face that fills the
-# picture is not found.
+# image is not found.
 _MARGIN = 0.25
 
 
 @dataclass(frozen=True)
 class Missed:
-    """A picture, or one face in it, that was not aligned: why, in a word or two and in a sentence."""
+    """An image, or one face in it, that was not aligned: why, in a word or two and in a sentence."""
 
     file: str
     reason: str
@@ -73,7 +73,7 @@ class Crop:
 
 @dataclass
 class Outcome:
-    """What became of one picture."""
+    """What became of one image."""
 
     crops: list[Crop] = field(default_factory=list)
     missed: list[Missed] = field(default_factory=list)
@@ -83,7 +83,7 @@ def align(settings: AlignSettings) -> dict[str, Any]:
     """Align every face, write crops, `align.csv` and `align.json`; return the content of the latter.
 
     Raises `SettingError`, `DataError` or `OutputError` where folders or settings cannot be used as
-    asked; a picture that cannot be used is listed.
+    asked; an image that cannot be used is listed.
     """
     source = FolderSource(settings.folder)
     _check_output(settings.folder, settings.output)
@@ -126,13 +126,13 @@ def eye_places(eyes: str) -> Points:
 
 
 def align_face(pixels: Image, eyes: Points, places: Points, size: int) -> Image:
-    """Cut a square `[size, size, 3]` out of a picture with the eyes at places in shares of its side."""
+    """Cut a square `[size, size, 3]` out of an image with the eyes at places in shares of its side."""
     transform = similarity(detectors.in_order(eyes), _in_pixels(places, size))
     return warp(pixels, transform, size, size)
 
 
 class Workshop:
-    """Aligns the pictures of a folder one by one; may be used by several threads."""
+    """Aligns the images of a folder one by one; may be used by several threads."""
 
     def __init__(self, settings: AlignSettings, source: FolderSource) -> None:
         self.settings, self._source = settings, source
@@ -147,10 +147,10 @@ class Workshop:
         self._own = threading.local()
         self._every = -(-len(source.names) // CHECKED)
         if not self._known:
-            self._detector()  # a detector that is not installed is told before the first picture
+            self._detector()  # a detector that is not installed is told before the first image
 
     def align(self, index: int) -> Outcome:
-        """Read picture `index`, find its faces and write their crops."""
+        """Read image `index`, find its faces and write their crops."""
         name = self._source.names[index]
         try:
             pixels, _ = load_rgb_whole(self._source.folder / name)
@@ -184,7 +184,7 @@ class Workshop:
 
     def _without_face(self, name: str) -> Missed:
         if self._known:
-            return Missed(name, "no points", f"{self.settings.points} says nothing of this picture")
+            return Missed(name, "no points", f"{self.settings.points} says nothing of this image")
         return Missed(name, "no face", f"{self.detector_name} found no face")
 
     def _cut(self, index: int, number: int, face: Face, pixels: Image) -> Crop:
@@ -219,7 +219,7 @@ def summary(report: dict[str, Any]) -> str:
     """Return the report in three lines for people."""
     settings, spread = report["settings"], report["spread"]
     lines = [
-        f"{report['aligned']:,} of {report['pictures']:,} pictures aligned: {report['crops']:,} crops "
+        f"{report['aligned']:,} of {report['images']:,} images aligned: {report['crops']:,} crops "
         f"of {settings['size']} px in {settings['output']} (eyes by {report['detector']})"
     ]
     if report["reasons"]:
@@ -249,7 +249,7 @@ def _problem(name: str, number: int, face: Face) -> Missed | None:
 
 
 def _check_sides(name: str, pixels: Image) -> None:
-    """Raise `ImageError` for a picture with a side that OpenCV cannot warp."""
+    """Raise `ImageError` for an image with a side that OpenCV cannot warp."""
     if max(pixels.shape) > LONGEST_SIDE:
         height, width = pixels.shape[:2]
         raise ImageError(f"{name} is {width}×{height}: a side may have {LONGEST_SIDE:,} px at most")
@@ -298,7 +298,7 @@ def _report(settings: AlignSettings, detector: str, outcomes: Sequence[Outcome])
     return {
         "settings": settings.model_dump(mode="json"),
         "detector": detector,
-        "pictures": len(outcomes),
+        "images": len(outcomes),
         "aligned": sum(bool(outcome.crops) for outcome in outcomes),
         "crops": len(crops),
         "reasons": dict(Counter(item.reason for item in missed)),

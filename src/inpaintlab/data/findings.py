@@ -1,44 +1,44 @@
-"""What can be wrong with a picture, and which of that keeps it from being used.
+"""What can be wrong with an image, and which of that keeps it from being used.
 
-A finding is one line in `FINDINGS` and, where it can be told from one picture alone, one in `_TESTS`.
+A finding is one line in `FINDINGS` and, where it can be told from one image alone, one in `_TESTS`.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-#: A picture whose grey values have a smaller standard deviation (of 255) shows nothing.
+#: An image whose grey values have a smaller standard deviation (of 255) shows nothing.
 LEAST_CONTRAST = 3.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is said of a finding, and whether such pictures are left out unless told otherwise."""
+    """What is said of a finding, and whether such images are left out unless told otherwise."""
 
     text: str
     left_out: bool
 
 
 FINDINGS = {
-    "unreadable": Finding("not a picture that can be read", True),
+    "unreadable": Finding("not an image that can be read", True),
     "damaged": Finding("damaged or cut short", True),
     "bomb": Finding("more pixels than the limit against decompression bombs", True),
     "small": Finding("shorter side below min_size", True),
     "narrow": Finding("longer than max_aspect times its width", True),
     "constant": Finding("nearly one colour all over", True),
-    "copy": Finding("same decoded pixels as another picture, which is used", True),
-    "near": Finding("looks like another picture (kept on one side with it)", False),
-    "grey": Finding("grey among coloured pictures", False),
+    "copy": Finding("same decoded pixels as another image, which is used", True),
+    "near": Finding("looks like another image (kept on one side with it)", False),
+    "grey": Finding("grey among coloured images", False),
     "suffix": Finding("file name says another format", False),
     "frames": Finding("several frames, the first is used", False),
     "leak": Finding("on another side of the published split there is a copy or a look-alike", True),
-    "between": Finding("looks like pictures of two sides that were settled before", True),
+    "between": Finding("looks like images of two sides that were settled before", True),
 }
 
 _ORDER = {name: place for place, name in enumerate(FINDINGS)}
-#: Findings of pictures that have no pixels.
+#: Findings of images that have no pixels.
 NO_PIXELS = ("unreadable", "damaged", "bomb")
-#: Findings whose pictures the setting `keep` takes in all the same.
+#: Findings whose images the setting `keep` takes in all the same.
 CAN_BE_KEPT = ("small", "narrow", "constant", "copy")
 
 _TESTS: dict[str, Callable[[dict[str, Any], int, float], bool]] = {
@@ -66,7 +66,7 @@ def names_of(packed: int) -> list[str]:
 
 
 def findings_of(row: dict[str, Any], min_size: int, max_aspect: float) -> int:
-    """Return, packed, the findings that can be told from the facts of one picture alone."""
+    """Return, packed, the findings that can be told from the facts of one image alone."""
     if row["trouble"]:
         return bits([row["trouble"]])
     return bits(name for name, test in _TESTS.items() if test(row, min_size, max_aspect))

@@ -1,4 +1,4 @@
-"""Similarity transforms between two pairs of points, and pictures warped by them.
+"""Similarity transforms between two pairs of points, and images warped by them.
 
 Points are `[N, 2]`, x before y, in pixels: (0, 0) is the middle of the first pixel. A transform is
 `[2, 3]`, as OpenCV has it: a linear part and, in the last column, a shift.
@@ -46,9 +46,9 @@ def scale_of(transform: Points) -> float:
 
 
 def warp(pixels: Image, transform: Points, width: int, height: int) -> Image:
-    """Draw a picture `[H, W]` or `[H, W, 3]` through a similarity transform onto width × height pixels.
+    """Draw an image `[H, W]` or `[H, W, 3]` through a similarity transform onto width × height pixels.
 
-    What lies beyond its border is mirrored. Where the transform shrinks, the picture is first brought
+    What lies beyond its border is mirrored. Where the transform shrinks, the image is first brought
     to the goal's scale by area averages, so that fine patterns do not alias.
     """
     rows, columns = pixels.shape[:2]
@@ -64,7 +64,7 @@ def warp(pixels: Image, transform: Points, width: int, height: int) -> Image:
 
 
 def _after_resize(transform: Points, x_scale: float, y_scale: float) -> Points:
-    """Return the transform that does the same from a resized picture.
+    """Return the transform that does the same from a resized image.
 
     Its sides were rounded, so each has a scale of its own.
     """

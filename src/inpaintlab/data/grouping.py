@@ -1,4 +1,4 @@
-"""What belongs together besides look-alikes: pictures of one folder, one name pattern, one column."""
+"""What belongs together besides look-alikes: images of one folder, one name pattern, one column."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from typing import Any
 from inpaintlab.data.places import HUB
 from inpaintlab.errors import DataError, SettingError
 
-#: Returns what a picture belongs to, or None where it stands alone.
+#: Returns what an image belongs to, or None where it stands alone.
 Key = Callable[[dict[str, Any]], str | None]
 
 

@@ -15,10 +15,10 @@ COLUMNS = ("left_x", "left_y", "right_x", "right_y")
 
 
 class KnownEyes(Protocol):
-    """Says by the name of a picture where its eyes are."""
+    """Says by the name of an image where its eyes are."""
 
     def find(self, name: str) -> list[Face]:
-        """Return the faces of a picture, the one with the widest eyes first; none where not listed.
+        """Return the faces of an image, the one with the widest eyes first; none where not listed.
 
         Raises `DataError` for points that cannot be used.
         """
@@ -37,7 +37,7 @@ def open_points(path: Path, left_rows: tuple[int, int], right_rows: tuple[int, i
 class PointTable:
     """A CSV with the columns file, left_x, left_y, right_x, right_y; others are passed over.
 
-    `file` is the path of the picture inside its folder. Several rows of one file are several faces. The
+    `file` is the path of the image inside its folder. Several rows of one file are several faces. The
     `align.csv` of an earlier run is such a table. Raises `DataError` naming the line of a bad row.
     """
 
@@ -54,7 +54,7 @@ class PointTable:
             raise DataError(f"cannot read the points {path}: {error}") from None
 
     def find(self, name: str) -> list[Face]:
-        """Return the faces of a picture, the one with the widest eyes first; none where not listed."""
+        """Return the faces of an image, the one with the widest eyes first; none where not listed."""
         return sorted(self._faces.get(name, []), key=lambda face: -face.width)
 
     def _check_header(self, path: Path, names: Sequence[str]) -> None:
@@ -71,7 +71,7 @@ class PointTable:
 
 
 class PointLists:
-    """A folder with a file NAME.txt for a picture NAME.jpg: one point `x y` a line.
+    """A folder with a file NAME.txt for an image NAME.jpg: one point `x y` a line.
 
     An eye is the mean of a range of rows; rows count from 0.
     """
@@ -80,7 +80,7 @@ class PointLists:
         self._folder, self._rows = folder, rows
 
     def find(self, name: str) -> list[Face]:
-        """Return the one face of a picture; none where there is no list of its name.
+        """Return the one face of an image; none where there is no list of its name.
 
         Raises `DataError` for a list that is too short or holds something else than points.
         """

@@ -1,6 +1,6 @@
 """Data sets of the field: how their published folders look, and which part of them is the test.
 
-A data set is one line in `KNOWN`. Where pictures of train, val and test are published, the split is
+A data set is one line in `KNOWN`. Where images of train, val and test are published, the split is
 taken as it is. Where there is only one part that papers report on, that is the sealed test, and
 validation is drawn from the training part.
 """
@@ -26,7 +26,7 @@ Layout = Mapping[str, Part | Literal["each"]]
 class Known:
     """A data set: its title, where to ask for it, and the layouts in which it is published.
 
-    `part` tells the part from a picture's path, for folders of `each`. `hub` is its name for the
+    `part` tells the part from an image's path, for folders of `each`. `hub` is its name for the
     library `datasets`; `eyes` the preset of `inpaint align` that its faces agree with.
     """
 
@@ -44,7 +44,7 @@ def _ffhq_part(path: Path) -> Part:
 
 
 def _celeba_hq_part(path: Path) -> Part:
-    """The part of the CelebA picture it was made from (bounds of CelebA's list of partitions)."""
+    """The part of the CelebA image it was made from (bounds of CelebA's list of partitions)."""
     original = _celeba_numbers(path.parent.parent).get(_number(path))
     if original is None:
         raise DataError(f"CelebA-HQ-to-CelebA-mapping.txt does not list {path.name}")
@@ -167,11 +167,11 @@ def _number(path: Path) -> int:
 
 @lru_cache(1)
 def _celeba_numbers(folder: Path) -> dict[int, int]:
-    """Read which CelebA picture each CelebA-HQ picture was made from: lines `idx orig_idx orig_file`."""
+    """Read which CelebA image each CelebA-HQ image was made from: lines `idx orig_idx orig_file`."""
     file = folder / "CelebA-HQ-to-CelebA-mapping.txt"
     if not file.is_file():
         raise DataError(
-            f"{file} is missing: it says which part each picture belongs to; it is in CelebAMask-HQ.zip "
+            f"{file} is missing: it says which part each image belongs to; it is in CelebAMask-HQ.zip "
             f"at {KNOWN['celeba-hq'].ask}"
         )
     rows = [line.split() for line in file.read_text(encoding="utf-8").splitlines()[1:]]

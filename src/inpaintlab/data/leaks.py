@@ -1,4 +1,4 @@
-"""`inpaint prepare --against`: pictures of one collection that stand in another, too."""
+"""`inpaint prepare --against`: images of one collection that stand in another, too."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,9 +27,9 @@ class _Collection:
 
 
 def find_leaks(settings: PrepareSettings, against: str) -> dict[str, Any]:
-    """Return the pairs of pictures (ours, theirs) that are the same or look the same.
+    """Return the pairs of images (ours, theirs) that are the same or look the same.
 
-    `pictures` counts ours that have a match, `same` those with one of the same pixels. Nothing is
+    `images` counts ours that have a match, `same` those with one of the same pixels. Nothing is
     written; prepared datasets are not read again. Raises `DataError`.
     """
     sources = settings.sources
@@ -44,7 +44,7 @@ def find_leaks(settings: PrepareSettings, against: str) -> dict[str, Any]:
     pairs.sort(key=lambda pair: (pair[0], pair[2] or -1, pair[1]))
     return {
         "of": len(ours.names),
-        "pictures": len({ours_at for ours_at, *_ in pairs}),
+        "images": len({ours_at for ours_at, *_ in pairs}),
         "same": len(same),
         "pairs": [
             {
@@ -64,7 +64,7 @@ def show(leaks: dict[str, Any], against: str) -> str:
     for leak in leaks["pairs"]:
         how = "same pixels" if leak["same"] else f"{leak['distance']} bits of 64 apart"
         lines.append(f"{leak['ours']}\t{leak['theirs']}\t{how}")
-    found = f"{leaks['pictures']} of {leaks['of']} pictures stand in {against}, too"
+    found = f"{leaks['images']} of {leaks['of']} images stand in {against}, too"
     return "\n".join([*lines, f"{found} ({leaks['same']} with the same pixels)"])
 
 
@@ -79,7 +79,7 @@ def _files(sources: list[str]) -> Iterator[list[Path]]:
 
 
 def _collect(files: list[Path]) -> _Collection:
-    """Read names and hashes of the pictures that can be decoded."""
+    """Read names and hashes of the images that can be decoded."""
     wanted = ["path", "key", "sha256", "phash", "phash_mirror", "contrast"]
     rows = [row for row in read_rows(files, wanted) if row["sha256"]]
 
@@ -90,7 +90,7 @@ def _collect(files: list[Path]) -> _Collection:
         [f"{row['path']}/{row['key']}" if row["key"] else row["path"] for row in rows],
         hashes("sha256"),
         Fingerprints(hashes("phash"), hashes("phash_mirror")),
-        # The perceptual hash of a picture of one colour is that of its noise.
+        # The perceptual hash of an image of one colour is that of its noise.
         np.array([row["contrast"] >= LEAST_CONTRAST for row in rows], bool),
     )
 

@@ -1,9 +1,9 @@
-"""From a source to batches: pictures read once, and a stream of draws that any number of workers share.
+"""From a source to batches: images read once, and a stream of draws that any number of workers share.
 
-A *draw* is one sample of the training stream: a picture, its window, all random numbers of its
+A *draw* is one sample of the training stream: an image, its window, all random numbers of its
 augmentation, and its mask. Draw `d` is a function of (seed, d) alone. So the stream is the same for any
 number of workers and devices, and a resumed run goes on at draw `step × batch` without having to replay
-anything. Where pictures stand in shards and fit nowhere else, `streaming` chooses which picture a draw
+anything. Where images stand in shards and fit nowhere else, `streaming` chooses which image a draw
 gets; its random numbers and its mask stay those of the draw.
 """
 
@@ -24,7 +24,7 @@ from inpaintlab.data.augment import NUMBERS, Augmentation, Batch, Sample, window
 from inpaintlab.data.sources import Source
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE, Split, side, split
 from inpaintlab.data.storage import Bad as Bad
-from inpaintlab.data.storage import Cache, CachedPictures, Place, open_cache, write_cache
+from inpaintlab.data.storage import Cache, CachedImages, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import shrink
 from inpaintlab.masks import MaskKind, generator_for
@@ -33,9 +33,9 @@ from inpaintlab.tensors import to_tensor
 
 Image = npt.NDArray[np.uint8]
 
-#: Pictures handed to a thread at a time, and blocks of them that are under way at most.
+#: Images handed to a thread at a time, and blocks of them that are under way at most.
 _CHUNK, _AHEAD = 16, 256
-#: After so many pictures in a row that can no longer be read, the rest are not tried.
+#: After so many images in a row that can no longer be read, the rest are not tried.
 TRIES = 100
 _WORDS: dict[Place, str] = {
     "memory": "in memory",
@@ -44,14 +44,14 @@ _WORDS: dict[Place, str] = {
 }
 
 
-class Pictures:
-    """Pictures of one part of a split, with the shorter side at `stored` pixels, `size` by default.
+class Images:
+    """Images of one part of a split, with the shorter side at `stored` pixels, `size` by default.
 
     Each is decoded once when this is built, so that nothing broken is met later, and kept in memory, in
     a cache file or not at all, as `cache` says and as it fits (`storage` tells in words). A source that
-    says its pictures were `checked` is not read up front where they are not kept. A picture too small
+    says its images were `checked` is not read up front where they are not kept. An image too small
     for `stored` is kept at `size`; those that cannot be used at all are in `bad`. `hashes` are the
-    content hashes of all pictures of the source, if they are known already: they name the cache file.
+    content hashes of all images of the source, if they are known already: they name the cache file.
     Raises `DataError` and `OutputError` where a cache file was asked for and cannot be had.
     """
 
@@ -88,29 +88,29 @@ class Pictures:
 
     @property
     def cached(self) -> bool:
-        """Whether pictures are kept decoded."""
+        """Whether images are kept decoded."""
         return self._kept is not None
 
     @property
     def storage(self) -> str:
-        """Where pictures are kept, in words."""
+        """Where images are kept, in words."""
         return _WORDS[self.place]
 
     def name(self, position: int) -> str:
-        """Return the name of a picture in its source."""
+        """Return the name of an image in its source."""
         return str(self.source.names[self.indices[position]])
 
     def positions(self, names: Collection[str]) -> frozenset[int]:
-        """Return where pictures of these names stand; one that is no longer there stands nowhere."""
+        """Return where images of these names stand; one that is no longer there stands nowhere."""
         if not names:
             return frozenset()
         wanted = set(names)
         return frozenset(place for place in range(len(self)) if self.name(place) in wanted)
 
     def any_near(self, position: int, skipped: Container[int] = ()) -> tuple[int, Image]:
-        """Return a picture and its position, or the next one that is not skipped and can be read.
+        """Return an image and its position, or the next one that is not skipped and can be read.
 
-        Says so once for each picture whose file was lost. Raises `DataError` when a hundred in a row
+        Says so once for each image whose file was lost. Raises `DataError` when a hundred in a row
         are lost.
         """
         reason, tries = "all of them are to be skipped", 0
@@ -123,13 +123,13 @@ class Pictures:
                 reason, tries = self.lose(place, error), tries + 1
             if tries == TRIES:
                 break
-        raise DataError(f"the pictures can no longer be read: {reason}")
+        raise DataError(f"the images can no longer be read: {reason}")
 
     def lose(self, position: int, error: ImageError) -> str:
-        """Say, once, that a picture can no longer be read; return why."""
+        """Say, once, that an image can no longer be read; return why."""
         if position not in self._lost:
             self._lost.add(position)
-            say(f"{error}; another picture takes its place")
+            say(f"{error}; another image takes its place")
         return str(error)
 
     def square(self, position: int) -> Image:
@@ -163,17 +163,17 @@ class Pictures:
         kept = open_cache(path)
         if kept is None:
             write_cache(path, self._read_all(indices, what))
-            kept = CachedPictures(path)
+            kept = CachedImages(path)
         self.indices = [indices[place] for place in kept.kept]
         self.bad = [Bad(self.source.names[indices[place]], reason) for place, reason in kept.bad]
         self._kept = kept
 
     def _read_all(self, indices: Sequence[int], what: str) -> Iterator[Image | Bad]:
-        """Read pictures in threads, in order, and not more ahead than a few thousand."""
+        """Read images in threads, in order, and not more ahead than a few thousand."""
         blocks = [indices[start : start + _CHUNK] for start in range(0, len(indices), _CHUNK)]
         with (
             ThreadPoolExecutor(os.cpu_count()) as pool,
-            bar(f"reading {what} pictures", len(indices)) as advance,
+            bar(f"reading {what} images", len(indices)) as advance,
         ):
             for start in range(0, len(blocks), _AHEAD):
                 for results in pool.map(self._try_read, blocks[start : start + _AHEAD]):
@@ -195,7 +195,7 @@ class Pictures:
 
 
 def at_stored_size(read: Callable[[int], Image], stored: int, size: int) -> Image:
-    """Read a picture at the size it is stored with, or at the training size if it is too small."""
+    """Read an image at the size it is stored with, or at the training size if it is too small."""
     try:
         return read(stored)
     except ImageError as error:
@@ -208,19 +208,19 @@ def at_stored_size(read: Callable[[int], Image], stored: int, size: int) -> Imag
 class TrainingData:
     """The two parts that training may see, and what it knows of the whole."""
 
-    train: Pictures
-    val: Pictures
+    train: Images
+    val: Images
     split: Split
     train_hashes: frozenset[str]
 
     @property
     def bad(self) -> list[Bad]:
-        """Pictures of both parts that were passed over."""
+        """Images of both parts that were passed over."""
         return self.train.bad + self.val.bad
 
 
 def hash_all(source: Source) -> list[str]:
-    """Return the content hash of every picture, with a progress bar."""
+    """Return the content hash of every image, with a progress bar."""
     indices = range(len(source.names))
     with ThreadPoolExecutor(os.cpu_count()) as pool, bar("hashing", len(indices)) as advance:
         hashes = []
@@ -238,24 +238,24 @@ def open_training_data(
     stored: int | None = None,
     cache: Cache = Cache(),  # noqa: B008 - frozen
 ) -> TrainingData:
-    """Split a source and read its train and val pictures; the test part is not even decoded.
+    """Split a source and read its train and val images; the test part is not even decoded.
 
     Those to train on are kept with the shorter side at `stored`, those to validate with at `size`.
-    Raises `DataError` when more than the share `max_bad` of the pictures cannot be used, or none is
+    Raises `DataError` when more than the share `max_bad` of the images cannot be used, or none is
     left to train on.
     """
     hashes = hash_all(source)
     parts = source.settled or split(hashes)
-    train = Pictures(source, parts.train, size, "training", stored=stored, cache=cache, hashes=hashes)
-    val = Pictures(source, parts.val, size, "validation", cache=cache, hashes=hashes)
+    train = Images(source, parts.train, size, "training", stored=stored, cache=cache, hashes=hashes)
+    val = Images(source, parts.val, size, "validation", cache=cache, hashes=hashes)
     check_bad(train.bad + val.bad, len(parts.train) + len(parts.val), max_bad)
     if not len(train) or not len(val):
-        raise DataError("no usable picture is left to train on or to validate with")
+        raise DataError("no usable image is left to train on or to validate with")
     return TrainingData(train, val, parts, frozenset(hashes[index] for index in train.indices))
 
 
 def kept_bytes(source: Source, size: int, stored: int, cache: Cache) -> int:
-    """Estimate the bytes of decoded pictures that training keeps in memory, from a few of them.
+    """Estimate the bytes of decoded images that training keeps in memory, from a few of them.
 
     Those of the test part are not kept, and not looked at.
     """
@@ -271,7 +271,7 @@ def kept_bytes(source: Source, size: int, stored: int, cache: Cache) -> int:
 
 
 def _mean_bytes(source: Source, stored: int, size: int) -> float:
-    """Return the mean size of a decoded picture, from sixteen spread over train and val."""
+    """Return the mean size of a decoded image, from sixteen spread over train and val."""
     known = source.settled
     usable = sorted([*known.train, *known.val]) if known else range(len(source.names))
     sizes = []
@@ -284,10 +284,10 @@ def _mean_bytes(source: Source, stored: int, size: int) -> float:
 
 
 def check_bad(bad: Sequence[Bad], total: int, max_bad: float) -> None:
-    """Raise `DataError` when more than the share `max_bad` of the pictures could not be used."""
+    """Raise `DataError` when more than the share `max_bad` of the images could not be used."""
     if len(bad) > max_bad * total:
         raise DataError(
-            f"{len(bad)} of {total} pictures cannot be used, first {bad[0].name}: {bad[0].reason}; "
+            f"{len(bad)} of {total} images cannot be used, first {bad[0].name}: {bad[0].reason}; "
             f"more than max_bad = {max_bad:g} of them"
         )
 
@@ -296,34 +296,34 @@ class Draws(Dataset[Sample]):
     """Training samples by draw number.
 
     The generator of draw `d` depends on (seed, 1, d); it first gives the numbers of the augmentation,
-    in the order of `augment.NUMBERS`, and then the mask. In place of `skipped` pictures, by their
+    in the order of `augment.NUMBERS`, and then the mask. In place of `skipped` images, by their
     positions, the next ones are taken.
     """
 
     def __init__(
         self,
-        pictures: Pictures,
+        images: Images,
         masks: MaskKind,
         seed: int,
         augmentation: Augmentation,
         skipped: Container[int] = frozenset(),
     ) -> None:
-        self.pictures, self.masks, self.seed, self.augmentation = pictures, masks, seed, augmentation
+        self.images, self.masks, self.seed, self.augmentation = images, masks, seed, augmentation
         self.skipped = skipped
-        # One permutation of the pictures for each epoch; a batch can lie across two.
+        # One permutation of the images for each epoch; a batch can lie across two.
         self._order: Callable[[int], npt.NDArray[np.int64]] = lru_cache(2)(self._permutation)
 
     def __getitem__(self, draw: int) -> Sample:
-        """Return the sample of a draw, its picture not yet augmented."""
-        epoch, place = divmod(draw, len(self.pictures))
-        position, image = self.pictures.any_near(int(self._order(epoch)[place]), self.skipped)
+        """Return the sample of a draw, its image not yet augmented."""
+        epoch, place = divmod(draw, len(self.images))
+        position, image = self.images.any_near(int(self._order(epoch)[place]), self.skipped)
         return self.sample(image, draw, position)
 
     def sample(self, image: Image, draw: int, position: int = -1) -> Sample:
-        """Return what a draw makes of a picture as it is stored."""
-        generator, size = self.generator(draw), self.pictures.size
+        """Return what a draw makes of an image as it is stored."""
+        generator, size = self.generator(draw), self.images.size
         numbers = torch.rand(len(NUMBERS), generator=generator).numpy()
-        window, side = window_of(image, self.pictures.stored, numbers)
+        window, side = window_of(image, self.images.stored, numbers)
         mask = self.masks.draw(size, size, generator)
         return Sample(window, side, self.augmentation.turned(mask, numbers), numbers, position)
 
@@ -331,7 +331,7 @@ class Draws(Dataset[Sample]):
         """Augment and stack samples."""
         masks = torch.from_numpy(np.stack([sample.mask for sample in samples]))
         positions = torch.tensor([sample.position for sample in samples])
-        images = self.augmentation.apply(samples, self.pictures.size)
+        images = self.augmentation.apply(samples, self.images.size)
         return Batch(images, masks[:, None].float(), positions)
 
     def generator(self, draw: int) -> torch.Generator:
@@ -339,13 +339,13 @@ class Draws(Dataset[Sample]):
         return generator_for(self.seed, 1, draw)
 
     def blank(self) -> Image:
-        """Return a picture of noise, as large as pictures are stored."""
-        side = self.pictures.stored
+        """Return an image of noise, as large as images are stored."""
+        side = self.images.stored
         return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
 
     def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
         generator = generator_for(self.seed, 0, epoch)
-        return torch.randperm(len(self.pictures), generator=generator).numpy()
+        return torch.randperm(len(self.images), generator=generator).numpy()
 
 
 class DrawBatches(Sampler[list[int]]):
@@ -369,13 +369,13 @@ class DrawBatches(Sampler[list[int]]):
 def training_batches(draws: Draws, batches: DrawBatches, workers: int | None) -> Iterator[Batch]:
     """Return an endless stream of batches; shards that are not kept decoded are read forward.
 
-    `workers` None chooses: none for pictures that are kept decoded, which take less time than handing
+    `workers` None chooses: none for images that are kept decoded, which take less time than handing
     them from a process to another; otherwise one for each processor, eight at most.
     """
-    pictures = draws.pictures
+    images = draws.images
     if workers is None:
-        workers = 0 if pictures.cached else min(8, os.cpu_count() or 1)
-    if not pictures.cached and hasattr(pictures.source, "shards"):
+        workers = 0 if images.cached else min(8, os.cpu_count() or 1)
+    if not images.cached and hasattr(images.source, "shards"):
         from inpaintlab.data.streaming import ShardStream  # it builds on this module
 
         return iter(DataLoader(ShardStream(draws, batches), batch_size=None, num_workers=workers))

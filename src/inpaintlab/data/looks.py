@@ -1,4 +1,4 @@
-"""Pictures that look alike, of two collections in memory: near hashes, and small copies that agree."""
+"""Images that look alike, of two collections in memory: near hashes, and small copies that agree."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _SIDE = 32
 
 @dataclass(frozen=True)
 class Look:
-    """What a picture looks like: its perceptual hash, that of its mirror image, and a small copy.
+    """What an image looks like: its perceptual hash, that of its mirror image, and a small copy.
 
     The copy, `[32, 32]`, is grey with mean 0 and variance 1: the mean of a product is a correlation.
     """
@@ -32,10 +32,10 @@ class Look:
 
 
 def look_of(grey: npt.NDArray[np.uint8]) -> Look:
-    """Return the look of a grey picture, uint8 `[H, W]`."""
+    """Return the look of a grey image, uint8 `[H, W]`."""
     square = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    picture = Image.fromarray(square)
-    upright, mirrored = (imagehash.phash(one) for one in (picture, ImageOps.mirror(picture)))
+    image = Image.fromarray(square)
+    upright, mirrored = (imagehash.phash(one) for one in (image, ImageOps.mirror(image)))
     small = (square - square.mean(dtype=np.float32)) / max(float(square.std()), 1e-6)
     return Look(int(str(upright), 16), int(str(mirrored), 16), small)
 

@@ -1,11 +1,11 @@
-"""A prepared dataset: a folder that lists pictures and says which may be used for what.
+"""A prepared dataset: a folder that lists images and says which may be used for what.
 
-It holds no picture::
+It holds no image::
 
-    manifest.parquet   one row a picture, see `COLUMNS`
+    manifest.parquet   one row an image, see `COLUMNS`
     dataset.json       how it was made, counts, and the hashes that runs and ledger refer to
     summary.html       what was found, with examples
-    findings.jsonl     every picture with a finding, one JSON line each
+    findings.jsonl     every image with a finding, one JSON line each
     ledger.jsonl       every look at the test part
     reading/           rows of a preparation that was interrupted
 """
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from inpaintlab.errors import DataError
 from inpaintlab.files import write_atomically
 
-#: What is known of a picture from reading it. `columns` are values that came with it, by name.
+#: What is known of an image from reading it. `columns` are values that came with it, by name.
 FACTS = pa.schema(
     {
         "path": pa.string(),
@@ -48,7 +48,7 @@ FACTS = pa.schema(
         "reason": pa.string(),
     }
 )
-#: What was decided about it. `split` is train, val or test, null for what cannot be read; pictures with
+#: What was decided about it. `split` is train, val or test, null for what cannot be read; images with
 #: `use` false (copies, broken ones) are on a side, but nobody gets them.
 DECISIONS = pa.schema(
     {
@@ -126,7 +126,7 @@ def read_batches(files: Iterable[Path], columns: list[str] | None = None) -> Ite
 
 
 def read_used(manifest: Path, parts: Iterable[str]) -> pa.Table:
-    """Return place, hash and sides of the usable pictures of some parts; others are not read in."""
+    """Return place, hash and sides of the usable images of some parts; others are not read in."""
     wanted = ["path", "key", "offset", "bytes", "file_sha256", "group", "split", "fold"]
     condition = (pa.compute.field("use")) & (pa.compute.field("split").isin(list(parts)))
     return pq.read_table(manifest, columns=wanted, filters=condition)

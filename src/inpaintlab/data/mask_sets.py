@@ -26,8 +26,8 @@ def write_masks(settings: MaskSettings) -> dict[str, Any]:
 
     Writes `masks/00000.png`, … (white = hole), `masks.json` and `sheet.png`; with `preview` only the
     sheet. The masks have a folder to themselves, which can be trained with.
-    Mask i depends on the settings, the seed and i alone. Of a set that gives each picture several masks,
-    those of `count` pictures are written. Raises `OutputError` for a folder with something in it,
+    Mask i depends on the settings, the seed and i alone. Of a set that gives each image several masks,
+    those of `count` images are written. Raises `OutputError` for a folder with something in it,
     `SettingError` and `MaskError` for masks that cannot be drawn.
     """
     folder = settings.output

@@ -1,6 +1,6 @@
-"""Where pictures stand: files of folders, members of tar shards, rows of Hugging Face data sets.
+"""Where images stand: files of folders, members of tar shards, rows of Hugging Face data sets.
 
-A place says how to get the bytes of one picture; nothing is decoded here and nothing is unpacked.
+A place says how to get the bytes of one image; nothing is decoded here and nothing is unpacked.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import Any
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import SUFFIXES, Encoded
 
-#: Files above this are not read: no picture within the pixel limit needs as much.
+#: Files above this are not read: no image within the pixel limit needs as much.
 MAX_BYTES = 2**30
 #: Begins the name of a data set that the library `datasets` opens.
 HUB = "hf:"
@@ -23,7 +23,7 @@ HUB = "hf:"
 
 @dataclass(frozen=True, order=True, slots=True)
 class Place:
-    """Where one picture stands.
+    """Where one image stands.
 
     `path` is the file, the tar shard, or `hf:NAME#SPLIT`; `offset` is the first byte in a shard or
     the row of a data set, and -1 for a file; `key` is the name in the shard or the row's number.
@@ -43,12 +43,12 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The picture's name, for messages."""
+        """The image's name, for messages."""
         return f"{self.path}/{self.key}" if self.offset >= 0 else self.path
 
 
 def find(sources: list[str]) -> Iterator[Place]:
-    """Yield every picture of folders, tar shards and `hf:NAME` data sets, in the order of `Place`.
+    """Yield every image of folders, tar shards and `hf:NAME` data sets, in the order of `Place`.
 
     Hidden files and folders are passed over; links to folders are followed, each folder once. Raises
     `DataError` for a source that is not there.
@@ -63,7 +63,7 @@ def find(sources: list[str]) -> Iterator[Place]:
 
 
 def read(place: Place) -> bytes:
-    """Return the bytes of a picture file; raises `ImageError` where that cannot be done."""
+    """Return the bytes of an image file; raises `ImageError` where that cannot be done."""
     if place.trouble:
         raise ImageError(place.trouble)
     if place.path.startswith(HUB):
@@ -80,7 +80,7 @@ def read(place: Place) -> bytes:
 
 
 def encoded(place: Place) -> Encoded:
-    """Return name and bytes of a picture file."""
+    """Return name and bytes of an image file."""
     return Encoded(Path(place.name).name, read(place))
 
 
@@ -92,7 +92,7 @@ def _find_on_disk(source: Path, seen: set[tuple[int, int]]) -> Iterator[Place]:
     elif source.exists():
         raise DataError(f"{source} is neither a folder nor a .tar shard")
     else:
-        raise DataError(f"{source} does not exist: give a folder of pictures, .tar shards or hf:NAME")
+        raise DataError(f"{source} does not exist: give a folder of images, .tar shards or hf:NAME")
 
 
 def _find_in_folder(folder: str, below: str, seen: set[tuple[int, int]]) -> Iterator[Place]:
@@ -174,13 +174,13 @@ def _find_rows(source: str) -> Iterator[Place]:
 
 
 def image_column(rows: Any, source: str) -> str:
-    """Return the name of the column that holds pictures."""
+    """Return the name of the column that holds images."""
     for name, feature in rows.features.items():
         # Parquet files that were not written by `datasets` hold plain pairs of bytes and path.
         if type(feature).__name__ == "Image" or (isinstance(feature, dict) and "bytes" in feature):
             return str(name)
     columns = ", ".join(rows.column_names)
-    raise DataError(f"{source} has no column of pictures, only {columns}")
+    raise DataError(f"{source} has no column of images, only {columns}")
 
 
 def _row_bytes(place: Place) -> bytes:
@@ -199,7 +199,7 @@ def _row_bytes(place: Place) -> bytes:
 
 @lru_cache(4)
 def _open_hub(source: str) -> dict[str, Any]:
-    """Open a data set by `datasets`, its pictures left encoded; return its splits by name."""
+    """Open a data set by `datasets`, its images left encoded; return its splits by name."""
     try:
         import datasets
     except ImportError:

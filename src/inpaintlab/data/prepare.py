@@ -1,4 +1,4 @@
-"""`inpaint prepare`: read every picture once, find what is wrong, group, split, seal."""
+"""`inpaint prepare`: read every image once, find what is wrong, group, split, seal."""
 
 import shutil
 from array import array
@@ -34,7 +34,7 @@ _LASTING = ("group_by", "near_distance", "test_share", "train_share", "folds", "
 #: Published sides, by number: those of `SIDES`, and what is divided between train and val.
 _PUBLISHED = (*SIDES, "pool")
 _POOL = _PUBLISHED.index("pool")
-#: Folders are taken for classes when they hold this many pictures in the median, or more.
+#: Folders are taken for classes when they hold this many images in the median, or more.
 _LEAST_CLASS = 10
 
 
@@ -42,7 +42,7 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     """Make or bring up to date a prepared dataset; return its counts and findings.
 
     Interrupted, it goes on where it stopped; run again, it reads what is new or changed, and every
-    picture keeps its side and fold. Raises `DataError` for sources that cannot be used, and for
+    image keeps its side and fold. Raises `DataError` for sources that cannot be used, and for
     settings that would tear settled groups apart.
     """
     if settings.output is None:
@@ -55,13 +55,13 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     if settings.layout:
         sources, side_of = open_known(settings.layout, settings.sources)
     files, examined = read_all(sources, dataset)
-    pictures = _load(files, settings, dataset, side_of)
-    if pictures.has(*NO_PIXELS).all():
+    images = _load(files, settings, dataset, side_of)
+    if images.has(*NO_PIXELS).all():
         reason = next(read_rows(files, ["reason"]))["reason"]
-        raise DataError(f"none of {len(pictures)} pictures can be read, first {reason}")
-    decisions = _decide(pictures, settings)
-    examples = _write_manifest(files, pictures, decisions, dataset)
-    facts = _facts(settings, pictures, decisions, examined)
+        raise DataError(f"none of {len(images)} images can be read, first {reason}")
+    decisions = _decide(images, settings)
+    examples = _write_manifest(files, images, decisions, dataset)
+    facts = _facts(settings, images, decisions, examined)
     write_summary(dataset, facts, examples)
     # Last: a dataset without this file is not finished.
     dataset.write_facts(facts)
@@ -76,7 +76,7 @@ def show(facts: dict[str, Any], folder: Path) -> str:
         f"{facts['train']} to train on, {facts['val']} to validate with, "
         f"{facts['test']} sealed for the test"
     )
-    used = f"{facts['used']} of {facts['pictures']} pictures: {parts}"
+    used = f"{facts['used']} of {facts['images']} images: {parts}"
     return "\n".join(
         [*found, used, f"summary: {folder / 'summary.html'}", f"next: inpaint train {folder}"]
     )
@@ -106,8 +106,8 @@ def _check(settings: PrepareSettings, dataset: DatasetFolder) -> None:
 
 
 @dataclass
-class _Pictures:
-    """What deciding needs of each picture, in arrays: less than 100 bytes a picture."""
+class _Images:
+    """What deciding needs of each image, in arrays: less than 100 bytes an image."""
 
     sha: npt.NDArray[np.uint64]
     prints: Fingerprints
@@ -120,11 +120,11 @@ class _Pictures:
     given_fold: Integers
 
     def has(self, *names: str) -> Flags:
-        """Return which pictures have one of these findings."""
+        """Return which images have one of these findings."""
         return np.asarray((self.findings & bits(names)) != 0)
 
     def add(self, name: str, where: Flags) -> None:
-        """Add a finding to some pictures."""
+        """Add a finding to some images."""
         self.findings[where] |= bits([name])
 
     def __len__(self) -> int:
@@ -133,7 +133,7 @@ class _Pictures:
 
 @dataclass
 class _Decisions:
-    """What was decided, in arrays; `group` and `side` are `NONE` for pictures that cannot be read."""
+    """What was decided, in arrays; `group` and `side` are `NONE` for images that cannot be read."""
 
     group: Integers
     side: Integers
@@ -147,8 +147,8 @@ def _load(
     settings: PrepareSettings,
     dataset: DatasetFolder,
     side_of: Callable[[str], str] | None,
-) -> _Pictures:
-    """Read the facts of all pictures into arrays."""
+) -> _Images:
+    """Read the facts of all images into arrays."""
     hashes = [array("Q") for _ in range(3)]
     folder, key, published, findings = (array("q") for _ in range(4))
     folders, keys = _Numbers(), _Numbers()
@@ -164,7 +164,7 @@ def _load(
         findings.append(findings_of(row, settings.min_size, settings.max_aspect))
     sha, upright, mirrored = (np.array(column, np.uint64) for column in hashes)
     given, given_fold = _settled(dataset, sha)
-    return _Pictures(
+    return _Images(
         sha=sha,
         prints=Fingerprints(upright, mirrored),
         folder=np.array(folder, np.int64),
@@ -188,7 +188,7 @@ class _Numbers:
 
 
 def _settled(dataset: DatasetFolder, sha: npt.NDArray[np.uint64]) -> tuple[Integers, Integers]:
-    """Return side and fold that pictures with these pixels have from an earlier preparation."""
+    """Return side and fold that images with these pixels have from an earlier preparation."""
     side, fold = np.full(len(sha), NONE), np.full(len(sha), NONE)
     if not dataset.manifest.is_file():
         return side, fold
@@ -208,23 +208,23 @@ def _settled(dataset: DatasetFolder, sha: npt.NDArray[np.uint64]) -> tuple[Integ
     return side, fold
 
 
-def _decide(pictures: _Pictures, settings: PrepareSettings) -> _Decisions:
-    """Group the pictures, name copies and look-alikes, and give every group its side and fold."""
-    decoded = ~pictures.has(*NO_PIXELS)
-    if pictures.has("grey")[decoded].mean() > 0.5:  # grey is what this dataset is
-        pictures.findings &= ~bits(["grey"])
+def _decide(images: _Images, settings: PrepareSettings) -> _Decisions:
+    """Group the images, name copies and look-alikes, and give every group its side and fold."""
+    decoded = ~images.has(*NO_PIXELS)
+    if images.has("grey")[decoded].mean() > 0.5:  # grey is what this dataset is
+        images.findings &= ~bits(["grey"])
     left_out = {name for name, finding in FINDINGS.items() if finding.left_out} - set(settings.keep)
     left_out |= set(settings.leave_out)
-    group = _group(pictures, decoded, settings.near_distance)
-    use = decoded & ~pictures.has(*(left_out - {"copy", "near"}))
-    pictures.add("copy", _copies(pictures, decoded, use))
-    use &= ~pictures.has(*left_out)
-    stratum, strata = _strata(pictures, use, settings)
-    given = np.where(pictures.given == NONE, pictures.published, pictures.given)
-    members = Members(group, stratum, pictures.sha, use, given, pictures.given_fold)
-    members, out = _mended(members, pictures, decoded)
+    group = _group(images, decoded, settings.near_distance)
+    use = decoded & ~images.has(*(left_out - {"copy", "near"}))
+    images.add("copy", _copies(images, decoded, use))
+    use &= ~images.has(*left_out)
+    stratum, strata = _strata(images, use, settings)
+    given = np.where(images.given == NONE, images.published, images.given)
+    members = Members(group, stratum, images.sha, use, given, images.given_fold)
+    members, out = _mended(members, images, decoded)
     use &= ~out
-    side, fold = (np.full(len(pictures), NONE) for _ in range(2))
+    side, fold = (np.full(len(images), NONE) for _ in range(2))
     inside = decoded & ~out
     test_share = 0.0 if settings.layout else settings.test_share
     side[inside], fold[inside] = assign(
@@ -233,19 +233,19 @@ def _decide(pictures: _Pictures, settings: PrepareSettings) -> _Decisions:
     return _Decisions(members.group, side, fold, use, strata)
 
 
-def _group(pictures: _Pictures, decoded: Flags, distance: int) -> Integers:
-    """Return the group of each picture; those that cannot be read stand alone."""
-    groups = Groups(len(pictures))
-    _link_equal(groups, pictures.sha, decoded)
-    # A picture of one colour has a perceptual hash of its noise: it looks like nothing.
-    members = np.flatnonzero(decoded & ~pictures.has("constant"))
-    link_near(groups, members, pictures.prints.take(members), distance)
+def _group(images: _Images, decoded: Flags, distance: int) -> Integers:
+    """Return the group of each image; those that cannot be read stand alone."""
+    groups = Groups(len(images))
+    _link_equal(groups, images.sha, decoded)
+    # An image of one colour has a perceptual hash of its noise: it looks like nothing.
+    members = np.flatnonzero(decoded & ~images.has("constant"))
+    link_near(groups, members, images.prints.take(members), distance)
     looks = groups.finish()
     lowest, highest = np.full(len(looks), np.iinfo(np.uint64).max), np.zeros(len(looks), np.uint64)
-    np.minimum.at(lowest, looks[decoded], pictures.sha[decoded])
-    np.maximum.at(highest, looks[decoded], pictures.sha[decoded])
-    pictures.add("near", decoded & (lowest < highest)[looks])
-    _link_equal(groups, pictures.key, decoded & (pictures.key != NONE))
+    np.minimum.at(lowest, looks[decoded], images.sha[decoded])
+    np.maximum.at(highest, looks[decoded], images.sha[decoded])
+    images.add("near", decoded & (lowest < highest)[looks])
+    _link_equal(groups, images.key, decoded & (images.key != NONE))
     return groups.finish()
 
 
@@ -255,46 +255,46 @@ def _link_equal(groups: Groups, values: npt.NDArray[Any], chosen: Flags) -> None
     groups.link(members, members[first[inverse]])
 
 
-def _copies(pictures: _Pictures, decoded: Flags, use: Flags) -> Flags:
-    """Return which pictures have the pixels of another that is preferred.
+def _copies(images: _Images, decoded: Flags, use: Flags) -> Flags:
+    """Return which images have the pixels of another that is preferred.
 
     Preferred is one that can be used, then one that was there before, then the first.
     """
-    order = np.lexsort((np.arange(len(pictures)), pictures.given == NONE, ~use, pictures.sha))
+    order = np.lexsort((np.arange(len(images)), images.given == NONE, ~use, images.sha))
     order = order[decoded[order]]
-    copies = np.zeros(len(pictures), bool)
-    copies[order[1:]] = pictures.sha[order[1:]] == pictures.sha[order[:-1]]
+    copies = np.zeros(len(images), bool)
+    copies[order[1:]] = images.sha[order[1:]] == images.sha[order[:-1]]
     return copies
 
 
-def _strata(pictures: _Pictures, use: Flags, settings: PrepareSettings) -> tuple[Integers, list[str]]:
-    """Return the stratum of each picture and the names: the folders where these look like classes."""
-    counts = np.bincount(pictures.folder[use], minlength=len(pictures.folders))
+def _strata(images: _Images, use: Flags, settings: PrepareSettings) -> tuple[Integers, list[str]]:
+    """Return the stratum of each image and the names: the folders where these look like classes."""
+    counts = np.bincount(images.folder[use], minlength=len(images.folders))
     counts = counts[counts > 0]
     classes = len(counts) > 1 and np.median(counts) >= _LEAST_CLASS and settings.group_by != "folder"
     if classes if settings.stratify is None else settings.stratify:
-        return pictures.folder, pictures.folders
-    return np.zeros(len(pictures), np.int64), [""]
+        return images.folder, images.folders
+    return np.zeros(len(images), np.int64), [""]
 
 
-def _mended(members: Members, pictures: _Pictures, decoded: Flags) -> tuple[Members, Flags]:
+def _mended(members: Members, images: _Images, decoded: Flags) -> tuple[Members, Flags]:
     """Leave out what ties together groups whose sides are settled already; what is left is whole.
 
     Of a published split the test part is kept, then val; what looks the same elsewhere is a leak. Of
     sides settled by us, what came later is left out. Returns who is left out, too.
     """
-    # A picture of the pool goes with train and with val, but not with the test.
+    # An image of the pool goes with train and with val, but not with the test.
     given = np.where(members.given == _POOL, NONE, members.given)
     in_test = np.where(members.given == NONE, NONE, members.given == TEST)
     tied = decoded & (torn(replace(members, given=given)) | torn(replace(members, given=in_test)))
     rank = np.array([0, 2, 1, 2, 3])[members.given]  # test, train, val, pool, and none at the end
     best = np.full(len(members.group), 3)
     np.minimum.at(best, members.group[tied], rank[tied])
-    unsettled = tied & (pictures.given == NONE)
-    leak = unsettled & (pictures.published != NONE) & (rank > best[members.group])
-    between = unsettled & (pictures.published == NONE)
-    pictures.add("leak", leak)
-    pictures.add("between", between)
+    unsettled = tied & (images.given == NONE)
+    leak = unsettled & (images.published != NONE) & (rank > best[members.group])
+    between = unsettled & (images.published == NONE)
+    images.add("leak", leak)
+    images.add("between", between)
     out = leak | between
     # Old members of a torn group are as many groups as they have sides; who is left out stands alone.
     parts = np.stack(
@@ -317,17 +317,17 @@ def _taken(members: Members, chosen: Flags) -> Members:
 
 
 def _write_manifest(
-    files: list[Path], pictures: _Pictures, decisions: _Decisions, dataset: DatasetFolder
+    files: list[Path], images: _Images, decisions: _Decisions, dataset: DatasetFolder
 ) -> Examples:
     """Write all rows with what was decided; return examples of each finding for the summary."""
     temporary = dataset.reading / "manifest.parquet"
     findings = dataset.reading / "findings.jsonl"
-    examples = Examples(_groups_to_show(pictures, decisions))
+    examples = Examples(_groups_to_show(images, decisions))
     start = 0
     with pq.ParquetWriter(temporary, COLUMNS) as writer, findings.open("wb") as listing:
         for batch in read_batches(files):
             stop = start + len(batch)
-            decided = _decision_columns(pictures, decisions, slice(start, stop))
+            decided = _decision_columns(images, decisions, slice(start, stop))
             table = pa.Table.from_batches([batch])
             for name, column in decided.items():
                 table = table.append_column(
@@ -342,18 +342,18 @@ def _write_manifest(
     return examples
 
 
-def _groups_to_show(pictures: _Pictures, decisions: _Decisions) -> list[int]:
+def _groups_to_show(images: _Images, decisions: _Decisions) -> list[int]:
     """Return the largest groups of look-alikes and some of the others, none of the test part."""
-    looks = pictures.has("near") & np.isin(decisions.side, (TRAIN, VAL))
+    looks = images.has("near") & np.isin(decisions.side, (TRAIN, VAL))
     groups, sizes = np.unique(decisions.group[looks], return_counts=True)
     by_size = groups[np.argsort(-sizes, kind="stable")]
     return list(dict.fromkeys([*by_size[:2].tolist(), *groups.tolist()]))[:GROUPS]
 
 
-def _decision_columns(pictures: _Pictures, decisions: _Decisions, rows: slice) -> dict[str, list[Any]]:
+def _decision_columns(images: _Images, decisions: _Decisions, rows: slice) -> dict[str, list[Any]]:
     side, fold = decisions.side[rows].tolist(), decisions.fold[rows].tolist()
     return {
-        "findings": [names_of(packed) for packed in pictures.findings[rows].tolist()],
+        "findings": [names_of(packed) for packed in images.findings[rows].tolist()],
         "use": decisions.use[rows].tolist(),
         "group": decisions.group[rows].tolist(),
         "split": [None if one == NONE else SIDES[one] for one in side],
@@ -363,39 +363,39 @@ def _decision_columns(pictures: _Pictures, decisions: _Decisions, rows: slice) -
 
 def _facts(
     settings: PrepareSettings,
-    pictures: _Pictures,
+    images: _Images,
     decisions: _Decisions,
     examined: int,
 ) -> dict[str, Any]:
     """Return what `dataset.json` says."""
     use, group = decisions.use, decisions.group
     sizes = np.bincount(group[decisions.side != NONE])
-    looks = pictures.has("near", "copy")
+    looks = images.has("near", "copy")
     counts = {side: int((use & (decisions.side == n)).sum()) for n, side in enumerate(SIDES)}
     return {
         "inpaintlab": version("inpaintlab"),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings": settings.model_dump(mode="json"),
-        "pictures": len(pictures),
+        "images": len(images),
         "read_now": examined,
         "used": int(use.sum()),
         **{side: counts[side] for side in ("train", "val", "test")},
-        "findings": {name: count for name in FINDINGS if (count := int(pictures.has(name).sum()))},
+        "findings": {name: count for name in FINDINGS if (count := int(images.has(name).sum()))},
         "groups": {
             "count": int((sizes > 0).sum()),
             "of_look_alikes": len(np.unique(group[looks])),
             "largest": int(sizes.max(initial=0)),
         },
         "strata": len(decisions.strata),
-        "hash": _hash(pictures, decisions, (0, 1, 2)),
-        "test_hash": _hash(pictures, decisions, (TEST,)),
+        "hash": _hash(images, decisions, (0, 1, 2)),
+        "test_hash": _hash(images, decisions, (TEST,)),
     }
 
 
-def _hash(pictures: _Pictures, decisions: _Decisions, which: tuple[int, ...]) -> str:
-    """SHA-256 over pixels and sides of the pictures of some sides, 16 hexadecimal digits."""
+def _hash(images: _Images, decisions: _Decisions, which: tuple[int, ...]) -> str:
+    """SHA-256 over pixels and sides of the images of some sides, 16 hexadecimal digits."""
     chosen = decisions.use & np.isin(decisions.side, which)
-    order = np.argsort(pictures.sha[chosen])
-    digest = sha256(pictures.sha[chosen][order].astype("<u8").tobytes())
+    order = np.argsort(images.sha[chosen])
+    digest = sha256(images.sha[chosen][order].astype("<u8").tobytes())
     digest.update(decisions.side[chosen][order].astype("u1").tobytes())
     return digest.hexdigest()[:16]

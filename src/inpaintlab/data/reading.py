@@ -1,4 +1,4 @@
-"""Reading all pictures once, in parallel, going on where an earlier reading stopped."""
+"""Reading all images once, in parallel, going on where an earlier reading stopped."""
 
 import heapq
 import os
@@ -22,20 +22,20 @@ _SAVE_SECONDS = 20.0
 
 
 def read_all(sources: list[str], dataset: DatasetFolder) -> tuple[list[Path], int]:
-    """Examine every picture that is new or changed; return files of rows and the number examined.
+    """Examine every image that is new or changed; return files of rows and the number examined.
 
     The files are those of this reading, in the order of `Place`; what was known (from the manifest, or
     from readings that were interrupted) is copied. They are in `dataset.reading`; remove it when the
-    manifest is written. Raises `DataError` where there is no picture.
+    manifest is written. Raises `DataError` where there is no image.
     """
     total = sum(1 for _ in places.find(sources))
     if not total:
-        raise DataError(f"there is no picture in {', '.join(sources) or 'nothing: name a folder'}")
+        raise DataError(f"there is no image in {', '.join(sources) or 'nothing: name a folder'}")
     known = _Known(dataset)
     session = 1 + max((int(path.name.split("-")[0]) for path in known.parts), default=0)
     writer = _Writer(dataset.reading, session)
     workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool, bar("reading pictures", total) as advance:
+    with ThreadPoolExecutor(workers) as pool, bar("reading images", total) as advance:
         stream = places.find(sources)
         try:
             while block := list(islice(stream, 16 * workers)):

@@ -1,7 +1,7 @@
-"""Sample portraits drawn by code, so that everything can be tried without a picture of anyone.
+"""Sample portraits drawn by code, so that everything can be tried without an image of anyone.
 
 A portrait is a function of (seed, index) alone, at any size: every shape is a signed distance in units
-of the picture's side, turned into coverage at the pixel grid asked for. Faces are nearly symmetric
+of the image's side, turned into coverage at the pixel grid asked for. Faces are nearly symmetric
 about the middle (an eye can be told from the other one), and vary in skin, hair, eyes, mouth, glasses,
 light, background and grain.
 """

@@ -1,4 +1,4 @@
-"""The sealed test: who looked at it is written down before a picture of it can be read.
+"""The sealed test: who looked at it is written down before an image of it can be read.
 
 `ledger.jsonl` grows by one line a look. Each line carries its own hash and that of the line before, so
 that an edit, or a line taken out of the middle, shows.
@@ -62,13 +62,13 @@ class Ledger:
             times = "once" if same == 1 else f"{same} times"
             return (
                 f"this run has been measured on the test {times} before: whatever was changed since "
-                "may have been fitted to the test, and the figure is no longer that of unseen pictures"
+                "may have been fitted to the test, and the figure is no longer that of unseen images"
             )
         earlier = sum(str(line.get("when", "")) < look.trained for line in self.looks)
         if earlier:
             return (
                 f"the test was looked at {earlier}× before this run was trained: choices made since may "
-                "rest on it, and the figure may be better than unseen pictures would give"
+                "rest on it, and the figure may be better than unseen images would give"
             )
         return None
 
@@ -90,7 +90,7 @@ def read_ledger(dataset: DatasetFolder) -> Ledger:
 
 
 def open_test(dataset: DatasetFolder, look: Look) -> PreparedSource:
-    """Write the look into the ledger and return the pictures of the test part.
+    """Write the look into the ledger and return the images of the test part.
 
     This is the only door to them. Raises `DataError` where there are none, and `OutputError` where
     the ledger cannot be written: then there is no look.

@@ -1,7 +1,7 @@
-"""Sides and folds of groups of pictures: shares kept in every stratum, no group torn apart.
+"""Sides and folds of groups of images: shares kept in every stratum, no group torn apart.
 
 The order of groups within a stratum is that of their content's hash, so that the outcome depends on
-the pictures alone. The first tenth is the test, then comes training, then validation. What has a side
+the images alone. The first tenth is the test, then comes training, then validation. What has a side
 from an earlier preparation keeps it.
 """
 
@@ -22,7 +22,7 @@ NONE = -1
 
 @dataclass(frozen=True)
 class Members:
-    """One entry a picture: its group, stratum and place (a hash of its content), and whether it counts.
+    """One entry an image: its group, stratum and place (a hash of its content), and whether it counts.
 
     `given` and `given_fold` are the side and fold it must keep, or `NONE`.
     """
@@ -37,7 +37,7 @@ class Members:
 
 @dataclass(frozen=True)
 class _Groups:
-    """The same of each group, with the number of its pictures that count."""
+    """The same of each group, with the number of its images that count."""
 
     stratum: Integers
     place: npt.NDArray[np.uint64]
@@ -65,7 +65,7 @@ def assign(
     """Return side and fold of each member; no group may be `torn`.
 
     `names` are those of the strata, `test_share` is of all and `train_share` of the rest. The fold of
-    a test picture is `NONE`. Shares are of pictures that count; in a small stratum a share is rounded
+    a test image is `NONE`. Shares are of images that count; in a small stratum a share is rounded
     up or down by a hash of its name, so that many small strata together come out right.
     """
     groups = _grouped(members)

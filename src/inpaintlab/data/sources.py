@@ -1,6 +1,6 @@
-"""Where pictures come from: a folder, a prepared dataset, or the portraits of `samples`.
+"""Where images come from: a folder, a prepared dataset, or the portraits of `samples`.
 
-A source names its pictures, hashes them and reads one. Which of them may be read is the split's matter;
+A source names its images, hashes them and reads one. Which of them may be read is the split's matter;
 a prepared dataset brings its own, and its test part is not even in the source.
 """
 
@@ -24,40 +24,40 @@ from inpaintlab.images import SUFFIXES, Encoded, load_rgb
 
 
 class Source(Protocol):
-    """A numbered collection of pictures."""
+    """A numbered collection of images."""
 
     names: list[str]
-    #: The split that the source brings; None: by the content of the pictures.
+    #: The split that the source brings; None: by the content of the images.
     settled: Split | None
 
     def content_hash(self, index: int) -> str:
-        """SHA-256 of what picture `index` is made from, in hexadecimal."""
+        """SHA-256 of what image `index` is made from, in hexadecimal."""
         ...
 
     def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
-        """Decode picture `index`: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
+        """Decode image `index`: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
         ...
 
 
 class FolderSource:
-    """The picture files of a folder, searched recursively, in the order of their names.
+    """The image files of a folder, searched recursively, in the order of their names.
 
     Hidden files and folders are passed over. Raises `DataError` where there is no such folder, or no
-    picture in it.
+    image in it.
     """
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
             what = "is a file, not a folder" if folder.exists() else "does not exist"
-            raise DataError(f"{folder} {what}: give a folder of pictures, or samples:N")
+            raise DataError(f"{folder} {what}: give a folder of images, or samples:N")
         self.folder = folder
         self.settled: Split | None = None
         self.names = sorted(
-            str(path.relative_to(folder)) for path in folder.rglob("*") if self._is_picture(path)
+            str(path.relative_to(folder)) for path in folder.rglob("*") if self._is_image(path)
         )
         if not self.names:
             kinds = ", ".join(sorted(SUFFIXES))
-            raise DataError(f"there is no picture in {folder} (looked for {kinds})")
+            raise DataError(f"there is no image in {folder} (looked for {kinds})")
 
     def content_hash(self, index: int) -> str:
         """SHA-256 of the bytes of the file."""
@@ -68,10 +68,10 @@ class FolderSource:
             raise DataError(f"cannot read {self.names[index]}: {error.strerror}") from None
 
     def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
-        """Decode picture `index`; raises `ImageError` for one that cannot be used at this size."""
+        """Decode image `index`; raises `ImageError` for one that cannot be used at this size."""
         return load_rgb(self.folder / self.names[index], size)
 
-    def _is_picture(self, path: Path) -> bool:
+    def _is_image(self, path: Path) -> bool:
         hidden = any(part.startswith(".") for part in path.relative_to(self.folder).parts)
         return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
@@ -93,12 +93,12 @@ class SampleSource:
 
 
 class PreparedSource:
-    """The usable pictures of some parts of a prepared dataset; those of other parts are not in it.
+    """The usable images of some parts of a prepared dataset; those of other parts are not in it.
 
     `settled` is its split; with `fold` that fold validates and the other folds train.
     """
 
-    #: Every picture was decoded when the dataset was prepared.
+    #: Every image was decoded when the dataset was prepared.
     checked = True
 
     def __init__(
@@ -113,7 +113,7 @@ class PreparedSource:
             for path, key in zip(table["path"].to_pylist(), table["key"].to_pylist(), strict=True)
         ]
         self.settled: Split | None = self._split(table, fold)
-        #: What each picture stays together with, as a number.
+        #: What each image stays together with, as a number.
         self.groups: list[int] = table["group"].to_pylist()
 
     def content_hash(self, index: int) -> str:
@@ -121,14 +121,14 @@ class PreparedSource:
         return str(self._rows["file_sha256"][index])
 
     def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
-        """Decode picture `index`; raises `ImageError` for one that cannot be used at this size."""
+        """Decode image `index`; raises `ImageError` for one that cannot be used at this size."""
         place = self._place(index)
         file = Path(place.path) if place.offset < 0 else places.encoded(place)
         return load_rgb(file, size)
 
     @property
     def in_shards(self) -> bool:
-        """Tell whether all pictures stand in tar shards."""
+        """Tell whether all images stand in tar shards."""
         files = pc.less(self._rows["offset"], 0)
         rows = pc.starts_with(self._rows["path"], HUB)
         return not pc.any(pc.or_(files, rows)).as_py()
@@ -152,11 +152,11 @@ class PreparedSource:
 
 
 class ShardedSource(PreparedSource):
-    """A prepared dataset whose pictures all stand in tar shards, to be read shard by shard."""
+    """A prepared dataset whose images all stand in tar shards, to be read shard by shard."""
 
     @cached_property
     def shards(self) -> list[list[int]]:
-        """Indices of the pictures of each shard, in the order in which they stand there."""
+        """Indices of the images of each shard, in the order in which they stand there."""
         shards: dict[str, list[int]] = {}
         for index, path in enumerate(self._rows["path"].to_pylist()):
             shards.setdefault(path, []).append(index)
@@ -164,11 +164,11 @@ class ShardedSource(PreparedSource):
         return [sorted(shard, key=offsets.__getitem__) for shard in shards.values()]
 
     def read_bytes(self, index: int) -> bytes:
-        """Return the bytes of picture `index`."""
+        """Return the bytes of image `index`."""
         return places.read(self._place(index))
 
     def decode(self, index: int, data: bytes, size: int) -> npt.NDArray[np.uint8]:
-        """Decode the bytes of picture `index`; raises `ImageError` as `read` does."""
+        """Decode the bytes of image `index`; raises `ImageError` as `read` does."""
         return load_rgb(Encoded(self.names[index], data), size)
 
 
@@ -176,7 +176,7 @@ def open_source(data: str, fold: int | None = None, folds: int | None = None) ->
     """Open `samples:N`, a prepared dataset (without its test part) or a folder.
 
     With `fold`, that fold validates and the others train: of a prepared dataset one of its own, of
-    other pictures one of `folds` by content. Raises `DataError`, and `SettingError` for `folds`
+    other images one of `folds` by content. Raises `DataError`, and `SettingError` for `folds`
     without `fold`.
 
     >>> len(open_source("samples:12").names)
@@ -208,7 +208,7 @@ def open_source(data: str, fold: int | None = None, folds: int | None = None) ->
 
 
 def count_folds(data: str) -> int | None:
-    """Return how many folds a prepared dataset has; None for other pictures."""
+    """Return how many folds a prepared dataset has; None for other images."""
     path = Path(data).expanduser()
     if not is_dataset(path):
         return None

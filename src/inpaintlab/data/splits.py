@@ -1,7 +1,7 @@
-"""Which pictures are for training, for validation, and for the test that nobody looks at.
+"""Which images are for training, for validation, and for the test that nobody looks at.
 
-The side of a picture depends on its content alone. Copies of a file therefore stay together, and
-pictures that are added later move none of the old ones.
+The side of an image depends on its content alone. Copies of a file therefore stay together, and
+images that are added later move none of the old ones.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from inpaintlab.errors import DataError
 
 Side = Literal["train", "val", "test"]
 
-#: Share of all pictures that is set aside first, for the test.
+#: Share of all images that is set aside first, for the test.
 TEST_SHARE = 0.1
 #: Share of the rest that is for training.
 TRAIN_SHARE = 0.8
@@ -21,7 +21,7 @@ TRAIN_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of the pictures to train on and to validate with; the test part is only counted."""
+    """Indices of the images to train on and to validate with; the test part is only counted."""
 
     train: list[int]
     val: list[int]
@@ -30,7 +30,7 @@ class Split:
 
 
 def side(content_hash: str) -> Side:
-    """Return the side of a picture from its hash in hexadecimal.
+    """Return the side of an image from its hash in hexadecimal.
 
     >>> [side(first + "0" * 63) for first in "016c"]
     ['test', 'test', 'train', 'train']
@@ -42,17 +42,17 @@ def side(content_hash: str) -> Side:
 
 
 def split(content_hashes: Sequence[str]) -> Split:
-    """Split pictures by their hashes into train and val; the test part is left out.
+    """Split images by their hashes into train and val; the test part is left out.
 
-    In a collection so small that a part came out empty, one picture validates and the rest train.
-    Raises `DataError` where there are not even two pictures outside the test part.
+    In a collection so small that a part came out empty, one image validates and the rest train.
+    Raises `DataError` where there are not even two images outside the test part.
     """
     sides = [side(content_hash) for content_hash in content_hashes]
     parts = {name: [i for i, one in enumerate(sides) if one == name] for name in ("train", "val")}
     train, val = parts["train"], parts["val"]
     if len(train + val) < 2:
         raise DataError(
-            f"{len(sides)} pictures are too few to train on some and validate with others: "
+            f"{len(sides)} images are too few to train on some and validate with others: "
             "bring at least 20"
         )
     by_place = sorted(train + val, key=lambda index: _place(content_hashes[index]))
@@ -62,7 +62,7 @@ def split(content_hashes: Sequence[str]) -> Split:
 
 
 def fold_of(content_hash: str, folds: int) -> int:
-    """Return the fold of a picture, 0 to `folds` - 1, from its hash in hexadecimal.
+    """Return the fold of an image, 0 to `folds` - 1, from its hash in hexadecimal.
 
     It goes by other digits than the side does: otherwise a fold could be the validation part.
 
@@ -73,7 +73,7 @@ def fold_of(content_hash: str, folds: int) -> int:
 
 
 def split_fold(content_hashes: Sequence[str], fold: int, folds: int) -> Split:
-    """Split pictures by their hashes so that one fold of train and val validates and the others train.
+    """Split images by their hashes so that one fold of train and val validates and the others train.
 
     The test part is left out, and is the same as that of `split`. Raises `DataError` for a fold that
     there is not, or that came out empty.
@@ -85,8 +85,8 @@ def split_fold(content_hashes: Sequence[str], fold: int, folds: int) -> Split:
     train = [index for index in used if fold_of(content_hashes[index], folds) != fold]
     if not train or not val:
         raise DataError(
-            f"{len(used)} pictures are too few for {folds} folds: fold {fold} holds {len(val)} of them; "
-            "take fewer folds, or bring more pictures"
+            f"{len(used)} images are too few for {folds} folds: fold {fold} holds {len(val)} of them; "
+            "take fewer folds, or bring more images"
         )
     return Split(train, val, len(content_hashes) - len(used), _digest(content_hashes))
 

@@ -1,8 +1,8 @@
-"""Where decoded pictures are kept: in memory, in one memory-mapped file, or nowhere.
+"""Where decoded images are kept: in memory, in one memory-mapped file, or nowhere.
 
-The file is a cache: its name is a hash of the content of its pictures and their size, so that the next
-run and other processes find it. It holds all pixels one picture after the other, then a table of shapes
-and of pictures that could not be used, then a footer with lengths and a checksum. It is written under
+The file is a cache: its name is a hash of the content of its images and their size, so that the next
+run and other processes find it. It holds all pixels one image after the other, then a table of shapes
+and of images that could not be used, then a footer with lengths and a checksum. It is written under
 another name and renamed when whole; one that is damaged or of another version is written anew.
 """
 
@@ -28,9 +28,9 @@ from inpaintlab.progress import say
 Image = npt.NDArray[np.uint8]
 Place = Literal["memory", "disk", "off"]
 
-#: Share of the free memory, and of the free disk, that decoded pictures may take.
+#: Share of the free memory, and of the free disk, that decoded images may take.
 MEMORY_SHARE, DISK_SHARE = 0.5, 0.5
-#: To be raised whenever pictures are decoded in another way or the file is laid out in another way.
+#: To be raised whenever images are decoded in another way or the file is laid out in another way.
 VERSION = 1
 # Lengths of pixels and table in bytes, CRC-32 of both, and a mark.
 _FOOTER = struct.Struct("<QQI8s")
@@ -40,7 +40,7 @@ _BLOCK = 1 << 24
 
 @dataclass(frozen=True)
 class Bad:
-    """A picture that was passed over, and why."""
+    """An image that was passed over, and why."""
 
     name: str
     reason: str
@@ -57,11 +57,11 @@ class Cache:
     folder: Path | None = None
 
     def place(self, count: int, side: int) -> Place:
-        """Choose where `count` pictures with this shorter side go.
+        """Choose where `count` images with this shorter side go.
 
         Raises `DataError` where `disk` was asked for and they would take over half of what is free.
         """
-        # Pictures are rarely longer than twice their shorter side.
+        # Images are rarely longer than twice their shorter side.
         needed = 6 * count * side * side
         if self.kind == "memory" or self.kind == "off":
             return self.kind
@@ -73,7 +73,7 @@ class Cache:
         if self.kind == "auto":
             return "off"
         raise DataError(
-            f"{count} pictures take up to {needed / 1e9:.3g} GB, half of what is free in {self.path} is "
+            f"{count} images take up to {needed / 1e9:.3g} GB, half of what is free in {self.path} is "
             f"{room / 1e9:.3g} GB: name a cache_dir on another disk, or set cache to off"
         )
 
@@ -86,15 +86,15 @@ class Cache:
         return (Path(base) if base else Path.home() / ".cache") / "inpaintlab"
 
     def file(self, content_hashes: Iterable[str], stored: int, size: int) -> Path:
-        """Return the file for pictures of this content and sizes, whether it is there or not."""
+        """Return the file for images of this content and sizes, whether it is there or not."""
         digest = hashlib.sha256(f"{VERSION} {stored} {size}".encode())
         for content_hash in content_hashes:
             digest.update(content_hash.encode())
-        return self.path / f"{digest.hexdigest()[:32]}.pictures"
+        return self.path / f"{digest.hexdigest()[:32]}.images"
 
 
-class CachedPictures(Sequence[Image]):
-    """Pictures in a cache file, mapped into memory: only what is looked at is read.
+class CachedImages(Sequence[Image]):
+    """Images in a cache file, mapped into memory: only what is looked at is read.
 
     `kept` are the places, in the list that was asked for, of those that could be used, and `bad` the
     places of the others with the reasons.
@@ -121,19 +121,19 @@ class CachedPictures(Sequence[Image]):
         return self._pixels[end - 3 * int(height) * int(width) : end].reshape(height, width, 3)
 
 
-def open_cache(path: Path) -> CachedPictures | None:
+def open_cache(path: Path) -> CachedImages | None:
     """Open a cache file; None where there is none, or none that can be used."""
     try:
-        return CachedPictures(path)
+        return CachedImages(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, struct.error, zlib.error) as error:
-        say(f"the picture cache {path} cannot be used ({error}): it is written anew")
+        say(f"the image cache {path} cannot be used ({error}): it is written anew")
         return None
 
 
 def write_cache(path: Path, results: Iterable[Image | Bad]) -> None:
-    """Write a cache file from pictures and those that cannot be used, in order.
+    """Write a cache file from images and those that cannot be used, in order.
 
     Raises `OutputError` where the disk refuses or fills beyond half of what was free.
     """
@@ -147,7 +147,7 @@ def write_cache(path: Path, results: Iterable[Image | Bad]) -> None:
         temporary.replace(path)
     except OSError as error:
         raise OutputError(
-            f"cannot write the picture cache {path}: {error.strerror or error}; "
+            f"cannot write the image cache {path}: {error.strerror or error}; "
             "name another cache_dir, or set cache to off"
         ) from None
     finally:

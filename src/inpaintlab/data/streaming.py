@@ -1,15 +1,15 @@
 """Training from shards: tar files too large to keep, each read strictly forward.
 
 In every epoch the shards are put in another order and laid end to end; the *readers* (every worker of
-every rank) take one stretch each, equal to within a picture, so none is read twice and a shard is cut
+every rank) take one stretch each, equal to within an image, so none is read twice and a shard is cut
 only where two stretches meet, which with fewer shards than readers is inside them. A reader mixes its
-stretch in a buffer of compressed pictures. Which picture comes next is a function of (seed, epoch,
+stretch in a buffer of compressed images. Which image comes next is a function of (seed, epoch,
 reader, number of readers) alone, worked out on numbers, so a resumed run skips ahead without reading
 what it skips.
 
 Nothing is dropped at the end of an epoch: a batch can lie across two of them, the stretches rotate among
 the readers from epoch to epoch, and the stream has no end. So every rank has as many batches as any
-other. A stream is the same again for the same number of ranks and workers; with other numbers pictures
+other. A stream is the same again for the same number of ranks and workers; with other numbers images
 come in another order, but the masks and the augmentation of a draw stay what they are.
 """
 
@@ -29,20 +29,20 @@ from inpaintlab.errors import DataError, ImageError
 
 Positions = npt.NDArray[np.int64]
 
-#: Compressed pictures that a reader mixes: some tens of megabytes.
+#: Compressed images that a reader mixes: some tens of megabytes.
 BUFFER = 1024
 
 
 class ShardedSource(Source, Protocol):
-    """A source whose pictures stand in files that are best read forward.
+    """A source whose images stand in files that are best read forward.
 
-    `shards` holds, for each file, the numbers of its pictures in the order in which they stand there.
+    `shards` holds, for each file, the numbers of its images in the order in which they stand there.
     """
 
     shards: Sequence[Sequence[int]]
 
     def read_bytes(self, index: int) -> bytes:
-        """Return picture `index` as it is stored; raises `ImageError` where it cannot be read."""
+        """Return image `index` as it is stored; raises `ImageError` where it cannot be read."""
         ...
 
     def decode(self, index: int, data: bytes, size: int) -> Image:
@@ -52,20 +52,20 @@ class ShardedSource(Source, Protocol):
 
 @dataclass(frozen=True)
 class Reader:
-    """One of `total` that share the pictures: worker of a rank, counted through."""
+    """One of `total` that share the images: worker of a rank, counted through."""
 
     number: int
     total: int
 
 
 class ShardOrder:
-    """In which order readers go through pictures: `shards` holds the positions of each shard."""
+    """In which order readers go through images: `shards` holds the positions of each shard."""
 
     def __init__(self, shards: Sequence[Positions], seed: int) -> None:
         self.shards, self.seed = shards, seed
         self.total = sum(len(shard) for shard in shards)
         if not self.total:
-            raise DataError("the shards hold no picture to train on")
+            raise DataError("the shards hold no image to train on")
 
     def stretch(self, epoch: int, reader: Reader) -> Positions:
         """Return the positions that a reader takes from the shards in an epoch, in reading order."""
@@ -116,14 +116,14 @@ def mixed(
 class ShardStream(IterableDataset[Batch]):
     """Batches from shards, from a step on and without an end.
 
-    Worker w of W makes every W-th batch of its rank. A picture that cannot be decoded gives way to
+    Worker w of W makes every W-th batch of its rank. An image that cannot be decoded gives way to
     another one in the buffer, or of the stretch when that is empty.
     """
 
     def __init__(self, draws: Draws, batches: DrawBatches, buffer: int = BUFFER) -> None:
         self.draws, self.batches, self.buffer = draws, batches, buffer
-        self.source: ShardedSource = draws.pictures.source  # type: ignore[assignment]  # it is asked for
-        self.order = ShardOrder(_positions(self.source, draws.pictures.indices), draws.seed)
+        self.source: ShardedSource = draws.images.source  # type: ignore[assignment]  # it is asked for
+        self.order = ShardOrder(_positions(self.source, draws.images.indices), draws.seed)
 
     def __iter__(self) -> Iterator[Batch]:
         info, batches = get_worker_info(), self.batches
@@ -140,7 +140,7 @@ class ShardStream(IterableDataset[Batch]):
             yield self.draws.collate(samples)
 
     def images(self, reader: Reader, start: int) -> Iterator[tuple[int, Image]]:
-        """Yield what a reader reads, from its sample `start` on: positions, and pictures decoded."""
+        """Yield what a reader reads, from its sample `start` on: positions, and images decoded."""
         for epoch, skip in self.order.from_sample(start, reader):
             stretch = self.order.stretch(epoch, reader)
             random = np.random.default_rng([self.draws.seed, 3, epoch, reader.number, reader.total])
@@ -154,35 +154,35 @@ class ShardStream(IterableDataset[Batch]):
 
     def _read(self, position: int) -> bytes | ImageError:
         try:
-            return self.source.read_bytes(self.draws.pictures.indices[position])
+            return self.source.read_bytes(self.draws.images.indices[position])
         except ImageError as error:
             return error
 
     def _decode(self, candidates: Iterable[tuple[int, bytes | ImageError]]) -> tuple[int, Image]:
-        """Decode the first of some pictures that can be, and is not skipped; a hundred are tried."""
-        pictures, skipped = self.draws.pictures, self.draws.skipped
+        """Decode the first of some images that can be, and is not skipped; a hundred are tried."""
+        images, skipped = self.draws.images, self.draws.skipped
         wanted = (candidate for candidate in candidates if candidate[0] not in skipped)
         reason = "all of them are to be skipped"
         for position, data in islice(wanted, TRIES):
-            index = pictures.indices[position]
+            index = images.indices[position]
             try:
                 if isinstance(data, ImageError):
                     raise data
                 image = at_stored_size(
                     lambda size, i=index, d=data: self.source.decode(i, d, size),  # type: ignore[misc]
-                    pictures.stored,
-                    pictures.size,
+                    images.stored,
+                    images.size,
                 )
                 return position, image
             except ImageError as error:
-                reason = pictures.lose(position, error)
-        raise DataError(f"the pictures can no longer be read: {reason}")
+                reason = images.lose(position, error)
+        raise DataError(f"the images can no longer be read: {reason}")
 
 
 def _positions(source: ShardedSource, indices: Sequence[int]) -> list[Positions]:
-    """Return, for each shard, which of the chosen pictures it holds, in file order.
+    """Return, for each shard, which of the chosen images it holds, in file order.
 
-    Raises `DataError` where a picture is in no shard, or in two.
+    Raises `DataError` where an image is in no shard, or in two.
     """
     places = np.full(len(source.names), -1, np.int64)
     places[np.asarray(indices, np.int64)] = np.arange(len(indices))
@@ -190,5 +190,5 @@ def _positions(source: ShardedSource, indices: Sequence[int]) -> list[Positions]
     chosen = [shard[shard >= 0] for shard in shards]
     together = np.concatenate(chosen) if chosen else np.empty(0, np.int64)
     if len(together) != len(indices) or len(np.unique(together)) != len(indices):
-        raise DataError("the shards do not hold every picture exactly once: prepare them anew")
+        raise DataError("the shards do not hold every image exactly once: prepare them anew")
     return chosen

@@ -28,7 +28,7 @@ _THUMBNAIL = 96
 
 
 class Examples:
-    """Collects what the page shows while the manifest is written; pictures of the test part never."""
+    """Collects what the page shows while the manifest is written; images of the test part never."""
 
     def __init__(self, groups: list[int]) -> None:
         self.groups: dict[int, list[dict[str, Any]]] = {group: [] for group in groups}

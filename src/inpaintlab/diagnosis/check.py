@@ -16,10 +16,10 @@ from inpaintlab.configs import CheckSettings
 from inpaintlab.data.loading import Draws
 from inpaintlab.data.sources import Source, open_source
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
+from inpaintlab.diagnosis.images import leaks, look, values
 from inpaintlab.diagnosis.memorise import capacity
 from inpaintlab.diagnosis.network import activations, memory
 from inpaintlab.diagnosis.page import write_page
-from inpaintlab.diagnosis.pictures import leaks, look, values
 from inpaintlab.diagnosis.rate import rate
 from inpaintlab.diagnosis.speed import speed
 from inpaintlab.diagnosis.subset import Subset
@@ -101,7 +101,7 @@ def _verdicts(settings: CheckSettings, source: Source, free: int) -> Iterator[Ve
 
 
 def _steps(
-    session: Session, settings: CheckSettings, own: Network, pictures: int, fits: bool
+    session: Session, settings: CheckSettings, own: Network, images: int, fits: bool
 ) -> Iterator[Verdict]:
     """Yield the verdicts of parts that need the network to run."""
     batch = next(batches_of(session))
@@ -119,11 +119,11 @@ def _steps(
     found = rate(session, settings)
     yield found
     yield capacity(session, settings, found.figures["used"])
-    yield speed(session, settings, pictures)
+    yield speed(session, settings, images)
 
 
 def _alone(settings: CheckSettings, small: bool) -> CheckSettings:
-    """Return the settings for one process that keeps its few pictures in memory and bears bad ones."""
+    """Return the settings for one process that keeps its few images in memory and bears bad ones."""
     changes: dict[str, Any] = {"cache": "memory", "workers": 0, "max_bad": 1.0, "devices": 1}
     batch = share_of_batch(settings)
     return settings.model_copy(update=changes | {"batch": min(2, batch) if small else batch})
@@ -135,7 +135,7 @@ def _draws(session: Session) -> Draws:
 
 
 def _seen(source: Source) -> int:
-    """Return how many pictures training and validation have in all."""
+    """Return how many images training and validation have in all."""
     if source.settled:
         return len(source.settled.train) + len(source.settled.val)
     return round(len(source.names) * (1 - TEST_SHARE))

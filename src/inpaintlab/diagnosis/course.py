@@ -8,8 +8,8 @@ import numpy as np
 
 from inpaintlab.diagnosis.evidence import Evidence
 from inpaintlab.diagnosis.fitting import FAR_BELOW, LEAST_AHEAD
+from inpaintlab.diagnosis.images import LEAK_SHARE, ODD_SHARE
 from inpaintlab.diagnosis.measures import Floats
-from inpaintlab.diagnosis.pictures import LEAK_SHARE, ODD_SHARE
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
 
 #: Mean absolute error of painting a hole in one colour, as measured on real faces (0.15) and photographs
@@ -57,7 +57,7 @@ def learning_rate(evidence: Evidence) -> Verdict:
         return Verdict("learning rate", "finding", f"{words}; {text}", lower, figures)
     if evidence.rate * FAR_BELOW < evidence.own_rate and _short_of_telea(evidence):
         figures["blame"] = "too low"
-        words = f"too low: {_fallen(errors)}, and Telea's method fills training pictures as well"
+        words = f"too low: {_fallen(errors)}, and Telea's method fills training images as well"
         advice = "--lr auto, or leave the rate out"
         return Verdict("learning rate", "finding", f"{words}; {text}", advice, figures)
     far = evidence.rate > _FAR_ABOVE * evidence.own_rate
@@ -89,7 +89,7 @@ def spikes(evidence: Evidence) -> Verdict:
 
 def _cure(evidence: Evidence, causes: Counter[str]) -> str:
     cures = {
-        "data": "look at the pictures of incidents/, and let inpaint prepare leave out what is none",
+        "data": "look at the images of incidents/, and let inpaint prepare leave out what is none",
         "numerics": "-s precision=32-true, or a smaller -s clip",
         "learning-rate": "a smaller --lr",
         "dead-unit": "a smaller --lr, or another activation",
@@ -102,26 +102,26 @@ def _cure(evidence: Evidence, causes: Counter[str]) -> str:
 
 
 def data(evidence: Evidence) -> Verdict:
-    """Pictures that should not be there: broken, noise, left out by the guards, on both sides."""
+    """Images that should not be there: broken, noise, left out by the guards, on both sides."""
     values, leaks = evidence.looks
     total = max(1, evidence.train_count)
     left, bad = len(evidence.left_out), len(evidence.bad)
     alike = _surely_alike(leaks)
     figures: dict[str, Any] = {
         "left_out": left, "bad": bad, "left_out_steps": len(evidence.left_out_steps),
-        "pictures": values.figures, "alike": leaks.figures,
+        "images": values.figures, "alike": leaks.figures,
     }  # fmt: skip
     seen = []
     if left:
-        seen.append(f"the guards left out {count(left, 'picture')} (as {evidence.left_out[0]})")
+        seen.append(f"the guards left out {count(left, 'image')} (as {evidence.left_out[0]})")
     if passed := len(evidence.left_out_steps):
         seen.append(f"the guards passed over the batches of {count(passed, 'step')}")
     if bad:
-        seen.append(f"{count(bad, 'picture')} could not be used, first {evidence.bad[0]['reason']}")
+        seen.append(f"{count(bad, 'image')} could not be used, first {evidence.bad[0]['reason']}")
     text = "; ".join([*seen, values.text, leaks.text])
     grave = values.word == "finding" or left + bad >= ODD_SHARE * total or alike
     if grave:
-        advice = "inpaint prepare leaves out what is no picture, and keeps look-alikes on one side"
+        advice = "inpaint prepare leaves out what is no image, and keeps look-alikes on one side"
         return Verdict("data", "finding", text, advice, figures)
     noted = bool(seen) or "note" in (values.word, leaks.word) or leaks.word == "finding"
     return Verdict("data", "note" if noted else "ok", text, leaks.advice if noted else "", figures)
@@ -157,7 +157,7 @@ def _wild(errors: Floats, rates: Floats, evidence: Evidence) -> int:
 
 
 def _short_of_telea(evidence: Evidence) -> bool:
-    """Tell whether training pictures are filled no better than by Telea's method."""
+    """Tell whether training images are filled no better than by Telea's method."""
     if not evidence.best:
         return False
     ahead = evidence.best["train"].hole_psnr - evidence.classical["train"]
@@ -177,7 +177,7 @@ def _rounded(rate: float) -> str:
 
 
 def _surely_alike(leaks: Verdict) -> bool:
-    """Tell whether more validation pictures have a look-alike than is borne, chance apart.
+    """Tell whether more validation images have a look-alike than is borne, chance apart.
 
     By the lower end of Wilson's interval: three of 300 may be one of a thousand.
     """

@@ -83,7 +83,7 @@ class Diagnosis:
 def diagnose(settings: DiagnoseSettings) -> Diagnosis:
     """Judge a run that ended or was stopped, and write `diagnosis.html` into its folder.
 
-    Raises `RunError` and `DataError` for a folder that is no run, or whose pictures are not there.
+    Raises `RunError` and `DataError` for a folder that is no run, or whose images are not there.
     """
     run = need_run(settings.run)
     page = settings.output or run.folder / PAGE

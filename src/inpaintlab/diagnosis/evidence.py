@@ -13,10 +13,10 @@ from torch import Tensor
 from inpaintlab import masks, networks
 from inpaintlab.checkpoints import Run, load_model, load_state, read_json
 from inpaintlab.configs import DiagnoseSettings, TrainSettings, build
-from inpaintlab.data.loading import Pictures, TrainingData, hash_all
+from inpaintlab.data.loading import Images, TrainingData, hash_all
 from inpaintlab.data.sources import Source, open_source
 from inpaintlab.data.splits import split
-from inpaintlab.diagnosis import pictures as look_at
+from inpaintlab.diagnosis import images as look_at
 from inpaintlab.diagnosis.measures import Floats, Measured, classical, measure, paint
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import DataError, RunError
@@ -30,12 +30,12 @@ from inpaintlab.training.wheels.incidents import read_incidents
 Array = npt.NDArray[np.uint8]
 Line = dict[str, Any]
 
-#: Seed of the choice of training pictures and of examples: nobody picks them.
+#: Seed of the choice of training images and of examples: nobody picks them.
 CHOICE_SEED = 7
 _SIDES = ("train", "val")
 #: Training's own error over that measured now, below which use is to blame and not learning.
 _WORSE_IN_USE = 0.85
-#: Bytes that the pictures of one side may take as tensors, of which there are about ten: at 256 px room
+#: Bytes that the images of one side may take as tensors, of which there are about ten: at 256 px room
 #: for 127 of them.
 _ROOM = 100_000_000
 
@@ -46,10 +46,10 @@ class Evidence:
 
     `train_lines` and `validations` are those of the log, `best` and `last` what the best and the newest
     weights make of the sides `train` and `val` (empty where a run has left no weights), `repeats` which
-    training picture each place of `train` holds, `ratios` the hole ratios, the same for both sides, and
-    `classical` the hole PSNR of Telea's method on both. `left_out` are names of pictures,
+    training image each place of `train` holds, `ratios` the hole ratios, the same for both sides, and
+    `classical` the hole PSNR of Telea's method on both. `left_out` are names of images,
     `left_out_steps` and `rate_factor` what the guards have changed. `bottleneck` is how many numbers
-    pass a network's bottleneck, where it has one. `looks` are what `check` says of the pictures.
+    pass a network's bottleneck, where it has one. `looks` are what `check` says of the images.
     """
 
     settings: TrainSettings
@@ -74,7 +74,7 @@ class Evidence:
 
     @property
     def epochs(self) -> float:
-        """How often the run saw each picture."""
+        """How often the run saw each image."""
         return self.steps * self.settings.batch / max(1, self.train_count)
 
     @property
@@ -91,7 +91,7 @@ class Evidence:
 
     @property
     def worse_in_use(self) -> bool:
-        """Whether training pictures are filled much worse now than training itself filled them."""
+        """Whether training images are filled much worse now than training itself filled them."""
         used = float(self.last["train"].hole_l1.mean()) if self.last else 0.0
         return 0 < self.own_error < _WORSE_IN_USE * used
 
@@ -102,7 +102,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Looked:
-    """A run's pictures and settings, as `pictures.look` wants them."""
+    """A run's images and settings, as `images.look` wants them."""
 
     data: TrainingData
     settings: TrainSettings
@@ -111,7 +111,7 @@ class Looked:
 def gather(run: Run, settings: DiagnoseSettings) -> Evidence:
     """Read what a run has left and measure how it paints.
 
-    Its own validation pictures with its own frozen masks are filled, and as many training pictures with
+    Its own validation images with its own frozen masks are filled, and as many training images with
     the same masks; the test part is not read. Raises `RunError` and `DataError`.
     """
     recipe = build(TrainSettings, config=run.recipe)
@@ -154,24 +154,24 @@ def read_lines(log: Path) -> list[Line]:
 def _open(
     source: Source, recipe: TrainSettings, facts: Line, settings: DiagnoseSettings
 ) -> TrainingData:
-    """Open the first validation pictures of a run, as it did, and random training pictures."""
+    """Open the first validation images of a run, as it did, and random training images."""
     assert recipe.size is not None  # resolved
     hashes = hash_all(source)
     parts = source.settled or split(hashes)
     if facts and parts.hash != facts["split_hash"]:
         raise DataError(
-            f"the pictures of {recipe.data} are not those of the run (split {parts.hash}, then "
+            f"the images of {recipe.data} are not those of the run (split {parts.hash}, then "
             f"{facts['split_hash']}): say where those are with --data"
         )
     random = np.random.default_rng(CHOICE_SEED)
     count = min(len(parts.train), settings.sample)
     chosen = random.choice(parts.train, count, replace=False).tolist()
     # Some more than are measured, as some may be broken.
-    first = parts.val[: 2 * min(settings.pictures, recipe.validation_pictures)]
-    train = Pictures(source, chosen, recipe.size, "training")
-    val = Pictures(source, first, recipe.size, "validation")
+    first = parts.val[: 2 * min(settings.images, recipe.validation_images)]
+    train = Images(source, chosen, recipe.size, "training")
+    val = Images(source, first, recipe.size, "validation")
     if not len(train) or not len(val):
-        raise DataError(f"no picture of {recipe.data} can be read any more")
+        raise DataError(f"no image of {recipe.data} can be read any more")
     return TrainingData(train, val, parts, frozenset())
 
 
@@ -181,7 +181,7 @@ def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseS
     assert recipe.size is not None
     mixture = masks.create([part.model_dump() for part in recipe.masks])
     room = max(8, _ROOM // (12 * recipe.size**2))
-    count = min(len(data.val), settings.pictures, recipe.validation_pictures, room)
+    count = min(len(data.val), settings.images, recipe.validation_images, room)
     frozen = FrozenMasks(mixture, recipe.size, count, MASK_SEED)
     mask = frozen.batch(0, count)
     repeats = [place % len(data.train) for place in range(count)]
@@ -196,7 +196,7 @@ def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseS
         network = load_model(path)[0]
         changes["bottleneck"] = _bottleneck(network, images["val"][:1], mask[:1])
         sides = {}
-        with bar(f"filling pictures with the {name} weights", len(_SIDES)) as advance:
+        with bar(f"filling images with the {name} weights", len(_SIDES)) as advance:
             for side in _SIDES:
                 ours = paint(network, images[side], mask, settings.batch)
                 sides[side] = measure(*ours, images[side], mask)
@@ -209,7 +209,7 @@ def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseS
 
 
 def _bottleneck(network: Network, image: Tensor, mask: Tensor) -> int | None:
-    """Return how many numbers of a picture pass the bottleneck that a network names."""
+    """Return how many numbers of an image pass the bottleneck that a network names."""
     if network.bottleneck is None:
         return None
     numbers: list[int] = []
@@ -222,7 +222,7 @@ def _bottleneck(network: Network, image: Tensor, mask: Tensor) -> int | None:
 
 
 def _examples(painted: Tensor, image: Tensor, mask: Tensor, count: int) -> dict[str, Array]:
-    """Return rows of random pictures, uint8 `[N, H, W, 3]`."""
+    """Return rows of random images, uint8 `[N, H, W, 3]`."""
     random = np.random.default_rng(CHOICE_SEED)
     chosen = sorted(random.choice(len(image), min(count, len(image)), replace=False).tolist())
     rows = {

@@ -1,4 +1,4 @@
-"""Verdicts on how well a run has learnt: too little, and why; or its training pictures by heart."""
+"""Verdicts on how well a run has learnt: too little, and why; or its training images by heart."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,9 +13,9 @@ from inpaintlab.masks import ratio_bin
 #: Resamples of a bootstrap interval of 95 %, and their seed.
 RESAMPLES, SEED = 2000, 7
 #: A gap of training over validation is over-fitting from so many dB on, and if it is surely above the
-#: second. Sound runs of three epochs have up to 0.3, one of 60 pictures and 130 epochs 3.4.
+#: second. Sound runs of three epochs have up to 0.3, one of 60 images and 130 epochs 3.4.
 _GAP, _SURELY = 1.0, 0.5
-#: Training pictures should be filled better than by a method that learns nothing, by so many dB. The
+#: Training images should be filled better than by a method that learns nothing, by so many dB. The
 #: weakest sound runs have 0.5 to 0.8 after 300 steps, one with a bottleneck of two numbers -0.4 to -0.1.
 LEAST_AHEAD = 0.3
 #: Error on known pixels over that of one colour, above which a network cannot paint what it sees; sound
@@ -25,7 +25,7 @@ _BLIND = 0.65
 FAR_BELOW = 5.0
 #: Weights shrink by exp(-Σ rate × decay) where no gradient holds them: from 1 on it is most of them.
 _SHRINKS = 1.0
-#: Training's own error over that on pictures as they are, from which augmentation makes it too hard.
+#: Training's own error over that on images as they are, from which augmentation makes it too hard.
 _HARDER = 1.3
 #: Numbers of a bottleneck over those of a hole, as `inpaint summary` has it.
 _NARROW = 0.1
@@ -34,13 +34,13 @@ _FEW_EPOCHS, _STILL_GAINS = 10.0, 0.3
 
 
 def under_fitting(evidence: Evidence) -> Verdict:
-    """The run has not even learnt its training pictures; `figures["blame"]` says why."""
+    """The run has not even learnt its training images; `figures["blame"]` says why."""
     found = evidence.best["train"]
     ahead = found.hole_psnr - evidence.classical["train"]
     low, high = interval(ahead, evidence.repeats)
     blind = found.known_missed > _BLIND and _known_weight(evidence) > 0
     text = (
-        f"{found.hole_psnr.mean():.2f} dB in holes of training pictures, {ahead.mean():+.2f} dB "
+        f"{found.hole_psnr.mean():.2f} dB in holes of training images, {ahead.mean():+.2f} dB "
         f"({low:+.2f} to {high:+.2f}) beside Telea's method, which learns nothing; known pixels with "
         f"{found.known_missed:.0%} of the error of one colour"
     )
@@ -76,7 +76,7 @@ def blame_rate(evidence: Evidence) -> tuple[str, str] | None:
 
 
 def blame_regularisation(evidence: Evidence) -> tuple[str, str] | None:
-    """Weight decay holds the weights down, or augmented pictures are much harder than real ones."""
+    """Weight decay holds the weights down, or augmented images are much harder than real ones."""
     decay = evidence.settings.weight_decay
     rates = evidence.column("learning_rate")
     shrinks = decay * float(rates.mean()) * evidence.steps if len(rates) else 0.0
@@ -89,7 +89,7 @@ def blame_regularisation(evidence: Evidence) -> tuple[str, str] | None:
     plain = float(evidence.last["train"].hole_l1.mean())
     name = evidence.settings.augment.name
     if own > _HARDER * plain and name not in ("none", "flip"):
-        words = f"augmented pictures ({name}) have {own / plain:.1f} times the error of real ones"
+        words = f"augmented images ({name}) have {own / plain:.1f} times the error of real ones"
         return words, "--augment light"
     return None
 
@@ -110,7 +110,7 @@ def blame_bottleneck(evidence: Evidence) -> tuple[str, str] | None:
 
 
 def blame_time(evidence: Evidence) -> tuple[str, str] | None:
-    """Pictures were seen a few times only, or validation still rose."""
+    """Images were seen a few times only, or validation still rose."""
     steps = f"{evidence.steps:,} steps are {evidence.epochs:.1f} epochs"
     gained = _gained(evidence)
     if evidence.epochs >= _FEW_EPOCHS and gained < _STILL_GAINS:
@@ -131,9 +131,9 @@ BLAMES: dict[str, Callable[[Evidence], tuple[str, str] | None]] = {
 
 
 def over_fitting(evidence: Evidence) -> Verdict:
-    """Training pictures are filled better than others."""
+    """Training images are filled better than others."""
     train, val = (evidence.last[side].hole_psnr for side in ("train", "val"))
-    # Less what a method that learns nothing has on the same pictures: some are easier than others, and
+    # Less what a method that learns nothing has on the same images: some are easier than others, and
     # the interval is a good deal narrower without that.
     gaps = (train - evidence.classical["train"]) - (val - evidence.classical["val"])
     low, high = interval(gaps, evidence.repeats)
@@ -144,26 +144,26 @@ def over_fitting(evidence: Evidence) -> Verdict:
         "interval": [low, high], "bins": bins, "fell": fell,
     }  # fmt: skip
     text = (
-        f"training pictures {train.mean():.2f} dB in the hole, validation {val.mean():.2f}: a gap of "
-        f"{gaps.mean():.2f} dB ({low:.2f} to {high:.2f}, {len(gaps)} pictures a side), less that of "
+        f"training images {train.mean():.2f} dB in the hole, validation {val.mean():.2f}: a gap of "
+        f"{gaps.mean():.2f} dB ({low:.2f} to {high:.2f}, {len(gaps)} images a side), less that of "
         "Telea's method on the same"
     )
     if gaps.mean() < _GAP or low < _SURELY:
         return Verdict("over-fitting", "ok", text, "", figures)
     sizes = ", ".join(f"{one['holes']} {one['gap']:+.1f} dB ({one['n']})" for one in bins)
-    text += f"; by hole {sizes}; each picture was seen {evidence.epochs:.0f} times"
+    text += f"; by hole {sizes}; each image was seen {evidence.epochs:.0f} times"
     if fell > 0:
         text += f"; validation ended {fell:.2f} dB below its best"
     stronger = {"none": "light", "flip": "medium", "light": "medium"}
     how = stronger.get(evidence.settings.augment.name, "strong")
     advice = (
-        f"--augment {how}, more pictures, or fewer steps (model.safetensors is of the best validation)"
+        f"--augment {how}, more images, or fewer steps (model.safetensors is of the best validation)"
     )
     return Verdict("over-fitting", "finding", text, advice, figures)
 
 
 def gaps_by_ratio(gaps: Floats, ratios: list[float]) -> list[dict[str, Any]]:
-    """Return the mean gap of every bin of hole ratios that has pictures, smallest holes first."""
+    """Return the mean gap of every bin of hole ratios that has images, smallest holes first."""
     names = np.array([ratio_bin(ratio) for ratio in ratios])
     order = dict.fromkeys(ratio_bin(tenth / 10) for tenth in range(1, 11))
     return [
@@ -176,7 +176,7 @@ def gaps_by_ratio(gaps: Floats, ratios: list[float]) -> list[dict[str, Any]]:
 def interval(values: Floats, clusters: list[int]) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of a mean.
 
-    Values of the same training picture, which `clusters` number, are drawn together: they say less than
+    Values of the same training image, which `clusters` number, are drawn together: they say less than
     as many different ones.
     """
     numbers = np.unique(clusters, return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""How a network paints pictures that are known: figures picture by picture, and how fills vary."""
+"""How a network paints images that are known: figures image by image, and how fills vary."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ FILLERS = {"black": 0.0, "mid-grey": 0.5, "white": 1.0}
 
 @dataclass(frozen=True)
 class Measured:
-    """What a set of weights makes of some pictures.
+    """What a set of weights makes of some images.
 
-    Of each picture, `[N]`: `hole_psnr` in dB, mean absolute errors `hole_l1` and `known_l1`, `edge`,
-    `painted_edge` and `true_edge` (mean steps across the hole's edge of the filled picture, of what the
+    Of each image, `[N]`: `hole_psnr` in dB, mean absolute errors `hole_l1` and `known_l1`, `edge`,
+    `painted_edge` and `true_edge` (mean steps across the hole's edge of the filled image, of what the
     network painted inside and outside, and of the truth), and `colour`, `[N, 3]`, mean colour of the
     fill less that of the truth. `peeks` are changes of fills for a change of 1 of what lies under the
-    hole. Of all pictures together:
+    hole. Of all images together:
 
     - `contrast`, `spread` and `saturated` as the guards measure them (`training.wheels.signals`);
     - `unmoved`: distance of fills from the colour that a hole can be left in, over the truth's own
@@ -121,7 +121,7 @@ def _unmoved(painted: Tensor, image: Tensor, mask: Tensor, middle: Tensor) -> tu
 def _each(
     function: Callable[[Tensor, Tensor, Tensor], Tensor], one: Tensor, other: Tensor, where: Tensor
 ) -> Floats:
-    """Return a loss for each picture by itself."""
+    """Return a loss for each image by itself."""
     places = (slice(place, place + 1) for place in range(len(one)))
     return np.array([float(function(one[place], other[place], where[place])) for place in places])
 

@@ -1,4 +1,4 @@
-"""Whether a network can learn at all: eight pictures by heart, and what mends it where it cannot."""
+"""Whether a network can learn at all: eight images by heart, and what mends it where it cannot."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from inpaintlab import masks, networks
 from inpaintlab.configs import CheckSettings, Part
-from inpaintlab.data.loading import Pictures
+from inpaintlab.data.loading import Images
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.images import shrink
@@ -27,7 +27,7 @@ from inpaintlab.training.objectives import Optimisation
 from inpaintlab.training.schedule import learning_rate
 from inpaintlab.training.session import Session
 
-#: Pictures to be learnt, and the side they are brought to where the network takes it.
+#: Images to be learnt, and the side they are brought to where the network takes it.
 PICTURES, SIDE = 8, 32
 #: PSNR in the hole that is asked for, in dB. Sound networks have more after 200 steps already
 #: (docs/how-to/check.md); the narrow autoencoder of benchmarks/memorise.py, whose bottleneck is a single
@@ -61,7 +61,7 @@ class Task:
 
     @property
     def size(self) -> int:
-        """Side of the pictures in pixels."""
+        """Side of the images in pixels."""
         return self.image.shape[-1]
 
 
@@ -73,16 +73,16 @@ class Learnt(NamedTuple):
 
 
 def capacity(session: Session, settings: CheckSettings, rate: float) -> Verdict:
-    """Let the network learn eight pictures by heart at a rate; where it cannot, try to mend it."""
+    """Let the network learn eight images by heart at a rate; where it cannot, try to mend it."""
     first = Attempt("as it is", settings.network, settings.initialise, rate)
     task = task_for(session, settings)
     reached, steps = learn(session, task, first)
     figures: dict[str, Any] = {
-        "hole_psnr": reached, "goal": GOAL, "pictures": len(task.image), "size": task.size,
+        "hole_psnr": reached, "goal": GOAL, "images": len(task.image), "size": task.size,
         "steps": steps, "rate": rate, "mends": [],
     }  # fmt: skip
     text = (
-        f"{reached:.1f} dB in the hole after {steps} steps on {len(task.image)} pictures of "
+        f"{reached:.1f} dB in the hole after {steps} steps on {len(task.image)} images of "
         f"{task.size} px at rate {rate:g} (goal {GOAL:g} dB)"
     )
     if reached >= GOAL:
@@ -168,7 +168,7 @@ def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute in one thread: so few pictures gain little by two, and lose much on a busy machine."""
+    """Compute in one thread: so few images gain little by two, and lose much on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -178,7 +178,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def task_for(session: Session, settings: CheckSettings) -> Task:
-    """Return the task for a network: the first pictures at 32 px, or the least size that it takes."""
+    """Return the task for a network: the first images at 32 px, or the least size that it takes."""
     network: Network = session.state.network
     step = network.multiple_of
     side = max(-(-SIDE // step), -(-network.min_size // step)) * step
@@ -187,9 +187,9 @@ def task_for(session: Session, settings: CheckSettings) -> Task:
 
 
 def _batch(session: Session, side: int) -> tuple[Tensor, Tensor]:
-    pictures: Pictures = session.data.train
-    count = min(PICTURES, len(pictures))
-    squares = (pictures.square(position) for position in range(count))
+    images: Images = session.data.train
+    count = min(PICTURES, len(images))
+    squares = (images.square(position) for position in range(count))
     image = to_tensor(np.stack([shrink(s, side) if len(s) != side else s for s in squares]))
     mixture = masks.create([part.model_dump() for part in session.settings.masks])
     return image, FrozenMasks(mixture, side, count, _SEED).batch(0, count)

@@ -30,7 +30,7 @@ def memory(network: Network, settings: TrainSettings, source: Source, free: int)
     stored = augmentation.stored_size(settings.size)
     kept = kept_bytes(source, settings.size, stored, Cache(settings.cache, settings.cache_dir))
     batch = settings.batch // settings.devices
-    needed = predict(network, settings.size, batch, pictures=kept, workers=settings.workers or 0)
+    needed = predict(network, settings.size, batch, images=kept, workers=settings.workers or 0)
     share, more = free // settings.devices, needed.more
     fits = max(0, int((share - more + needed.activations) * batch / max(1, needed.activations)))
     figures = {"needed": more, "free": share, "largest_batch": fits, "activations": needed.activations}

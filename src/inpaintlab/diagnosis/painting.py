@@ -16,14 +16,14 @@ _PASSED_ON, _NOT_FILLED = 0.35, 0.9
 #: Fills may not change by more than this for a change of 1 under the hole; sound ones do not at all.
 _PEEKS = 0.01
 #: Fills that vary less than this share of the truth are of one colour, or of one face. The guards take
-#: 0.05 in a step; a network with far too much weight decay, which still looks at its picture, has 0.14.
+#: 0.05 in a step; a network with far too much weight decay, which still looks at its image, has 0.14.
 _FLAT = 0.1
 #: Share of the hole that is black or full colour, more than in the truth.
 _SATURATED = 0.5
 #: A shift of a channel's mean that is seen at a glance, 13 of 255, and that is most of the error in the
 #: hole. Sound runs have 0.02 and a fifth of it, one after 30 steps 0.04 and a third.
 _SHIFT, _OF_ERROR = 0.05, 0.6
-#: The step across the hole's edge, over the truth's. Sound networks have 1.3 to 1.6 in filled pictures,
+#: The step across the hole's edge, over the truth's. Sound networks have 1.3 to 1.6 in filled images,
 #: as they miss detail, but 0.7 in what they paint inside and outside; a seam is as large in both.
 _SEAM = 1.5
 
@@ -54,7 +54,7 @@ def copy_through(evidence: Evidence) -> Verdict:
         return Verdict(part, "ok", text, "", figures)
     how = "holes stay as they were" if kept else "holes are not learnt"
     advice = (
-        "the damaged picture goes past the hole: leave out the finest skip (as swift and unet do), and "
+        "the damaged image goes past the hole: leave out the finest skip (as swift and unet do), and "
         "let the loss weigh the hole (-s objective.hole_weight=6)"
     )
     return Verdict(part, "finding", f"what is known is passed on, {how}: {text}", advice, figures)
@@ -81,31 +81,31 @@ def one_colour(evidence: Evidence) -> Verdict:
 def mean_face(evidence: Evidence) -> Verdict:
     """Every hole gets the same, whatever is around it."""
     found = evidence.best["val"]
-    text = f"fills vary {found.spread:.2f} times as much as the truth from picture to picture"
+    text = f"fills vary {found.spread:.2f} times as much as the truth from image to image"
     figures = {"spread": found.spread, "contrast": found.contrast}
     if found.spread >= _FLAT:
         return Verdict("mean face", "ok", text, "", figures)
     advice = (
-        "the network does not use its picture: inpaint summary shows whether the hole's middle sees "
-        "what is known; inpaint check whether it can learn eight pictures by heart"
+        "the network does not use its image: inpaint summary shows whether the hole's middle sees "
+        "what is known; inpaint check whether it can learn eight images by heart"
     )
-    return Verdict("mean face", "finding", f"the same for every picture: {text}", advice, figures)
+    return Verdict("mean face", "finding", f"the same for every image: {text}", advice, figures)
 
 
 def colour_shift(evidence: Evidence) -> Verdict:
-    """Fills are, over many pictures, of another colour than the truth."""
+    """Fills are, over many images, of another colour than the truth."""
     found = evidence.best["val"]
     mean, error = _mean_colour(found)
     figures = {
         "shift": mean.tolist(), "interval": error.tolist(),
-        "offset": float(np.abs(found.colour).mean()), "pictures": len(found.colour),
+        "offset": float(np.abs(found.colour).mean()), "images": len(found.colour),
     }  # fmt: skip
     words = ", ".join(
         f"{name} {m:+.3f} ± {e:.3f}"
         for name, m, e in zip(("red", "green", "blue"), mean, error, strict=True)
     )
     text = f"mean colour of fills less that of the truth, of 0 to 1: {words}"
-    # Pictures learnt by heart may be of another colour than others: a shift is on both sides.
+    # Images learnt by heart may be of another colour than others: a shift is on both sides.
     shifted = [_shifted(evidence.best[side]) for side in ("train", "val")]
     if not bool((shifted[0] & shifted[1]).any()):
         return Verdict("colour shift", "ok", text, "", figures)
@@ -123,7 +123,7 @@ def seam(evidence: Evidence) -> Verdict:
     filled, painted = (float(edge.mean()) / truth for edge in (found.edge, found.painted_edge))
     figures = {"filled": filled, "painted": painted, "truth": truth}
     text = (
-        f"the step across the hole's edge is {filled:.1f} times the truth's in filled pictures, and "
+        f"the step across the hole's edge is {filled:.1f} times the truth's in filled images, and "
         f"{painted:.1f} times in what the network paints inside and outside"
     )
     if filled <= _SEAM or painted <= _SEAM:

@@ -10,21 +10,21 @@ from inpaintlab.training.session import DEFAULT_MINUTES, Session, batches_of, ta
 
 #: Steps that are timed, and seconds after which no further one is begun.
 _STEPS, _SECONDS = 8, 8.0
-#: A run that sees each picture less often than this has hardly begun.
+#: A run that sees each image less often than this has hardly begun.
 _FEW_EPOCHS = 1.0
 
 
-def speed(session: Session, settings: TrainSettings, pictures: int) -> Verdict:
-    """Time some steps of a session, which they change; `pictures` are those to train on in all."""
+def speed(session: Session, settings: TrainSettings, images: int) -> Verdict:
+    """Time some steps of a session, which they change; `images` are those to train on in all."""
     pace = _pace(session)
     batch = settings.batch // settings.devices
     per_second = settings.batch / pace
-    epoch = pictures / per_second
+    epoch = images / per_second
     minutes = settings.minutes or (None if settings.steps else DEFAULT_MINUTES)
-    epochs = minutes * 60 / epoch if minutes else (settings.steps or 0) * settings.batch / pictures
+    epochs = minutes * 60 / epoch if minutes else (settings.steps or 0) * settings.batch / images
     figures = {
         "seconds_per_step": pace, "images_per_second": per_second, "seconds_per_epoch": epoch,
-        "epochs": epochs, "pictures": pictures,
+        "epochs": epochs, "images": images,
     }  # fmt: skip
     how_far = (
         f"{minutes:g} minutes make {minutes * 60 / pace:,.0f} steps, {epochs:.1f} epochs"
@@ -33,11 +33,11 @@ def speed(session: Session, settings: TrainSettings, pictures: int) -> Verdict:
         f"{epochs:.1f} epochs"
     )
     text = (
-        f"{per_second:.0f} images/s, {pace:.3g} s a step of {batch}; an epoch of {pictures:,} pictures "
+        f"{per_second:.0f} images/s, {pace:.3g} s a step of {batch}; an epoch of {images:,} images "
         f"takes {duration(epoch)}; {how_far} (validation apart)"
     )
     if epochs < _FEW_EPOCHS:
-        longer = f"--minutes {max(1, round(3 * epoch / 60))} shows every picture three times"
+        longer = f"--minutes {max(1, round(3 * epoch / 60))} shows every image three times"
         return Verdict("speed", "note", text, longer, figures)
     return Verdict("speed", "ok", text, "", figures)
 

@@ -1,4 +1,4 @@
-"""A random part of a source, so that a check takes its minute for a million pictures too."""
+"""A random part of a source, so that a check takes its minute for a million images too."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ from inpaintlab.data.splits import Split
 
 
 class Subset:
-    """At most `count` pictures of a source, drawn by a seed, in their old order.
+    """At most `count` images of a source, drawn by a seed, in their old order.
 
     Each keeps its side: it goes by the content or by the split that the source brings.
     """
@@ -22,11 +22,11 @@ class Subset:
         self.settled = self._settled(source.settled)
 
     def content_hash(self, index: int) -> str:
-        """Return that of the picture in the whole source."""
+        """Return that of the image in the whole source."""
         return self.source.content_hash(self.chosen[index])
 
     def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
-        """Decode a picture: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
+        """Decode an image: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
         return self.source.read(self.chosen[index], size)
 
     def _settled(self, split: Split | None) -> Split | None:

@@ -30,15 +30,15 @@ def variety(draws: Drawn) -> Verdict:
     try:
         check_variants(draws)
     except DataError as error:
-        advice = "a source of masks or pictures that draws anew for every sample"
+        advice = "a source of masks or images that draws anew for every sample"
         return Verdict("variety", "finding", str(error), f"use {advice}", figures)
     text = (
-        f"of {SAMPLES} samples {figures['repeated_images']:.0%} of the pictures and "
+        f"of {SAMPLES} samples {figures['repeated_images']:.0%} of the images and "
         f"{figures['repeated_masks']:.0%} of the masks come more than once; "
-        f"{figures['mean_hole']:.0%} of a picture is hole"
+        f"{figures['mean_hole']:.0%} of an image is hole"
     )
     if figures["repeated_masks"] > _REPEATED or figures["repeated_images"] > _REPEATED:
-        advice = "few pictures or masks: --augment light varies both"
+        advice = "few images or masks: --augment light varies both"
         return Verdict("variety", "note", text, advice, figures)
     return Verdict("variety", "ok", text, "", figures)
 

@@ -41,7 +41,7 @@ def named(verdicts: Sequence[Verdict], word: Word) -> list[str]:
 def count(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural where it has to be.
 
-    >>> count(1, "picture"), count(12_000, "picture")
-    ('1 picture', '12,000 pictures')
+    >>> count(1, "image"), count(12_000, "image")
+    ('1 image', '12,000 images')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

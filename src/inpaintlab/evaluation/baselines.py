@@ -1,7 +1,7 @@
 """Classical ways to fill a hole, to stand beside a network.
 
-A baseline is a function of a picture, uint8 `[H, W, 3]`, and its hole, uint8 `[H, W]` of 0 and 1, and
-one line in `BASELINES`, or in `SLOW` where it takes too long for every picture.
+A baseline is a function of an image, uint8 `[H, W, 3]`, and its hole, uint8 `[H, W]` of 0 and 1, and
+one line in `BASELINES`, or in `SLOW` where it takes too long for every image.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def biharmonic(image: Array, hole: Array) -> Array:
 
 
 def patchmatch(image: Array, hole: Array) -> Array:
-    """Copy patches from elsewhere in the picture (Barnes et al. 2009), of the extra `patchmatch`."""
+    """Copy patches from elsewhere in the image (Barnes et al. 2009), of the extra `patchmatch`."""
     from patchmatch import patch_match
 
     patch_match.set_random_seed(0)
@@ -61,7 +61,7 @@ BASELINES: dict[str, Callable[[Array, Array], Array]] = {
     "Telea": telea,
     "Navier–Stokes": navier_stokes,
 }
-#: The same, of those that take tens of milliseconds and more for a picture of 64 px.
+#: The same, of those that take tens of milliseconds and more for an image of 64 px.
 SLOW: dict[str, Callable[[Array, Array], Array]] = {
     "biharmonic": biharmonic,
     **({"PatchMatch": patchmatch} if find_spec("patchmatch") else {}),

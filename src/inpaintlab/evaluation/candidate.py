@@ -43,11 +43,11 @@ class Candidate:
 
     @property
     def size(self) -> int:
-        """Side of the pictures in pixels."""
+        """Side of the images in pixels."""
         return self.inpainter.card.size
 
     def fillers(self) -> dict[str, Filler]:
-        """Return what fills every picture: the quick baselines, the rivals, and ours last."""
+        """Return what fills every image: the quick baselines, the rivals, and ours last."""
         rivals = {name: learnt(rival.network) for name, rival in self.rivals.items()}
         quick = {name: classical(fill) for name, fill in BASELINES.items()}
         return {**quick, **rivals, OURS: learnt(self.inpainter.network)}

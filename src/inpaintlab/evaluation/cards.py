@@ -1,4 +1,4 @@
-"""The pictures of the report: a card for each example, and the grid of `examples.png`."""
+"""The images of the report: a card for each example, and the grid of `examples.png`."""
 
 import base64
 from collections.abc import Mapping
@@ -13,9 +13,9 @@ from inpaintlab.images import encode_webp, shrink
 Array = npt.NDArray[np.uint8]
 
 _GAP = 2
-#: Least height of a picture in the grid.
+#: Least height of an image in the grid.
 _CELL = 96
-#: Larger pictures are shown at this side, which keeps the page small.
+#: Larger images are shown at this side, which keeps the page small.
 _MOST = 256
 #: Smaller ones are enlarged pixel by pixel, as in the grid.
 _SOFT_FROM = 192
@@ -23,7 +23,7 @@ _SOFT_FROM = 192
 
 @dataclass(frozen=True)
 class Card:
-    """An example: its name, each method's PSNR in the hole, and a sheet of its pictures, WebP as base64.
+    """An example: its name, each method's PSNR in the hole, and a sheet of its images, WebP as base64.
 
     The sheet holds `damaged`, each method and `truth`, `side` pixels each, from above with `tops`. As
     they differ in the hole alone, all of them together take little more room than one.
@@ -48,9 +48,9 @@ def cards(examples: Examples) -> list[Card]:
 
 
 def example_grid(examples: Mapping[str, Array]) -> Array:
-    """Join rows `[N, H, W, 3]` to one picture: a column for each example, a row for each method.
+    """Join rows `[N, H, W, 3]` to one image: a column for each example, a row for each method.
 
-    Small pictures are enlarged by a whole factor, pixel by pixel, so that they can be seen.
+    Small images are enlarged by a whole factor, pixel by pixel, so that they can be seen.
     """
     cells = np.stack(list(examples.values()))
     factor = -(-_CELL // cells.shape[2])
@@ -63,11 +63,11 @@ def example_grid(examples: Mapping[str, Array]) -> Array:
 
 
 def _card(examples: Examples, number: int) -> Card:
-    pictures = {name: row[number] for name, row in examples.pictures.items()}
-    side = min(_MOST, len(pictures["truth"]))
-    # A border of its own keeps a picture from mixing with the next where a browser smoothes.
+    images = {name: row[number] for name, row in examples.images.items()}
+    side = min(_MOST, len(images["truth"]))
+    # A border of its own keeps an image from mixing with the next where a browser smoothes.
     borders = ((_GAP, _GAP), (0, 0), (0, 0))
-    sheet = np.concatenate([np.pad(shrink(p, side), borders, "edge") for p in pictures.values()])
+    sheet = np.concatenate([np.pad(shrink(p, side), borders, "edge") for p in images.values()])
     pitch = side + 2 * _GAP
     return Card(
         examples.names[number],
@@ -75,5 +75,5 @@ def _card(examples: Examples, number: int) -> Card:
         base64.b64encode(encode_webp(sheet)).decode(),
         side,
         len(sheet),
-        {name: place * pitch + _GAP for place, name in enumerate(pictures)},
+        {name: place * pitch + _GAP for place, name in enumerate(images)},
     )

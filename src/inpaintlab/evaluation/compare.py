@@ -1,4 +1,4 @@
-"""`inpaint compare`: two or more runs, pair by pair on the same pictures and the same masks."""
+"""`inpaint compare`: two or more runs, pair by pair on the same images and the same masks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ def compare(settings: CompareSettings) -> dict[str, Any]:
     A run without such a result, or whose weights have changed since, is evaluated first. For each other
     run: mean paired difference (other less first) with its 95 % interval, the share of rows on which it
     wins, overall and by hole-ratio bin, and a sentence. Raises `RunError` where results do not rest on
-    the same pictures and masks, or a file of them was edited.
+    the same images and masks, or a file of them was edited.
     """
     names = _names(settings.runs)
     results = [_result(folder, settings) for folder in settings.runs]
@@ -41,7 +41,7 @@ def compare(settings: CompareSettings) -> dict[str, Any]:
         "part": results[0]["part"],
         "masks": results[0]["masks"],
         "n": len(first),
-        "pictures": len(set(first.facts["sha256"])),
+        "images": len(set(first.facts["sha256"])),
         "comparisons": [
             compared(names[0], first, name, rows)
             for name, rows in zip(names[1:], records[1:], strict=True)
@@ -70,7 +70,7 @@ def sentence(comparison: Mapping[str, Any]) -> str:
 
 def _difference(mean: Mapping[str, Any], one: str, other: str) -> str:
     if mean["low"] is None:
-        return f"too few pictures to tell {one} from {other} (by {mean['mean']:+.2f} dB here)"
+        return f"too few images to tell {one} from {other} (by {mean['mean']:+.2f} dB here)"
     if not is_clear(mean):
         return (
             f"{one} and {other} are not distinguishable: {other} is {mean['mean']:+.2f} dB "
@@ -125,7 +125,7 @@ def _result(folder: Path, settings: CompareSettings) -> dict[str, Any]:
     elif settings.result != "val":
         raise RunError(
             f"{folder} has no result {settings.result!r}: run inpaint evaluate {folder} with the same "
-            "pictures for both runs"
+            "images for both runs"
         )
     return evaluate(EvaluateSettings.model_validate({"run": folder}))
 
@@ -142,10 +142,10 @@ def _check_same(
     result: Mapping[str, Any],
     rows: Records,
 ) -> None:
-    """Refuse results that do not rest on the same pictures and the same masks."""
+    """Refuse results that do not rest on the same images and the same masks."""
     for what, a, b in (
         ("masks", _mask_name(first), _mask_name(result)),
-        ("picture size", f"{first['size']} px", f"{result['size']} px"),
+        ("image size", f"{first['size']} px", f"{result['size']} px"),
     ):
         if a != b:
             raise RunError(
@@ -156,8 +156,8 @@ def _check_same(
     if keys[0] != keys[1]:
         common = len(set(keys[0]) & set(keys[1]))
         raise RunError(
-            f"{one} and {other} were measured on different pictures ({common} of {len(keys[0])} rows "
-            f"are the same): give both the same pictures, as in inpaint evaluate {one} --against {other}"
+            f"{one} and {other} were measured on different images ({common} of {len(keys[0])} rows "
+            f"are the same): give both the same images, as in inpaint evaluate {one} --against {other}"
         )
 
 

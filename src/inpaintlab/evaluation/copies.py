@@ -1,4 +1,4 @@
-"""Whether pictures that are measured look like pictures that were learnt from."""
+"""Whether images that are measured look like images that were learnt from."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,16 +19,16 @@ from inpaintlab.tensors import to_arrays
 
 Array = npt.NDArray[np.uint8]
 
-#: Of more pictures than this that were learnt from, so many drawn at random are looked at.
+#: Of more images than this that were learnt from, so many drawn at random are looked at.
 MOST = 20_000
 _SIDE = 32
 
 
 def find_copies(subjects: Subjects, source: Source, learnt_from: Sequence[int]) -> dict[str, Any]:
-    """Return which pictures have a look-alike among those a run has learnt from.
+    """Return which images have a look-alike among those a run has learnt from.
 
     `of` counts those learnt from, `looked_at` those of them that were looked at; `pairs` are names, each
-    measured picture with its likest; `places` says where these stand.
+    measured image with its likest; `places` says where these stand.
     """
     chosen = list(learnt_from)
     if len(chosen) > MOST:
@@ -44,7 +44,7 @@ def find_copies(subjects: Subjects, source: Source, learnt_from: Sequence[int]) 
         "looked_at": len(chosen),
         "places": sorted(likest),
         "pairs": [
-            [subjects.pictures.name(place), str(source.names[index])]
+            [subjects.images.name(place), str(source.names[index])]
             for place, index in sorted(likest.items())
         ],
     }

@@ -1,4 +1,4 @@
-"""`inpaint evaluate`: a run beside classical methods, on the same pictures and the same frozen masks."""
+"""`inpaint evaluate`: a run beside classical methods, on the same images and the same frozen masks."""
 
 import json
 import shlex
@@ -24,7 +24,7 @@ from inpaintlab.evaluation.candidate import Candidate
 from inpaintlab.evaluation.copies import find_copies
 from inpaintlab.evaluation.examples import choose_examples
 from inpaintlab.evaluation.fillers import OURS, classical
-from inpaintlab.evaluation.generalisation import other_pictures, shifted_pictures
+from inpaintlab.evaluation.generalisation import other_images, shifted_images
 from inpaintlab.evaluation.measuring import measure_all
 from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.report import write_report
@@ -38,12 +38,12 @@ from inpaintlab.training.validation import MASK_SEED
 def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     """Measure a run and the baselines; write `metrics/NAME.json`, `NAME.csv`, `report.html`, examples.
 
-    All methods get the same pictures and the same frozen masks, whose name and hash are in the result.
-    Pictures that a run was trained on are left out. `overall`, and each entry of `bins`, `borders`,
-    `kinds` and `groups`, holds the number of rows `n` and of `pictures`, and for each method and metric
-    the mean of the per-picture values with its 95 % interval; `gain` is ours less
+    All methods get the same images and the same frozen masks, whose name and hash are in the result.
+    Images that a run was trained on are left out. `overall`, and each entry of `bins`, `borders`,
+    `kinds` and `groups`, holds the number of rows `n` and of `images`, and for each method and metric
+    the mean of the per-image values with its 95 % interval; `gain` is ours less
     the best quick baseline in hole PSNR, pair by pair. Slow methods have their own table of the first
-    pictures, `slow`. Raises `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
+    images, `slow`. Raises `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
     """
     candidate = Candidate.open(settings)
     parts = [part.model_dump() for part in settings.masks or candidate.recipe.masks]
@@ -68,7 +68,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         frozen,
         settings.batch,
         slow={name: classical(fill) for name, fill in SLOW.items()},
-        slow_pictures=settings.slow_pictures,
+        slow_images=settings.slow_images,
         learned=offered.metrics,
         sets=offered.sets,
     )
@@ -91,11 +91,11 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     best = best_baseline(result)
     if settings.also:
         result["also"] = [
-            other_pictures(candidate, folder, settings, parts, fillers, best, records)
+            other_images(candidate, folder, settings, parts, fillers, best, records)
             for folder in settings.also
         ]
     if settings.shift:
-        result["shift"] = shifted_pictures(subjects, parts, fillers, best, settings)
+        result["shift"] = shifted_images(subjects, parts, fillers, best, settings)
     name = _file_name(settings)
     result["records"] = {
         "file": f"{name}.csv",
@@ -163,15 +163,15 @@ def reproduce(settings: EvaluateSettings) -> str:
 def _copies(
     subjects: Subjects, candidate: Candidate, records: Records, quick: Sequence[str]
 ) -> dict[str, Any] | None:
-    """Return which measured pictures look like one learnt from, and the figures without them.
+    """Return which measured images look like one learnt from, and the figures without them.
 
-    None where the pictures that the run was trained with are not there any more.
+    None where the images that the run was trained with are not there any more.
     """
     recipe = candidate.recipe
     try:
         source = open_source(recipe.data, recipe.fold, recipe.folds)
     except DataError as error:
-        say(f"look-alikes of pictures learnt from are not looked for: {error}")
+        say(f"look-alikes of images learnt from are not looked for: {error}")
         return None
     hashes = hash_all(source)
     learnt_from = [index for index, one in enumerate(hashes) if one[:16] in candidate.trained_on]
@@ -189,7 +189,7 @@ def _open_test(
     settings: EvaluateSettings,
     parts: Sequence[Mapping[str, Any]],
 ) -> Source:
-    """Open the sealed test part; the look is in its ledger before a picture is read."""
+    """Open the sealed test part; the look is in its ledger before an image is read."""
     if dataset is None:
         raise DataError(
             f"no test part of {data} is sealed: inpaint prepare {data} -o NAME.dataset, train on "
@@ -216,7 +216,7 @@ def _open_test(
 def _part(settings: EvaluateSettings, source: Source) -> str:
     if settings.split == "test":
         return "sealed test"
-    return "validation" if source.settled or not settings.data else "all pictures not trained on"
+    return "validation" if source.settled or not settings.data else "all images not trained on"
 
 
 def _open_subjects(
@@ -246,7 +246,7 @@ def _findings(dataset: DatasetFolder | None, seen: int, settings: EvaluateSettin
     found = []
     if settings.split == "test" and seen:
         found.append(
-            f"{seen} pictures of the test part have been trained on: they are left out, but the test is "
+            f"{seen} images of the test part have been trained on: they are left out, but the test is "
             "no longer one; prepare the dataset anew and train again"
         )
     if dataset and read_ledger(dataset).broken_at is not None:

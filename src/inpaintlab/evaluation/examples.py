@@ -1,4 +1,4 @@
-"""Pictures for the report: the worst, the best and a random sample, never picked by hand."""
+"""Images for the report: the worst, the best and a random sample, never picked by hand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ EXAMPLE_SEED = 7
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures of one choice: rows uint8 `[N, H, W, 3]` of `damaged`, each method and `truth`.
+    """Images of one choice: rows uint8 `[N, H, W, 3]` of `damaged`, each method and `truth`.
 
     `hole_psnr` is that of each method, in dB.
     """
 
     names: list[str]
     hole_psnr: dict[str, list[float]]
-    pictures: dict[str, Array]
+    images: dict[str, Array]
 
 
 def choose_examples(
@@ -36,7 +36,7 @@ def choose_examples(
 ) -> dict[str, Examples]:
     """Return `count` examples at random, and half as many of the worst and of the best of ours.
 
-    Worst and best are by the PSNR in the hole, no two of one picture.
+    Worst and best are by the PSNR in the hole, no two of one image.
     """
     psnr = records.values[OURS]["hole_psnr"]
     order = np.argsort(psnr, kind="stable").tolist()
@@ -45,16 +45,16 @@ def choose_examples(
     few = max(1, count // 2)
     rows = {
         "random": sorted(chosen.tolist()),
-        "worst": _of_different_pictures(order, frozen.per_picture, few),
-        "best": _of_different_pictures(order[::-1], frozen.per_picture, few),
+        "worst": _of_different_images(order, frozen.per_image, few),
+        "best": _of_different_images(order[::-1], frozen.per_image, few),
     }
     return {name: _fill(of, fillers, subjects, frozen, records) for name, of in rows.items()}
 
 
-def _of_different_pictures(order: list[int], per_picture: int, count: int) -> list[int]:
+def _of_different_images(order: list[int], per_image: int, count: int) -> list[int]:
     first: dict[int, int] = {}
     for row in order:
-        first.setdefault(row // per_picture, row)
+        first.setdefault(row // per_image, row)
         if len(first) == count:
             break
     return list(first.values())
@@ -67,13 +67,13 @@ def _fill(
     frozen: MaskSet,
     records: Records,
 ) -> Examples:
-    per = frozen.per_picture
+    per = frozen.per_image
     image = torch.cat([rows_of(subjects, frozen, r // per, r // per + 1)[0][:1] for r in rows])
     mask = torch.stack([frozen[row] for row in rows])
-    pictures = {"damaged": composite(image, torch.ones_like(image), mask)}
-    pictures |= {name: fill(image, mask) for name, fill in fillers.items()}
+    images = {"damaged": composite(image, torch.ones_like(image), mask)}
+    images |= {name: fill(image, mask) for name, fill in fillers.items()}
     return Examples(
-        [records.facts["picture"][row] for row in rows],
+        [records.facts["image"][row] for row in rows],
         {name: records.values[name]["hole_psnr"][rows].tolist() for name in fillers},
-        {name: to_arrays(row) for name, row in (pictures | {"truth": image}).items()},
+        {name: to_arrays(row) for name, row in (images | {"truth": image}).items()},
     )

@@ -19,7 +19,7 @@ _MARKERS = "sD^vPXhd"
 
 
 def quality_by_bin(result: Mapping[str, Any]) -> Markup:
-    """Draw the hole PSNR of every method, over all pictures and by hole-ratio bin, with intervals."""
+    """Draw the hole PSNR of every method, over all images and by hole-ratio bin, with intervals."""
     parts = rows(result)
     methods = list(result["overall"]["methods"])
     figure = Figure(figsize=(_WIDTH, 1.2 + 0.2 * len(methods) + 0.5 * len(parts)), layout="constrained")
@@ -45,7 +45,7 @@ def quality_by_bin(result: Mapping[str, Any]) -> Markup:
 def _dots(axes: Axes, number: int, method: str, values: list[Mapping[str, Any]], offset: float) -> None:
     ours = method == OURS
     means = [value["mean"] for value in values]
-    # Where there are too few pictures for an interval there is a dot alone.
+    # Where there are too few images for an interval there is a dot alone.
     reach = [
         [abs(value[end] - value["mean"]) if value[end] is not None else 0.0 for value in values]
         for end in ("low", "high")
@@ -63,14 +63,14 @@ def _dots(axes: Axes, number: int, method: str, values: list[Mapping[str, Any]],
 
 
 def training_curves(run: Run, result: Mapping[str, Any]) -> list[Markup]:
-    """Draw the loss, and the quality on validation pictures, over the steps of a run."""
+    """Draw the loss, and the quality on validation images, over the steps of a run."""
     train, validation = read_log(run.log, "train"), read_log(run.log, "validation")
     quality = [line["hole_psnr"] for line in validation]
     best = f", best {max(quality):.2f} dB" if quality else ""
     steps = f"{validation[-1]['step']} steps" if validation else "the steps"
     return [
         svg(_losses(train, validation), f"L1 in training and validation over {steps}."),
-        svg(_quality(validation, result), f"Hole PSNR on validation pictures over {steps}{best}."),
+        svg(_quality(validation, result), f"Hole PSNR on validation images over {steps}{best}."),
     ]
 
 

@@ -21,7 +21,7 @@ OURS = "ours"
 
 
 def classical(fill: Callable[[Array, Array], Array]) -> Filler:
-    """Make a filler of a classical method; pictures of a batch are filled side by side."""
+    """Make a filler of a classical method; images of a batch are filled side by side."""
 
     def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
         holes = mask[:, 0].byte().numpy()

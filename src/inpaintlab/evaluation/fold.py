@@ -98,7 +98,7 @@ def run_fold(fold: Fold) -> bool:
                 "masks": parts,
                 "copies": False,
                 "learned": False,
-                "slow_pictures": 0,
+                "slow_images": 0,
             }
         )
     )

@@ -25,7 +25,7 @@ RESULT = "crossval.json"
 
 @dataclass(frozen=True)
 class Measured:
-    """A fold that is done: its result, its rows, and what its run says of its pictures."""
+    """A fold that is done: its result, its rows, and what its run says of its images."""
 
     result: dict[str, Any]
     records: Records
@@ -50,7 +50,7 @@ def gather(
 ) -> dict[str, Any]:
     """Return the figures of all folds, and write them to `crossval.json`.
 
-    Where a fold of a variant has failed, its mean is not given. Raises `RunError` where the pictures
+    Where a fold of a variant has failed, its mean is not given. Raises `RunError` where the images
     have changed between folds.
     """
     by_name = {name: [fold for fold in folds if fold.variant == name] for name in variants}
@@ -58,7 +58,7 @@ def gather(
     whole = [one for of in found.values() for one in of if one]
     if len({one.data["split_hash"] for one in whole}) > 1:
         raise RunError(
-            f"the pictures of {settings.data} have changed between folds, whose figures do not belong "
+            f"the images of {settings.data} have changed between folds, whose figures do not belong "
             "together: begin again in another folder"
         )
     result = {
@@ -71,7 +71,7 @@ def gather(
         "size": settings.size,
         "machine": dict(machine),
         "masks": whole[0].result["masks"]["name"] if whole else None,
-        "pictures": _pictures(found),
+        "images": _images(found),
         "test": whole[0].data["test"] if whole else None,
         "baselines": {name: _baseline(name, found) for name in BASELINES},
         "variants": {name: _variant(by_name[name], found[name]) for name in variants},
@@ -86,13 +86,13 @@ def gather(
 def notes(result: Mapping[str, Any]) -> list[str]:
     """Return what a reader must know of the figures, a sentence in each line."""
     lines = [
-        "folds are not independent, as they share training pictures: the spread over them understates "
-        "how much a figure would change with other training pictures, and no unbiased estimate of that "
+        "folds are not independent, as they share training images: the spread over them understates "
+        "how much a figure would change with other training images, and no unbiased estimate of that "
         "exists (Bengio and Grandvalet 2004)"
     ]
     if result["comparisons"]:
         lines.append(
-            "the interval for other pictures takes these runs as they are; the one for training on "
+            "the interval for other images takes these runs as they are; the one for training on "
             "others is widened for what folds share (Nadeau and Bengio 2003), which helps "
             "but proves nothing"
         )
@@ -102,13 +102,13 @@ def notes(result: Mapping[str, Any]) -> list[str]:
             "looks a little better than it is"
         )
     lines.append(
-        "each run is measured with the weights of its best validation, on the same pictures: every "
+        "each run is measured with the weights of its best validation, on the same images: every "
         "figure is a little high, for all variants alike"
     )
     data, machine = result["data"], result["machine"]
     if not is_dataset(Path(data)) and not data.startswith("samples:"):
         lines.append(
-            "copies of a file are in one fold, pictures that only look alike may not be: "
+            "copies of a file are in one fold, images that only look alike may not be: "
             f"inpaint prepare {data} -o NAME.dataset keeps them together"
         )
     if machine["timed"] and machine["jobs"] > 1:
@@ -117,7 +117,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
             f"{machine['threads']}; alone a run learns more in its time, --jobs 1 does that"
         )
     if result["test"] is not None:
-        lines.append(f"the {result['test']} pictures of the test part were not looked at")
+        lines.append(f"the {result['test']} images of the test part were not looked at")
     return lines
 
 
@@ -132,8 +132,8 @@ def _failure(fold: Fold) -> dict[str, Any]:
     return {"variant": fold.variant, "fold": fold.number, "reason": reason}
 
 
-def _pictures(found: Found) -> int:
-    """Return how many pictures validate, each in one fold."""
+def _images(found: Found) -> int:
+    """Return how many images validate, each in one fold."""
     hashes = {
         one for of in found.values() for fold in of if fold for one in fold.records.facts["sha256"]
     }
@@ -152,7 +152,7 @@ def _row(fold: Fold, measured: Measured | None) -> dict[str, Any]:
     overall = measured.result["overall"]
     return head | {
         "n": overall["n"],
-        "pictures": overall["pictures"],
+        "images": overall["images"],
         "train": measured.data["train"],
         "masks": measured.result["masks"]["hash"],
         **fold.state()["done"],
@@ -196,8 +196,8 @@ def _compared(
     if len(pairs) < len(first):
         return head | {"reason": "a fold of one of them has failed"}
     if any(a.records.keys() != b.records.keys() for a, b in pairs):
-        return head | {"reason": "they were measured on different pictures or masks"}
-    ratio = float(np.mean([a.result["overall"]["pictures"] / a.data["train"] for a, _ in pairs]))
+        return head | {"reason": "they were measured on different images or masks"}
+    ratio = float(np.mean([a.result["overall"]["images"] / a.data["train"] for a, _ in pairs]))
     over_folds = {}
     for metric in pairs[0][0].values():
         differences = [b.values()[metric] - a.values()[metric] for a, b in pairs]
@@ -215,14 +215,14 @@ def _compared(
 def sentence(comparison: Mapping[str, Any]) -> str:
     """Return in one sentence which variant is better, and how sure that is."""
     one, other = comparison["first"], comparison["other"]
-    pictures = comparison["overall"]["metrics"][HEADLINE]
+    images = comparison["overall"]["metrics"][HEADLINE]
     training = comparison["over_folds"][HEADLINE]
     mean = training["mean"]
     better, worse = (other, one) if mean > 0 else (one, other)
     words = f"{better} is {abs(mean):.2f} dB better in the hole than {worse}"
-    clear = [is_clear(interval) for interval in (pictures, training)]
+    clear = [is_clear(interval) for interval in (images, training)]
     if all(clear):
-        return f"{words}, and would be with other training pictures too, as far as folds can tell"
+        return f"{words}, and would be with other training images too, as far as folds can tell"
     if clear[0]:
-        return f"{words} as trained here; with other training pictures it may be otherwise"
+        return f"{words} as trained here; with other training images it may be otherwise"
     return f"{one} and {other} are not distinguishable ({other} is {mean:+.2f} dB from {one})"

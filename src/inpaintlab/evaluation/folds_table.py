@@ -52,7 +52,7 @@ def _caption(result: Mapping[str, Any]) -> str:
     line = f"{result['folds']} folds of {result['data']} at {result['size']} px"
     if result["masks"] is None:
         return line
-    return f"{line}: {result['pictures']:,} pictures, masks {result['masks']}"
+    return f"{line}: {result['images']:,} images, masks {result['masks']}"
 
 
 def _rows(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any], str]]:
@@ -103,15 +103,15 @@ def _fold(metrics: Mapping[str, float] | None, spec: str) -> str:
 def _comparisons(result: Mapping[str, Any], done: list[dict[str, Any]]) -> Table:
     table = Table(title=escape("difference in the hole, dB [95 % interval]"), title_justify="left")
     table.add_column("")
-    for heading in ("for other pictures", "if trained on others", "p", "wins"):
+    for heading in ("for other images", "if trained on others", "p", "wins"):
         table.add_column(heading, justify="right", no_wrap=heading != "p")
     spec = METRICS[HEADLINE].spec
     for of in done:
-        pictures, training = of["overall"]["metrics"][HEADLINE], of["over_folds"][HEADLINE]
+        images, training = of["overall"]["metrics"][HEADLINE], of["over_folds"][HEADLINE]
         p = "" if training["p"] is None else f"{training['p']:.2g}"
         table.add_row(
             f"{_short(result, of['other'])} less {_short(result, of['first'])}",
-            cell(pictures, spec, sign="+"),
+            cell(images, spec, sign="+"),
             cell(training, spec, sign="+"),
             p,
             f"{of['overall']['wins'][HEADLINE]:.0%}",

@@ -1,4 +1,4 @@
-"""How much is lost on other pictures, and on the same ones changed: a good loss is not the world."""
+"""How much is lost on other images, and on the same ones changed: a good loss is not the world."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -21,7 +21,7 @@ from inpaintlab.training.validation import MASK_SEED
 Parts = Sequence[Mapping[str, Any]]
 
 
-def other_pictures(
+def other_images(
     candidate: Candidate,
     folder: str,
     settings: EvaluateSettings,
@@ -30,9 +30,9 @@ def other_pictures(
     best: str,
     own: Records,
 ) -> dict[str, Any]:
-    """Return how ours fares on the pictures of another folder, beside its own ones.
+    """Return how ours fares on the images of another folder, beside its own ones.
 
-    `loss` is how much lower the hole PSNR is than on the own pictures. Pictures differ in how hard they
+    `loss` is how much lower the hole PSNR is than on the own images. Images differ in how hard they
     are for anything, so `gain`, over the baseline `best`, and `gain_loss` say more.
     """
     source = open_source(folder)
@@ -40,7 +40,7 @@ def other_pictures(
     everything = list(range(len(source.names)))
     there = open_subjects(
         source, everything, candidate.size, trained_on=candidate.trained_on, max_bad=1.0
-    ).first(settings.also_pictures)
+    ).first(settings.also_images)
     frozen = masks.frozen(parts, candidate.size, len(there), MASK_SEED)
     records = measure_all(fillers, there, frozen, settings.batch, what=f"evaluating on {folder}")
     (ours, gain), (own_ours, own_gain) = (_ours_and_gain(of, best) for of in (records, own))
@@ -54,16 +54,16 @@ def other_pictures(
     }
 
 
-def shifted_pictures(
+def shifted_images(
     subjects: Subjects,
     parts: Parts,
     fillers: Mapping[str, Filler],
     best: str,
     settings: EvaluateSettings,
 ) -> dict[str, Any]:
-    """Return for each shift and strength what is lost, paired with the same pictures unchanged."""
-    few = subjects.first(settings.shift_pictures)
-    size = few.pictures.size
+    """Return for each shift and strength what is lost, paired with the same images unchanged."""
+    few = subjects.first(settings.shift_images)
+    size = few.images.size
     frozen = masks.frozen(parts, size, len(few), MASK_SEED)
     two = {name: fillers[name] for name in (best, OURS)}
 

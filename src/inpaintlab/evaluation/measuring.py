@@ -22,18 +22,18 @@ def measure_all(
     batch: int,
     *,
     slow: Mapping[str, Filler] | None = None,
-    slow_pictures: int = 0,
+    slow_images: int = 0,
     learned: Mapping[str, Metric] | None = None,
     sets: Sequence[Distributions] = (),
     what: str = "evaluating",
 ) -> Records:
-    """Return the values of all metrics, a row for each mask of each picture.
+    """Return the values of all metrics, a row for each mask of each image.
 
-    `slow` methods fill the first `slow_pictures` pictures only, the rest of their values is NaN.
+    `slow` methods fill the first `slow_images` images only, the rest of their values is NaN.
     `learned` are further metrics; `sets` take in what the other methods have filled. A batch is in
     memory at a time, and one number for each value.
     """
-    rows, per = len(frozen), frozen.per_picture
+    rows, per = len(frozen), frozen.per_image
     names = [*fillers, *(slow or {})]
     values: dict[str, dict[str, Any]] = {name: {} for name in names}
     step = max(1, batch // per)
@@ -44,12 +44,12 @@ def measure_all(
             filled = {name: fill(image, mask) for name, fill in fillers.items()}
             for collector in sets:
                 collector.add(filled, image)
-            few = max(0, min(slow_pictures, stop) - start) * per
+            few = max(0, min(slow_images, stop) - start) * per
             if few:
                 filled |= {n: fill(image[:few], mask[:few]) for n, fill in (slow or {}).items()}
-            for name, pictures in filled.items():
-                n = len(pictures)
-                found = _values(pictures, image[:n], mask[:n], learned or {})
+            for name, images in filled.items():
+                n = len(images)
+                found = _values(images, image[:n], mask[:n], learned or {})
                 for metric, column in found.items():
                     array = values[name].setdefault(metric, np.full(rows, np.nan))
                     array[start * per : start * per + n] = column.double().numpy()

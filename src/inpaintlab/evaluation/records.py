@@ -1,6 +1,6 @@
-"""What was measured, picture by picture: the ground of every figure, kept so that it can be checked.
+"""What was measured, image by image: the ground of every figure, kept so that it can be checked.
 
-A row is one picture with one mask. `metrics/NAME.csv` holds all of them, with every digit, so that
+A row is one image with one mask. `metrics/NAME.csv` holds all of them, with every digit, so that
 results can be compared pair by pair later.
 """
 
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 #: Columns of a row before its values.
-FACTS = ("picture", "sha256", "cluster", "group", "mask", "ratio", "bin", "border", "kind")
+FACTS = ("image", "sha256", "cluster", "group", "mask", "ratio", "bin", "border", "kind")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Records:
     values: dict[str, dict[str, Floats]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.facts["picture"])
+        return len(self.facts["image"])
 
     @property
     def metrics(self) -> list[str]:
@@ -45,7 +45,7 @@ class Records:
         return list(next(iter(self.values.values())))
 
     def keys(self) -> list[tuple[str, str]]:
-        """Return what each row is of: the hashes of its picture and of its mask."""
+        """Return what each row is of: the hashes of its image and of its mask."""
         return list(zip(self.facts["sha256"], self.facts["mask"], strict=True))
 
     def where(self, name: str, value: Any) -> Bools:
@@ -102,7 +102,7 @@ class Records:
         found: dict[str, dict[str, Any]] = {method: {} for method in self.values}
         for (method, metric), mean in zip(names, means(columns, self.clusters()), strict=True):
             found[method][metric] = mean.as_dict()
-        return {"n": len(self), "pictures": len(set(self.facts["sha256"])), "methods": found}
+        return {"n": len(self), "images": len(set(self.facts["sha256"])), "methods": found}
 
     def difference(self, method: str, other: str, metric: str) -> Mean:
         """Return the mean of the paired differences of two methods, with its interval."""

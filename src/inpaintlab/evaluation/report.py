@@ -35,12 +35,12 @@ LOSSES = {
 def write_report(
     run: Run, result: dict[str, Any], examples: Mapping[str, Examples], command: str
 ) -> None:
-    """Write the report of a run, and its random examples as a picture.
+    """Write the report of a run, and its random examples as an image.
 
     Raises `RunError`, before anything is written, where a figure has no baseline beside it.
     """
     check_baselines(result)
-    write_atomically(run.examples, encode_png(example_grid(examples["random"].pictures)))
+    write_atomically(run.examples, encode_png(example_grid(examples["random"].images)))
     write_page(
         run.report,
         "evaluation/report.html.jinja",
@@ -110,13 +110,13 @@ def headline(result: Mapping[str, Any]) -> str:
 
 
 def beside_slow(result: Mapping[str, Any]) -> str:
-    """Return how ours stands beside the best baseline that is too slow for all pictures."""
+    """Return how ours stands beside the best baseline that is too slow for all images."""
     if not (slow := result["slow"]):
         return ""
     psnr = {name: of["hole_psnr"] for name, of in slow["methods"].items() if name in (*SLOW, OURS)}
     best = max((name for name in psnr if name != OURS), key=lambda name: float(psnr[name]["mean"]))
     return (
-        f"On the first {slow['pictures']} pictures, where slow methods were run too: "
+        f"On the first {slow['images']} images, where slow methods were run too: "
         f"ours {_dB(psnr[OURS])}, {best} {_dB(psnr[best])}"
     )
 
@@ -141,16 +141,16 @@ def shift_tables(shift: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def shown_incidents(run: Run) -> list[dict[str, Any]]:
-    """Return what the guards of a run wrote down, with the pictures as text."""
-    pictures = sorted(run.incidents.glob("*/pictures.png"))
-    found = [base64.b64encode(path.read_bytes()).decode() for path in pictures]
+    """Return what the guards of a run wrote down, with the images as text."""
+    images = sorted(run.incidents.glob("*/images.png"))
+    found = [base64.b64encode(path.read_bytes()).decode() for path in images]
     incidents = read_incidents(run)
-    return [dict(of, picture=picture) for of, picture in zip(incidents, found, strict=True)]
+    return [dict(of, image=image) for of, image in zip(incidents, found, strict=True)]
 
 
 def _tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield the name and the methods of every table of a result."""
-    yield "the table of all pictures", result["overall"]["methods"]
+    yield "the table of all images", result["overall"]["methods"]
     for key, heading in table.PARTS.items():
         for name, row in result[key].items():
             yield f"the table by {heading} ({name})", row["methods"]

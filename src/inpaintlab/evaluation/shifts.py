@@ -1,6 +1,6 @@
-"""Changes of a picture, each in five strengths: what a network meets in the world and not in training.
+"""Changes of an image, each in five strengths: what a network meets in the world and not in training.
 
-A shift is a function of a picture, uint8 `[H, W, 3]`, and a strength, 1 to 5, and one line in `SHIFTS`.
+A shift is a function of an image, uint8 `[H, W, 3]`, and a strength, 1 to 5, and one line in `SHIFTS`.
 The size stays; what comes in from outside is mirrored.
 """
 
@@ -55,8 +55,8 @@ def blurred(image: Array, strength: int) -> Array:
 
 
 def noisy(image: Array, strength: int) -> Array:
-    """Add normal noise of 4 to 45 of 255; the same picture always gets the same."""
-    # Seeded by the picture, so that noise differs from picture to picture, but not from run to run.
+    """Add normal noise of 4 to 45 of 255; the same image always gets the same."""
+    # Seeded by the image, so that noise differs from image to image, but not from run to run.
     random = np.random.default_rng(crc32(image.tobytes()))
     noise = random.normal(0, _NOISE[strength - 1], image.shape)
     return np.rint(image + noise).clip(0, 255).astype(np.uint8)

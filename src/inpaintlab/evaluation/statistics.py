@@ -1,7 +1,7 @@
-"""Intervals for means of per-picture values.
+"""Intervals for means of per-image values.
 
-Values of one picture under several masks, and of pictures that belong together, are not independent:
-what is drawn anew is the *cluster*, all values of a picture or of a group of pictures.
+Values of one image under several masks, and of images that belong together, are not independent:
+what is drawn anew is the *cluster*, all values of an image or of a group of images.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ def means(values: Floats, clusters: Integers, draws: int = DRAWS) -> list[Mean]:
 
 
 def unpaired(one: Floats, one_clusters: Integers, other: Floats, other_clusters: Integers) -> Mean:
-    """Return the mean of `one` less that of `other`, of different pictures, with a normal interval."""
+    """Return the mean of `one` less that of `other`, of different images, with a normal interval."""
     errors, counts = [], []
     for values, clusters in ((one, one_clusters), (other, other_clusters)):
         sums, sizes = _by_cluster((values - values.mean())[:, None], clusters)
@@ -100,8 +100,8 @@ class OverFolds(Mean):
 def corrected(values: Sequence[float], ratio: float) -> OverFolds:
     """Return the mean over folds of differences, with an interval for training sets drawn anew.
 
-    `ratio` is the number of pictures that a fold validates with over that of those it trains on. Folds
-    share training pictures, so that the variance of their mean is not s²/k; it is taken for
+    `ratio` is the number of images that a fold validates with over that of those it trains on. Folds
+    share training images, so that the variance of their mean is not s²/k; it is taken for
     (1/k + ratio) s², with Student's distribution of k - 1 degrees of freedom (Nadeau and Bengio 2003,
     the corrected resampled t-test).
 

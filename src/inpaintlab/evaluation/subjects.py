@@ -1,4 +1,4 @@
-"""The pictures that are measured, and what is known of each."""
+"""The images that are measured, and what is known of each."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from inpaintlab.data.grouping import Key
-from inpaintlab.data.loading import Pictures, check_bad, hash_all
+from inpaintlab.data.loading import Images, check_bad, hash_all
 from inpaintlab.data.sources import Source
 from inpaintlab.errors import DataError
 from inpaintlab.masks import MaskSet, ratio_bin
@@ -19,19 +19,19 @@ from inpaintlab.progress import say
 from inpaintlab.tensors import to_arrays, to_tensor
 
 Array = npt.NDArray[np.uint8]
-#: Changes a picture, uint8 `[H, W, 3]`, before its hole is cut out.
+#: Changes an image, uint8 `[H, W, 3]`, before its hole is cut out.
 Change = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """Pictures, with the content hash, the cluster and the group of each.
+    """Images, with the content hash, the cluster and the group of each.
 
-    Pictures of one cluster are not independent: copies of a file, or what a prepared dataset keeps on
+    Images of one cluster are not independent: copies of a file, or what a prepared dataset keeps on
     one side. A group is what figures are given for: a folder, say.
     """
 
-    pictures: Pictures
+    images: Images
     hashes: list[str]
     clusters: list[str]
     groups: list[str]
@@ -41,14 +41,14 @@ class Subjects:
         return len(self.hashes)
 
     def squares(self, start: int, stop: int) -> Tensor:
-        """Return pictures `[B, 3, size, size]` in [0, 1]."""
-        squares = self.pictures.squares(start, stop)
+        """Return images `[B, 3, size, size]` in [0, 1]."""
+        squares = self.images.squares(start, stop)
         if self.change is None:
             return squares
         return to_tensor(np.stack([self.change(square) for square in to_arrays(squares)]))
 
     def first(self, count: int | None) -> "Subjects":
-        """Return the first pictures, which are in the order of their names; None: all."""
+        """Return the first images, which are in the order of their names; None: all."""
         if count is None or count >= len(self):
             return self
         hashes, clusters, groups = (
@@ -57,15 +57,15 @@ class Subjects:
         return replace(self, hashes=hashes, clusters=clusters, groups=groups)
 
     def changed(self, change: Change) -> "Subjects":
-        """Return the same pictures, each changed before its hole is cut out."""
+        """Return the same images, each changed before its hole is cut out."""
         return replace(self, change=change)
 
     def facts(self, frozen: MaskSet) -> dict[str, list[Any]]:
         """Return what `records.FACTS` names, a row for each mask."""
-        per = frozen.per_picture
+        per = frozen.per_image
         of = [row // per for row in range(len(frozen))]
         return {
-            "picture": [self.pictures.name(place) for place in of],
+            "image": [self.images.name(place) for place in of],
             "sha256": [self.hashes[place][:16] for place in of],
             "cluster": [self.clusters[place] for place in of],
             "group": [self.groups[place] for place in of],
@@ -87,34 +87,34 @@ def open_subjects(
     by: Key | None = None,
     hashes: Sequence[str] | None = None,
 ) -> Subjects:
-    """Read pictures of a source, without those that a run has learnt from.
+    """Read images of a source, without those that a run has learnt from.
 
-    `trained_on` are the first 16 digits of their hashes; `by` says what group a picture belongs to, by
-    default its folder; `hashes` are those of all pictures of the source, if they are known. Raises
+    `trained_on` are the first 16 digits of their hashes; `by` says what group an image belongs to, by
+    default its folder; `hashes` are those of all images of the source, if they are known. Raises
     `DataError` where none is left, or too many are broken.
     """
     hashes = hashes or hash_all(source)
     unseen = [index for index in indices if hashes[index][:16] not in trained_on]
     if len(unseen) < len(indices):
-        say(f"{len(indices) - len(unseen)} pictures were trained on by a run: left out")
-    pictures = Pictures(source, unseen, size, "evaluation")
-    check_bad(pictures.bad, len(unseen), max_bad)
-    if not len(pictures):
-        raise DataError("there is no picture to evaluate on that the run has not learnt from")
-    if pictures.bad:
-        say(f"{len(pictures.bad)} pictures passed over, first {pictures.bad[0].reason}")
+        say(f"{len(indices) - len(unseen)} images were trained on by a run: left out")
+    images = Images(source, unseen, size, "evaluation")
+    check_bad(images.bad, len(unseen), max_bad)
+    if not len(images):
+        raise DataError("there is no image to evaluate on that the run has not learnt from")
+    if images.bad:
+        say(f"{len(images.bad)} images passed over, first {images.bad[0].reason}")
     groups = getattr(source, "groups", None)
     return Subjects(
-        pictures,
-        [hashes[index] for index in pictures.indices],
-        [str(groups[index]) if groups else hashes[index][:16] for index in pictures.indices],
-        [_group(source.names[index], by) for index in pictures.indices],
+        images,
+        [hashes[index] for index in images.indices],
+        [str(groups[index]) if groups else hashes[index][:16] for index in images.indices],
+        [_group(source.names[index], by) for index in images.indices],
     )
 
 
 def rows_of(subjects: Subjects, frozen: MaskSet, start: int, stop: int) -> tuple[Tensor, Tensor]:
-    """Return images and masks of all rows of the pictures from `start` to `stop`."""
-    per = frozen.per_picture
+    """Return images and masks of all rows of the images from `start` to `stop`."""
+    per = frozen.per_image
     images = torch.repeat_interleave(subjects.squares(start, stop), per, 0)
     return images, frozen.batch(start * per, stop * per)
 

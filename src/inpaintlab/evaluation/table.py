@@ -34,7 +34,7 @@ def show(result: Mapping[str, Any]) -> None:
 
 
 def rows(result: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return (name, row) for all pictures and for each hole-ratio bin."""
+    """Return (name, row) for all images and for each hole-ratio bin."""
     return [("all", result["overall"]), *result["bins"].items()]
 
 
@@ -55,9 +55,9 @@ def cell(mean: Mapping[str, Any], spec: str, *, sign: str = "", interval: bool =
 def caption(result: Mapping[str, Any]) -> str:
     """Return one line that says what was measured on what."""
     overall = result["overall"]
-    count = f"{overall['n']} pictures"
-    if overall["n"] != overall["pictures"]:  # several masks for each, or copies of a file
-        count = f"{overall['n']} holes in {overall['pictures']} different pictures"
+    count = f"{overall['n']} images"
+    if overall["n"] != overall["images"]:  # several masks for each, or copies of a file
+        count = f"{overall['n']} holes in {overall['images']} different images"
     return (
         f"{result['run']}: {count} ({result['part']}) at {result['size']} px, "
         f"masks {result['masks']['name']} #{result['masks']['hash']}"
@@ -74,12 +74,12 @@ def notes(result: Mapping[str, Any]) -> list[str]:
 
 
 def note_of_copies(result: Mapping[str, Any]) -> str:
-    """Return what is known of look-alikes among the pictures learnt from, empty where there are none."""
+    """Return what is known of look-alikes among the images learnt from, empty where there are none."""
     copies = result.get("copies")
     if not copies or not copies["pairs"]:
         return ""
     ours, theirs = copies["pairs"][0]
-    line = f"{len(copies['pairs'])} pictures look like one that was learnt from ({ours}: {theirs})"
+    line = f"{len(copies['pairs'])} images look like one that was learnt from ({ours}: {theirs})"
     if copies["without"]:
         psnr = copies["without"]["methods"][OURS]["hole_psnr"]
         line += f"; without them {cell(psnr, '.2f')} dB in the hole"
@@ -100,7 +100,7 @@ def show_comparison(result: Mapping[str, Any]) -> None:
     for of in result["comparisons"]:
         console.print(f"{of['sentence']}.", soft_wrap=True, markup=False)
         title = (
-            f"{of['other']} less {of['first']}: {result['pictures']} pictures ({result['part']}), "
+            f"{of['other']} less {of['first']}: {result['images']} images ({result['part']}), "
             f"masks {result['masks']['name']} #{result['masks']['hash']}"
         )
         table = Table(title=title, title_justify="left")
@@ -149,7 +149,7 @@ def _further(result: Mapping[str, Any]) -> list[Table]:
         if result[key]:
             found.append(_part_table(PARTS[key], result[key]))
     if slow := result["slow"]:
-        found.append(_part_table("with slow baselines", {f"{slow['pictures']} pictures": slow}))
+        found.append(_part_table("with slow baselines", {f"{slow['images']} images": slow}))
     if result["sets"]:
         found.append(_sets_table(result["sets"]))
     if result.get("also"):
@@ -184,7 +184,7 @@ def _sets_table(sets: Mapping[str, Any]) -> Table:
 
 def _also_table(also: list[dict[str, Any]]) -> Table:
     headings = ("hole PSNR dB", "lost", "above the best baseline", "lost of that")
-    table = Table("other pictures", "n", *headings)
+    table = Table("other images", "n", *headings)
     for of in also:
         ours = of["methods"][OURS]["hole_psnr"]
         signed = [cell(of[key], ".2f", sign="+") for key in ("loss", "gain", "gain_loss")]
@@ -194,7 +194,7 @@ def _also_table(also: list[dict[str, Any]]) -> Table:
 
 def _shift_table(shift: Mapping[str, Any]) -> Table:
     strengths = sorted({row["strength"] for row in shift["rows"]})
-    title = f"dB lost of what is gained over {shift['baseline']}, on {shift['n']} pictures changed"
+    title = f"dB lost of what is gained over {shift['baseline']}, on {shift['n']} images changed"
     table = Table("strength", *map(str, strengths), title=title, title_justify="left")
     for name in dict.fromkeys(row["shift"] for row in shift["rows"]):
         of = {row["strength"]: row["gain_loss"] for row in shift["rows"] if row["shift"] == name}

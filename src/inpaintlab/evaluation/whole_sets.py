@@ -1,4 +1,4 @@
-"""Figures of whole sets of pictures: over all rows, and by bin in a way that can be compared."""
+"""Figures of whole sets of images: over all rows, and by bin in a way that can be compared."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +12,8 @@ def whole_sets(
 ) -> tuple[dict[str, Any], list[Unavailable]]:
     """Return the figures, method by method, and what could not be had.
 
-    The Fréchet distance depends on the number of pictures. So in `bins` it is taken of `equal_n`
-    pictures of each, drawn at random, and not at all in bins that have too few; the kernel distance,
+    The Fréchet distance depends on the number of images. So in `bins` it is taken of `equal_n`
+    images of each, drawn at random, and not at all in bins that have too few; the kernel distance,
     which does not depend on it, of all.
     """
     missing = {of.name: of for of in offered.missing}

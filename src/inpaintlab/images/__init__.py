@@ -1,9 +1,10 @@
-"""Picture files: the only place that knows decoders, EXIF, alpha, grey and CMYK. Free of torch.
+"""Image files: the only place that knows decoders, EXIF, alpha, grey and CMYK. Free of torch.
 
-A decoded file is a `Picture`: its pixels exactly as stored (upright), so that what is not filled can be
-written back bit by bit. What networks work on is in `tensors`.
+A decoded file is a `DecodedImage`: its pixels exactly as stored (upright), so that what is not filled can
+be written back bit by bit. What networks work on is in `tensors`.
 """
 
+from inpaintlab.images.decoded import SUFFIXES, DecodedImage, Encoded, File, Header, Pixels
 from inpaintlab.images.decoding import load, load_rgb_whole, to_gray
 from inpaintlab.images.encoding import (
     LOSSLESS,
@@ -15,7 +16,6 @@ from inpaintlab.images.encoding import (
     save,
 )
 from inpaintlab.images.opening import MAX_PIXELS
-from inpaintlab.images.picture import SUFFIXES, Encoded, File, Header, Picture, Pixels
 from inpaintlab.images.training import load_rgb, shrink
 from inpaintlab.images.values import (
     check_range,
@@ -32,10 +32,10 @@ __all__ = [
     "MAX_PIXELS",
     "SUFFIXES",
     "WRITABLE",
+    "DecodedImage",
     "Encoded",
     "File",
     "Header",
-    "Picture",
     "Pixels",
     "check_range",
     "encode",

@@ -1,4 +1,4 @@
-"""From files to pictures: every format upright, with its pixels as stored."""
+"""From files to images: every format upright, with its pixels as stored."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from inpaintlab.images import metadata
+from inpaintlab.images.decoded import DecodedImage, Encoded, File, Header, Pixels, white
 from inpaintlab.images.opening import MAX_PIXELS, complete, damage_named, damaged, opened
-from inpaintlab.images.picture import Encoded, File, Header, Picture, Pixels, white
 from inpaintlab.images.values import to_known_mode, to_rgb, to_uint8
 
 # Counter-clockwise quarter turns and a left-right flip that set each EXIF orientation upright.
@@ -24,26 +24,28 @@ _UPRIGHT = {
 }
 
 
-def load(path: File, *, formats: tuple[str, ...] | None = None, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Decode a picture file, upright, with its pixels as stored.
+def load(
+    path: File, *, formats: tuple[str, ...] | None = None, max_pixels: int = MAX_PIXELS
+) -> DecodedImage:
+    """Decode an image file, upright, with its pixels as stored.
 
-    Palette and two-level pictures become RGB(A) or grey of the same colours; of an animation the
+    Palette and two-level images become RGB(A) or grey of the same colours; of an animation the
     first frame is taken. `formats` are those to take, by their content, as Pillow calls them (all).
-    Raises `ImageError` for a file that is missing, truncated, not a picture, larger than `max_pixels`
+    Raises `ImageError` for a file that is missing, truncated, not an image, larger than `max_pixels`
     or of a kind (floating point, 32 bit) without a fixed white.
     """
     with opened(path, formats, max_pixels) as image:
-        picture = _decode(image, path)
+        decoded = _decode(image, path)
         with damage_named(path):
             frames = getattr(image, "n_frames", 1)
     if frames > 1:
         note = f"{path.name} has {frames} frames: the first one is used"
-        picture = replace(picture, notes=(*picture.notes, note))
-    return picture
+        decoded = replace(decoded, notes=(*decoded.notes, note))
+    return decoded
 
 
 def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
-    """Decode a picture at its own size, RGB uint8 `[H, W, 3]`, upright and on white, with its header.
+    """Decode an image at its own size, RGB uint8 `[H, W, 3]`, upright and on white, with its header.
 
     Raises `ImageError` as `load` does.
     """
@@ -55,13 +57,11 @@ def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
         return pixels, Header(width, height, mode, kind, frames)
 
 
-def to_gray(picture: Picture) -> npt.NDArray[np.uint8]:
+def to_gray(image: DecodedImage) -> npt.NDArray[np.uint8]:
     """Return the largest of each pixel's colours, uint8 `[H, W]`, without alpha: so masks are read."""
-    if (
-        picture.mode in ("L", "RGB") and picture.pixels.dtype == np.uint8
-    ):  # most masks, ten times as quick
-        return picture.pixels if picture.mode == "L" else np.asarray(picture.pixels.max(axis=2))
-    return np.asarray(to_uint8(to_rgb(picture)).max(axis=2), np.uint8)
+    if image.mode in ("L", "RGB") and image.pixels.dtype == np.uint8:  # most masks, ten times as quick
+        return image.pixels if image.mode == "L" else np.asarray(image.pixels.max(axis=2))
+    return np.asarray(to_uint8(to_rgb(image)).max(axis=2), np.uint8)
 
 
 def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
@@ -74,8 +74,8 @@ def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
     return np.asarray(upright.convert("RGB"))
 
 
-def _decode(image: Image.Image, path: File) -> Picture:
-    """Decode an open file into the modes that `Picture` knows."""
+def _decode(image: Image.Image, path: File) -> DecodedImage:
+    """Decode an open file into the modes that `DecodedImage` knows."""
     deep = _is_deep_colour(image)  # asked first: reading the EXIF of a PNG decodes it
     with damage_named(path):  # some formats decode all of the file for it
         exif = image.getexif()
@@ -88,7 +88,7 @@ def _decode(image: Image.Image, path: File) -> Picture:
         pixels = _upright(pixels, orientation)
     with damage_named(path):  # only now are most of its entries read
         kept = metadata.of_file(exif, image.info, orientation)
-    return Picture(pixels, mode, **kept)
+    return DecodedImage(pixels, mode, **kept)
 
 
 def _exif(image: Image.Image, path: File) -> Image.Exif:
@@ -121,9 +121,9 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(np.fliplr(turned) if flipped else turned)
 
 
-def _on_white(picture: Picture) -> npt.NDArray[np.uint8]:
-    rgb = to_rgb(picture)
-    if picture.mode in ("LA", "RGBA"):
-        alpha = picture.pixels[..., -1:].astype(np.float32) / white(picture.pixels)
+def _on_white(image: DecodedImage) -> npt.NDArray[np.uint8]:
+    rgb = to_rgb(image)
+    if image.mode in ("LA", "RGBA"):
+        alpha = image.pixels[..., -1:].astype(np.float32) / white(image.pixels)
         rgb = rgb * alpha + (1 - alpha)
     return to_uint8(rgb)

@@ -1,4 +1,4 @@
-"""From pictures to files: what each format can hold, and what is lost where it cannot."""
+"""From images to files: what each format can hold, and what is lost where it cannot."""
 
 import io
 from dataclasses import replace
@@ -12,15 +12,15 @@ from PIL import Image
 from inpaintlab.errors import ImageError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import metadata
+from inpaintlab.images.decoded import DecodedImage
 from inpaintlab.images.opening import opened
-from inpaintlab.images.picture import Picture
 from inpaintlab.images.values import as_pillow
 
 #: Formats that `save` writes without changing a pixel, by suffix; JPEG is the one that changes them.
 LOSSLESS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp"})
 
 
-#: Little of the picture is lost at it; a file is about twice as large as at 85.
+#: Little of the image is lost at it; a file is about twice as large as at 85.
 JPEG_QUALITY = 95
 _WRITABLE = {
     ".jpg": ("L", "RGB", "CMYK"),
@@ -38,19 +38,19 @@ WRITABLE = frozenset(_WRITABLE)
 _DEEP = frozenset({".png", ".tif", ".tiff"})
 
 
-def save(path: Path, picture: Picture) -> list[str]:
-    """Write a picture in the format of the suffix, all or nothing; return notes on what was lost.
+def save(path: Path, image: DecodedImage) -> list[str]:
+    """Write an image in the format of the suffix, all or nothing; return notes on what was lost.
 
     PNG, TIFF, BMP and WebP are written without loss. Raises `ImageError` for a suffix that cannot
     be written, and where the disk refuses.
     """
-    data, notes = encode(picture, path.suffix)
+    data, notes = encode(image, path.suffix)
     write_atomically(path, data)
     return notes
 
 
 def encode(
-    picture: Picture, suffix: str, quality: int = JPEG_QUALITY, *, compression: int = 6
+    image: DecodedImage, suffix: str, quality: int = JPEG_QUALITY, *, compression: int = 6
 ) -> tuple[bytes, list[str]]:
     """Return the bytes of a file in the format of the suffix, and notes on what was lost.
 
@@ -61,14 +61,14 @@ def encode(
     if suffix not in _WRITABLE:
         allowed = ", ".join(sorted(_WRITABLE))
         raise ImageError(f"cannot write {suffix!r}: the suffix must be one of {allowed}")
-    picture, notes = _writable(picture, suffix)
+    image, notes = _writable(image, suffix)
     if suffix not in LOSSLESS:
         notes.append("JPEG is lossy: pixels outside the hole change slightly; PNG keeps them")
-    return _encode(picture, suffix, quality, compression), notes
+    return _encode(image, suffix, quality, compression), notes
 
 
 def lossless_suffix(path: Path) -> str:
-    """Return a suffix under which the picture of a file can be written without changing a pixel.
+    """Return a suffix under which the image of a file can be written without changing a pixel.
 
     It is the file's own where that does; of a file that cannot be opened it is `.png`.
     """
@@ -94,25 +94,25 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
 
 def encode_webp(image: npt.NDArray[np.uint8]) -> bytes:
     """Return the bytes of a lossless WebP file of `[H, W, 3]`; what repeats in it takes little room."""
-    return encode(Picture(image, "RGB"), ".webp")[0]
+    return encode(DecodedImage(image, "RGB"), ".webp")[0]
 
 
-def _writable(picture: Picture, suffix: str) -> tuple[Picture, list[str]]:
+def _writable(image: DecodedImage, suffix: str) -> tuple[DecodedImage, list[str]]:
     """Convert to what the format can hold, and say what that costs."""
     notes = []
-    if picture.pixels.dtype == np.uint16 and suffix not in _DEEP:
-        notes.append(f"{suffix} holds 8 bits a channel: the 16-bit picture was rounded")
-        pixels = np.rint(picture.pixels / 257).astype(np.uint8)
-        picture = replace(picture, pixels=pixels)
-    if picture.mode not in (allowed := _WRITABLE[suffix]):
-        goal = _nearest_mode(picture.mode, allowed)
-        if (picture.mode, goal) not in (("L", "RGB"), ("LA", "RGBA")):
-            notes.append(f"{suffix} cannot hold {picture.mode}: the picture was converted to {goal}")
-        picture = _converted(picture, goal)
-    if picture.icc_profile and not metadata.profile_fits(picture.icc_profile, picture.mode):
-        notes.append(f"the colour profile is not one for {picture.mode}: left out")
-        picture = replace(picture, icc_profile=None)
-    return picture, notes + metadata.lost(picture, suffix)
+    if image.pixels.dtype == np.uint16 and suffix not in _DEEP:
+        notes.append(f"{suffix} holds 8 bits a channel: the 16-bit image was rounded")
+        pixels = np.rint(image.pixels / 257).astype(np.uint8)
+        image = replace(image, pixels=pixels)
+    if image.mode not in (allowed := _WRITABLE[suffix]):
+        goal = _nearest_mode(image.mode, allowed)
+        if (image.mode, goal) not in (("L", "RGB"), ("LA", "RGBA")):
+            notes.append(f"{suffix} cannot hold {image.mode}: the image was converted to {goal}")
+        image = _converted(image, goal)
+    if image.icc_profile and not metadata.profile_fits(image.icc_profile, image.mode):
+        notes.append(f"the colour profile is not one for {image.mode}: left out")
+        image = replace(image, icc_profile=None)
+    return image, notes + metadata.lost(image, suffix)
 
 
 def _nearest_mode(mode: str, allowed: tuple[str, ...]) -> str:
@@ -121,17 +121,17 @@ def _nearest_mode(mode: str, allowed: tuple[str, ...]) -> str:
     return "L" if mode == "LA" and "L" in allowed else "RGB"
 
 
-def _converted(picture: Picture, goal: str) -> Picture:
-    if picture.pixels.dtype == np.uint16:  # only grey with alpha gets here: TIFF and PNG hold the rest
-        return picture
-    image = as_pillow(picture.pixels, picture.mode).convert(goal)
-    return replace(picture, pixels=np.asarray(image), mode=goal)
+def _converted(decoded: DecodedImage, goal: str) -> DecodedImage:
+    if decoded.pixels.dtype == np.uint16:  # only grey with alpha gets here: TIFF and PNG hold the rest
+        return decoded
+    image = as_pillow(decoded.pixels, decoded.mode).convert(goal)
+    return replace(decoded, pixels=np.asarray(image), mode=goal)
 
 
-def _encode(picture: Picture, suffix: str, quality: int, compression: int) -> bytes:
-    if picture.pixels.dtype == np.uint16 and picture.pixels.ndim == 3:
-        return _encode_deep_colour(picture, suffix)
-    options = metadata.options(picture, suffix)
+def _encode(image: DecodedImage, suffix: str, quality: int, compression: int) -> bytes:
+    if image.pixels.dtype == np.uint16 and image.pixels.ndim == 3:
+        return _encode_deep_colour(image, suffix)
+    options = metadata.options(image, suffix)
     if suffix in (".jpg", ".jpeg"):
         options |= {"quality": quality, "subsampling": 0}
     elif suffix == ".webp":
@@ -144,15 +144,15 @@ def _encode(picture: Picture, suffix: str, quality: int, compression: int) -> by
     buffer = io.BytesIO()
     names = {".jpg": "JPEG", ".tif": "TIFF"}
     format_name = names.get(suffix, suffix[1:].upper())
-    as_pillow(picture.pixels, picture.mode).save(buffer, format=format_name, **options)
+    as_pillow(image.pixels, image.mode).save(buffer, format=format_name, **options)
     data = buffer.getvalue()
-    return metadata.into_tiff(data, picture) if format_name == "TIFF" else data
+    return metadata.into_tiff(data, image) if format_name == "TIFF" else data
 
 
-def _encode_deep_colour(picture: Picture, suffix: str) -> bytes:
-    order = cv2.COLOR_RGBA2BGRA if picture.mode == "RGBA" else cv2.COLOR_RGB2BGR
-    done, data = cv2.imencode(suffix, cv2.cvtColor(picture.pixels, order))
+def _encode_deep_colour(image: DecodedImage, suffix: str) -> bytes:
+    order = cv2.COLOR_RGBA2BGRA if image.mode == "RGBA" else cv2.COLOR_RGB2BGR
+    done, data = cv2.imencode(suffix, cv2.cvtColor(image.pixels, order))
     if not done:
-        raise ImageError(f"cannot encode a 16-bit picture as {suffix}")
+        raise ImageError(f"cannot encode a 16-bit image as {suffix}")
     put = metadata.into_png if suffix == ".png" else metadata.into_tiff
-    return put(data.tobytes(), picture)
+    return put(data.tobytes(), image)

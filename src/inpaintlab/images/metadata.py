@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from inpaintlab.images.picture import Picture
+from inpaintlab.images.decoded import DecodedImage
 
 ORIENTATION = 0x0112
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))([2-8])')
@@ -30,7 +30,7 @@ _PNG_START = 33  # signature and header chunk
 
 
 def of_file(exif: Image.Exif, info: dict[Any, Any], orientation: int) -> dict[str, Any]:
-    """Return what a `Picture` keeps of a file beside its pixels, which lay by an EXIF orientation."""
+    """Return what a `DecodedImage` keeps of a file beside its pixels, which an EXIF orientation turned."""
     for tag in [tag for tag in exif if tag == ORIENTATION or tag in _OF_THE_FILE]:
         del exif[tag]
     xmp = info.get("xmp")
@@ -59,7 +59,7 @@ def profile_fits(profile: bytes, mode: str) -> bool:
     return mode in _SPACES.get(profile[16:20], (mode,))
 
 
-def options(picture: Picture, suffix: str) -> dict[str, Any]:
+def options(image: DecodedImage, suffix: str) -> dict[str, Any]:
     """Return what Pillow's `save` takes to keep what stands beside the pixels.
 
     Of a TIFF nothing: Pillow fails on one that is compressed and has folders in its EXIF data, so that
@@ -67,34 +67,34 @@ def options(picture: Picture, suffix: str) -> dict[str, Any]:
     """
     if suffix in (".tif", ".tiff"):
         return {}
-    kept: dict[str, Any] = {"icc_profile": picture.icc_profile, "exif": picture.exif}
+    kept: dict[str, Any] = {"icc_profile": image.icc_profile, "exif": image.exif}
     if suffix != ".webp":
-        kept["dpi"] = picture.dpi
-    if suffix == ".png" and picture.xmp:
+        kept["dpi"] = image.dpi
+    if suffix == ".png" and image.xmp:
         text = PngImagePlugin.PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", picture.xmp.decode(errors="replace"))
+        text.add_itxt("XML:com.adobe.xmp", image.xmp.decode(errors="replace"))
         kept["pnginfo"] = text
     elif suffix in (".jpg", ".jpeg", ".webp"):
-        kept["xmp"] = picture.xmp
+        kept["xmp"] = image.xmp
     return {key: value for key, value in kept.items() if value}
 
 
-def lost(picture: Picture, suffix: str) -> list[str]:
+def lost(image: DecodedImage, suffix: str) -> list[str]:
     """Name what the format of a suffix has no place for."""
     lost = []
     if suffix == ".bmp":
-        present = {"colour profile": picture.icc_profile, "EXIF": picture.exif, "XMP": picture.xmp}
+        present = {"colour profile": image.icc_profile, "EXIF": image.exif, "XMP": image.xmp}
         lost = [name for name, value in present.items() if value]
     return [f"{suffix} has no place for {', '.join(lost)}: left out"] if lost else []
 
 
-def into_png(data: bytes, picture: Picture) -> bytes:
+def into_png(data: bytes, image: DecodedImage) -> bytes:
     """Put what stands beside the pixels into a PNG file that was written without it.
 
     Pillow, which cannot write 16-bit colour, writes a file of one pixel whose chunks are copied.
     """
     buffer = io.BytesIO()
-    Image.new("RGB", (1, 1)).save(buffer, format="PNG", **options(picture, ".png"))
+    Image.new("RGB", (1, 1)).save(buffer, format="PNG", **options(image, ".png"))
     donor, chunks, place = buffer.getvalue(), b"", _PNG_START
     while place < len(donor):
         (length,) = struct.unpack_from(">I", donor, place)
@@ -104,9 +104,9 @@ def into_png(data: bytes, picture: Picture) -> bytes:
     return data[:_PNG_START] + chunks + data[_PNG_START:]
 
 
-def into_tiff(data: bytes, picture: Picture) -> bytes:
+def into_tiff(data: bytes, decoded: DecodedImage) -> bytes:
     """Put what stands beside the pixels into a TIFF file of strips that was written without it."""
-    if not any((picture.icc_profile, picture.exif, picture.xmp, picture.dpi)):
+    if not any((decoded.icc_profile, decoded.exif, decoded.xmp, decoded.dpi)):
         return data
     with Image.open(io.BytesIO(data)) as image:
         written = dict(image.tag_v2)  # type: ignore[attr-defined]
@@ -120,29 +120,29 @@ def into_tiff(data: bytes, picture: Picture) -> bytes:
     # Offsets count from the end of the tags: Pillow moves them when it knows where that is.
     tags.tagtype[_STRIPS] = TiffTags.LONG
     tags[_STRIPS] = tuple(sum(len(strip) for strip in strips[:count]) for count in range(len(strips)))
-    for tag, value in _tiff_tags(picture).items():
+    for tag, value in _tiff_tags(decoded).items():
         tags[tag] = value
-    if picture.icc_profile:
+    if decoded.icc_profile:
         tags.tagtype[_PROFILE] = TiffTags.UNDEFINED
-        tags[_PROFILE] = picture.icc_profile
-    if picture.dpi:
-        tags[282], tags[283], tags[296] = *picture.dpi, 2
+        tags[_PROFILE] = decoded.icc_profile
+    if decoded.dpi:
+        tags[282], tags[283], tags[296] = *decoded.dpi, 2
     buffer = io.BytesIO()
     tags.save(buffer)
     return buffer.getvalue() + b"".join(strips)
 
 
-def _tiff_tags(picture: Picture) -> ImageFileDirectory_v2:
+def _tiff_tags(image: DecodedImage) -> ImageFileDirectory_v2:
     """Return EXIF and XMP as tags of a TIFF."""
     tags = ImageFileDirectory_v2()
     exif = Image.Exif()
-    if picture.exif:
-        exif.load(picture.exif)
+    if image.exif:
+        exif.load(image.exif)
     for tag, value in exif.items():
         tags[tag] = exif.get_ifd(tag) if tag in (_EXIF_FOLDER, _GPS_FOLDER) else value
         if tag in (_EXIF_FOLDER, _GPS_FOLDER):
             tags.tagtype[tag] = TiffTags.LONG
-    if picture.xmp:
+    if image.xmp:
         tags.tagtype[_XMP] = TiffTags.BYTE
-        tags[_XMP] = picture.xmp
+        tags[_XMP] = image.xmp
     return tags

@@ -1,4 +1,4 @@
-"""Opening picture files: headers, limits and damage, before anything is decoded."""
+"""Opening image files: headers, limits and damage, before anything is decoded."""
 
 import io
 import warnings
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from PIL import Image, UnidentifiedImageError
 
 from inpaintlab.errors import ImageError
-from inpaintlab.images.picture import Encoded, File
+from inpaintlab.images.decoded import Encoded, File
 
-#: Larger pictures are refused before they are decoded: a file of some kB can claim terabytes. This is
+#: Larger images are refused before they are decoded: a file of some kB can claim terabytes. This is
 #: also where Pillow itself refuses.
 MAX_PIXELS = 178_956_970
 
@@ -33,12 +33,12 @@ def opened(
     try:
         stream = io.BytesIO(path.data) if isinstance(path, Encoded) else path
         with warnings.catch_warnings():
-            # Pillow warns of large pictures; we refuse them with a limit of our own just below.
+            # Pillow warns of large images; we refuse them with a limit of our own just below.
             warnings.simplefilter("ignore")
             image = Image.open(stream, formats=formats)
     except UnidentifiedImageError:
         allowed = f": it must be {', '.join(formats)}" if formats else ""
-        raise ImageError(f"{path.name} is not a picture that can be read{allowed}") from None
+        raise ImageError(f"{path.name} is not an image that can be read{allowed}") from None
     except Image.DecompressionBombError:
         raise _too_large(path, max_pixels) from None
     except FileNotFoundError:
@@ -59,7 +59,7 @@ def _too_large(path: File, limit: int) -> ImageError:
 
 
 def complete(image: Image.Image, path: File) -> Image.Image:
-    """Decode all pixels; a file cut short is an error, not a half-grey picture."""
+    """Decode all pixels; a file cut short is an error, not a half-grey image."""
     with damage_named(path):
         image.load()
     return image
@@ -86,6 +86,6 @@ def damaged(path: File, error: Exception | None = None) -> ImageError:
 
 
 def check_large_enough(path: File, width: int, height: int, short_side: int) -> None:
-    """Raise `ImageError` (finding `small`) for a picture that would have to be enlarged."""
+    """Raise `ImageError` (finding `small`) for an image that would have to be enlarged."""
     if min(width, height) < short_side:
         raise ImageError(f"{path.name} is {width}×{height}, less than --size {short_side}", "small")

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from inpaintlab.images.decoded import Encoded, File, Pixels
 from inpaintlab.images.decoding import decode_rgb
 from inpaintlab.images.opening import MAX_PIXELS, check_large_enough, in_memory, opened
-from inpaintlab.images.picture import Encoded, File, Pixels
 
 # Start-of-frame markers of baseline, extended and progressive JPEG.
 _FRAME_MARKERS = (0xC0, 0xC1, 0xC2)
@@ -21,15 +21,15 @@ _REDUCED = {
 }
 
 
-#: Smaller pictures are not halved on the way to their size: the odd row left out would be seen.
+#: Smaller images are not halved on the way to their size: the odd row left out would be seen.
 _WORTH_HALVING = 50
 
 
 def load_rgb(path: File, short_side: int) -> npt.NDArray[np.uint8]:
-    """Decode a picture for training: RGB uint8 `[H, W, 3]` with the shorter side as asked.
+    """Decode an image for training: RGB uint8 `[H, W, 3]` with the shorter side as asked.
 
-    Transparent pictures stand on white. Raises `ImageError` as `load` does, and (finding `small`) for
-    a picture whose shorter side is less than asked: enlarging would teach blur.
+    Transparent images stand on white. Raises `ImageError` as `load` does, and (finding `small`) for
+    an image whose shorter side is less than asked: enlarging would teach blur.
     """
     file = in_memory(path)
     pixels = _decode_plain_jpeg(file, short_side)
@@ -47,7 +47,7 @@ def shrink(pixels: Pixels, short_side: int) -> npt.NDArray[np.uint8]:
     """Resize `[H, W, 3]` so that the shorter side is as asked, by area averages.
 
     Where half the size is still enough, it is halved first, several times as quick; an odd last row or
-    column of a picture of 100 pixels or more is left out for it.
+    column of an image of 100 pixels or more is left out for it.
     """
     height, width = pixels.shape[:2]
     scale = short_side / min(height, width)
@@ -65,7 +65,7 @@ def _decode_plain_jpeg(file: File, short_side: int) -> Pixels | None:
     """Decode a common JPEG to BGR by OpenCV, upright and at least twice the size asked for.
 
     It takes half of Pillow's time. None for everything else, and for a file that does not end as it
-    should, of which OpenCV would make a half-grey picture: Pillow judges those.
+    should, of which OpenCV would make a half-grey image: Pillow judges those.
     """
     size = _plain_jpeg_size(file.data) if isinstance(file, Encoded) else None
     if size is None or size[0] * size[1] > MAX_PIXELS:

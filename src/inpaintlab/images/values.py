@@ -1,4 +1,4 @@
-"""Pictures as values: RGB in [0, 1] and back, arrays, Pillow images."""
+"""Images as values: RGB in [0, 1] and back, arrays, Pillow images."""
 
 import math
 
@@ -7,22 +7,22 @@ import numpy.typing as npt
 from PIL import Image
 
 from inpaintlab.errors import ImageError
-from inpaintlab.images.picture import Picture, Pixels, white
+from inpaintlab.images.decoded import DecodedImage, Pixels, white
 
 
-def to_rgb(picture: Picture) -> npt.NDArray[np.float32]:
+def to_rgb(image: DecodedImage) -> npt.NDArray[np.float32]:
     """Return RGB float32 `[H, W, 3]` in [0, 1]; alpha is left out."""
-    pixels = picture.pixels
-    if picture.mode == "CMYK":
+    pixels = image.pixels
+    if image.mode == "CMYK":
         pixels = np.asarray(as_pillow(pixels, "CMYK").convert("RGB"))
-    elif picture.mode in ("L", "LA"):
+    elif image.mode in ("L", "LA"):
         gray = pixels if pixels.ndim == 2 else pixels[..., 0]
         pixels = np.repeat(gray[..., None], 3, axis=2)
     return pixels[..., :3].astype(np.float32) / white(pixels)
 
 
-def from_rgb(rgb: npt.NDArray[np.float32], like: Picture) -> Pixels:
-    """Return the pixels of a picture like the given one, in these colours and with its own alpha.
+def from_rgb(rgb: npt.NDArray[np.float32], like: DecodedImage) -> Pixels:
+    """Return the pixels of an image like the given one, in these colours and with its own alpha.
 
     `rgb` is `[H, W, 3]` in [0, 1] and of the same height and width. Grey takes the luma of ITU-R
     BT.601.
@@ -36,8 +36,8 @@ def from_rgb(rgb: npt.NDArray[np.float32], like: Picture) -> Pixels:
     return np.concatenate([scaled, like.pixels[..., 3:]], axis=2)
 
 
-def from_array(array: Pixels) -> Picture:
-    """Take an array `[H, W]`, `[H, W, 3]` or `[H, W, 4]` for a picture.
+def from_array(array: Pixels) -> DecodedImage:
+    """Take an array `[H, W]`, `[H, W, 3]` or `[H, W, 4]` for an image.
 
     Raises `ImageError` for another shape, a type other than uint8, uint16 and floating point, and
     for floating point outside [0, 1].
@@ -50,18 +50,18 @@ def from_array(array: Pixels) -> Picture:
         check_range(float(array.min()), float(array.max()))
     elif array.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"an array is uint8, uint16 or floating point in [0, 1], got {array.dtype}")
-    return Picture(array, mode)
+    return DecodedImage(array, mode)
 
 
-def from_pillow(image: Image.Image) -> Picture:
-    """Take a Pillow image for a picture; raises `ImageError` for 32-bit and floating-point modes."""
+def from_pillow(image: Image.Image) -> DecodedImage:
+    """Take a Pillow image for an image; raises `ImageError` for 32-bit and floating-point modes."""
     pixels, mode = to_known_mode(image, "the image")
-    return Picture(pixels, mode)
+    return DecodedImage(pixels, mode)
 
 
-def to_pillow(picture: Picture) -> Image.Image:
-    """Turn a picture with 8 bits a channel, or 16-bit grey, into a Pillow image."""
-    return as_pillow(picture.pixels, picture.mode)
+def to_pillow(image: DecodedImage) -> Image.Image:
+    """Turn an image with 8 bits a channel, or 16-bit grey, into a Pillow image."""
+    return as_pillow(image.pixels, image.mode)
 
 
 def to_uint8(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -86,7 +86,7 @@ def _quantise(values: npt.NDArray[np.float32], like: Pixels) -> Pixels:
 
 
 def to_known_mode(image: Image.Image, name: str) -> tuple[Pixels, str]:
-    """Return the pixels of a Pillow image in a mode that `Picture` knows, and that mode."""
+    """Return the pixels of a Pillow image in a mode that `DecodedImage` knows, and that mode."""
     if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
         return np.asarray(image), image.mode
     if image.mode.startswith("I"):

@@ -1,4 +1,4 @@
-"""Filling holes in pictures of any size with a trained network."""
+"""Filling holes in images of any size with a trained network."""
 
 from inpaintlab.inpainter.batch import fill_files
 from inpaintlab.inpainter.blending import BLENDS

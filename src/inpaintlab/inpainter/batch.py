@@ -1,7 +1,7 @@
-"""`inpaint fill`: one picture, or all of a folder or a list, and going on where that was stopped.
+"""`inpaint fill`: one image, or all of a folder or a list, and going on where that was stopped.
 
-Threads read and write pictures while the main thread runs the network, so that it need not wait; only a
-few pictures are in memory at a time.
+Threads read and write images while the main thread runs the network, so that it need not wait; only a
+few images are in memory at a time.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import Any
 from inpaintlab.checkpoints import newest_run
 from inpaintlab.configs import FillSettings
 from inpaintlab.errors import InpaintlabError, MaskError, OutputError, SettingError
-from inpaintlab.images import WRITABLE, Picture, load, save
+from inpaintlab.images import WRITABLE, DecodedImage, load, save
 from inpaintlab.inpainter.fill_log import FillLog
 from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.inpainter.lists import LISTS
@@ -30,7 +30,7 @@ from inpaintlab.progress import bar, say
 
 #: So many masks are looked at before a batch begins: do most of them mark everything but the hole?
 MASKS_LOOKED_AT = 40
-#: So many pictures are read ahead of the network, and as many written behind it, for each thread.
+#: So many images are read ahead of the network, and as many written behind it, for each thread.
 AHEAD = 2
 
 
@@ -44,12 +44,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A picture and its hole in memory, with notes for the user.
+    """An image and its hole in memory, with notes for the user.
 
     `kinds` are the notes without names, so that one kind can be counted.
     """
 
-    picture: Picture
+    image: DecodedImage
     hole: Array
     notes: list[str]
     kinds: list[str]
@@ -57,7 +57,7 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Writing:
-    """A filled picture on its way to the disk; the future gives notes on what its format lost."""
+    """A filled image on its way to the disk; the future gives notes on what its format lost."""
 
     job: Job
     notes: list[str]
@@ -66,15 +66,15 @@ class Writing:
 
 
 def fill_files(settings: FillSettings) -> dict[str, Any]:
-    """Fill one picture, or every picture of a folder or a list, each with its mask.
+    """Fill one image, or every image of a folder or a list, each with its mask.
 
-    For one picture the result has `output`, `run` and `notes`. For several, it also has `rule`, the
-    numbers `pictures`, `filled`, `skipped` (there already, from the same picture, mask and network) and
-    `failed`, the first `failures` with their reasons, `without_mask` and `without_picture`; `findings`
+    For one image the result has `output`, `run` and `notes`. For several, it also has `rule`, the
+    numbers `images`, `filled`, `skipped` (there already, from the same image, mask and network) and
+    `failed`, the first `failures` with their reasons, `without_mask` and `without_image`; `findings`
     holds a sentence for everything amiss. What failed stands in `fill.jsonl` in the folder of results,
     by which the same call goes on after an interruption.
 
-    Raises `InpaintlabError` before anything is filled where pictures and masks cannot be paired, where
+    Raises `InpaintlabError` before anything is filled where images and masks cannot be paired, where
     two results would have one name or replace an input, and where most masks look inverted.
     """
     if settings.output is None:
@@ -157,26 +157,26 @@ def _run(
 ) -> None:
     """Read, fill and write; what fails is logged, and the rest goes on.
 
-    An interruption waits for the pictures that are being written, and logs them.
+    An interruption waits for the images that are being written, and logs them.
     """
     workers = settings.workers or min(4, os.cpu_count() or 1)
     began = time.monotonic()
     writing: deque[Writing] = deque()
-    with ThreadPoolExecutor(workers) as pool, bar("filling pictures", len(jobs)) as advance:
+    with ThreadPoolExecutor(workers) as pool, bar("filling images", len(jobs)) as advance:
         try:
             for job, reading in _read_ahead(jobs, pool, settings, workers * AHEAD):
                 try:
                     loaded = reading.result()
                     if settings.verbose:
                         say(f"{job.pair.name}: {inpainter.explain(loaded.hole, settings.strategy)}")
-                    filled = inpainter.fill_picture(
-                        loaded.picture,
+                    filled = inpainter.fill_image(
+                        loaded.image,
                         loaded.hole,
                         job.pair.mask.name,
                         strategy=settings.strategy,
                         blend=settings.blend,
                     )
-                except Exception as error:  # noqa: BLE001 - one picture must not end a night's work
+                except Exception as error:  # noqa: BLE001 - one image must not end a night's work
                     _failed(job, error, log, done)
                     advance()
                     continue
@@ -208,13 +208,13 @@ def _read_ahead(
 
 
 def _read(pair: Pair, invert_mask: bool | None) -> Loaded:
-    picture = load(pair.image)
+    image = load(pair.image)
     hole, notes = read_mask(pair.mask, invert=bool(invert_mask))
     if invert_mask is None and looks_inverted(hole):
         notes.append(f"{pair.mask.name} looks inverted: the hole is all round its border")
-    kinds = [note.replace(pair.image.name, "a picture") for note in picture.notes]
+    kinds = [note.replace(pair.image.name, "an image") for note in image.notes]
     kinds += [note.replace(pair.mask.name, "a mask") for note in notes]
-    return Loaded(picture, hole, [*picture.notes, *notes], kinds)
+    return Loaded(image, hole, [*image.notes, *notes], kinds)
 
 
 def _finish(writing: deque[Writing], log: FillLog, done: Done) -> None:
@@ -224,12 +224,12 @@ def _finish(writing: deque[Writing], log: FillLog, done: Done) -> None:
 
 
 def _written(one: Writing, log: FillLog, done: Done) -> None:
-    """Log a picture when it has been written; a disk that refuses ends the batch."""
+    """Log an image when it has been written; a disk that refuses ends the batch."""
     try:
         lost = one.future.result()
     except OutputError:
         raise
-    except Exception as error:  # noqa: BLE001 - as where pictures are filled
+    except Exception as error:  # noqa: BLE001 - as where images are filled
         _failed(one.job, error, log, done)
         return
     name = one.job.pair.name
@@ -248,7 +248,7 @@ def _failed(job: Job, error: Exception, log: FillLog, done: Done) -> None:
 
 
 def _origin(pair: Pair, settings: FillSettings, weights: str) -> dict[str, Any]:
-    """Return what a result depends on: change any of it, and the picture is filled again."""
+    """Return what a result depends on: change any of it, and the image is filled again."""
     return {
         "image": _stamp(pair.image),
         "mask": _stamp(pair.mask),

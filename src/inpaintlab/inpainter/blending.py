@@ -88,7 +88,7 @@ def _mean(total: Floats, share: Floats) -> Floats:
 
 
 def _continued(mean: Floats, hole: Bools) -> Floats:
-    """Return a picture with the smooth continuation of what is known of it into its hole."""
+    """Return an image with the smooth continuation of what is known of it into its hole."""
     height, width = hole.shape
     found: Any = mean
     if min(height, width) > _SMALLEST and hole.any():

@@ -1,7 +1,7 @@
-"""What is cut out of a picture to fill its holes, and how the strategies choose.
+"""What is cut out of an image to fill its holes, and how the strategies choose.
 
-A network has learnt from pictures of one size, with holes that take a certain share of them. So each
-hole is cut out with enough around it; the cost follows the hole, not the picture.
+A network has learnt from images of one size, with holes that take a certain share of them. So each
+hole is cut out with enough around it; the cost follows the hole, not the image.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,13 +18,13 @@ Bools = npt.NDArray[np.bool_]
 
 #: A crop is this many times as wide as its hole: in training a hole takes a third of the side or so.
 CONTEXT = 2.5
-#: A crop that would take more than this share of the picture's shorter side is the whole picture.
+#: A crop that would take more than this share of the image's shorter side is the whole image.
 WHOLE = 0.5
 
 
 @dataclass(frozen=True)
 class Box:
-    """A part of a picture: rows `top` to `bottom` and columns `left` to `right`, ends excluded."""
+    """A part of an image: rows `top` to `bottom` and columns `left` to `right`, ends excluded."""
 
     top: int
     left: int
@@ -74,7 +74,7 @@ class Crop:
 
 
 def crop_holes(hole: Array, size: int) -> Iterator[Crop]:
-    """Yield what to cut out of a picture with this hole, `[H, W]` of 0 and 1, for a network of a size.
+    """Yield what to cut out of an image with this hole, `[H, W]` of 0 and 1, for a network of a size.
 
     Connected holes are taken from the largest down; those that lie whole in the crop of another are
     filled along with it. Every pixel of the hole is in exactly one crop's share.
@@ -108,7 +108,7 @@ def _lie_in(box: Box, edges: npt.NDArray[np.int32]) -> Bools:
 
 
 def _with_context(bounds: Box, shape: tuple[int, ...], size: int) -> Box:
-    """Return the square to cut out around a hole, or the whole picture if it would be half of it."""
+    """Return the square to cut out around a hole, or the whole image if it would be half of it."""
     height, width = shape
     side = max(size, round(max(bounds.size) * CONTEXT))
     side += -side % 4 if side > size else 0  # so that it can be halved twice, which is quick
@@ -129,7 +129,7 @@ def _crop(hole: Array, size: int) -> list[Crop]:
 
 
 def _whole(hole: Array, _: int) -> list[Crop]:
-    """Take the picture as a whole: far surroundings are seen, small holes lose their detail."""
+    """Take the image as a whole: far surroundings are seen, small holes lose their detail."""
     x, y, columns, rows = cv2.boundingRect(hole)
     bounds = Box(y, x, y + rows, x + columns)
     return [Crop(Box(0, 0, *hole.shape), bounds, hole[bounds.slices] > 0)]
@@ -159,7 +159,7 @@ def plan(hole: Array, size: int, strategy: str) -> list[Crop]:
 
 
 def explain(crops: list[Crop], size: int, strategy: str) -> str:
-    """Say in one line what a strategy does with a picture.
+    """Say in one line what a strategy does with an image.
 
     >>> box = Box(0, 0, 300, 400)
     >>> explain([Crop(box, Box(10, 10, 90, 60), np.ones((80, 50), bool))], 64, "auto")

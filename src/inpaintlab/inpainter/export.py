@@ -20,7 +20,7 @@ from inpaintlab.progress import bar, say
 
 #: The largest difference from torch that is allowed, in an output that runs from 0 to 1.
 TOLERANCE = 1e-4
-#: The pictures of a comparison have no more pixels, all together, than so many of the training size.
+#: The images of a comparison have no more pixels, all together, than so many of the training size.
 _MOST_PICTURES = 6
 #: The axes of inputs and output that may have any length.
 _AXES = {0: "batch", 2: "height", 3: "width"}
@@ -83,7 +83,7 @@ def _finding(largest: float) -> str:
 def to_onnx(network: Network, card: ModelCard, weights_sha256: str) -> bytes:
     """Return a network in evaluation as the bytes of an ONNX file with our metadata.
 
-    Padding is not in it: whoever calls it brings pictures of sizes that it takes. Raises `RunError` for
+    Padding is not in it: whoever calls it brings images of sizes that it takes. Raises `RunError` for
     a network of more than 2 GiB, and for one with operations that the exporter does not know.
     """
     size = sum(value.numel() * value.element_size() for value in network.state_dict().values())
@@ -160,7 +160,7 @@ def _shape(network: Network, size: int, generator: torch.Generator) -> tuple[int
 
 
 def _draw(count: int, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return random pictures, each with a rectangle of hole of its own and single pixels besides."""
+    """Return random images, each with a rectangle of hole of its own and single pixels besides."""
     image = torch.rand(count, 3, height, width, generator=generator)
     mask = (torch.rand(count, 1, height, width, generator=generator) > 0.95).float()
     for one in mask:

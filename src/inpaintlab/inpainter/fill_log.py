@@ -45,7 +45,7 @@ class FillLog:
         os.close(self._file)
 
     def has(self, name: Path, made_from: dict[str, Any]) -> bool:
-        """Tell whether a result is there, whole, and made from the same picture, mask and network."""
+        """Tell whether a result is there, whole, and made from the same image, mask and network."""
         line = self._done.get(str(name))
         if line is None or line.get("made_from") != made_from:
             return False
@@ -71,5 +71,5 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
                 values = json.loads(text)
                 lines[values["output"]] = values
             except (ValueError, KeyError, TypeError):
-                continue  # torn by a power cut: its picture is filled again
+                continue  # torn by a power cut: its image is filled again
     return lines

@@ -1,8 +1,8 @@
-"""Filling holes in pictures of any size with a trained network.
+"""Filling holes in images of any size with a trained network.
 
-A network has learnt from pictures of one size, with holes that take a certain share of them. So each
+A network has learnt from images of one size, with holes that take a certain share of them. So each
 hole is cut out with enough around it, brought to that size, filled, and put back: the cost follows the
-hole, not the picture.
+hole, not the image.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
 from inpaintlab.errors import ImageError, MaskError, OutputError
-from inpaintlab.images import Picture, from_array, from_pillow, from_rgb, load, save, to_pillow
+from inpaintlab.images import DecodedImage, from_array, from_pillow, from_rgb, load, save, to_pillow
 from inpaintlab.inpainter.blending import check_blend
 from inpaintlab.inpainter.crops import Array, explain, plan
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
@@ -34,9 +34,9 @@ AnyMask = Image.Image | npt.NDArray[Any] | Tensor
 
 
 class Inpainter:
-    """A trained network that fills pictures of any size and kind.
+    """A trained network that fills images of any size and kind.
 
-    `card` says what the network is, and the picture size that it was trained on; `source` is the file
+    `card` says what the network is, and the image size that it was trained on; `source` is the file
     that it was read from, if it was.
     """
 
@@ -106,17 +106,17 @@ class Inpainter:
     def fill(
         self, image: AnyImage, mask: AnyMask, *, strategy: str = "auto", blend: str = "gradient"
     ) -> AnyImage:
-        """Fill the hole of a picture; what lies outside comes back bit by bit.
+        """Fill the hole of an image; what lies outside comes back bit by bit.
 
         Image and mask may each be PIL, numpy or torch; the result is of the kind of `image`:
 
-        - PIL, 8 or 16 bits a channel. Palette pictures come back as RGB(A).
+        - PIL, 8 or 16 bits a channel. Palette images come back as RGB(A).
         - numpy `[H, W]` or `[H, W, 3 or 4]`, uint8, uint16, or floating point in [0, 1].
         - torch `[3, H, W]` or `[B, 3, H, W]`, floating point in [0, 1].
 
-        A mask is 1, True or white (above 127) in the hole, and of the picture's size: `[H, W]`,
+        A mask is 1, True or white (above 127) in the hole, and of the image's size: `[H, W]`,
         `[1, H, W]`, or `[B, 1, H, W]` for a batch. Raises `ImageError` and `MaskError` for anything
-        else, and for a mask without a hole or over 90 % of the picture.
+        else, and for a mask without a hole or over 90 % of the image.
 
         `strategy`, one of `STRATEGIES`, says what is cut out and painted; `blend`, one of `BLENDS`, how
         what was painted small meets the known pixels. Several threads may call at once.
@@ -132,32 +132,32 @@ class Inpainter:
         """
         how = {"strategy": strategy, "blend": blend}
         if isinstance(image, Image.Image):
-            return to_pillow(self.fill_picture(from_pillow(image), as_hole(mask), **how))
+            return to_pillow(self.fill_image(from_pillow(image), as_hole(mask), **how))
         if isinstance(image, np.ndarray):
-            return self.fill_picture(from_array(image), as_hole(mask), **how).pixels
+            return self.fill_image(from_array(image), as_hole(mask), **how).pixels
         if isinstance(image, Tensor):
             return self._fill_tensor(image, mask, how)
         raise ImageError(f"an image is PIL, numpy or torch, got {type(image).__name__}")
 
-    def fill_picture(
+    def fill_image(
         self,
-        picture: Picture,
+        image: DecodedImage,
         hole: Array,
         name: str = "the mask",
         *,
         strategy: str = "auto",
         blend: str = "gradient",
-    ) -> Picture:
-        """Fill the hole, `[H, W]` of 0 and 1, of a decoded picture; `name` is the mask's, in errors."""
+    ) -> DecodedImage:
+        """Fill the hole, `[H, W]` of 0 and 1, of a decoded image; `name` is the mask's, in errors."""
         check_blend(blend)
-        self._check_hole(hole, name, picture.size)
+        self._check_hole(hole, name, image.size)
         crops = plan(hole, self.card.size, strategy)
-        pixels = picture.pixels.copy()
-        for crop, colours in paint_crops(self.network, picture, hole, crops, self.card.size, blend):
-            part = replace(picture, pixels=pixels[crop.bounds.slices])
+        pixels = image.pixels.copy()
+        for crop, colours in paint_crops(self.network, image, hole, crops, self.card.size, blend):
+            part = replace(image, pixels=pixels[crop.bounds.slices])
             where = crop.hole if pixels.ndim == 2 else crop.hole[..., None]
             pixels[crop.bounds.slices] = composite(part.pixels, from_rgb(colours, like=part), where)
-        return replace(picture, pixels=pixels)
+        return replace(image, pixels=pixels)
 
     def explain(self, hole: Array, strategy: str = "auto") -> str:
         """Say in one line what a strategy would do with a hole, `[H, W]` of 0 and 1."""
@@ -168,7 +168,7 @@ class Inpainter:
         if hole.shape != size:
             seen = f"{hole.shape[1]}×{hole.shape[0]}"
             height, width = size
-            raise MaskError(f"{name} is {seen}, but the picture is {width}×{height}: sizes must agree")
+            raise MaskError(f"{name} is {seen}, but the image is {width}×{height}: sizes must agree")
         check_ratio(hole, name, inverted_by="invert it (--invert-mask)")
 
     def fill_file(
@@ -182,7 +182,7 @@ class Inpainter:
         blend: str = "gradient",
         explain: bool = False,
     ) -> list[str]:
-        """Fill a picture file, write the result, and return notes for the user.
+        """Fill an image file, write the result, and return notes for the user.
 
         The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole. A mask
         that looks inverted is remarked upon, unless `invert_mask` says what it is; with `explain` the
@@ -190,15 +190,15 @@ class Inpainter:
         """
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")
-        picture = load(image)
+        decoded = load(image)
         hole, remarks = read_mask(mask, invert=bool(invert_mask))
-        notes = [*picture.notes, *remarks]
+        notes = [*decoded.notes, *remarks]
         if invert_mask is None and looks_inverted(hole):
             notes.append(
-                f"{mask.name} marks {hole.mean():.0%} of the picture, all round its border: "
+                f"{mask.name} marks {hole.mean():.0%} of the image, all round its border: "
                 f"if that is not the hole, turn it with --invert-mask (or say --no-invert-mask)"
             )
-        filled = self.fill_picture(picture, hole, mask.name, strategy=strategy, blend=blend)
+        filled = self.fill_image(decoded, hole, mask.name, strategy=strategy, blend=blend)
         if explain:
             notes.insert(0, self.explain(hole, strategy))
         return notes + save(output, filled)
@@ -212,7 +212,7 @@ class Inpainter:
         check_image(image[None])
         hole = as_hole(mask)
         pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
-        filled = torch.from_numpy(self.fill_picture(Picture(pixels, "RGB"), hole, **how).pixels)
+        filled = torch.from_numpy(self.fill_image(DecodedImage(pixels, "RGB"), hole, **how).pixels)
         # Put together once more in the image's own type, which may be finer than float32.
         inside = torch.from_numpy(hole).to(image.device)
         return composite(image, filled.permute(2, 0, 1).to(image), inside)

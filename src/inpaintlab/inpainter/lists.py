@@ -16,7 +16,7 @@ _COLUMNS = ("image", "mask", "output")
 
 @dataclass(frozen=True)
 class Row:
-    """A picture, its mask and where the result goes below the output folder, as far as they are said."""
+    """An image, its mask and where the result goes below the output folder, as far as they are said."""
 
     image: Path
     mask: Path | None = None
@@ -24,9 +24,9 @@ class Row:
 
 
 def read_list(path: Path) -> list[Row]:
-    """Read a list of pictures; relative paths in it count from the list's own folder.
+    """Read a list of images; relative paths in it count from the list's own folder.
 
-    A line of `.txt` is a picture, or picture, mask and perhaps output with tabs between them. An object
+    A line of `.txt` is an image, or image, mask and perhaps output with tabs between them. An object
     of `.jsonl` has `image` and perhaps `mask` and `output`, as a `.csv` has columns; others are passed
     over. Raises `DataError` naming the line that cannot be used.
     """
@@ -40,7 +40,7 @@ def read_list(path: Path) -> list[Row]:
         _row(values, path, number) for number, values in LISTS[path.suffix.lower()](text, path) if values
     ]
     if not rows:
-        raise DataError(f"{path} names no picture")
+        raise DataError(f"{path} names no image")
     return rows
 
 
@@ -51,7 +51,7 @@ def _row(values: dict[str, Any], path: Path, number: int) -> Row:
         if value is not None and not isinstance(value, str):
             raise DataError(f"{where}: a path is text, got {value!r}")
     if image is None:
-        raise DataError(f"{where} names no picture: it needs 'image'")
+        raise DataError(f"{where} names no image: it needs 'image'")
     goal = None if output is None else Path(output)
     if goal is not None and (goal.is_absolute() or ".." in goal.parts):
         raise DataError(f"{where}: output {output} leaves the output folder: give a path below it")
@@ -70,7 +70,7 @@ def _plain(text: str, path: Path) -> Lines:
     for number, line in enumerate(text.splitlines(), 1):
         parts = [part.strip() for part in line.split("\t")]
         if len(parts) > len(_COLUMNS):
-            raise DataError(f"{path.name}, line {number} has {len(parts)} parts: picture, mask, output")
+            raise DataError(f"{path.name}, line {number} has {len(parts)} parts: image, mask, output")
         yield number, {name: part for name, part in zip(_COLUMNS, parts, strict=False) if part}
 
 

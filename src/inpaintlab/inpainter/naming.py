@@ -12,7 +12,7 @@ from inpaintlab.inpainter.pairs import Pair
 def name_outputs(pairs: Iterable[Pair], wanted: str | None) -> list[Pair]:
     """Give every pair's name the suffix it is to be written with.
 
-    `wanted` is a format, `same` for the picture's own wherever it can be written, or None for its own
+    `wanted` is a format, `same` for the image's own wherever it can be written, or None for its own
     wherever that keeps every pixel. Names from a list stay. Raises `ImageError` for one of them that
     cannot be written.
     """

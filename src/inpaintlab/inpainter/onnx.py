@@ -126,7 +126,7 @@ class OnnxNetwork(Network):
         return ModelCard(card.network, card.arguments, card.size, provenance)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
+        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
         values = (image, mask.expand(len(image), -1, -1, -1))
         arrays = [value.detach().cpu().float().contiguous().numpy() for value in values]
         (painted,) = self._session.run([OUTPUT], dict(zip(INPUTS, arrays, strict=True)))

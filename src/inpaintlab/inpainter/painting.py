@@ -1,4 +1,4 @@
-"""From a picture and its hole to colours: what is cut out is brought to the network's size and back."""
+"""From an image and its hole to colours: what is cut out is brought to the network's size and back."""
 
 import math
 import os
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaintlab.images import Picture
+from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.blending import REACH, cells, edge_difference
 from inpaintlab.inpainter.crops import Array, Bools, Crop, painted_size
 from inpaintlab.inpainter.scaling import Floats, enlarge, known_colours, shrink
@@ -19,25 +19,25 @@ from inpaintlab.masks import check_mask
 from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, pad_to_multiple
 
-#: So many pictures go through a network at a time.
+#: So many images go through a network at a time.
 AT_ONCE = 8
 #: More threads than this would wait for memory.
 _THREADS = min(4, os.cpu_count() or 1)
 
 
 def paint_crops(
-    network: Network, picture: Picture, hole: Array, crops: Sequence[Crop], size: int, blend: str
+    network: Network, image: DecodedImage, hole: Array, crops: Sequence[Crop], size: int, blend: str
 ) -> Iterator[tuple[Crop, Floats]]:
     """Yield each crop with colours for all of its bounds, `[h, w, 3]` in [0, 1]."""
 
     def cut(crop: Crop) -> tuple[Floats, Bools]:
-        return shrink(picture, hole, crop.box, painted_size(crop.box, size))
+        return shrink(image, hole, crop.box, painted_size(crop.box, size))
 
     def finish(crop: Crop, colours: Floats) -> Floats:
         if not crop.detail:
-            return _blended(picture, hole, crop, colours, blend)
+            return _blended(image, hole, crop, colours, blend)
         again = partial(paint, network)
-        return enlarge(*add_detail(again, blend, picture, hole, crop, colours, size), crop.bounds)
+        return enlarge(*add_detail(again, blend, image, hole, crop, colours, size), crop.bounds)
 
     # What is done for several crops beside the network runs on several processors.
     with ThreadPoolExecutor(min(len(crops), _THREADS)) as threads:
@@ -48,8 +48,8 @@ def paint_crops(
             yield from zip(chunk, threads.map(finish, chunk, painted), strict=True)
 
 
-def _blended(picture: Picture, hole: Array, crop: Crop, colours: Floats, blend: str) -> Floats:
-    """Bring the colours of a crop to the size of the picture, and its edge to the known pixels."""
+def _blended(image: DecodedImage, hole: Array, crop: Crop, colours: Floats, blend: str) -> Floats:
+    """Bring the colours of a crop to the size of the image, and its edge to the known pixels."""
     scale = min(crop.box.size) / min(colours.shape[:2])
     if scale == 1 or blend == "none":
         # What was painted at full size is as sharp as what is around it: nothing to blend.
@@ -57,13 +57,13 @@ def _blended(picture: Picture, hole: Array, crop: Crop, colours: Floats, blend: 
     region = crop.bounds.grown(math.ceil(REACH * scale), crop.box)
     inside = hole[region.slices] > 0
     painted = enlarge(colours, crop.box, region, cells(inside.shape, scale))
-    difference = edge_difference(blend, known_colours(picture, hole, region), inside, painted, scale)
+    difference = edge_difference(blend, known_colours(image, hole, region), inside, painted, scale)
     larger = enlarge(colours, crop.box, crop.bounds)
     return (larger + difference[crop.bounds.inside(region)]).clip(0, 1)
 
 
 def paint(network: Network, images: Sequence[Floats], masks: Sequence[Bools]) -> Iterator[Floats]:
-    """Run the network on pictures `[h, w, 3]` with their holes, some at a time where sizes agree."""
+    """Run the network on images `[h, w, 3]` with their holes, some at a time where sizes agree."""
     start = 0
     while start < len(images):
         shape, end = masks[start].shape, start + 1

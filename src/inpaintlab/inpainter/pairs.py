@@ -1,7 +1,7 @@
-"""Which mask belongs to which picture, by the conventions that people keep.
+"""Which mask belongs to which image, by the conventions that people keep.
 
-Masks stand beside the pictures as `NAME_mask.png` (several as `NAME_mask001.png`, LaMa's way), or in a
-folder of their own under the pictures' names, or there is one for all. Whatever could be read in two
+Masks stand beside the images as `NAME_mask.png` (several as `NAME_mask001.png`, LaMa's way), or in a
+folder of their own under the images' names, or there is one for all. Whatever could be read in two
 ways is an error. Nothing is decoded here.
 """
 
@@ -16,12 +16,12 @@ from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import SUFFIXES
 from inpaintlab.inpainter.lists import LISTS, Row, read_list
 
-_MARKED = re.compile(r"(?P<picture>.+)(?P<mark>[-_.]mask)(?P<number>[-_]?\d*)", re.IGNORECASE)
+_MARKED = re.compile(r"(?P<image>.+)(?P<mark>[-_.]mask)(?P<number>[-_]?\d*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture and one mask of it; `name` is where the result goes, below the output folder.
+    """An image and one mask of it; `name` is where the result goes, below the output folder.
 
     `fixed`: the name was given by a list, so that its suffix is the format.
     """
@@ -39,11 +39,11 @@ class Pairing:
     pairs: list[Pair]
     rule: str
     without_mask: list[Path] = field(default_factory=list)
-    without_picture: list[Path] = field(default_factory=list)
+    without_image: list[Path] = field(default_factory=list)
 
 
 def find_pairs(image: Path, mask: Path | None, output: Path | None = None) -> Pairing:
-    """Pair a picture, a folder of them or a list with masks; what is in `output` is no input.
+    """Pair an image, a folder of them or a list with masks; what is in `output` is no input.
 
     Raises `DataError` where there is nothing to pair, or more than one way to do it, and `ImageError`
     where there is no such file.
@@ -55,17 +55,17 @@ def find_pairs(image: Path, mask: Path | None, output: Path | None = None) -> Pa
     else:
         apart = [path for path in (mask, output) if path is not None and path != image]
         root = image if image.is_dir() else image.parent
-        pictures = pictures_in(image, apart) if image.is_dir() else [Path(image.name)]
-        if not pictures:
-            raise DataError(f"there is no picture in {image}")
-        pairing = _pair_files(root, pictures, mask, alone=not image.is_dir())
+        images = images_in(image, apart) if image.is_dir() else [Path(image.name)]
+        if not images:
+            raise DataError(f"there is no image in {image}")
+        pairing = _pair_files(root, images, mask, alone=not image.is_dir())
     if not pairing.pairs:
         raise _nothing_paired(pairing, mask)
     return replace(pairing, pairs=sorted(pairing.pairs, key=lambda pair: (pair.name, pair.mask)))
 
 
-def pictures_in(folder: Path, apart: Iterable[Path] = ()) -> list[Path]:
-    """Return the picture files of a folder and its subfolders, relative to it, in order.
+def images_in(folder: Path, apart: Iterable[Path] = ()) -> list[Path]:
+    """Return the image files of a folder and its subfolders, relative to it, in order.
 
     Hidden files and folders are passed over, and the files and folders `apart`.
     """
@@ -86,7 +86,7 @@ def pictures_in(folder: Path, apart: Iterable[Path] = ()) -> list[Path]:
 
 
 def split_marked(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Tell pictures from files that are called masks, where both stand in one folder.
+    """Tell images from files that are called masks, where both stand in one folder.
 
     A file `NAME_mask` is a mask, unless there is no `NAME` while there is a `NAME_mask_mask`.
 
@@ -96,27 +96,27 @@ def split_marked(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     """
     files = list(files)
     wanted = {base for path in files if (base := _base(path)) is not None}
-    pictures: set[Path] = set()
-    # A picture's name is shorter than those of its masks, so it has been seen when they come.
+    images: set[Path] = set()
+    # An image's name is shorter than those of its masks, so it has been seen when they come.
     for path in sorted(files, key=lambda path: len(path.stem)):
         base = _base(path)
-        if base is None or (base not in pictures and _key(path) in wanted):
-            pictures.add(_key(path))
+        if base is None or (base not in images and _key(path) in wanted):
+            images.add(_key(path))
     return (
-        [path for path in files if _key(path) in pictures],
-        [path for path in files if _key(path) not in pictures],
+        [path for path in files if _key(path) in images],
+        [path for path in files if _key(path) not in images],
     )
 
 
-def match(pictures: Iterable[Path], masks: Iterable[Path], folder: str = "") -> Pairing:
+def match(images: Iterable[Path], masks: Iterable[Path], folder: str = "") -> Pairing:
     """Pair relative paths by folder and name.
 
-    Masks of another `folder` (its name, for the rule) may also be called just as their pictures are. A
-    picture may have several masks with a number each; their results are named after the mask. Raises
-    `DataError` for a mask with two pictures, and for a picture with two masks of one number.
+    Masks of another `folder` (its name, for the rule) may also be called just as their images are. A
+    image may have several masks with a number each; their results are named after the mask. Raises
+    `DataError` for a mask with two images, and for an image with two masks of one number.
     """
     by_key: dict[Path, list[Path]] = defaultdict(list)
-    for path in pictures:
+    for path in images:
         by_key[_key(path)].append(path)
     masks_of: dict[Path, list[Path]] = defaultdict(list)
     orphans = []
@@ -129,23 +129,23 @@ def match(pictures: Iterable[Path], masks: Iterable[Path], folder: str = "") -> 
     pairs = []
     for key, found in masks_of.items():
         if len(by_key[key]) > 1:
-            raise _two("pictures", found[0], by_key[key])
+            raise _two("images", found[0], by_key[key])
         pairs += _pairs_of(by_key[key][0], found)
     alone = [path for key, paths in by_key.items() if key not in masks_of for path in paths]
     return Pairing(pairs, _rule(pairs, folder), alone, orphans)
 
 
-def _pairs_of(picture: Path, masks: list[Path]) -> list[Pair]:
-    """Return the pairs of one picture; each of its masks needs a number of its own."""
+def _pairs_of(image: Path, masks: list[Path]) -> list[Pair]:
+    """Return the pairs of one image; each of its masks needs a number of its own."""
     numbered: dict[str, list[Path]] = defaultdict(list)
     for mask in masks:
-        numbered["" if mask.stem == picture.stem else _number(mask)].append(mask)
+        numbered["" if mask.stem == image.stem else _number(mask)].append(mask)
     pairs = []
     for number, same in numbered.items():
         if len(same) > 1:
-            raise _two("masks", picture, same)
-        stem = same[0].stem if number else picture.stem
-        pairs.append(Pair(picture, same[0], picture.with_name(stem + picture.suffix)))
+            raise _two("masks", image, same)
+        stem = same[0].stem if number else image.stem
+        pairs.append(Pair(image, same[0], image.with_name(stem + image.suffix)))
     return pairs
 
 
@@ -161,10 +161,10 @@ def _rule(pairs: list[Pair], folder: str) -> str:
     if not pairs:
         return "nothing"
     forms = Counter(_form(pair) for pair in pairs)
-    (mask, picture), _ = forms.most_common(1)[0]
+    (mask, image), _ = forms.most_common(1)[0]
     where = f"in {folder} for" if folder else "beside"
     several = len({pair.image for pair in pairs}) < len(pairs)
-    return f"{mask} {where} {picture}" + (", a result for each mask" if several else "")
+    return f"{mask} {where} {image}" + (", a result for each mask" if several else "")
 
 
 def _form(pair: Pair) -> tuple[str, str]:
@@ -175,41 +175,39 @@ def _form(pair: Pair) -> tuple[str, str]:
     return f"NAME{marked['mark']}{digits}{pair.mask.suffix}", f"NAME{pair.image.suffix}"
 
 
-def _pair_files(root: Path, pictures: list[Path], mask: Path | None, *, alone: bool) -> Pairing:
-    """Pair pictures, given relative to a folder; of those `alone` only they themselves are pictures."""
+def _pair_files(root: Path, images: list[Path], mask: Path | None, *, alone: bool) -> Pairing:
+    """Pair images, given relative to a folder; of those `alone` only they themselves are images."""
     if mask is None or mask.resolve() == root.resolve():
-        pictures, marked = _beside(root, pictures) if alone else split_marked(pictures)
-        return _placed(match(pictures, marked), root, root)
+        images, marked = _beside(root, images) if alone else split_marked(images)
+        return _placed(match(images, marked), root, root)
     if mask.is_dir():
-        found = match(pictures, pictures_in(mask), mask.name or str(mask))
-        return _placed(
-            replace(found, without_picture=[] if alone else found.without_picture), root, mask
-        )
+        found = match(images, images_in(mask), mask.name or str(mask))
+        return _placed(replace(found, without_image=[] if alone else found.without_image), root, mask)
     if not mask.is_file():
         raise DataError(f"there is no mask {mask}, neither a file nor a folder")
-    return Pairing([Pair(root / path, mask, path) for path in pictures], f"{mask.name} for all")
+    return Pairing([Pair(root / path, mask, path) for path in images], f"{mask.name} for all")
 
 
-def _beside(root: Path, pictures: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the pictures, and the masks that stand beside them."""
-    keys = {_key(path) for path in pictures}
+def _beside(root: Path, images: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Return the images, and the masks that stand beside them."""
+    keys = {_key(path) for path in images}
     masks = []
-    for folder in sorted({path.parent for path in pictures}):
+    for folder in sorted({path.parent for path in images}):
         listing = sorted((root / folder).iterdir()) if (root / folder).is_dir() else []
         files = [folder / path.name for path in listing if path.suffix.lower() in SUFFIXES]
         masks += [path for path in files if _base(path) in keys]
-    return pictures, masks
+    return images, masks
 
 
 def _placed(found: Pairing, root: Path, mask_root: Path) -> Pairing:
     """Put the folders in front of relative paths."""
     pairs = [replace(p, image=root / p.image, mask=mask_root / p.mask) for p in found.pairs]
     without_mask = [root / path for path in found.without_mask]
-    return Pairing(pairs, found.rule, without_mask, [mask_root / p for p in found.without_picture])
+    return Pairing(pairs, found.rule, without_mask, [mask_root / p for p in found.without_image])
 
 
 def _pair_list(rows: list[Row], mask: Path | None) -> Pairing:
-    """Pair what a list holds; pictures without a mask of their own are paired as files are."""
+    """Pair what a list holds; images without a mask of their own are paired as files are."""
     root = Path(os.path.commonpath([row.image.parent for row in rows]))
     times = Counter(row.image for row in rows)
     pairs = [_listed(row, row.mask, root, times[row.image] > 1) for row in rows if row.mask is not None]
@@ -225,7 +223,7 @@ def _pair_list(rows: list[Row], mask: Path | None) -> Pairing:
 
 
 def _listed(row: Row, mask: Path, root: Path, several: bool) -> Pair:
-    """Return the pair of a line; a picture that stands in several lines is named after its masks."""
+    """Return the pair of a line; an image that stands in several lines is named after its masks."""
     if row.output is not None:
         return Pair(row.image, mask, row.output, fixed=True)
     name = row.image.relative_to(root)
@@ -237,19 +235,17 @@ def _listed(row: Row, mask: Path, root: Path, several: bool) -> Pair:
 
 def _nothing_paired(pairing: Pairing, mask: Path | None) -> DataError:
     if not pairing.without_mask:
-        return DataError(f"no picture belongs to {pairing.without_picture[0]}, there are only masks")
-    picture = pairing.without_mask[0]
+        return DataError(f"no image belongs to {pairing.without_image[0]}, there are only masks")
+    image = pairing.without_mask[0]
     if mask is not None:
-        seen = (
-            f", the first mask is {pairing.without_picture[0].name}" if pairing.without_picture else ""
-        )
+        seen = f", the first mask is {pairing.without_image[0].name}" if pairing.without_image else ""
         return DataError(
-            f"no mask in {mask} belongs to a picture: the first picture is {picture.name}{seen}; a mask "
-            f"is called {picture.stem}.png or {picture.stem}_mask.png, in the same subfolder"
+            f"no mask in {mask} belongs to an image: the first image is {image.name}{seen}; a mask "
+            f"is called {image.stem}.png or {image.stem}_mask.png, in the same subfolder"
         )
     return DataError(
-        f"no mask stands beside {picture}: it would be called {picture.stem}_mask.png; or name a mask, "
-        f"or a folder of masks, after the pictures"
+        f"no mask stands beside {image}: it would be called {image.stem}_mask.png; or name a mask, "
+        f"or a folder of masks, after the images"
     )
 
 
@@ -258,9 +254,9 @@ def _key(path: Path) -> Path:
 
 
 def _base(path: Path) -> Path | None:
-    """Return the key of the picture that a file is called a mask of."""
+    """Return the key of the image that a file is called a mask of."""
     marked = _MARKED.fullmatch(path.stem)
-    return path.parent / marked["picture"] if marked else None
+    return path.parent / marked["image"] if marked else None
 
 
 def _number(path: Path) -> str:

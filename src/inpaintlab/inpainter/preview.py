@@ -1,4 +1,4 @@
-"""A sheet of pictures with their holes, to see whether masks are right and the right way round."""
+"""A sheet of images with their holes, to see whether masks are right and the right way round."""
 
 import textwrap
 from pathlib import Path
@@ -46,30 +46,30 @@ def write_preview(path: Path, pairs: list[Pair], *, invert_mask: bool = False) -
 
 
 def _tile(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Image, list[str]]:
-    """Return a picture with its hole in a square at most, names below it, and notes on the mask."""
+    """Return an image with its hole in a square at most, names below it, and notes on the mask."""
     try:
-        picture, share, notes = _picture_with_hole(pair, invert_mask, side)
+        image, share, notes = _image_with_hole(pair, invert_mask, side)
     except InpaintlabError as error:
-        picture, notes, caption = Image.new("RGB", (side, 90), "white"), [], "cannot be used"
-        _write(picture, (0, 0), textwrap.fill(str(error), side // 7))
+        image, notes, caption = Image.new("RGB", (side, 90), "white"), [], "cannot be used"
+        _write(image, (0, 0), textwrap.fill(str(error), side // 7))
     else:
         caption = f"{share:.0%} hole"
-    tile = Image.new("RGB", (side, picture.height + CAPTION), "white")
-    tile.paste(picture, ((side - picture.width) // 2, 0))
+    tile = Image.new("RGB", (side, image.height + CAPTION), "white")
+    tile.paste(image, ((side - image.width) // 2, 0))
     limit = side // 7
     names = (_short(pair.image.name, limit), _short(f"{pair.mask.name}: {caption}", limit))
-    _write(tile, (0, picture.height + 3), "\n".join(names))
+    _write(tile, (0, image.height + 3), "\n".join(names))
     return tile, notes
 
 
-def _picture_with_hole(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Image, float, list[str]]:
-    """Return a picture as it fits into a square, the share of its hole, and notes on the mask."""
+def _image_with_hole(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Image, float, list[str]]:
+    """Return an image as it fits into a square, the share of its hole, and notes on the mask."""
     rgb = to_uint8(to_rgb(load(pair.image)))
     hole, notes = read_mask(pair.mask, invert=invert_mask)
     height, width = rgb.shape[:2]
     if hole.shape != (height, width):
         seen = f"{hole.shape[1]}×{hole.shape[0]}"
-        raise MaskError(f"{pair.mask.name} is {seen}, but the picture is {width}×{height}")
+        raise MaskError(f"{pair.mask.name} is {seen}, but the image is {width}×{height}")
     scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST
@@ -79,7 +79,7 @@ def _picture_with_hole(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.
 
 
 def _tinted(rgb: Array, hole: Array) -> Array:
-    """Tint a hole so that the picture under it can still be seen, and draw a line around it."""
+    """Tint a hole so that the image under it can still be seen, and draw a line around it."""
     tinted = cv2.addWeighted(rgb, 0.5, np.full_like(rgb, _TINT), 0.5, 0)
     shown = np.where(hole[..., None] > 0, tinted, rgb)
     outlines, _ = cv2.findContours(hole, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)

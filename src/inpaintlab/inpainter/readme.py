@@ -33,10 +33,10 @@ def readme(inpainter: Inpainter, repo_id: str, license: str | None = None) -> st
     parts = [
         f"---\n{yaml.safe_dump(head, sort_keys=False)}---",
         f"# {repo_id.rpartition('/')[2]}",
-        f"Fills holes in pictures: a network `{card.network}`, trained at {card.size}×{card.size} "
+        f"Fills holes in images: a network `{card.network}`, trained at {card.size}×{card.size} "
         "pixels with inpaintlab.",
         f"## Use\n\n```\npip install 'inpaintlab[hub]'\n```\n\n```python\n{_code(repo_id)}```",
-        "The mask is white where the picture is to be filled; every other pixel comes back as it was. "
+        "The mask is white where the image is to be filled; every other pixel comes back as it was. "
         "No code is fetched, only weights (safetensors).",
         f"## What it learnt from\n\n{_table(('', ''), _origin(inpainter, run))}",
         f"## How good it is\n\n{_figures(inpainter, run)}",
@@ -68,7 +68,7 @@ def _origin(inpainter: Inpainter, run: Run | None) -> Iterator[tuple[str, str]]:
     card, facts = inpainter.card, inpainter.card.provenance
     yield "network", f"{card.network}: {_listed(card.arguments)}"
     if "data" in facts:
-        yield "pictures", Path(str(facts["data"])).name
+        yield "images", Path(str(facts["data"])).name
     data = read_json(run.data) if run and run.data.is_file() else {}
     if "train" in data:
         others = f"{data.get('val', 0):,} to validate, {data.get('test', 0):,} to test"
@@ -125,7 +125,7 @@ def _result(name: str, result: Mapping[str, Any]) -> str:
     masks = result["masks"]
     what = f"{Path(str(result['data'])).name}, {result['part']}"
     return (
-        f"`{name}`: {what}, {result['overall']['n']:,} pictures, masks `{masks['hash']}` "
+        f"`{name}`: {what}, {result['overall']['n']:,} images, masks `{masks['hash']}` "
         f"({', '.join(part['name'] for part in masks['parts'])}). Means with their 95 % intervals.\n\n"
         + _table(("", *(FIGURES[key].heading for key in shown)), rows)
         + sentence
@@ -144,11 +144,11 @@ def _mean(value: Any, spec: str) -> str:
 
 def _limits(size: int) -> str:
     return (
-        "- It paints what is likely, not what was there. A filled picture is no evidence of anything.\n"
-        f"- It has learnt from pictures of {size}×{size} pixels: a larger hole is filled with the "
-        "detail of such a picture.\n"
-        "- On pictures unlike those it learnt from it is worse, by how much is not known from here.\n"
-        "- A hole of more than 90 % of a picture is refused."
+        "- It paints what is likely, not what was there. A filled image is no evidence of anything.\n"
+        f"- It has learnt from images of {size}×{size} pixels: a larger hole is filled with the "
+        "detail of such an image.\n"
+        "- On images unlike those it learnt from it is worse, by how much is not known from here.\n"
+        "- A hole of more than 90 % of an image is refused."
     )
 
 

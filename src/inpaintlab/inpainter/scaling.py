@@ -1,4 +1,4 @@
-"""Parts of pictures made smaller for a network, and what it painted made larger again."""
+"""Parts of images made smaller for a network, and what it painted made larger again."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inpaintlab.images import Picture, Pixels, to_rgb
+from inpaintlab.images import DecodedImage, Pixels, to_rgb
 from inpaintlab.inpainter.crops import Array, Bools, Box
 
 Floats = npt.NDArray[np.float32]
@@ -14,21 +14,21 @@ Floats = npt.NDArray[np.float32]
 _QUICK = 1_000_000
 
 
-def known_colours(picture: Picture, hole: Array, box: Box) -> Floats:
-    """Return a box of a picture as RGB in [0, 1], `[h, w, 3]`, and 0 in its hole."""
-    rgb = to_rgb(replace(picture, pixels=picture.pixels[box.slices]))
+def known_colours(image: DecodedImage, hole: Array, box: Box) -> Floats:
+    """Return a box of an image as RGB in [0, 1], `[h, w, 3]`, and 0 in its hole."""
+    rgb = to_rgb(replace(image, pixels=image.pixels[box.slices]))
     return np.asarray(cv2.copyTo(rgb, 1 - hole[box.slices]), np.float32)
 
 
-def shrink(picture: Picture, hole: Array, box: Box, size: tuple[int, int]) -> tuple[Floats, Bools]:
+def shrink(image: DecodedImage, hole: Array, box: Box, size: tuple[int, int]) -> tuple[Floats, Bools]:
     """Cut out a box and bring it to a height and width; return RGB `[h, w, 3]` in [0, 1] and its hole.
 
     Averages run over known pixels only, and a pixel with any hole in it is hole: nothing from under the
     hole gets in.
     """
     if size == box.size:
-        return known_colours(picture, hole, box), hole[box.slices] > 0
-    pixels, unknown = picture.pixels[box.slices], hole[box.slices]
+        return known_colours(image, hole, box), hole[box.slices] > 0
+    pixels, unknown = image.pixels[box.slices], hole[box.slices]
     if pixels.dtype == np.float16:  # which OpenCV does not resize
         pixels = pixels.astype(np.float32)
     # Made smaller as stored: a tenth of the memory of floating point at full size.
@@ -37,7 +37,7 @@ def shrink(picture: Picture, hole: Array, box: Box, size: tuple[int, int]) -> tu
     smaller = cv2.resize(pixels, size[::-1], interpolation=cv2.INTER_AREA)
     share = cv2.resize(unknown.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA)
     mask = share > 0
-    rgb = to_rgb(replace(picture, pixels=smaller)).clip(0, 1)
+    rgb = to_rgb(replace(image, pixels=smaller)).clip(0, 1)
     return np.where(mask[..., None], np.float32(0), rgb), mask
 
 
@@ -88,7 +88,7 @@ def enlarge(colours: Floats, place: Box, wanted: Box, size: tuple[int, int] | No
 def _steps(samples: int, length: int, start: int, wanted: int, pixels: int) -> tuple[float, float]:
     """Return, along one axis, how many samples lie between two pixels, and at which one the first lies.
 
-    `samples` stand for `length` pixels of the picture; `pixels` are to stand for `wanted` of them, which
+    `samples` stand for `length` pixels of the image; `pixels` are to stand for `wanted` of them, which
     begin `start` further on. Samples and pixels are areas, so their middles are half a step in.
     """
     step, density = wanted / pixels, samples / length

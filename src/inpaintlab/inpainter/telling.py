@@ -25,14 +25,14 @@ class Done:
 
 
 def tell_of_pairs(pairing: Pairing, mine: list[Pair], settings: FillSettings) -> None:
-    """Say how pictures and masks were paired, and where formats change."""
-    pictures = len({pair.image for pair in pairing.pairs})
+    """Say how images and masks were paired, and where formats change."""
+    images = len({pair.image for pair in pairing.pairs})
     masks = len({pair.mask for pair in pairing.pairs})
-    say(f"paired {_count(pictures, 'picture')} with {_count(masks, 'mask')} by: {pairing.rule}")
+    say(f"paired {_count(images, 'image')} with {_count(masks, 'mask')} by: {pairing.rule}")
     if settings.shard:
         say(f"shard {settings.shard}: {len(mine)} of {len(pairing.pairs)}")
-    if pairing.without_picture:
-        say(f"{_names(pairing.without_picture, 'mask')} without a picture")
+    if pairing.without_image:
+        say(f"{_names(pairing.without_image, 'mask')} without an image")
     changed = [pair for pair in mine if _is_lossy(pair)]
     if changed and settings.format is None:
         before, after = ({pair.image.suffix for pair in changed}, {pair.name.suffix for pair in changed})
@@ -43,27 +43,27 @@ def tell_of_pairs(pairing: Pairing, mine: list[Pair], settings: FillSettings) ->
 
 
 def summary(
-    settings: FillSettings, pairing: Pairing, log: Path, pictures: int, done: Done
+    settings: FillSettings, pairing: Pairing, log: Path, images: int, done: Done
 ) -> dict[str, Any]:
-    """Return what a batch of so many `pictures` came to, without its run."""
+    """Return what a batch of so many `images` came to, without its run."""
     failed = len(done.failures)
     findings = []
     if failed:
         findings.append(
-            f"{failed} of {pictures} failed, the first: {done.failures[0]['error']}; all are in {log}"
+            f"{failed} of {images} failed, the first: {done.failures[0]['error']}; all are in {log}"
         )
     if pairing.without_mask:
-        findings.append(f"{_names(pairing.without_mask, 'picture')} without a mask")
+        findings.append(f"{_names(pairing.without_mask, 'image')} without a mask")
     return {
         "output": str(settings.output),
         "rule": pairing.rule,
-        "pictures": pictures,
+        "images": images,
         "filled": done.filled,
-        "skipped": pictures - done.filled - failed,
+        "skipped": images - done.filled - failed,
         "failed": failed,
         "failures": done.failures[:FAILURES],
         "without_mask": [str(path) for path in pairing.without_mask],
-        "without_picture": [str(path) for path in pairing.without_picture],
+        "without_image": [str(path) for path in pairing.without_image],
         "seconds": round(done.seconds, 3),
         "notes": [
             note if times == 1 else f"{note} ({times} times)" for note, times in done.notes.items()

@@ -1,7 +1,7 @@
 """Detail at full size for a hole that was painted small: coarse to fine, tile by tile.
 
 From one scale to the next, twice as fine, a band along the hole's edge is painted again. A tile is as
-large as the pictures that the network was trained on; the band in its middle is its hole, and what it
+large as the images that the network was trained on; the band in its middle is its hole, and what it
 sees around that are known pixels outside and what was painted coarser inside. Farther in, nothing but
 that would be to go on with, so there the coarser one stays: painted again it would only lose.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from inpaintlab.images import Picture
+from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.blending import edge_difference
 from inpaintlab.inpainter.crops import Array, Bools, Box, Crop
 from inpaintlab.inpainter.scaling import Floats, enlarge, shrink
@@ -28,19 +28,19 @@ Paint = Callable[[list[Floats], list[Bools]], Iterator[Floats]]
 
 
 def add_detail(
-    paint: Paint, blend: str, picture: Picture, hole: Array, crop: Crop, colours: Floats, size: int
+    paint: Paint, blend: str, image: DecodedImage, hole: Array, crop: Crop, colours: Floats, size: int
 ) -> tuple[Floats, Box]:
     """Paint a crop's hole again, finer and finer; return the colours and the box that they show.
 
-    `colours` is what was painted of the whole crop, made smaller; `paint` fills pictures of `size`
-    pixels a side, and smaller ones at the picture's border; `blend` is one of `BLENDS`.
+    `colours` is what was painted of the whole crop, made smaller; `paint` fills images of `size`
+    pixels a side, and smaller ones at the image's border; `blend` is one of `BLENDS`.
     """
     place = crop.box
     before = min(place.size) / min(colours.shape[:2])
     for scale in _scales(before):
-        region = crop.bounds.grown(math.ceil(size * scale), Box(0, 0, *picture.size))
+        region = crop.bounds.grown(math.ceil(size * scale), Box(0, 0, *image.size))
         shape = _shape(region, scale)
-        known, mask = shrink(picture, hole, region, shape)
+        known, mask = shrink(image, hole, region, shape)
         coarser = enlarge(colours, place, region, shape)
         coarser = (coarser + edge_difference(blend, known, mask, coarser, before / scale)).clip(0, 1)
         canvas = np.where(mask[..., None], coarser, known)
@@ -65,7 +65,7 @@ def _shape(region: Box, scale: float) -> tuple[int, int]:
 
 
 def _core_area(crop: Crop, region: Box, shape: tuple[int, int]) -> Box:
-    """Return where the crop's holes lie in the smaller picture of a region."""
+    """Return where the crop's holes lie in the smaller image of a region."""
     rows, columns = crop.bounds.inside(region)
     down, right = shape[0] / region.size[0], shape[1] / region.size[1]
     return Box(
@@ -110,7 +110,7 @@ def _cores(area: Box, core: int) -> Iterator[Box]:
 
 
 def _tile(core: Box, size: int, shape: tuple[int, ...]) -> Box:
-    """Return the square around a core, moved into the picture where it would stick out."""
+    """Return the square around a core, moved into the image where it would stick out."""
     top = min(max(0, (core.top + core.bottom - size) // 2), max(0, shape[0] - size))
     left = min(max(0, (core.left + core.right - size) // 2), max(0, shape[1] - size))
     return Box(top, left, min(top + size, shape[0]), min(left + size, shape[1]))

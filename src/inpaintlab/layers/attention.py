@@ -36,7 +36,7 @@ class ContextualAttention(nn.Module):
 
     It differs from the published code in four places: the norm of the query divides, as in the paper's
     Eq. 3; what is not known has weight 0, where multiplying scores by 0 left it some; fusing ends at
-    the edge of the picture, where reshaping made the end of one row a neighbour of the next one's
+    the edge of the image, where reshaping made the end of one row a neighbour of the next one's
     start; and windows that reach over the edge do not darken it.
 
     Raises `SettingError` for `rate` or `chunk` below 1.
@@ -203,7 +203,7 @@ def _patch_norm(cells: Tensor) -> Tensor:
 
 
 def _widen(start: int, stop: int, by: int, height: int) -> tuple[int, int]:
-    """Extend a range of rows by some on both sides, within the picture."""
+    """Extend a range of rows by some on both sides, within the image."""
     return max(0, start - by), min(height, stop + by)
 
 

@@ -1,4 +1,4 @@
-"""What networks see of a picture, and their plain building blocks."""
+"""What networks see of an image, and their plain building blocks."""
 
 from collections.abc import Callable
 from math import gcd
@@ -10,7 +10,7 @@ from inpaintlab.errors import SettingError, near_miss
 
 
 def known_mean(image: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean colour of the known pixels of each picture, `[B, 3, 1, 1]`.
+    """Return the mean colour of the known pixels of each image, `[B, 3, 1, 1]`.
 
     Where nothing is known it is mid-grey. What lies under the hole, a NaN as well, has no part in it.
     """
@@ -97,13 +97,13 @@ def same_padding(kernel: int, dilation: int = 1) -> int:
 
 
 NORMALISATIONS: dict[str, Callable[[int], nn.Module]] = {
-    # Does not look at the rest of the batch: a picture is filled the same way alone and among others.
+    # Does not look at the rest of the batch: an image is filled the same way alone and among others.
     "group": lambda channels: nn.GroupNorm(gcd(channels, 8), channels),
     # One mean and variance for each channel over the batch, running averages in use.
     "batch": nn.BatchNorm2d,
-    # For each picture and channel. Its statistics take in the hole: a trap where a hole is large.
+    # For each image and channel. Its statistics take in the hole: a trap where a hole is large.
     "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
-    # For each picture over all channels and places.
+    # For each image over all channels and places.
     "layer": lambda channels: nn.GroupNorm(1, channels),
     "none": nn.Identity,  # takes any arguments
 }

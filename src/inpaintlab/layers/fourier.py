@@ -1,4 +1,4 @@
-"""Fast Fourier convolution: every pixel sees the whole picture in one layer (Chi et al. 2020).
+"""Fast Fourier convolution: every pixel sees the whole image in one layer (Chi et al. 2020).
 
 In the form that Suvorov et al. 2022 (LaMa) use: "ortho" scaling, no local Fourier unit. The names of the
 parameters are those of the published code, so that its weights fit as they are.

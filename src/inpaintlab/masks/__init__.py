@@ -1,4 +1,4 @@
-"""Masks: which part of a picture is the hole.
+"""Masks: which part of an image is the hole.
 
 A mask is `[B, 1, H, W]` (a single one `[1, H, W]`), exactly 0 or 1, **1 = hole**; in files white is the
 hole (grey above 127). Kinds draw masks for training, sets hold those that results rest on.

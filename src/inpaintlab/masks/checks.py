@@ -13,7 +13,7 @@ from inpaintlab.images import File, Pixels, load, to_gray
 
 Array = npt.NDArray[np.uint8]
 
-#: A mask over this share of the picture leaves too little to fill from.
+#: A mask over this share of the image leaves too little to fill from.
 MAX_RATIO = 0.9
 #: A mask file that is grey in more than this share, its soft edges included, is mentioned.
 MAX_GREY = 0.1
@@ -44,10 +44,10 @@ def read_mask(path: File, *, invert: bool = False) -> tuple[Array, list[str]]:
     Grey edges are cut at 127. Values of 0 and 1 alone are taken for black and white. Where alpha varies
     and the colours tell nothing (one colour, or a photo), what is transparent is the hole.
     """
-    picture = load(path)
-    gray = to_gray(picture)
+    image = load(path)
+    gray = to_gray(image)
     notes = []
-    if picture.mode in ("LA", "RGBA") and _alpha_tells(gray, alpha := picture.pixels[..., -1]):
+    if image.mode in ("LA", "RGBA") and _alpha_tells(gray, alpha := image.pixels[..., -1]):
         notes.append(f"{path.name} marks the hole by its alpha channel: what is transparent is filled")
         white = alpha <= alpha.max() // 2
     elif gray.max() == 1:
@@ -79,7 +79,7 @@ def _grey_share(gray: Array) -> float:
 
 
 def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
-    """Refuse a mask without a hole, and one over 90 % of the picture.
+    """Refuse a mask without a hole, and one over 90 % of the image.
 
     Raises `MaskError` with the mask's name and `inverted_by`, what turns its polarity round.
     """
@@ -88,7 +88,7 @@ def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
         raise MaskError(f"{name} marks no hole (white is the hole); if black marks it: {inverted_by}")
     if ratio > MAX_RATIO:
         raise MaskError(
-            f"{name} marks {ratio:.0%} of the picture as hole, the limit is {MAX_RATIO:.0%}; "
+            f"{name} marks {ratio:.0%} of the image as hole, the limit is {MAX_RATIO:.0%}; "
             f"if black marks the hole: {inverted_by}"
         )
 

@@ -21,24 +21,24 @@ Array = npt.NDArray[np.uint8]
 
 
 class MaskSet(ABC):
-    """Masks of one size for `count` pictures: a mask depends on the seed and on its row alone.
+    """Masks of one size for `count` images: a mask depends on the seed and on its row alone.
 
-    Row r, from 0, is of picture r // `per_picture`. `hash` names the very pixels, so that two results
+    Row r, from 0, is of image r // `per_image`. `hash` names the very pixels, so that two results
     can be told to rest on the same masks. Masks are kept once they are drawn, a bit for each pixel
     (6,000 of 256 px are 50 MB), up to `kept_bytes`; those beyond are drawn again when asked for.
     """
 
-    #: Masks that each picture gets.
-    per_picture = 1
+    #: Masks that each image gets.
+    per_image = 1
     #: Memory that drawn masks may take: that of 32,768 of 256 px.
     kept_bytes = 2**28
 
     def __init__(self, size: int, count: int, seed: int, parts: Sequence[Mapping[str, Any]]) -> None:
-        self.size, self.pictures, self.seed, self.parts = size, count, seed, list(parts)
+        self.size, self.images, self.seed, self.parts = size, count, seed, list(parts)
         self._kept: dict[int, tuple[Array, str]] = {}
 
     def __len__(self) -> int:
-        return self.pictures * self.per_picture
+        return self.images * self.per_image
 
     def __getitem__(self, row: int) -> Tensor:
         """Return mask `[1, H, W]` of float 0 and 1."""
@@ -77,7 +77,7 @@ class MaskSet(ABC):
 
     @cached_property
     def borders(self) -> list[bool]:
-        """Whether each mask's hole reaches the picture's border."""
+        """Whether each mask's hole reaches the image's border."""
         return [touches_border(mask) for mask in self._all()]
 
     @property
@@ -118,7 +118,7 @@ class MaskSet(ABC):
 
 
 class FrozenMasks(MaskSet):
-    """Masks that a mixture of kinds draws, one a picture."""
+    """Masks that a mixture of kinds draws, one an image."""
 
     def __init__(
         self,

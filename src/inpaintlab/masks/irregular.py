@@ -35,7 +35,7 @@ _DIRECTIONS = [
 
 
 class Irregular:
-    """Masks whose hole ratio lies in (`low`, `high`], with contact to the picture's border or without.
+    """Masks whose hole ratio lies in (`low`, `high`], with contact to the image's border or without.
 
     Those without keep a tenth of each side free.
     """
@@ -72,7 +72,7 @@ class Irregular:
 
 
 def touches_border(mask: Array) -> bool:
-    """Tell whether a hole reaches the picture's border.
+    """Tell whether a hole reaches the image's border.
 
     >>> touches_border(np.eye(3, dtype=np.uint8)), touches_border(np.zeros((3, 3), np.uint8))
     (True, False)

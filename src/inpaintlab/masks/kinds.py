@@ -44,10 +44,10 @@ class MaskKind(Protocol):
 
 
 class Rectangles:
-    """Rectangles anywhere in the picture, whole, with sides drawn apart.
+    """Rectangles anywhere in the image, whole, with sides drawn apart.
 
     `count` is the smallest and largest number of them, `side` the smallest and largest share of the
-    picture's height and width that one takes. Below level 1 sides are shorter and rectangles fewer.
+    image's height and width that one takes. Below level 1 sides are shorter and rectangles fewer.
     """
 
     def __init__(self, count: Sequence[int] = (1, 1), side: Sequence[float] = (0.25, 0.5)) -> None:
@@ -79,7 +79,7 @@ class Strokes:
     """Brush strokes: wandering lines with round ends (free-form masks, Yu et al. 2019, section 3.4).
 
     `count` is the number of strokes, `points` the number of straight pieces of one, `length` the share
-    of the picture's mean side that a piece takes, and `width` the share that the brush takes. Below
+    of the image's mean side that a piece takes, and `width` the share that the brush takes. Below
     level 1 strokes are fewer, shorter and thinner.
     """
 
@@ -138,7 +138,7 @@ class Folder:
         self.invert, self.level = invert, 1.0
         self.files = sorted(file for file in Path(path).rglob("*") if file.suffix.lower() in SUFFIXES)
         if not self.files:
-            raise MaskError(f"there is no mask picture in {path}")
+            raise MaskError(f"there is no mask image in {path}")
         # Both are shared by the folder at all levels.
         self._packed: dict[tuple[int, int], list[Array]] = {}
         self._ranked: dict[tuple[int, int], list[int]] = {}

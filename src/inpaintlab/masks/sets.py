@@ -22,30 +22,30 @@ BINS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
 class Mixed(FrozenMasks):
-    """A set of one kind, one mask a picture."""
+    """A set of one kind, one mask an image."""
 
     def __init__(self, size: int, count: int, seed: int, *, name: str, kind: MaskKind) -> None:
         super().__init__(Mixture([kind], [1.0]), size, count, seed, [{"name": name}])
 
 
 class Binned(MaskSet):
-    """Irregular masks, for each picture one in each of six hole-ratio bins.
+    """Irregular masks, for each image one in each of six hole-ratio bins.
 
-    They touch the border and keep off it in turn: of a picture's six masks three do, and of the masks in
+    They touch the border and keep off it in turn: of an image's six masks three do, and of the masks in
     a bin every second.
     """
 
-    per_picture = len(BINS) - 1
+    per_image = len(BINS) - 1
 
     def __init__(self, size: int, count: int, seed: int, *, name: str) -> None:
         super().__init__(size, count, seed, [{"name": name}])
 
     def draw(self, row: int) -> tuple[Array, str]:
         """Draw a mask `[H, W]`, and say whether it touches the border."""
-        picture, place = divmod(row, self.per_picture)
+        image, place = divmod(row, self.per_image)
         low, high = list(pairwise(BINS))[place]
-        border = (picture + place) % 2 == 1
-        generator = generator_for(self.seed, place, picture)
+        border = (image + place) % 2 == 1
+        generator = generator_for(self.seed, place, image)
         mask = Irregular(low, high, border).draw(self.size, self.size, generator)
         return mask, "irregular"
 

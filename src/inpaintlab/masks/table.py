@@ -42,11 +42,11 @@ def create(parts: Sequence[Mapping[str, Any]]) -> Mixture:
 
 
 def frozen(parts: Sequence[Mapping[str, Any]], size: int, count: int, seed: int) -> MaskSet:
-    """Return masks for `count` pictures: of one set by its name, or of a mixture of kinds.
+    """Return masks for `count` images: of one set by its name, or of a mixture of kinds.
 
     Raises `SettingError` for a set with arguments, or beside others: it would no longer be that set.
 
-    >>> frozen([{"name": "nvidia-style-v1"}], 64, 3, seed=0).per_picture
+    >>> frozen([{"name": "nvidia-style-v1"}], 64, 3, seed=0).per_image
     6
     """
     named = [part["name"] for part in parts if part["name"] in SETS]

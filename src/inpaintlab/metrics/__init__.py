@@ -1,8 +1,8 @@
-"""Metrics: of a filled picture, by features of a frozen network, and of whole sets of pictures."""
+"""Metrics: of a filled image, by features of a frozen network, and of whole sets of images."""
 
 from inpaintlab.metrics.distributions import Distributions, common_size, figures
 from inpaintlab.metrics.learned import FeatureDistance, distance_efficientnet, lpips
-from inpaintlab.metrics.pictures import (
+from inpaintlab.metrics.per_image import (
     MAX_PSNR,
     colour_difference,
     colour_offset,

@@ -1,4 +1,4 @@
-"""Figures of whole sets of pictures, from features that are collected batch by batch."""
+"""Figures of whole sets of images, from features that are collected batch by batch."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -14,9 +14,9 @@ from inpaintlab.metrics.table import Figure, Unavailable
 Rows = npt.NDArray[np.float32]
 Selection = npt.NDArray[np.bool_]
 Measure = Callable[[Rows, Rows], Sequence[float]]
-# The pictures for the Fréchet distance at equal n are drawn with it, the same for all methods.
+# The images for the Fréchet distance at equal n are drawn with it, the same for all methods.
 _SEED = 2017
-# Pictures that are looked at together: a network may take 10 MB for each.
+# Images that are looked at together: a network may take 10 MB for each.
 _TOGETHER = 16
 
 
@@ -44,9 +44,9 @@ def figures(suffix: str = "") -> dict[str, Figure]:
 
 
 class Distributions:
-    """Features of the truth and of what several methods filled: one float32 row a picture.
+    """Features of the truth and of what several methods filled: one float32 row an image.
 
-    These rows are all that grows with the pictures: 8 kB a picture and method for Inception. `suffix`
+    These rows are all that grows with the images: 8 kB an image and method for Inception. `suffix`
     belongs to a network that is not the standard's, see `figures`.
 
     >>> class Colour(VectorNetwork):
@@ -65,7 +65,7 @@ class Distributions:
         self._filled: dict[str, list[Rows]] = {}
 
     def add(self, filled: Mapping[str, Tensor], truth: Tensor) -> None:
-        """Take a batch: method -> filled pictures `[B, 3, H, W]` in [0, 1], and their truth.
+        """Take a batch: method -> filled images `[B, 3, H, W]` in [0, 1], and their truth.
 
         The methods are the same in every batch. The truth's features are made once for all of them.
         """
@@ -75,7 +75,7 @@ class Distributions:
 
     @property
     def least(self) -> int:
-        """The fewest pictures for the Fréchet distance and the discriminative scores.
+        """The fewest images for the Fréchet distance and the discriminative scores.
 
         One more than the numbers in a vector. With fewer the covariance has not full rank, and a plane
         separates the two sets however alike they are.
@@ -85,7 +85,7 @@ class Distributions:
     def scores(
         self, method: str, selection: Selection | None = None, count: int | None = None
     ) -> dict[str, float | Unavailable]:
-        """Return name -> value, or why there is none, over the selected pictures, by default all.
+        """Return name -> value, or why there is none, over the selected images, by default all.
 
         `count`: the Fréchet distance is taken of so many of them, drawn at random, as it can be compared
         at equal n alone: see `common_size`. The others are of all that are selected.
@@ -104,7 +104,7 @@ class Distributions:
         values: list[float | str] = []
         for (measure, rows, least), width in zip(asked, (1, 2, 2), strict=True):
             if len(rows) < least:
-                values += [f"needs at least {least:,} pictures, there are {len(rows):,}"] * width
+                values += [f"needs at least {least:,} images, there are {len(rows):,}"] * width
             else:
                 values += measure(filled[rows], truth[rows])
         return {
@@ -119,7 +119,7 @@ class Distributions:
 
 
 def common_size(selections: Iterable[Selection], least: int) -> int:
-    """Return the n at which all selections can be compared that have at least `least` pictures; 0: none.
+    """Return the n at which all selections can be compared that have at least `least` images; 0: none.
 
     >>> bins = [np.arange(100) < n for n in (5, 40, 60)]
     >>> common_size(bins, least=20)

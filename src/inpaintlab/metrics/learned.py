@@ -1,7 +1,7 @@
-"""Distances of a filled picture and its truth in the features of a frozen network, picture by picture.
+"""Distances of a filled image and its truth in the features of a frozen network, image by image.
 
-Signatures and shapes are those of `pictures`; the distance is that of the whole composite. Identical
-pictures give 0.
+Signatures and shapes are those of `images`; the distance is that of the whole composite. Identical
+images give 0.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from inpaintlab import features
 from inpaintlab.errors import FeaturesError
 
-# Pictures that are looked at together: the memory does not grow with the batch.
+# Images that are looked at together: the memory does not grow with the batch.
 _TOGETHER = 16
 
 
@@ -31,7 +31,7 @@ class FeatureDistance(nn.Module):
 
     @torch.inference_mode()
     def forward(self, filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-        """Return the distance of each picture, `[B]`, from 0."""
+        """Return the distance of each image, `[B]`, from 0."""
         del mask
         pairs = zip(*(torch.split(x, _TOGETHER) for x in (filled, truth)), strict=True)
         return torch.cat([self._distance(*pair) for pair in pairs])
@@ -49,7 +49,7 @@ def lpips(backbone: str = "alexnet", weights: str | Path | None = None) -> Featu
     """LPIPS, version 0.1 (Zhang et al. 2018), on "alexnet" or "vgg16"; from 0, rarely above 1.
 
     `weights` is torchvision's file of the backbone, as in `features`; the learnt weights of the channels
-    come with torchmetrics. Pictures are not resized; the least size is 31 for AlexNet and 16 for VGG-16.
+    come with torchmetrics. Images are not resized; the least size is 31 for AlexNet and 16 for VGG-16.
     Raises `FeaturesError`.
     """
     network = features.create({"alexnet": "alexnet", "vgg16": "vgg16-relu"}[backbone], weights=weights)

@@ -24,7 +24,7 @@ Weights = Mapping[str, str | Path | None]
 
 @dataclass(frozen=True)
 class Available:
-    """Metrics of each picture, like `METRICS`; collectors of whole sets; and what there is not."""
+    """Metrics of each image, like `METRICS`; collectors of whole sets; and what there is not."""
 
     metrics: dict[str, Metric]
     sets: list[Distributions]
@@ -48,7 +48,7 @@ def available(
     `weights`: a name of `WEIGHTS` -> file. Nothing is fetched without `download`. Where the standard's
     weights are missing, its figure is in `missing`, and one of another network stands in, by a name of
     its own: `distance-efficientnet` for LPIPS, `fd-efficientnet` and its kin for FID. LPIPS on VGG-16
-    is computed only where `lpips-vgg` is given. `size` is the shorter side of the pictures: a network
+    is computed only where `lpips-vgg` is given. `size` is the shorter side of the images: a network
     that cannot take them is missing as well.
 
     Raises `SettingError` for an unknown name, and `FeaturesError` where a given file cannot be used.
@@ -78,7 +78,7 @@ def _take(
         result.missing.extend(Unavailable(name, str(error)) for name in offer.names)
         return False
     if size is not None and size < (least := _min_size(built)):
-        reason = f"takes pictures of at least {least}×{least}, these are {size} pixels"
+        reason = f"takes images of at least {least}×{least}, these are {size} pixels"
         result.missing.extend(Unavailable(name, reason) for name in offer.names)
         return False
     if isinstance(built, Metric):

@@ -1,6 +1,6 @@
-"""Distances of two sets of vectors: rows of features `[n, D]`, one for each picture.
+"""Distances of two sets of vectors: rows of features `[n, D]`, one for each image.
 
-Row i of both sets is of the same picture, filled and true.
+Row i of both sets is of the same image, filled and true.
 """
 
 import warnings
@@ -14,14 +14,14 @@ Array = npt.NDArray[np.floating]
 #: Subsets of the kernel distance and their size, of the published KID (Bińkowski et al. 2018) and of
 #: torch-fidelity.
 SUBSETS, SUBSET_SIZE = 100, 1000
-#: The kernel distance is taken of at least so many pictures: a subset is half of them.
+#: The kernel distance is taken of at least so many images: a subset is half of them.
 LEAST_KERNEL = 20
 # The subsets are the same for all methods and runs.
 _SEED = 2018
 
 
 class KernelDistance(NamedTuple):
-    """The mean of the squared distance over subsets of `size` pictures, and the standard deviation."""
+    """The mean of the squared distance over subsets of `size` images, and the standard deviation."""
 
     mean: float
     deviation: float
@@ -39,7 +39,7 @@ def frechet_distance(filled: Array, truth: Array) -> float:
     """Fréchet distance of two Gaussians that have the means and covariances of two sets, from 0.
 
     The FID where the vectors are those of Inception (Heusel et al. 2017). It is biased by the number of
-    pictures, the more the fewer there are: compare it at equal n alone. With fewer pictures than numbers
+    images, the more the fewer there are: compare it at equal n alone. With fewer images than numbers
     in a vector, plus one, the covariance has not full rank: see `Distributions`, which refuses that.
     """
     moments = [_moments(np.asarray(rows, np.float64)) for rows in (filled, truth)]
@@ -67,12 +67,12 @@ def kernel_distance(filled: Array, truth: Array, subsets: int = SUBSETS) -> Kern
     """Squared maximum mean discrepancy with the kernel (x·y/D + 1)³, the mean over random subsets.
 
     The KID where the vectors are those of Inception (Bińkowski et al. 2018, section 4). It is not biased
-    by the number of pictures and may be below 0. A subset has 1,000 pictures, or half of them where
+    by the number of images and may be below 0. A subset has 1,000 images, or half of them where
     there are fewer than 2,000, as the spread over subsets of all would be 0.
 
     The estimate is that for paired samples (Gretton et al. 2012, equation 4). The usual one is for sets
-    that are drawn apart: where the filled picture shares its known pixels with its truth, it is too low,
-    and below 0 for identical pictures. This is exactly 0 for them.
+    that are drawn apart: where the filled image shares its known pixels with its truth, it is too low,
+    and below 0 for identical images. This is exactly 0 for them.
     """
     random = np.random.default_rng(_SEED)
     size = min(SUBSET_SIZE, len(truth) // 2)
@@ -85,9 +85,9 @@ def discrimination(filled: Array, truth: Array) -> Discrimination:
     """Paired and unpaired inception discriminative scores (Zhao et al. 2021, section 4.2), 0 to 1.
 
     A linear support vector machine learns to tell filled from true. P-IDS is the share of pairs in which
-    it takes the filled picture for truer than its truth, ½ at best where nothing can be told; U-IDS the
-    share of pictures, filled and true, that it takes for the other kind, ½ likewise. It judges the
-    pictures that it has learnt from, as in the paper.
+    it takes the filled image for truer than its truth, ½ at best where nothing can be told; U-IDS the
+    share of images, filled and true, that it takes for the other kind, ½ likewise. It judges the
+    images that it has learnt from, as in the paper.
     """
     from sklearn.exceptions import ConvergenceWarning  # takes a second to import
     from sklearn.svm import LinearSVC

@@ -1,6 +1,6 @@
 """Structural similarity, at one scale and at several, of the whole composite and of the hole alone.
 
-Signatures and shapes are those of `pictures`. Values are at most 1, that of identical pictures.
+Signatures and shapes are those of `images`. Values are at most 1, that of identical images.
 """
 
 import torch
@@ -20,7 +20,7 @@ _PIXELS = 1 << 17
 def ssim(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """Structural similarity of the whole composite (Wang et al. 2004), Gaussian window, at most 1.
 
-    For pictures under 11 pixels, the size of the window, the window is flat and smaller.
+    For images under 11 pixels, the size of the window, the window is flat and smaller.
     """
     return similarities(filled, truth, mask)["ssim"]
 
@@ -35,7 +35,7 @@ def ms_ssim(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
     The product over the scales, each half as wide as the one before, of the mean of contrast and
     structure, at the coarsest of the whole similarity, with the scale's weight as the exponent; a mean
-    below 0 counts as 0. Five scales need 176 pixels a side. For smaller pictures there are as many as
+    below 0 counts as 0. Five scales need 176 pixels a side. For smaller images there are as many as
     `scales` says, and their weights are divided by their sum: compare figures of one size alone.
     """
     return similarities(filled, truth, mask)["ms_ssim"]
@@ -51,7 +51,7 @@ def hole_ms_ssim(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 def scales(height: int, width: int) -> int:
-    """Return how many of the five scales a picture has: each must hold one window.
+    """Return how many of the five scales an image has: each must hold one window.
 
     >>> [scales(side, side) for side in (16, 64, 128, 256)]
     [1, 3, 4, 5]
@@ -75,7 +75,7 @@ def similarities(filled: Tensor, truth: Tensor, mask: Tensor) -> dict[str, Tenso
 def similarity_maps(filled: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Return similarity, and its part of contrast and structure, of each window: `[B, 3, H, W]` both.
 
-    Equations 13 and 9 with 10 of Wang et al. 2004. Pictures are mirrored at their border, so that there
+    Equations 13 and 9 with 10 of Wang et al. 2004. Images are mirrored at their border, so that there
     is a window around each pixel.
     """
     stacked = torch.stack([filled, truth, filled * filled, truth * truth, filled * truth])
@@ -90,7 +90,7 @@ def blur(images: Tensor) -> Tensor:
     """Average `[..., H, W]` over the window around each pixel.
 
     Two products with matrices: several times as fast on a CPU as a convolution of each channel by
-    itself, the more the smaller the picture.
+    itself, the more the smaller the image.
     """
     height, width = images.shape[-2:]
     window = _window(min(height, width)).to(images)
@@ -99,7 +99,7 @@ def blur(images: Tensor) -> Tensor:
 
 
 def _window(side: int) -> Tensor:
-    """Return the window's weights: Gaussian; flat, and as wide as the picture, where that is smaller."""
+    """Return the window's weights: Gaussian; flat, and as wide as the image, where that is smaller."""
     if side < WINDOW:
         width = side if side % 2 else side - 1
         return torch.full((width,), 1 / width)

@@ -1,11 +1,11 @@
-"""The tables of figures: how they are called, shown and, for each picture, counted."""
+"""The tables of figures: how they are called, shown and, for each image, counted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from inpaintlab.metrics import pictures, similarity
+from inpaintlab.metrics import per_image, similarity
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Metric(Figure):
-    """A figure of each picture: `measure(filled, truth, mask)` gives `[B]`."""
+    """A figure of each image: `measure(filled, truth, mask)` gives `[B]`."""
 
     measure: Callable[[Tensor, Tensor, Tensor], Tensor] = field(kw_only=True)
 
@@ -38,16 +38,16 @@ class Unavailable:
 
 #: Name in JSON -> metric; the first is what methods are ranked by.
 METRICS: dict[str, Metric] = {
-    "hole_psnr": Metric("hole PSNR dB ↑", ".2f", True, is_main=True, measure=pictures.hole_psnr),
-    "psnr": Metric("PSNR dB ↑", ".2f", True, is_main=True, measure=pictures.psnr),
+    "hole_psnr": Metric("hole PSNR dB ↑", ".2f", True, is_main=True, measure=per_image.hole_psnr),
+    "psnr": Metric("PSNR dB ↑", ".2f", True, is_main=True, measure=per_image.psnr),
     "hole_ssim": Metric("hole SSIM ↑", ".4f", True, measure=similarity.hole_ssim),
     "ssim": Metric("SSIM ↑", ".4f", True, is_main=True, measure=similarity.ssim),
     "hole_ms_ssim": Metric("hole MS-SSIM ↑", ".4f", True, measure=similarity.hole_ms_ssim),
     "ms_ssim": Metric("MS-SSIM ↑", ".4f", True, measure=similarity.ms_ssim),
-    "hole_l1_percent": Metric("hole L1 % ↓", ".2f", False, measure=pictures.hole_l1_percent),
-    "l1_percent": Metric("L1 % ↓", ".2f", False, is_main=True, measure=pictures.l1_percent),
-    "seam_offset": Metric("seam ↓", ".4f", False, measure=pictures.seam_offset),
-    "colour_offset": Metric("colour ↓", ".4f", False, measure=pictures.colour_offset),
+    "hole_l1_percent": Metric("hole L1 % ↓", ".2f", False, measure=per_image.hole_l1_percent),
+    "l1_percent": Metric("L1 % ↓", ".2f", False, is_main=True, measure=per_image.l1_percent),
+    "seam_offset": Metric("seam ↓", ".4f", False, measure=per_image.seam_offset),
+    "colour_offset": Metric("colour ↓", ".4f", False, measure=per_image.colour_offset),
 }
 
 #: The same of metrics that need a feature network: how they are shown; `request` makes them.
@@ -56,7 +56,7 @@ LEARNED: dict[str, Figure] = {
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
     "distance-efficientnet": Figure("distance-efficientnet ↓", ".4f", False, is_main=True),
 }
-#: Name -> how it is shown, of every figure that a picture can have.
+#: Name -> how it is shown, of every figure that an image can have.
 FIGURES: dict[str, Figure] = {**METRICS, **LEARNED}
 
 

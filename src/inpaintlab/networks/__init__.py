@@ -37,7 +37,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def made_for(size: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments with `side` set to a picture size, for networks that are made for one.
+    """Return the arguments with `side` set to an image size, for networks that are made for one.
 
     A side that is given stays.
 

@@ -18,8 +18,8 @@ class Autoencoder(Network):
 
     `depth` levels, each at half the side, with `width` channels in the first, twice as many in each
     further one and never more than `max_width`. The bottleneck is a convolution that leaves
-    `bottleneck_size` channels at the coarsest level (`conv`), or the flattened features of a picture
-    of `side` pixels brought to `bottleneck_size` numbers and back (`linear`; for pictures of another
+    `bottleneck_size` channels at the coarsest level (`conv`), or the flattened features of an image
+    of `side` pixels brought to `bottleneck_size` numbers and back (`linear`; for images of another
     size the features are resized to that one). `norm` is a name in `layers.NORMALISATIONS`. After
     Hinton & Salakhutdinov 2006 and, for holes, Pathak et al. 2016.
     """
@@ -73,7 +73,7 @@ class Autoencoder(Network):
         self.leave = nn.Conv2d(width, 3, 3, padding=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         Seen and painted as differences from the mean colour of the known pixels, the one thing that
         does not go through the bottleneck. The result is bound to [0, 1] only outside training.

@@ -25,7 +25,7 @@ class Network(nn.Module):
     encoder: tuple[str, ...] = ()
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture without looking under the hole."""
+        """Paint the whole image without looking under the hole."""
         raise NotImplementedError
 
     def __call__(self, image: Tensor, mask: Tensor) -> Tensor:

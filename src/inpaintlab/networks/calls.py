@@ -1,7 +1,7 @@
 """What each module of a network does in one forward pass: shapes, fields, operations, memory.
 
 The pass runs on the meta device, where tensors have shapes but no content: it costs no memory, whatever
-the size of the picture.
+the size of the image.
 """
 
 from collections import Counter
@@ -112,7 +112,7 @@ class Recorder:
 def record(network: Network, size: int, batch: int, hole: int) -> list[Call]:
     """Run a network on the meta device and return its calls, in the order in which they end.
 
-    The picture is a square with a square hole in the middle; `size` and `hole` are sides in pixels. The
+    The image is a square with a square hole in the middle; `size` and `hole` are sides in pixels. The
     network must be on the meta device. Raises `SizeError` for a size that it cannot take.
     """
     with torch.device("meta"):

@@ -1,4 +1,4 @@
-"""DeepFillv2: a coarse picture, then a refined one that may copy from what is known.
+"""DeepFillv2: a coarse image, then a refined one that may copy from what is known.
 
 After Yu et al. 2019, "Free-Form Image Inpainting with Gated Convolution", with the layers and widths
 of the authors' TensorFlow code, and Yi et al. 2020 for the light gates. It differs from them in three
@@ -60,7 +60,7 @@ class DeepFill(Network):
         self.paint = nn.Sequential(*_decoder((8 if attention else 4) * n, n, gate))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
         Raises `SizeError` for a height or width that is not a multiple, or too small.
@@ -69,7 +69,7 @@ class DeepFill(Network):
         return refined if self.training else refined.clamp(0, 1)
 
     def stages(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the coarse and the refined picture, for a loss on both; neither is bound to [0, 1].
+        """Return the coarse and the refined image, for a loss on both; neither is bound to [0, 1].
 
         Shapes and errors are those of `forward`.
         """
@@ -80,8 +80,8 @@ class DeepFill(Network):
         refined = self._refine(torch.where(mask > 0, coarse, known), mask)
         return (coarse + 1) / 2, (refined + 1) / 2
 
-    def _refine(self, picture: Tensor, mask: Tensor) -> Tensor:
-        seen = _see(picture, mask)
+    def _refine(self, image: Tensor, mask: Tensor) -> Tensor:
+        seen = _see(image, mask)
         features = self.dilated(seen)
         if self.copied is not None:
             features = torch.cat([features, self.copied(seen, mask)], 1)
@@ -106,14 +106,14 @@ class _Copied(nn.Module):
         return copied
 
 
-def _see(picture: Tensor, mask: Tensor) -> Tensor:
-    return torch.cat([picture, torch.ones_like(mask), mask], 1)
+def _see(image: Tensor, mask: Tensor) -> Tensor:
+    return torch.cat([image, torch.ones_like(mask), mask], 1)
 
 
 def _encoder(
     n: int, multiples: tuple[int, ...], gate: str, last: Callable[[Tensor], Tensor] = F.elu
 ) -> list[nn.Module]:
-    """Return the layers from the picture to a quarter of its side, with multiples of `n` channels."""
+    """Return the layers from the image to a quarter of its side, with multiples of `n` channels."""
     layers: list[nn.Module] = [GatedConv2d(_SEEN, n, 5, gate=gate)]
     for index, (inputs, outputs) in enumerate(pairwise(multiples)):
         activation = last if index == len(multiples) - 2 else F.elu
@@ -130,7 +130,7 @@ def _dilated(channels: int, gate: str) -> list[nn.Module]:
 
 
 def _decoder(inputs: int, n: int, gate: str) -> list[nn.Module]:
-    """Return the layers from a quarter of the side to the picture."""
+    """Return the layers from a quarter of the side to the image."""
     # Neither gate nor activation: a linear output always has a gradient.
     leave = nn.Conv2d(n // 2, 3, 3, padding=1)
     return [

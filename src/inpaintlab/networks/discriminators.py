@@ -31,7 +31,7 @@ class Discriminator(nn.Module):
     def forward(self, image: Tensor, mask: Tensor) -> Judgement:
         """Judge `[B, 3, H, W]` in [0, 1], whole, with the hole pointed out by `[B, 1, H, W]`.
 
-        Raises `ImageError` and `MaskError` for other shapes, and `SettingError` for a picture too small.
+        Raises `ImageError` and `MaskError` for other shapes, and `SettingError` for an image too small.
         """
         check_image_shape(image)
         check_mask(mask, image)
@@ -75,7 +75,7 @@ class SpectralPatchDiscriminator(Discriminator):
     Spectral normalisation (Miyato et al. 2018) holds each layer's largest singular value at 1; there is
     no other.
     `layers` stages with `width` channels in the first, twice as many in the next and at most four times
-    as many; with six of them every number looks at the whole of a 256 px picture. The paper puts the
+    as many; with six of them every number looks at the whole of a 256 px image. The paper puts the
     loss straight on the last features; here one more convolution brings them to one number a patch.
     """
 

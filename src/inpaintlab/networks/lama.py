@@ -1,7 +1,7 @@
 """LaMa: large-mask inpainting with Fourier convolutions (Suvorov et al. 2022).
 
 The published generator, with the published names of parameters: its weights fit as they are. Fourier
-convolutions (Chi et al. 2020) see the whole picture from the first block on, so large holes and
+convolutions (Chi et al. 2020) see the whole image from the first block on, so large holes and
 repeating patterns are its strength.
 """
 
@@ -69,7 +69,7 @@ class LaMa(Network):
         )
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
+        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
         known = torch.where(mask > 0, 0, image)
         painted: Tensor = self.model(torch.cat([known, mask], dim=1))
         return painted

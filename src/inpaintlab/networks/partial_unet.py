@@ -19,7 +19,7 @@ class PartialUNet(Network):
 
     `depth` levels, each at half the side, with `width` channels in the first, twice as many in each
     further one and never more than `max_width`. The paper has eight for 512 px and seven for 256 px:
-    the coarsest is then 2×2. Smaller pictures need fewer, as sides are multiples of 2^depth.
+    the coarsest is then 2×2. Smaller images need fewer, as sides are multiples of 2^depth.
     """
 
     encoder = ("down",)
@@ -42,11 +42,11 @@ class PartialUNet(Network):
             _Stage(below + above, above, 3, norm=True, activation=nn.LeakyReLU(0.2, True))
             for above, below in pairwise(widths[1:])
         )
-        # Neither normalisation nor activation: this one paints, beside the picture itself.
+        # Neither normalisation nor activation: this one paints, beside the image itself.
         self.leave = PartialConv2d(widths[1] + 3, 3, 3, padding=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training. With nothing known it is mid-grey.
         """

@@ -1,8 +1,8 @@
-"""Receptive fields as arithmetic: which pixels of the picture can reach a position of a feature map.
+"""Receptive fields as arithmetic: which pixels of the image can reach a position of a feature map.
 
 Along one axis, position i of a feature map sees the pixels from `low(i)` to `high(i)`. Whatever the
 network, both repeat themselves: some number of positions further on, everything is the same, shifted by
-a whole number of pixels. So one period holds the whole axis, far from the picture's border, at no cost
+a whole number of pixels. So one period holds the whole axis, far from the image's border, at no cost
 for any size. (The usual recurrence of size and stride, Araujo et al. 2019, is the case of period 1.)
 """
 
@@ -77,7 +77,7 @@ class Axis:
         return Axis(spans, period // len(self.spans) * self.shift)
 
 
-#: The picture itself: every position sees its own pixel.
+#: The image itself: every position sees its own pixel.
 PIXELS = Axis(((0, 0),), 1)
 
 
@@ -85,7 +85,7 @@ PIXELS = Axis(((0, 0),), 1)
 class Field:
     """The receptive fields of a tensor; `places` are its dimensions of height and width, from the end.
 
-    No axes mean that every value can see the whole picture.
+    No axes mean that every value can see the whole image.
     """
 
     axes: tuple[Axis, Axis] | None = None
@@ -93,7 +93,7 @@ class Field:
 
     @property
     def extent(self) -> tuple[int, int] | None:
-        """Pixels seen, height and width, or None for the whole picture."""
+        """Pixels seen, height and width, or None for the whole image."""
         return (self.axes[0].extent, self.axes[1].extent) if self.axes else None
 
     def plane(self, shape: Sequence[int]) -> tuple[int, ...] | None:

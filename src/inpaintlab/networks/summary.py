@@ -2,11 +2,11 @@
 
 - Operations: a multiplication and an addition are 2. Convolutions, matrix products and attention are
   counted, and Fourier transforms at 5 N log2 N for N values; what works pixel by pixel (normalisation,
-  activation, resizing) is not. They are those of one picture; memory is that of the batch.
-- Memory, forward: the most bytes of features that are alive at once in evaluation, the picture and
+  activation, resizing) is not. They are those of one image; memory is that of the batch.
+- Memory, forward: the most bytes of features that are alive at once in evaluation, the image and
   features kept for skips included. Memory, training: the bytes that are saved for the backward pass.
   Weights, gradients, the optimiser and the work space of kernels come on top of both.
-- Receptive fields are of the position that sees the most, as if the picture had no border; statistics
+- Receptive fields are of the position that sees the most, as if the image had no border; statistics
   of the whole plane do not count (see `networks.tracing`). They hold the pixels that could have an
   influence; what a trained network makes use of is less.
 """
@@ -32,7 +32,7 @@ def summarise(settings: SummarySettings) -> dict[str, Any]:
     """Return the summary of a network, and under `compared` those of the networks beside it.
 
     Each holds the totals, `layers` with a row for each call of a layer, and `warnings`. A receptive
-    field is [height, width] in pixels, "whole" for the whole picture, or None where no picture comes in.
+    field is [height, width] in pixels, "whole" for the whole image, or None where no image comes in.
     Nothing is allocated, whatever the size. Raises `SettingError` for an unknown network or argument and
     `SizeError` for a size that one of the networks cannot take.
 
@@ -173,7 +173,7 @@ def _warnings(summary: dict[str, Any], calls: Sequence[Call], share: float) -> I
         yield {"kind": "receptive field", "text": text}
     if left:
         text = (
-            f"the hole is still open in {left['layer']}, where the picture is smallest: "
+            f"the hole is still open in {left['layer']}, where the image is smallest: "
             f"{side_text(left['hole'])} of {side_text(left['output'][-2:])}"
         )
         yield {"kind": "open hole", "text": text}

@@ -2,7 +2,7 @@
 
 Its parts were chosen by what they brought in the same time (docs/explanation/networks.md holds what was
 tried): few channels and many steps, batch normalisation, which an inference engine folds into the
-convolutions, a picture painted coarse to fine, and mixing over positions where features are few.
+convolutions, an image painted coarse to fine, and mixing over positions where features are few.
 """
 
 from itertools import pairwise
@@ -17,15 +17,15 @@ from inpaintlab.networks.base import Network
 
 
 class Swift(Network):
-    """Encoder and decoder with mixing over positions, and a picture that every level adds to.
+    """Encoder and decoder with mixing over positions, and an image that every level adds to.
 
-    Level 0 works at `1 / stem` of the picture's side with `width` channels, each further one at half
+    Level 0 works at `1 / stem` of the image's side with `width` channels, each further one at half
     the side with twice the channels, never more than `max_width`. There are as many levels as leave four
-    to seven features a side of a picture of `side` pixels. On the two coarsest, features are mixed over
-    positions (`layers.GridMixing`), on the grid that such a picture has there: pictures of other sizes
+    to seven features a side of an image of `side` pixels. On the two coarsest, features are mixed over
+    positions (`layers.GridMixing`), on the grid that such an image has there: images of other sizes
     are taken, but that is the one it is made for. Each level of the decoder paints what the coarser
     ones have left (as the Laplacian pyramid of Denton et al. 2015), so that the coarsest features are
-    one step away from the picture. The finest have no skip, by which a hole could be copied.
+    one step away from the image. The finest have no skip, by which a hole could be copied.
     """
 
     encoder = ("enter", "down")
@@ -34,7 +34,7 @@ class Swift(Network):
         super().__init__()
         depth = _depth(width, max_width, stem, side)
         widths = [min(width * 2**level, max_width) for level in range(depth + 1)]
-        # Mixing at a level is for the grid that a picture of the given side has there.
+        # Mixing at a level is for the grid that an image of the given side has there.
         grids = {level: side // (stem * 2**level) for level in range(max(1, depth - 1), depth + 1)}
         self.stem = stem
         self.multiple_of = stem * 2**depth
@@ -59,7 +59,7 @@ class Swift(Network):
                 layer.weight.mul_(0.1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
         """
@@ -94,8 +94,8 @@ def _mixing(channels: int, grid: int | None) -> list[nn.Module]:
     return [GridMixing(channels, grid)] if grid else []
 
 
-def _enlarge(picture: Tensor, times: int) -> Tensor:
-    return F.interpolate(picture, scale_factor=times, mode="bilinear") if times > 1 else picture
+def _enlarge(image: Tensor, times: int) -> Tensor:
+    return F.interpolate(image, scale_factor=times, mode="bilinear") if times > 1 else image
 
 
 def _depth(width: int, max_width: int, stem: int, side: int) -> int:

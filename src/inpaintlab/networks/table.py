@@ -85,7 +85,7 @@ def _belongs(row: dict[str, Any], lines: Sequence[dict[str, Any]]) -> bool:
 def _totals(summary: dict[str, Any]) -> list[str]:
     """Say in lines what the whole network is."""
     lines = [
-        f"{summary['parameters']:,} parameters, {short(summary['flops'], ' ')}FLOP a picture, "
+        f"{summary['parameters']:,} parameters, {short(summary['flops'], ' ')}FLOP an image, "
         f"receptive field {field_text(summary['receptive_field'])}"
         + ("" if summary["receptive_field"] == "whole" else " px"),
         f"memory of features: {short(summary['forward_bytes'], ' ')}B alive at the peak of a forward "
@@ -104,7 +104,7 @@ def _totals(summary: dict[str, Any]) -> list[str]:
 
 
 def _comparison(summaries: Sequence[dict[str, Any]]) -> Table:
-    figures = ["param.", "FLOP a picture", "field px", "bottleneck", "alive", "saved", "warnings"]
+    figures = ["param.", "FLOP an image", "field px", "bottleneck", "alive", "saved", "warnings"]
     table = _table(f"at {_setting(summaries[0])}", ["network"], [f" {figure}" for figure in figures])
     for summary in summaries:
         narrow = summary["bottleneck"]

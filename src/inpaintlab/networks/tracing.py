@@ -1,16 +1,16 @@
-"""Follows a network's tensors while it runs and keeps, for each, what it can see of the picture.
+"""Follows a network's tensors while it runs and keeps, for each, what it can see of the image.
 
 What counts as seeing: a value sees the pixels that can change it through convolutions, pooling,
 resampling, Fourier transforms, matrix products, and whatever else moves information about.
 **Statistics of the whole plane do not count**: normalisation (group, instance, layer, batch) and
 anything averaged or summed over height and width, as a mean colour or the gate of a
 squeeze-and-excitation. They carry a number or two for each channel, not what stands where; if they
-counted, every field would be the whole picture, and the figure would say nothing.
+counted, every field would be the whole image, and the figure would say nothing.
 
 Functions are known by name, as they are called, before torch takes them apart. One that is not known
 counts as pointwise where it keeps height and width, and as mixing the whole plane where it does not;
 so does everything that loses sight of the plane (tokens, patches, windows). A field can therefore come
-out too large, but only by saying "the whole picture".
+out too large, but only by saying "the whole image".
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -89,7 +89,7 @@ class Tracer(TorchFunctionMode):
         fields = [self.fields[source] for source in sources]
         found: Field | None = WHOLE
         if name in READS:
-            # A kernel, or an index, made from the picture reads whatever the picture says.
+            # A kernel, or an index, made from the image reads whatever the image says.
             if args and sources[0] is args[0] and len(sources) == 1:
                 found = self._read(name, args, kwargs, output)
         elif not (name.startswith("fft_") or name in _MIXING):

@@ -21,7 +21,7 @@ from inpaintlab.networks.base import Network
 class UNet(Network):
     """Encoder, dilated middle and decoder with switchable skips.
 
-    Level 0 works at `1 / stem` of the picture's side with `width` channels, each further one at half
+    Level 0 works at `1 / stem` of the image's side with `width` channels, each further one at half
     the side with twice the channels, never more than `max_width`. There are `depth` levels below level
     0, each with `blocks` residual blocks on the way down and on the way up; the coarsest ends in one
     residual block for each of the `dilations`. `skips[i]` adds the encoder's features to the decoder's
@@ -76,7 +76,7 @@ class UNet(Network):
         self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole picture: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
         """

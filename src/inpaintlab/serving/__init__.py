@@ -1,1 +1,1 @@
-"""The server: pictures are filled over HTTP, each in a process that the server can do without."""
+"""The server: images are filled over HTTP, each in a process that the server can do without."""

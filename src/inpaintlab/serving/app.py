@@ -17,7 +17,7 @@ from inpaintlab.serving.service import Service
 from inpaintlab.serving.state_routes import state_router
 from inpaintlab.serving.tokens import Token, login_router
 
-_DESCRIPTION = """Fills holes in pictures with a trained network.
+_DESCRIPTION = """Fills holes in images with a trained network.
 
 Every reply that is no success has the body `{"error": {"type": …, "message": …}}`."""
 
@@ -37,7 +37,7 @@ def create_app(
 
     `hosts` are the names in the Host header that are answered (None: all), `origins` those whose web
     pages may ask. A request may have `max_bytes` and take `upload_seconds` to arrive; each of its
-    pictures may have `max_pixels`. With `page` there is also the page for people, to which `/` leads.
+    images may have `max_pixels`. With `page` there is also the page for people, to which `/` leads.
     """
     app = FastAPI(
         title="inpaintlab",

@@ -16,7 +16,7 @@ _LOG = logging.getLogger("inpaintlab.serving")
 
 
 class RefusedError(InpaintlabError):
-    """A request that gets no picture: a status, the type of the error in one word, and a message."""
+    """A request that gets no image: a status, the type of the error in one word, and a message."""
 
     def __init__(
         self, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
@@ -43,22 +43,22 @@ class ErrorReply(BaseModel):
 
 
 _MEANINGS = {
-    400: "The request, a picture or a mask cannot be used.",
+    400: "The request, an image or a mask cannot be used.",
     401: "The server wants its token, which was missing or wrong.",
     403: "The request comes from a web page of another origin.",
     404: "There is nothing at this path.",
     405: "This path takes another method.",
     406: "None of the formats in `Accept` can be had: PNG, WebP and JPEG.",
     408: "The request took too long to arrive.",
-    413: "The request has too many bytes, or a picture too many pixels.",
+    413: "The request has too many bytes, or an image too many pixels.",
     421: "The Host header names another machine.",
     422: "A field is missing, unknown or has a value that is not allowed.",
-    429: "Too many pictures wait; `Retry-After` says for how many seconds.",
+    429: "Too many images wait; `Retry-After` says for how many seconds.",
     500: "The fill failed, or the process that did it died of it. The server goes on.",
     503: "No worker process is ready.",
     504: "The fill took longer than the time limit.",
 }
-#: Classes of errors of a worker that are not the picture's or the mask's fault alone, and their status.
+#: Classes of errors of a worker that are not the image's or the mask's fault alone, and their status.
 _STATUS = {"TooManyPixels": 413, "InternalError": 500}
 _KINDS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 

@@ -17,13 +17,13 @@ MAX_BATCH = 32
 
 
 class Result(BaseModel):
-    """What became of one pair of a batch: a picture, or an error."""
+    """What became of one pair of a batch: an image, or an error."""
 
     index: int = Field(description="Which pair, from 0.")
-    image: str | None = Field(default=None, description="The filled picture, base64.")
+    image: str | None = Field(default=None, description="The filled image, base64.")
     seconds: float | None = Field(default=None, description="What decoding, filling and encoding took.")
     notes: list[str] = Field(default_factory=list, description="What could not be kept.")
-    error: Problem | None = Field(default=None, description="Why there is no picture.")
+    error: Problem | None = Field(default=None, description="Why there is no image.")
 
 
 class BatchReply(BaseModel):
@@ -31,14 +31,14 @@ class BatchReply(BaseModel):
 
     model: str
     sha256: str = Field(description="Of the weights.")
-    media_type: str = Field(description="Of the pictures.")
+    media_type: str = Field(description="Of the images.")
     results: list[Result]
 
 
 Accept = Annotated[str, Header(description=f"The format of the reply: {', '.join(FORMATS)}. [PNG]")]
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The filled picture. PNG and WebP are without loss.",
+        "description": "The filled image. PNG and WebP are without loss.",
         "headers": HEADERS,
         "content": {name: {"schema": {"type": "string", "contentMediaType": name}} for name in FORMATS},
     }
@@ -53,12 +53,12 @@ def fill_router(service: Service) -> APIRouter:
         "/v1/fill",
         response_class=Response,
         responses=_PICTURE | documented(*OF_FILLS, 406),
-        summary="Fill the hole of one picture",
+        summary="Fill the hole of one image",
     )
     async def fill(
         form: Annotated[FillForm, Form(media_type="multipart/form-data")], accept: Accept = "*/*"
     ) -> Response:
-        """Return the picture with its hole filled; in PNG and WebP all other pixels are as they were."""
+        """Return the image with its hole filled; in PNG and WebP all other pixels are as they were."""
         media_type = negotiate(accept)
         options = form.options(media_type, service.max_pixels)
         with service.pool.place():
@@ -69,12 +69,12 @@ def fill_router(service: Service) -> APIRouter:
         "/v1/fill:batch",
         responses=documented(*OF_FILLS),
         response_model_exclude_none=True,
-        summary="Fill several pictures",
+        summary="Fill several images",
     )
     async def fill_batch(
         form: Annotated[BatchForm, Form(media_type="multipart/form-data")],
     ) -> BatchReply:
-        """Return the pictures in base64, in their order; a pair that fails has an `error` instead."""
+        """Return the images in base64, in their order; a pair that fails has an `error` instead."""
         if len(form.image) > MAX_BATCH:
             message = f"{len(form.image)} pairs are too many for one batch, the limit is {MAX_BATCH}"
             raise RefusedError(413, "too_large", message)
@@ -108,8 +108,8 @@ async def _result(
             reply = await service.run(await _job(image, mask, options))
         except RefusedError as refused:
             return Result(index=index, error=Problem(type=refused.kind, message=str(refused)))
-    picture = base64.b64encode(reply.data).decode()
-    return Result(index=index, image=picture, seconds=reply.seconds, notes=list(reply.notes))
+    filled = base64.b64encode(reply.data).decode()
+    return Result(index=index, image=filled, seconds=reply.seconds, notes=list(reply.notes))
 
 
 async def _job(image: UploadFile, mask: UploadFile, options: Options) -> Job:

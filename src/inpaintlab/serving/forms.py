@@ -36,7 +36,7 @@ class FillOptions(FileForm):
     """How to fill."""
 
     strategy: Literal["auto", "crop", "whole", "tiles"] | None = Field(
-        None, description="What the network sees of a picture. None: the server's default."
+        None, description="What the network sees of an image. None: the server's default."
     )
     blend: Literal["none", "feather", "gradient"] | None = Field(
         None, description="How the edge of the hole is hidden. None: the server's default."
@@ -61,18 +61,18 @@ class FillOptions(FileForm):
 
 
 class FillForm(FillOptions):
-    """One picture to fill."""
+    """One image to fill."""
 
-    image: UploadFile = Field(description="The picture: PNG, JPEG, WebP, TIFF, BMP or GIF.")
+    image: UploadFile = Field(description="The image: PNG, JPEG, WebP, TIFF, BMP or GIF.")
     mask: UploadFile = Field(description="Of the same size; white marks the hole.")
 
 
 class BatchForm(FillOptions):
-    """Several pictures to fill in the same way."""
+    """Several images to fill in the same way."""
 
-    image: list[UploadFile] = Field(min_length=1, description="The pictures.")
+    image: list[UploadFile] = Field(min_length=1, description="The images.")
     mask: list[UploadFile] = Field(min_length=1, description="As many masks, in the same order.")
-    format: Literal["png", "webp", "jpeg"] = Field("png", description="Of the filled pictures.")
+    format: Literal["png", "webp", "jpeg"] = Field("png", description="Of the filled images.")
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:

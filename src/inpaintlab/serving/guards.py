@@ -17,7 +17,7 @@ from inpaintlab.serving.tokens import Token, login_page
 
 #: Paths that need no token: they say nothing but that the server is there.
 OPEN = ("/healthz", "/readyz")
-#: Beginnings of paths whose POST is a picture to fill.
+#: Beginnings of paths whose POST is an image to fill.
 _FILLS = ("/v1/", "/api/v1/")
 
 

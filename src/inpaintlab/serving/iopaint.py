@@ -16,19 +16,17 @@ from inpaintlab.serving.errors import OF_FILLS, RefusedError, documented
 from inpaintlab.serving.jobs import Job, Options
 from inpaintlab.serving.service import HEADERS, Service
 
-#: What the strategies of IOPaint are here; its Crop too takes small pictures whole.
+#: What the strategies of IOPaint are here; its Crop too takes small images whole.
 _STRATEGIES = {"Original": "whole", "Resize": "whole", "Crop": None}
 
 
 class InpaintRequest(BaseModel):
     """The fields of IOPaint's request that mean something here, and those that are refused."""
 
-    image: str = Field(
-        description="The picture, base64, with or without data:image/…;base64, before it."
-    )
+    image: str = Field(description="The image, base64, with or without data:image/…;base64, before it.")
     mask: str = Field(description="Of the same size, likewise; white marks the hole.")
     hd_strategy: Literal["Original", "Resize", "Crop"] = Field(
-        "Crop", description="Original and Resize: the whole picture. Crop: around the hole."
+        "Crop", description="Original and Resize: the whole image. Crop: around the hole."
     )
     sd_seed: int = Field(42, description="Nothing is random here; it comes back as X-Seed.")
     prompt: str = Field("", description="Must be empty: no model here reads text.")
@@ -96,7 +94,7 @@ class ServerConfig(BaseModel):
 
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The filled picture.",
+        "description": "The filled image.",
         "headers": HEADERS | {"X-Seed": {"schema": {"type": "integer"}}},
         "content": {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}},
     }
@@ -114,7 +112,7 @@ def iopaint_router(service: Service) -> APIRouter:
         summary="Fill, as clients of IOPaint ask",
     )
     async def inpaint(request: InpaintRequest) -> Response:
-        """Return the picture as PNG with its hole filled."""
+        """Return the image as PNG with its hole filled."""
         request.check()
         options = Options(strategy=_STRATEGIES[request.hd_strategy], max_pixels=service.max_pixels)
         job = Job(_decoded("image", request.image), _decoded("mask", request.mask), options)

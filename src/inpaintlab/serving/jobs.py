@@ -14,11 +14,11 @@ from inpaintlab.images import MAX_PIXELS
 
 @dataclass(frozen=True)
 class Options:
-    """How a picture is to be filled, and what the reply is to be.
+    """How an image is to be filled, and what the reply is to be.
 
     `suffix` is `.png`, `.webp` or `.jpg`; `quality` is that of JPEG. With `transparent` the hole is
     where the mask, or without a mask the image, is fully transparent. `size` is the width and height
-    that the picture must have. `strategy` and `blend` are those of `Inpainter.fill_picture`; None is its
+    that the image must have. `strategy` and `blend` are those of `Inpainter.fill_image`; None is its
     default.
     """
 
@@ -34,7 +34,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to fill: the bytes of two files; no mask: the image's own transparency."""
+    """One image to fill: the bytes of two files; no mask: the image's own transparency."""
 
     image: bytes
     mask: bytes | None
@@ -45,7 +45,7 @@ class Job:
 class Reply:
     """What a worker says of a job.
 
-    `data` is the encoded picture; `error` names the class of an error, and its message stands in
+    `data` is the encoded image; `error` names the class of an error, and its message stands in
     `message`. `seconds` is what decoding, filling and encoding took.
     """
 

@@ -48,7 +48,7 @@ class _PoolCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         pool = self._pool
         yield GaugeMetricFamily(
-            "inpaintlab_pending", "Pictures being filled or waiting.", value=pool.pending
+            "inpaintlab_pending", "Images being filled or waiting.", value=pool.pending
         )
         yield GaugeMetricFamily(
             "inpaintlab_workers", "Worker processes that are there.", value=pool.ready

@@ -19,19 +19,19 @@ _SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 class EditForm(FileForm):
     """The fields of OpenAI's `images.edit`, with the values that mean something here.
 
-    What asks for another picture than we would make is refused; what only asks for effort is ignored.
+    What asks for another image than we would make is refused; what only asks for effort is ignored.
     """
 
-    image: UploadFile | None = Field(None, description="The picture.")
+    image: UploadFile | None = Field(None, description="The image.")
     image_list: list[UploadFile] = Field(
-        default_factory=list, alias="image[]", max_length=1, description="The picture, as a list of one."
+        default_factory=list, alias="image[]", max_length=1, description="The image, as a list of one."
     )
     mask: UploadFile | None = Field(
         None, description="Fully transparent where the hole is. None: the image's own transparency."
     )
     prompt: str = Field(description="Required by OpenAI's clients; ignored.")
     model: str | None = Field(None, description="Ignored: the server has one.")
-    n: int = Field(1, ge=1, le=1, description="One picture comes back.")
+    n: int = Field(1, ge=1, le=1, description="One image comes back.")
     size: str | None = Field(None, description="auto, or the image's own size as 640x480.")
     response_format: Literal["b64_json"] = Field("b64_json", description="URLs cannot be had.")
     output_format: Literal["png", "webp", "jpeg"] = Field("png", description="Of the reply.")
@@ -70,9 +70,9 @@ class EditForm(FileForm):
 
 
 class EditedImage(BaseModel):
-    """One picture."""
+    """One image."""
 
-    b64_json: str = Field(description="The picture, base64.")
+    b64_json: str = Field(description="The image, base64.")
 
 
 class EditReply(BaseModel):
@@ -92,7 +92,7 @@ class Model(BaseModel):
     created: int = Field(description="When its weights were written, Unix time.")
     owned_by: Literal["inpaintlab"] = "inpaintlab"
     network: str = Field(description="Its architecture.")
-    size: int = Field(description="Side of the pictures that it was trained on, in pixels.")
+    size: int = Field(description="Side of the images that it was trained on, in pixels.")
     sha256: str = Field(description="Of its weights.")
 
 
@@ -114,7 +114,7 @@ def openai_router(service: Service) -> APIRouter:
         summary="Fill, as OpenAI's clients ask",
     )
     async def edit(form: Annotated[EditForm, Form(media_type="multipart/form-data")]) -> EditReply:
-        """Return the picture with its hole filled; the hole is where the mask is fully transparent."""
+        """Return the image with its hole filled; the hole is where the mask is fully transparent."""
         image = form.image or form.image_list[0]
         with service.pool.place():
             mask = await form.mask.read() if form.mask else None

@@ -27,7 +27,7 @@ T = TypeVar("T")
 #: What a process runs: it says what it has loaded, or `error`, and then answers jobs.
 Work = Callable[..., None]
 _LOG = logging.getLogger("inpaintlab.serving")
-#: Memory of a worker with a picture of some millions of pixels in it.
+#: Memory of a worker with an image of some millions of pixels in it.
 _WORKER_MEMORY = 2**30
 #: Seconds between attempts to replace a worker, at most.
 _LONGEST_PAUSE = 30.0
@@ -197,14 +197,12 @@ class Pool:
 
     def _too_slow(self) -> RefusedError:
         self.restarts["time limit"] += 1
-        message = f"this picture took more than {self.seconds:g} s, the limit: send a smaller one"
+        message = f"this image took more than {self.seconds:g} s, the limit: send a smaller one"
         return RefusedError(504, "time_limit", message, headers=_NOT_AGAIN)
 
     def _died(self) -> RefusedError:
         self.restarts["crash"] += 1
-        message = (
-            "the process that filled this picture died of it, for lack of memory or by a broken file"
-        )
+        message = "the process that filled this image died of it, for lack of memory or by a broken file"
         return RefusedError(500, "worker_died", message, headers=_NOT_AGAIN)
 
     async def _take(self) -> Worker:
@@ -260,5 +258,5 @@ class Pool:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
 
-#: Clients of OpenAI repeat what failed with 5xx; this picture would only fail again.
+#: Clients of OpenAI repeat what failed with 5xx; this image would only fail again.
 _NOT_AGAIN = {"x-should-retry": "false"}

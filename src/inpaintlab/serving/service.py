@@ -11,7 +11,7 @@ from inpaintlab.serving.pool import Pool
 
 
 class Service:
-    """Fills pictures for the routes; `max_pixels` is the limit of each picture."""
+    """Fills images for the routes; `max_pixels` is the limit of each image."""
 
     def __init__(self, pool: Pool, metrics: Metrics, *, max_pixels: int) -> None:
         self.pool = pool
@@ -19,7 +19,7 @@ class Service:
         self.max_pixels = max_pixels
 
     async def run(self, job: Job) -> Reply:
-        """Have a job done, inside a place of the pool; raises `RefusedError` without a picture."""
+        """Have a job done, inside a place of the pool; raises `RefusedError` without an image."""
         try:
             reply = await self.pool.run(job)
             if reply.error:
@@ -32,7 +32,7 @@ class Service:
         return reply
 
     def response(self, reply: Reply, media_type: str, headers: dict[str, str] | None = None) -> Response:
-        """Return a filled picture as the body of a reply."""
+        """Return a filled image as the body of a reply."""
         about = {
             # A header is ASCII, the name of a folder need not be.
             "Inpaintlab-Model": self.pool.about["name"].encode("ascii", "backslashreplace").decode(),

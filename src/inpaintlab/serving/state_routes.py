@@ -31,7 +31,7 @@ def state_router(service: Service) -> APIRouter:
         """Answer, whatever the workers do. Needs no token."""
         return State(workers=service.pool.ready)
 
-    @router.get("/readyz", responses=documented(503), summary="Would a picture be filled?")
+    @router.get("/readyz", responses=documented(503), summary="Would an image be filled?")
     async def readyz() -> State:
         """Answer if a worker has its model loaded. Needs no token."""
         if not service.pool.ready:

@@ -1,6 +1,6 @@
-"""What a worker process does: encoded pictures in, filled and encoded pictures out.
+"""What a worker process does: encoded images in, filled and encoded images out.
 
-Everything that reads a stranger's bytes happens here. If a decoder crashes, or a picture takes too much
+Everything that reads a stranger's bytes happens here. If a decoder crashes, or an image takes too much
 memory or time, this process is lost and nothing else. Torch is imported by the process alone, not with
 this module.
 """
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaintlab.errors import ImageError, InpaintlabError, MaskError
-from inpaintlab.images import Encoded, Picture, encode, encode_png, load, to_gray
+from inpaintlab.images import DecodedImage, Encoded, encode, encode_png, load, to_gray
 from inpaintlab.runs import Run
 from inpaintlab.serving.jobs import Job, Options, Reply, receive_job, send_json, send_reply
 
@@ -37,8 +37,8 @@ class Filler(Protocol):
     """What fills: an `Inpainter`, whose module this one cannot import without torch."""
 
     @property
-    def fill_picture(self) -> Callable[..., Picture]:
-        """Fill the hole, `[H, W]` of 0 and 1, of a picture."""
+    def fill_image(self) -> Callable[..., DecodedImage]:
+        """Fill the hole, `[H, W]` of 0 and 1, of an image."""
 
 
 def work(pipe: Connection, weights: str) -> None:
@@ -67,7 +67,7 @@ def answer(inpainter: Filler, job: Job) -> Reply:
         finding = getattr(error, "finding", None)
         kind = "TooManyPixels" if finding == "bomb" else type(error).__name__
         return Reply(error=kind, message=str(error))
-    except Exception:  # noqa: BLE001 - one bad picture must not end the process
+    except Exception:  # noqa: BLE001 - one bad image must not end the process
         _LOG.exception("a fill failed")
         return Reply(error="InternalError", message="the fill failed; the server's log says why")
     height, width = filled.size
@@ -84,7 +84,7 @@ def _stand_back() -> None:
 
 
 def _load(weights: Path) -> tuple[Filler, dict[str, Any]]:
-    """Load weights, fill one small picture to have everything in memory, and describe them."""
+    """Load weights, fill one small image to have everything in memory, and describe them."""
     import torch
 
     from inpaintlab.inpainter import Inpainter
@@ -108,15 +108,15 @@ def _load(weights: Path) -> tuple[Filler, dict[str, Any]]:
     return inpainter, about
 
 
-def _fill(inpainter: Filler, job: Job) -> Picture:
+def _fill(inpainter: Filler, job: Job) -> DecodedImage:
     """Decode and fill, with names that the client knows in every error."""
     options = job.options
-    picture = load(Encoded("the image", job.image), formats=FORMATS, max_pixels=options.max_pixels)
-    _check_size(picture, options)
-    hole = _hole(picture, job)
+    image = load(Encoded("the image", job.image), formats=FORMATS, max_pixels=options.max_pixels)
+    _check_size(image, options)
+    hole = _hole(image, job)
     given = {"strategy": options.strategy, "blend": options.blend}
     given = {name: value for name, value in given.items() if value is not None}
-    filled = inpainter.fill_picture(picture, hole, "the mask", **given)
+    filled = inpainter.fill_image(image, hole, "the mask", **given)
     if job.mask is None:  # the hole was transparent, what fills it is not
         pixels = filled.pixels.copy()
         pixels[..., -1][hole == 1] = np.iinfo(pixels.dtype).max
@@ -124,16 +124,16 @@ def _fill(inpainter: Filler, job: Job) -> Picture:
     return filled
 
 
-def _check_size(picture: Picture, options: Options) -> None:
-    height, width = picture.size
+def _check_size(image: DecodedImage, options: Options) -> None:
+    height, width = image.size
     if options.size and tuple(options.size) != (width, height):
         asked = "×".join(str(side) for side in options.size)
         raise ImageError(f"the image is {width}×{height} and stays so: size {asked} cannot be had")
 
 
-def _hole(picture: Picture, job: Job) -> Array:
+def _hole(image: DecodedImage, job: Job) -> Array:
     """Return the hole, `[H, W]` of 0 and 1."""
-    mask = picture
+    mask = image
     if job.mask is not None:
         mask = load(Encoded("the mask", job.mask), formats=FORMATS, max_pixels=job.options.max_pixels)
     if not job.options.transparent:

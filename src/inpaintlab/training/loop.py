@@ -119,7 +119,7 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainResult:
 def _fit(
     run: Run, settings: TrainSettings, network: Network, fabric: Fabric, budget: Budget
 ) -> TrainResult:
-    """Read the pictures, restore what an earlier session saved, train, and say how it ended."""
+    """Read the images, restore what an earlier session saved, train, and say how it ended."""
     session = prepare(run, settings, network, fabric, budget)
     state = session.state
     if budget.progress(state.step) >= 1:
@@ -245,7 +245,7 @@ def _save(session: Session, wheels: Wheels) -> None:
 
 
 def _write_data(session: Session) -> None:
-    """Write `data.json`, and say what was found; changed pictures in a resumed run are told."""
+    """Write `data.json`, and say what was found; changed images in a resumed run are told."""
     data, run, masks_used = session.data, session.run, session.validation.masks
     before = read_json(run.data) if run.data.exists() else {}
     facts = {
@@ -262,14 +262,14 @@ def _write_data(session: Session) -> None:
         "train_hashes": sorted(content_hash[:16] for content_hash in data.train_hashes),
     }
     if before and before["split_hash"] != data.split.hash:
-        say("the pictures are not the ones this run began with: it goes on with those of today")
+        say("the images are not the ones this run began with: it goes on with those of today")
     write_json(run.data, facts)
     say(
-        f"{facts['train']} pictures to train on, {facts['val']} to validate with, "
-        f"{facts['test']} set aside for the test (pictures {data.train.storage})"
+        f"{facts['train']} images to train on, {facts['val']} to validate with, "
+        f"{facts['test']} set aside for the test (images {data.train.storage})"
     )
     if data.bad:
-        say(f"{len(data.bad)} pictures passed over, first {data.bad[0].reason}; all are in {run.data}")
+        say(f"{len(data.bad)} images passed over, first {data.bad[0].reason}; all are in {run.data}")
 
 
 def _run_name(data: str) -> str:

@@ -33,12 +33,12 @@ _WORKER = 150_000_000
 class Memory:
     """Predicted peak of one process of a run and its workers, in bytes.
 
-    `program` is what the process takes already, `pictures` the decoded ones in memory, `activations`
+    `program` is what the process takes already, `images` the decoded ones in memory, `activations`
     what a step remembers.
     """
 
     program: int
-    pictures: int
+    images: int
     workers: int
     weights: int
     activations: int
@@ -53,12 +53,12 @@ class Memory:
         """What comes on top of what the process takes already."""
         saving = self.weights * _COPIES_TO_SAVE // _COPIES_OF_WEIGHTS
         step = max(self.activations, saving)
-        return self.pictures + self.workers + self.weights + step + _FIRST_STEPS
+        return self.images + self.workers + self.weights + step + _FIRST_STEPS
 
     def __str__(self) -> str:
         parts = {
             "program": self.program + _FIRST_STEPS,
-            "pictures": self.pictures,
+            "images": self.images,
             "workers": self.workers,
             "weights": self.weights,
             "a step": self.activations,
@@ -73,27 +73,27 @@ def predict(
     batch: int,
     *,
     objective: Objective | None = None,
-    pictures: int = 0,
+    images: int = 0,
     workers: int = 0,
 ) -> Memory:
     """Predict the memory of a run without computing a step.
 
     What a step must remember is counted on the meta device, where tensors have shapes but no content.
-    `pictures` are bytes, `workers` a number of processes, and `batch` is that of one device.
+    `images` are bytes, `workers` a number of processes, and `batch` is that of one device.
     """
     with torch.device("meta"):
         image, mask = torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size)
     weights = _COPIES_OF_WEIGHTS * _bytes(network)
     saved = saved_bytes(deepcopy(network).to("meta").train(), image, mask)
     if objective is not None:
-        # Gradients go through the pictures that they are shown.
+        # Gradients go through the images that they are shown.
         image.requires_grad_()
         saved = objective.remembered(saved, lambda extra: _saved_by_extra(extra, image, mask))
         # Those that stay as they are stand in memory already.
         weights += sum(_COPIES_OF_EXTRAS * _bytes(extra) for extra in objective.extras())
     return Memory(
         program=psutil.Process().memory_info().rss,
-        pictures=pictures,
+        images=images,
         workers=workers * _WORKER,
         weights=weights,
         activations=int(_WORK_SPACE * saved * batch),
@@ -106,11 +106,11 @@ def _bytes(network: nn.Module) -> int:
 
 
 def _saved_by_extra(extra: nn.Module, image: torch.Tensor, mask: torch.Tensor) -> int:
-    """Return the bytes kept for one picture by a discriminator, or by what is shown no mask."""
+    """Return the bytes kept for one image by a discriminator, or by what is shown no mask."""
     on_meta = deepcopy(extra).to("meta").train()
     given = (image, mask) if isinstance(extra, Discriminator) else (image,)
     two = saved_bytes(on_meta, *(torch.cat([one, one]) for one in given))
-    # A weight that is computed anew, as with a spectral norm, is kept once, however many pictures.
+    # A weight that is computed anew, as with a spectral norm, is kept once, however many images.
     return two - saved_bytes(on_meta, *given)
 
 
@@ -140,13 +140,13 @@ def check_memory(
     growth = _growth(memory, network, size, batch, objective)
     if fits >= 1:
         cure = f"{growth}fits with --batch {fits}"
-    elif memory.pictures > without / 2:
-        cure = "-s cache=disk keeps the pictures out of memory"
+    elif memory.images > without / 2:
+        cure = "-s cache=disk keeps the images out of memory"
     else:
         cure = f"{growth}take a smaller --size or network"
     raise MemoryLimitError(
         f"--size {size} with --batch {batch} needs {memory.more / 1e9:.1f} GB "
-        f"(pictures {memory.pictures / 1e9:.1f}, a step {memory.activations / 1e9:.1f}), "
+        f"(images {memory.images / 1e9:.1f}, a step {memory.activations / 1e9:.1f}), "
         f"{free / 1e9:.1f} GB are free: {cure}"
     )
 

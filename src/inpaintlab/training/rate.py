@@ -55,12 +55,12 @@ class RateTest:
 
     `steepest` is the rate at which the loss falls fastest, `flat` the last with it near its least,
     `divergence` that from which it has clearly risen again (None: not up to 1), and `suggestion` the
-    peak for a run (None: nothing was learnt at any rate). `pictures` is the size of the batches.
+    peak for a run (None: nothing was learnt at any rate). `images` is the size of the batches.
     """
 
     rates: list[float]
     losses: list[float]
-    pictures: int
+    images: int
     steepest: float
     flat: float
     divergence: float | None
@@ -79,20 +79,20 @@ def find_rate(session: Session, steps: int = STEPS, seconds: float | None = None
     network: Network = deepcopy(session.state.network)
     objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
     batches = batches_of(session)
-    pictures = settings.batch // settings.devices
+    images = settings.batch // settings.devices
     if seconds is not None:
-        steps, pictures = _fitting(session, objective, next(batches), steps, seconds)
+        steps, images = _fitting(session, objective, next(batches), steps, seconds)
     rates = np.geomspace(LOWEST, HIGHEST, steps).tolist()
     losses: list[float] = []
     with bar("testing learning rates", steps) as advance:
         for number, rate in enumerate(rates):
-            loss = _step(session, objective, next(batches), number, rate, pictures)
+            loss = _step(session, objective, next(batches), number, rate, images)
             # All devices must agree on when to stop; with one of them this passes the value through.
             losses.append(float(cast(Tensor, fabric.all_reduce(torch.tensor(loss)))))
             advance()
             if not math.isfinite(losses[-1]) or losses[-1] > _HOPELESS * losses[0]:
                 break
-    return read_curve(rates[: len(losses)], losses, pictures)
+    return read_curve(rates[: len(losses)], losses, images)
 
 
 def settle_rate(session: Session) -> None:
@@ -128,7 +128,7 @@ def reason(test: RateTest) -> str:
     return f"a {BELOW_DIVERGENCE}th of {where}"
 
 
-def read_curve(rates: Sequence[float], losses: Sequence[float], pictures: int = 0) -> RateTest:
+def read_curve(rates: Sequence[float], losses: Sequence[float], images: int = 0) -> RateTest:
     """Find the rates that matter in a curve of losses over rising rates."""
     # Above this it does not matter how large a loss is, and infinity cannot be smoothed.
     held = np.minimum(np.nan_to_num(np.array(losses), nan=np.inf), 2 * _HOPELESS * losses[0])
@@ -146,15 +146,15 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], pictures: int = 
         fraction = (divergence or HIGHEST) / BELOW_DIVERGENCE
         suggestion = float(f"{min(MOST, max(steepest, min(fraction, flat))):.1e}")
     curve = np.exp(smooth).tolist()
-    return RateTest(list(rates), curve, pictures, steepest, flat, divergence, suggestion)
+    return RateTest(list(rates), curve, images, steepest, flat, divergence, suggestion)
 
 
 def _step(
-    session: Session, objective: Objective, batch: Batch, number: int, rate: float, pictures: int
+    session: Session, objective: Objective, batch: Batch, number: int, rate: float, images: int
 ) -> float:
     fabric = session.fabric
     torch.manual_seed(stream(session.settings.seed, 3, number, fabric.global_rank))
-    image, mask = fabric.to_device((batch.images[:pictures], batch.masks[:pictures]))
+    image, mask = fabric.to_device((batch.images[:images], batch.masks[:images]))
     return float(objective.step(image, mask, rate, 0.0).scalars["loss"])
 
 
@@ -162,11 +162,11 @@ def _fitting(
     session: Session, objective: Objective, batch: Batch, steps: int, seconds: float
 ) -> tuple[int, int]:
     """Return the number of steps and the size of the batches that take so many seconds."""
-    pictures, pace = len(batch.images), math.inf
+    images, pace = len(batch.images), math.inf
     for number in range(_TIMED):  # the first is slower than those that follow
         start = time.monotonic()
-        _step(session, objective, batch, number, LOWEST, pictures)
+        _step(session, objective, batch, number, LOWEST, images)
         pace = min(pace, time.monotonic() - start)
     fitting = min(steps, max(FEWEST, int(seconds / pace)))
     share = min(1.0, seconds / (fitting * pace))
-    return fitting, max(min(FEWEST_PICTURES, pictures), int(share * pictures))
+    return fitting, max(min(FEWEST_PICTURES, images), int(share * images))

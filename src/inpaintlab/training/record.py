@@ -34,7 +34,7 @@ class Recorder:
     def __init__(self, run: Run, step: int, active: bool) -> None:
         self.active = active
         self._since = time.monotonic()
-        self._pictures = 0
+        self._images = 0
         if not active:
             return
         self._run = run
@@ -70,7 +70,7 @@ class Recorder:
     def step(
         self,
         step: int,
-        pictures: int,
+        images: int,
         scalars: Mapping[str, Tensor | float],
         progress: float,
         elapsed: float,
@@ -79,14 +79,14 @@ class Recorder:
 
         Raises `RunError` when the loss is no number any more: nothing after that can be of use.
         """
-        self._pictures += pictures
+        self._images += images
         if step % LOG_EVERY:
             return
         values = {name: float(value) for name, value in scalars.items()}
         _check_finite(values["loss"], step)
         now = time.monotonic()
-        speed = self._pictures / (now - self._since)
-        self._since, self._pictures = now, 0
+        speed = self._images / (now - self._since)
+        self._since, self._images = now, 0
         if self.active:
             left = elapsed * (1 - progress) / max(progress, 1e-6)
             self._show(step, values["loss"], speed, progress, left)
@@ -94,7 +94,7 @@ class Recorder:
 
     def went_back(self, step: int) -> None:
         """Forget what came after a step that the run has gone back to."""
-        self._since, self._pictures = time.monotonic(), 0
+        self._since, self._images = time.monotonic(), 0
         if self.active:
             self._file.close()
             self._events.close()
@@ -104,7 +104,7 @@ class Recorder:
     def validated(self, step: int, scalars: Mapping[str, float], best: bool) -> None:
         """Write down a validation, whose time does not count as training."""
         _check_finite(scalars["loss"], step)
-        self._since, self._pictures = time.monotonic(), 0
+        self._since, self._images = time.monotonic(), 0
         self._write("validation", step, **scalars, best=best)
         text = f"hole PSNR {scalars['hole_psnr']:.2f} dB"
         self._bar.update(self._task, psnr=text)

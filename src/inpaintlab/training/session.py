@@ -51,7 +51,7 @@ SettingsT = TypeVar("SettingsT", bound=TrainSettings)
 
 #: Minutes of a run for which neither minutes nor steps were given.
 DEFAULT_MINUTES = 10.0
-#: Pictures that the first weights are fitted to, where a scheme does that.
+#: Images that the first weights are fitted to, where a scheme does that.
 FITTED_TO = 8
 
 
@@ -59,7 +59,7 @@ FITTED_TO = 8
 class State:
     """Everything that training changes; what is saved to resume.
 
-    `left_out` are names of pictures, which stay theirs when others are added, `left_out_steps` steps
+    `left_out` are names of images, which stay theirs when others are added, `left_out_steps` steps
     whose batch is passed over, `rate_factor` is what the learning rate is multiplied by, and `returns`
     are the steps that the run went back to: all of them are what its guards have found.
     """
@@ -168,7 +168,7 @@ def launch(settings: TrainSettings) -> Fabric:
 
 
 def share_of_batch(settings: TrainSettings, devices: int | None = None) -> int:
-    """Return how many pictures of a batch each device takes; raises `SettingError` if that varies.
+    """Return how many images of a batch each device takes; raises `SettingError` if that varies.
 
     `devices` are those of the settings, or as many as were started otherwise.
     """
@@ -210,7 +210,7 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
     network.check_size(settings.size, settings.size)
     objective = create_objective(settings)
     objective.check(network, settings.size)
-    pictures = kept_bytes(
+    images = kept_bytes(
         source,
         settings.size,
         augmentation.stored_size(settings.size),
@@ -218,11 +218,11 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
     )
     workers = settings.workers or 0
     size, batch = settings.size, settings.batch // fabric.world_size
-    memory = predict(network, size, batch, objective=objective, pictures=pictures, workers=workers)
+    memory = predict(network, size, batch, objective=objective, images=images, workers=workers)
     if fabric.device.type == "cpu":
         check_memory(memory, network, size, batch, free_memory() // fabric.world_size, objective)
-    else:  # pictures and workers stay in the memory of the machine
-        on_device = replace(memory, pictures=0, workers=0)
+    else:  # images and workers stay in the memory of the machine
+        on_device = replace(memory, images=0, workers=0)
         check_memory(on_device, network, size, batch, free_bytes(fabric.device), objective)
     return memory
 
@@ -247,7 +247,7 @@ def prepare(
     budget: Budget,
     source: Source | None = None,
 ) -> Session:
-    """Read the pictures, set up networks and optimisers, and restore what an earlier session saved.
+    """Read the images, set up networks and optimisers, and restore what an earlier session saved.
 
     `source` takes the place of the one that the settings name.
     """
@@ -262,7 +262,7 @@ def prepare(
         cache=Cache(settings.cache, settings.cache_dir),
     )
     mixture = masks.create([part.model_dump() for part in settings.masks])
-    frozen_count = min(len(data.val), settings.validation_pictures)
+    frozen_count = min(len(data.val), settings.validation_images)
     frozen = FrozenMasks(mixture, settings.size, frozen_count, MASK_SEED)
     saved = load_state(run.state)
     if not saved:

@@ -1,44 +1,44 @@
-"""Validation with frozen masks: the same pictures and the same holes at every step of every run."""
+"""Validation with frozen masks: the same images and the same holes at every step of every run."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from inpaintlab.data.loading import Pictures
+from inpaintlab.data.loading import Images
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
 from inpaintlab.tensors import composite
 from inpaintlab.training.objectives import Objective
 
-#: Pictures that holes of a lower level are measured on: enough to see whether a network still gains.
+#: Images that holes of a lower level are measured on: enough to see whether a network still gains.
 LEVEL_PICTURES = 100
 #: Seed of the frozen masks. It is not the run's: runs with other seeds are compared on the same holes.
 MASK_SEED = 20_240_601
 
 
 class Validation:
-    """The first `count` pictures of the val part (in the order of their content) and their masks."""
+    """The first `count` images of the val part (in the order of their content) and their masks."""
 
-    def __init__(self, pictures: Pictures, masks: FrozenMasks, batch: int) -> None:
-        self.pictures, self.masks, self.batch = pictures, masks, batch
+    def __init__(self, images: Images, masks: FrozenMasks, batch: int) -> None:
+        self.images, self.masks, self.batch = images, masks, batch
 
     def at(self, level: float) -> "Validation":
         """Return a smaller validation with frozen masks of this level, 0 to 1."""
         count = min(LEVEL_PICTURES, len(self.masks))
         mixture = self.masks.mixture.at(level)
         frozen = FrozenMasks(mixture, self.masks.size, count, self.masks.seed)
-        return Validation(self.pictures, frozen, self.batch)
+        return Validation(self.images, frozen, self.batch)
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield images and masks, always the same."""
         for start in range(0, len(self.masks), self.batch):
             stop = min(start + self.batch, len(self.masks))
-            yield self.pictures.squares(start, stop), self.masks.batch(start, stop)
+            yield self.images.squares(start, stop), self.masks.batch(start, stop)
 
     @torch.inference_mode()
     def run(self, network: nn.Module, objective: Objective, device: torch.device) -> dict[str, float]:
-        """Return means over all pictures: the objective's scalars and the PSNR in the hole."""
+        """Return means over all images: the objective's scalars and the PSNR in the hole."""
         sums: dict[str, float] = {}
         for image, mask in self.batches():
             image, mask = image.to(device), mask.to(device)
@@ -52,9 +52,9 @@ class Validation:
 
     @torch.inference_mode()
     def grid(self, network: nn.Module, device: torch.device, count: int = 8) -> Tensor:
-        """Return the first pictures as `[3 × count, 3, H, W]`: damaged, filled, truth."""
+        """Return the first images as `[3 × count, 3, H, W]`: damaged, filled, truth."""
         count = min(count, len(self.masks))
-        image, mask = self.pictures.squares(0, count), self.masks.batch(0, count)
+        image, mask = self.images.squares(0, count), self.masks.batch(0, count)
         painted = network(image.to(device), mask.to(device)).cpu()
         damaged = composite(image, torch.ones_like(image), mask)
         return torch.cat([damaged, composite(image, painted, mask), image])

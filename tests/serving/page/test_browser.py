@@ -112,7 +112,7 @@ def photo_file(tmp_path):
 
 
 def shot(tab, path):
-    """Keep a picture of the page and return its pixels."""
+    """Keep an image of the page and return its pixels."""
     tab.screenshot(path=path, full_page=True)
     with Image.open(path) as image:
         pixels = np.asarray(image.convert("RGB"))
@@ -268,11 +268,11 @@ def test_photos_can_be_dropped_and_pasted_anywhere(visit, photo, way):
 
 
 def test_what_is_no_photo_is_told_and_the_photo_stays(visit, tmp_path):
-    (tmp_path / "letter.pdf").write_text("no picture")
+    (tmp_path / "letter.pdf").write_text("no image")
     visitor = visit(**DESKTOP)
     visitor.tab.set_input_files("#sources input[type=file]", tmp_path / "letter.pdf")
     toast = visitor.tab.get_by_test_id("toast-body")
-    toast.filter(has_text="letter.pdf is not a picture that can be read").wait_for()
+    toast.filter(has_text="letter.pdf is not an image that can be read").wait_for()
     visitor.said("sample-1")
 
 

@@ -12,7 +12,7 @@ shares = st.floats(0, 1)
 
 
 @given(sides, sides, shares, shares, shares)
-def test_a_rectangle_lies_in_the_picture(height, width, share, across, down):
+def test_a_rectangle_lies_in_the_image(height, width, share, across, down):
     hole = holes.rectangle((height, width), share, across, down)
     rows, columns = np.nonzero(hole)
     sides = max(1, round(share * height)), max(1, round(share * width))
@@ -27,7 +27,7 @@ def test_what_is_painted_is_read_back(height, width, seed):
 
 
 @pytest.mark.parametrize("scale", [0.25, 0.5, 1, 2, 3])
-def test_layers_of_another_size_are_brought_to_the_picture(scale):
+def test_layers_of_another_size_are_brought_to_the_image(scale):
     expected, canvas = (
         np.zeros((120, 160), bool),
         np.zeros((round(120 * scale), round(160 * scale)), bool),
@@ -60,7 +60,7 @@ def test_what_an_eraser_leaves_is_no_hole():
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.floats(0.02, 0.95), st.integers(0, 50))
-def test_strokes_are_a_hole_of_any_picture(height, width, share, seed):
+def test_strokes_are_a_hole_of_any_image(height, width, share, seed):
     hole = holes.strokes((height, width), share, np.random.default_rng(seed))
     assert hole.shape == (height, width)
     assert hole.dtype == bool
@@ -68,7 +68,7 @@ def test_strokes_are_a_hole_of_any_picture(height, width, share, seed):
 
 
 @pytest.mark.parametrize(
-    ("share", "words"), [(0, "Nothing is painted yet"), (0.95, "95% of the picture .* Erase some of it")]
+    ("share", "words"), [(0, "Nothing is painted yet"), (0.95, "95% of the image .* Erase some of it")]
 )
 def test_holes_that_cannot_be_filled(share, words):
     hole = np.zeros((100, 100), bool)

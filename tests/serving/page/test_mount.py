@@ -19,7 +19,7 @@ def client(served):
 
 @pytest.fixture
 def private(tmp_path):
-    """A picture of the server's owner, in the folder that the server was started in."""
+    """An image of the server's owner, in the folder that the server was started in."""
     Image.fromarray(samples.draw(1, 70)).save(tmp_path / "private.png")
     return tmp_path / "private.png"
 
@@ -75,7 +75,7 @@ def test_addresses_are_not_opened(client, monkeypatch):
         fetched.append(address)
 
     monkeypatch.setattr(processing_utils, "async_ssrf_protected_download", fetch)
-    done = Visitor(client).call("open", None, file_data("http://pictures.example/a.png"))
+    done = Visitor(client).call("open", None, file_data("http://images.example/a.png"))
     assert not done["success"]
     assert fetched == []
 

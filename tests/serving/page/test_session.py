@@ -19,14 +19,14 @@ def session(tmp_path):
 
 
 def read(file):
-    """A picture of Pillow's that needs its file no more."""
+    """An image of Pillow's that needs its file no more."""
     with Image.open(file) as image:
         image.load()
         return image
 
 
 def pillow_of(mode):
-    """A picture of an odd size in some mode of Pillow."""
+    """An image of an odd size in some mode of Pillow."""
     rgb = Image.fromarray(samples.draw(5, 75)[:61])
     if mode == "I;16":
         return Image.fromarray(np.asarray(rgb.convert("L")).astype(np.uint16) * 257)
@@ -107,8 +107,8 @@ def test_the_copy_to_paint_on_has_a_handy_size(session, tmp_path, size, shown):
 def test_what_cannot_be_opened_changes_nothing(session, tmp_path, monkeypatch):
     pillow_of("RGB").save(tmp_path / "a.png")
     photo = session.open(tmp_path / "a.png")
-    (tmp_path / "b.png").write_text("no picture")
-    with pytest.raises(ImageError, match="not a picture"):
+    (tmp_path / "b.png").write_text("no image")
+    with pytest.raises(ImageError, match="not an image"):
         session.open(tmp_path / "b.png")
     monkeypatch.setattr(photos, "MAX_PIXELS", 1000)
     with pytest.raises(ImageError, match="make it smaller"):

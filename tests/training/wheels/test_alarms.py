@@ -95,7 +95,7 @@ def test_larger_holes_are_no_alarm_once_the_past_is_forgotten():
 
 
 @pytest.mark.parametrize(("share", "named"), [(0.98, True), (0.9, False)])
-def test_pictures_that_are_hardly_painted_are_named_but_not_those_painted_in_part(share, named):
+def test_images_that_are_hardly_painted_are_named_but_not_those_painted_in_part(share, named):
     def stream():
         for (step, signals), _ in zip(healthy(300), count(), strict=False):
             errors = list(signals.errors)
@@ -106,7 +106,7 @@ def test_pictures_that_are_hardly_painted_are_named_but_not_those_painted_in_par
             yield step, Signals(signals.values, errors, positions, [share] * 16)
 
     found, history = alarms(stream())
-    assert [alarm.kind for alarm in found[:1]] == ["hard-pictures"] * named
+    assert [alarm.kind for alarm in found[:1]] == ["hard-images"] * named
     assert all(5 in alarm.positions for alarm in found)
     assert set(history.hard) == ({5} if named else set())
 

@@ -32,7 +32,7 @@ def test_the_truth_varies_as_the_truth_does(seed):
         (lambda truth: truth.new_tensor([1.0, 0, 0]).view(1, 3, 1, 1).expand_as(truth), 0, 0),
         (lambda truth: truth[:1].expand_as(truth), 1, 0),
     ],
-    ids=["black", "red", "the same picture for all"],
+    ids=["black", "red", "the same image for all"],
 )
 def test_collapsed_fills_vary_less(fill, contrast, spread):
     truth, hole = batch()
@@ -41,7 +41,7 @@ def test_collapsed_fills_vary_less(fill, contrast, spread):
     assert float(found["spread"]) == pytest.approx(spread, abs=1e-3)
 
 
-def test_the_same_difference_from_the_mean_colour_is_the_same_for_every_picture():
+def test_the_same_difference_from_the_mean_colour_is_the_same_for_every_image():
     truth, hole = batch()
     truth = truth * torch.linspace(0.2, 1, 6).view(6, 1, 1, 1)
     known = 1 - hole

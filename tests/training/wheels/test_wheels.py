@@ -51,7 +51,7 @@ def test_an_accident_is_seen_named_and_mended(tmp_path, name):
     last = read_log(Run(result.run).log, "validation")[-1]
     assert last["step"] == 90
     assert last["hole_psnr"] > 8
-    with Image.open(result.run / "incidents" / "001" / "pictures.png") as sheet:
+    with Image.open(result.run / "incidents" / "001" / "images.png") as sheet:
         assert sheet.size[0] > 16
 
 
@@ -64,16 +64,16 @@ def test_a_clean_run_is_not_touched(tmp_path):
     assert_same_weights(tmp_path / "off" / "run", tmp_path / "watch" / "run")
 
 
-def test_pictures_that_are_none_are_named_and_left_out(tmp_path):
+def test_images_that_are_none_are_named_and_left_out(tmp_path):
     with spoiled(FAULTS["NaN pixels"]):
         run = Run(train(settings(tmp_path)).run)
-    (incident,) = read_incidents(run)  # one, with all the pictures, however often they come
+    (incident,) = read_incidents(run)  # one, with all the images, however often they come
     state = load_state(run.state)
-    assert len(state["left_out"]) == len(set(incident["pictures"])) > 0
+    assert len(state["left_out"]) == len(set(incident["images"])) > 0
     assert "there is a NaN in it" in incident["alarm"]["sentence"]
 
 
-def test_without_guards_a_batch_that_is_no_picture_ends_the_run(tmp_path):
+def test_without_guards_a_batch_that_is_no_image_ends_the_run(tmp_path):
     with spoiled(FAULTS["0–255 values"]), pytest.raises(ImageError, match="expected 0 to 1"):
         train(settings(tmp_path, wheels="off"))
 
@@ -144,7 +144,7 @@ def test_a_state_of_another_version_is_refused_in_a_sentence(tmp_path):
 
 
 def test_two_devices_decide_alike(tmp_path):
-    """Each of two processes gets other pictures; a bad one of either is left out by both."""
+    """Each of two processes gets other images; a bad one of either is left out by both."""
     script = tmp_path / "inpaint.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
@@ -154,11 +154,11 @@ def test_two_devices_decide_alike(tmp_path):
     )
     words = (
         "train samples:120 --size 16 --steps 70 --batch 8 --devices 2 -o run -s network.width=4 "
-        "-s validation_pictures=8"
+        "-s validation_images=8"
     )
     done = subprocess.run([sys.executable, script, *words.split()], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (incident,) = read_incidents(Run(tmp_path / "run"))
     facts = json.loads((tmp_path / "run" / "incidents" / "001" / "incident.json").read_text())
     assert incident == facts
-    assert len(load_state(Run(tmp_path / "run").state)["left_out"]) == len(set(incident["pictures"])) > 0
+    assert len(load_state(Run(tmp_path / "run").state)["left_out"]) == len(set(incident["images"])) > 0

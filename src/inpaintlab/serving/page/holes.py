@@ -12,18 +12,18 @@ from inpaintlab.errors import MaskError
 
 Hole = npt.NDArray[np.bool_]
 
-#: Colour of what is painted, and how much of it is seen: the picture shows through.
+#: Colour of what is painted, and how much of it is seen: the image shows through.
 PAINT, OPACITY = (255, 59, 92), 0.7
-#: A larger share of the picture leaves too little to fill from.
+#: A larger share of the image leaves too little to fill from.
 MAX_SHARE = 0.9
 # A stroke ends in a soft edge: this alpha is about half of a stroke's.
 _PAINTED = 96
 
 
 def read_layers(layers: Sequence[Image.Image], size: tuple[int, int]) -> Hole:
-    """Return what is painted on any of the layers as `[H, W]` of the picture's `size`, height first.
+    """Return what is painted on any of the layers as `[H, W]` of the image's `size`, height first.
 
-    Layers may be of any size: the canvas of the editor is a smaller or a larger copy of the picture.
+    Layers may be of any size: the canvas of the editor is a smaller or a larger copy of the image.
 
     >>> layer = Image.new("RGBA", (4, 2))
     >>> layer.putpixel((1, 0), (255, 0, 0, 255))
@@ -54,7 +54,7 @@ def check_hole(hole: Hole) -> None:
         raise MaskError("Nothing is painted yet. Paint over what should go, then press Fill.")
     if hole.mean() > MAX_SHARE:
         raise MaskError(
-            f"{hole.mean():.0%} of the picture is painted over: too little is left to fill from. "
+            f"{hole.mean():.0%} of the image is painted over: too little is left to fill from. "
             f"Erase some of it, down to {MAX_SHARE:.0%}."
         )
 
@@ -67,7 +67,7 @@ def paint(hole: Hole) -> Image.Image:
 
 
 def rectangle(size: tuple[int, int], share: float, across: float, down: float) -> Hole:
-    """Return a hole with sides of a `share` of the picture's; `across` and `down` say where, in [0, 1].
+    """Return a hole with sides of a `share` of the image's; `across` and `down` say where, in [0, 1].
 
     0 is at the left or upper border, 1 at the other one. Always at least a pixel.
 

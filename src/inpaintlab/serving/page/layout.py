@@ -23,11 +23,11 @@ _WAITING = 20
 
 
 def create_page(fill: Fill, about: Mapping[str, Any]) -> gr.Blocks:
-    """Build the page around a function that fills the hole of a picture.
+    """Build the page around a function that fills the hole of an image.
 
-    `fill` takes a picture (`L`, `LA`, `RGB` or `RGBA`) and a mask of its size (`L`, white = hole), and
-    returns the picture filled; the message of an `InpaintlabError` that it raises is shown to the
-    visitor. `about` may hold `name`, the model's, and `size`, the side of the pictures it was
+    `fill` takes an image (`L`, `LA`, `RGB` or `RGBA`) and a mask of its size (`L`, white = hole), and
+    returns the image filled; the message of an `InpaintlabError` that it raises is shown to the
+    visitor. `about` may hold `name`, the model's, and `size`, the side of the images it was
     trained on. Mount the page with `mount_page`, which adds its looks and closes some doors.
     """
     with gr.Blocks(title="inpaintlab", analytics_enabled=False, delete_cache=_CACHE) as page:
@@ -66,7 +66,7 @@ def _foot(about: Mapping[str, Any]) -> str:
     """Tell what model fills, and where photos go."""
     model = f"Filled by {escape(str(about['name']))}" if about.get("name") else ""
     if model and about.get("size"):
-        model += f", trained on pictures of {about['size']}×{about['size']}"
+        model += f", trained on images of {about['size']}×{about['size']}"
     model = f"{model}. " if model else ""
     return f"<p>{model}Photos go to the computer that runs this page and nowhere else.</p>"
 

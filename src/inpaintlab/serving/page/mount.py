@@ -42,7 +42,7 @@ def _in_a_loop(build: Callable[[], FastAPI]) -> FastAPI:
 
 def _mount(app: FastAPI, page: gr.Blocks, path: str) -> FastAPI:
     # Gradio checks the paths that browsers send only when it runs its own server; here a stranger could
-    # open any picture of this machine as if it had been uploaded.
+    # open any image of this machine as if it had been uploaded.
     page.has_launched = True
     # Gradio would summarise after each event, with pandas, how long the last thousands took.
     page._queue.ANAYLTICS_CACHE_FREQUENCY = sys.maxsize

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 
 from inpaintlab.errors import ImageError
-from inpaintlab.images import Picture, from_pillow, load, to_pillow
+from inpaintlab.images import DecodedImage, from_pillow, load, to_pillow
 from inpaintlab.serving.page.holes import Hole
 
-#: Fills the hole of a picture: takes the picture and a mask (`L`, white = hole) of its size.
+#: Fills the hole of an image: takes the image and a mask (`L`, white = hole) of its size.
 Fill = Callable[[Image.Image, Image.Image], Image.Image]
 
 #: Longer side of what the editor and the viewer show, at least and at most, in pixels.
@@ -25,41 +25,41 @@ SHOWN = (512, 1280)
 MAX_PIXELS = 40_000_000
 
 
-def read(file: Path) -> Picture:
+def read(file: Path) -> DecodedImage:
     """Decode a photo upright, with 8 bits a channel, as `L`, `LA`, `RGB` or `RGBA`.
 
-    `notes` says what was converted. Raises `ImageError` for what is not a picture, or too large.
+    `notes` says what was converted. Raises `ImageError` for what is not an image, or too large.
     """
-    picture = load(file)
-    height, width = picture.size
+    image = load(file)
+    height, width = image.size
     if height * width > MAX_PIXELS:
         raise ImageError(
             f"The photo has {height * width / 1e6:.0f} megapixels, the limit is {MAX_PIXELS / 1e6:.0f}: "
             "make it smaller first."
         )
-    return _printable(_eight_bits(picture))
+    return _printable(_eight_bits(image))
 
 
-def _eight_bits(picture: Picture) -> Picture:
-    if picture.pixels.dtype == np.uint8:
-        return picture
-    pixels = np.rint(picture.pixels / 257).astype(np.uint8)
+def _eight_bits(image: DecodedImage) -> DecodedImage:
+    if image.pixels.dtype == np.uint8:
+        return image
+    pixels = np.rint(image.pixels / 257).astype(np.uint8)
     note = "The photo had 16 bits a channel; it was rounded to 8."
-    return replace(picture, pixels=pixels, notes=(*picture.notes, note))
+    return replace(image, pixels=pixels, notes=(*image.notes, note))
 
 
-def _printable(picture: Picture) -> Picture:
-    if picture.mode != "CMYK":
-        return picture
+def _printable(image: DecodedImage) -> DecodedImage:
+    if image.mode != "CMYK":
+        return image
     note = "The photo was in CMYK, for print; it was converted to RGB."
-    rgb = np.asarray(to_pillow(picture).convert("RGB"))
+    rgb = np.asarray(to_pillow(image).convert("RGB"))
     # The profile was one of inks.
-    return replace(picture, pixels=rgb, mode="RGB", icc_profile=None, notes=(*picture.notes, note))
+    return replace(image, pixels=rgb, mode="RGB", icc_profile=None, notes=(*image.notes, note))
 
 
-def show(picture: Picture, file: Path) -> tuple[int, int]:
+def show(decoded: DecodedImage, file: Path) -> tuple[int, int]:
     """Write a copy to look at and to paint on, as WebP, not too small or large; return height, width."""
-    image = to_pillow(picture)
+    image = to_pillow(decoded)
     low, high = SHOWN
     longest = max(image.size)
     goal = min(max(longest, low), high)
@@ -68,27 +68,27 @@ def show(picture: Picture, file: Path) -> tuple[int, int]:
         width, height = (max(1, round(side * goal / longest)) for side in image.size)
         image = image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB")
         image = image.resize((width, height), way, reducing_gap=2)
-    image.save(file, "WEBP", quality=92, method=1, icc_profile=picture.icc_profile)
+    image.save(file, "WEBP", quality=92, method=1, icc_profile=decoded.icc_profile)
     return image.height, image.width
 
 
-def fill_exactly(fill: Fill, picture: Picture, hole: Hole) -> Picture:
+def fill_exactly(fill: Fill, image: DecodedImage, hole: Hole) -> DecodedImage:
     """Fill the hole; whatever `fill` gives back, pixels outside come back bit by bit."""
     mask = Image.fromarray(hole.astype(np.uint8) * 255)
-    filled = fill(to_pillow(picture), mask)
+    filled = fill(to_pillow(image), mask)
     if filled.size != mask.size:
         seen = "×".join(map(str, filled.size))
-        raise ImageError(f"the filled picture is {seen}, not {'×'.join(map(str, mask.size))}")
-    painted = from_pillow(filled.convert(picture.mode)).pixels
+        raise ImageError(f"the filled image is {seen}, not {'×'.join(map(str, mask.size))}")
+    painted = from_pillow(filled.convert(image.mode)).pixels
     inside = hole if painted.ndim == 2 else hole[..., None]
-    return replace(picture, pixels=np.where(inside, painted, picture.pixels))
+    return replace(image, pixels=np.where(inside, painted, image.pixels))
 
 
-def write(picture: Picture, file: Path) -> None:
+def write(image: DecodedImage, file: Path) -> None:
     """Write a PNG at full size, with the photo's colour profile and facts, quickly rather than small."""
-    extra = {"icc_profile": picture.icc_profile, "exif": picture.exif}
+    extra = {"icc_profile": image.icc_profile, "exif": image.exif}
     extra = {name: value for name, value in extra.items() if value}
-    to_pillow(picture).save(file, "PNG", compress_level=1, **extra)
+    to_pillow(image).save(file, "PNG", compress_level=1, **extra)
 
 
 def plain_name(file: Path) -> str:

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inpaintlab.images import Picture
+from inpaintlab.images import DecodedImage
 from inpaintlab.serving.page import photos
 from inpaintlab.serving.page.holes import Hole, paint
 from inpaintlab.serving.page.photos import Fill
@@ -29,7 +29,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Result:
-    """A filled photo at full size, the two pictures to compare, and its number in the session."""
+    """A filled photo at full size, the two images to compare, and its number in the session."""
 
     number: int
     file: Path
@@ -64,14 +64,14 @@ class Session:
 
         Raises `ImageError` and keeps the photo before, if the file cannot be used.
         """
-        picture = photos.read(file)
+        image = photos.read(file)
         place = self._place()
         kept = Path(shutil.copy(file, place / f"photo{file.suffix}"))
         shown = place / "shown.webp"
-        shown_size = photos.show(picture, shown)
+        shown_size = photos.show(image, shown)
         before = self.photo
         name = name or photos.plain_name(file)
-        self.photo = Photo(kept, shown, name, picture.size, shown_size, picture.notes)
+        self.photo = Photo(kept, shown, name, image.size, shown_size, image.notes)
         if before is not None:
             shutil.rmtree(before.file.parent, ignore_errors=True)
         return self.photo
@@ -79,17 +79,17 @@ class Session:
     def fill(self, fill: Fill, hole: Hole) -> Result:
         """Fill a hole, `[H, W]`, of the photo, and keep the result."""
         assert self.photo is not None
-        picture = photos.fill_exactly(fill, photos.read(self.photo.file), hole)
-        return self._keep(picture)
+        image = photos.fill_exactly(fill, photos.read(self.photo.file), hole)
+        return self._keep(image)
 
-    def _keep(self, picture: Picture) -> Result:
+    def _keep(self, image: DecodedImage) -> Result:
         assert self.photo is not None
         self.count += 1
         place = self._place()
         file = place / f"{self.photo.name}-filled-{self.count}.png"
-        photos.write(picture, file)
+        photos.write(image, file)
         after = place / "after.webp"
-        photos.show(picture, after)
+        photos.show(image, after)
         before = Path(shutil.copy(self.photo.shown, place / "before.webp"))
         self.results.append(Result(self.count, file, before, after))
         while len(self.results) > MAX_RESULTS:

@@ -23,10 +23,10 @@ _HEAD_START = 0.5
 
 
 class Judge(nn.Module):
-    """A discriminator that judges real and filled pictures, and its penalty, in one call.
+    """A discriminator that judges real and filled images, and its penalty, in one call.
 
     One call, as what shares gradients among devices allows no second one before the gradient is taken.
-    Real and filled pictures are normalised apart from each other, and weights are computed once: a
+    Real and filled images are normalised apart from each other, and weights are computed once: a
     spectral norm takes one power iteration.
     """
 
@@ -35,7 +35,7 @@ class Judge(nn.Module):
         self.discriminator, self.penalty = discriminator, penalty
 
     def forward(self, image: Tensor, filled: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return scores of real and of filled pictures, `[B, 1, h, w]`, and the penalty."""
+        """Return scores of real and of filled images, `[B, 1, h, w]`, and the penalty."""
         image = image.detach().requires_grad_(self.penalty == "r1")
         with parametrize.cached():
             real, _ = self.discriminator(image, mask)
@@ -75,7 +75,7 @@ class Adversarial(Objective):
 
     `loss` is a name in `losses.ADVERSARIAL`; `penalty` is none, r1 or gradient, of weight
     `penalty_weight`; `discriminator` is a name in `DISCRIMINATORS`. `coarse_weight` is of the errors of
-    the coarse picture, for networks that have `stages`, relative to those of the final one. `features`
+    the coarse image, for networks that have `stages`, relative to those of the final one. `features`
     and `weights` are of the perceptual loss, of the composite, as for `partial-conv`; they are looked
     for only where `perceptual_weight` is not 0. `betas` are AdamW's, for both.
     """
@@ -238,7 +238,7 @@ class Adversarial(Objective):
         }
 
     def _paint(self, image: Tensor, mask: Tensor) -> tuple[Tensor | None, Tensor]:
-        """Return the coarse picture, where it counts, and the final one."""
+        """Return the coarse image, where it counts, and the final one."""
         if not self.coarse_weight:
             return None, self.painter.model(image, mask)
         with self.painter.fabric.autocast():

@@ -106,7 +106,7 @@ class Objective:
         self.learners: dict[str, Learner] = {"painter": self.painter}
 
     def check(self, network: Network, size: int) -> None:
-        """Raise `SettingError` where the objective cannot be had for a network or a picture size."""
+        """Raise `SettingError` where the objective cannot be had for a network or an image size."""
 
     def extras(self) -> list[nn.Module]:
         """Return the networks beside the one that is trained, so that their memory can be told.
@@ -116,7 +116,7 @@ class Objective:
         return []
 
     def remembered(self, network: int, saved: Callable[[nn.Module], int]) -> int:
-        """Return the most bytes that a step keeps for its gradients, for one picture.
+        """Return the most bytes that a step keeps for its gradients, for one image.
 
         `network` is what a pass of the trained network keeps, `saved` returns it for a pass of an extra
         one.
@@ -125,7 +125,7 @@ class Objective:
         return network
 
     def scalars(self, painted: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """Return named scalars, means over pictures; `loss` is the one to minimise.
+        """Return named scalars, means over images; `loss` is the one to minimise.
 
         Validation measures by the same.
         """

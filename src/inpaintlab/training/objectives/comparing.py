@@ -13,7 +13,7 @@ Maps = list[Tensor]
 
 
 class Comparing:
-    """A frozen feature network, by name and file of weights, whose maps of two pictures are compared.
+    """A frozen feature network, by name and file of weights, whose maps of two images are compared.
 
     Raises `SettingError` for an unknown name and `FeaturesError` where the weights cannot be had.
     """
@@ -23,19 +23,19 @@ class Comparing:
         self.network = features.create(name, **({} if weights is None else {"weights": weights}))
 
     def check(self, size: int) -> None:
-        """Raise `SettingError` where pictures are too small for the network."""
+        """Raise `SettingError` where images are too small for the network."""
         if size < self.network.min_size:
             raise SettingError(
                 f"--size {size} is too small for objective.features {self.name}: at least "
                 f"{self.network.min_size}"
             )
 
-    def maps(self, pictures: Sequence[Tensor], image: Tensor) -> tuple[list[Maps], Maps]:
-        """Return the maps of each of the pictures, and those of the truth, which take no gradient."""
+    def maps(self, images: Sequence[Tensor], image: Tensor) -> tuple[list[Maps], Maps]:
+        """Return the maps of each of the images, and those of the truth, which take no gradient."""
         with torch.no_grad():
             truth = self.network(image)
         # One pass for all of them; in full precision, as sums over maps ask for it.
-        together = self.network(torch.cat(list(pictures)))
+        together = self.network(torch.cat(list(images)))
         return [
-            list(parts) for parts in zip(*(maps.chunk(len(pictures)) for maps in together), strict=True)
+            list(parts) for parts in zip(*(maps.chunk(len(images)) for maps in together), strict=True)
         ], truth

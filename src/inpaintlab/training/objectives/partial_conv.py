@@ -19,13 +19,13 @@ class PartialConv(Objective):
     """The loss of Liu et al. 2018, equation 7, with the paper's weights, and its second phase.
 
     `valid_weight` and `hole_weight` are of the absolute errors outside and in the hole, each divided by
-    the whole picture's area as in equation 1. Features and styles are compared for the painted picture
+    the whole image's area as in equation 1. Features and styles are compared for the painted image
     and for the composite. `features` names the feature network; `weights` is its file, none: downloaded
     or from its package.
 
     In the last `second_phase` share of a run the batch norms of the network's encoder stay as they are,
     statistics, factors and offsets, and the learning rate is multiplied by `second_rate`: the paper's
-    fine-tuning, where the statistics of pictures with holes no longer come in. There 5e-5 follows on
+    fine-tuning, where the statistics of images with holes no longer come in. There 5e-5 follows on
     2e-4, for a day after ten. 0 leaves it out.
     """
 

@@ -20,7 +20,7 @@ WINDOW, NEEDED = 100, 30
 _MAD = 1.4826
 #: Steps between two looks at what changes slowly.
 _RARELY = 10
-#: Batches of small pictures differ by some per cent however steady a run is.
+#: Batches of small images differ by some per cent however steady a run is.
 _LEAST_SPREAD = 0.05
 
 
@@ -37,7 +37,7 @@ class Alarm:
 
 @dataclass
 class History:
-    """What the rules remember: recent values of each signal, and which pictures keep being hard.
+    """What the rules remember: recent values of each signal, and which images keep being hard.
 
     `first` is the median error of the first steps, `best` the lowest median error of a whole window.
     """
@@ -65,7 +65,7 @@ class History:
         contrasts = self.values("contrast")
         if len(contrasts) >= 5 and "contrast" in signals.values:
             self.alive = max(self.alive, float(np.median(contrasts[-5:])))
-        self._add_pictures(step, signals)
+        self._add_images(step, signals)
 
     def forget(self) -> None:
         """Forget the errors of before, but not those of the start: from here on holes are larger."""
@@ -93,8 +93,8 @@ class History:
         for name, value in state.items():
             setattr(self, name, value)
 
-    def _add_pictures(self, step: int, signals: Signals) -> None:
-        """Remember how far pictures stand from the middle of their batch, and which far above it."""
+    def _add_images(self, step: int, signals: Signals) -> None:
+        """Remember how far images stand from the middle of their batch, and which far above it."""
         errors = np.log(np.maximum(signals.errors, 1e-6))
         if len(self.values("hole_l1")) < NEEDED or len(errors) < 4 or not np.isfinite(errors).all():
             return
@@ -109,9 +109,9 @@ class History:
 
 
 def far_above(apart: Sequence[float]) -> float:
-    """Return how far above the others, as a logarithm, a picture's error is no longer that of a picture.
+    """Return how far above the others, as a logarithm, an image's error is no longer that of an image.
 
-    `apart` are the distances of many pictures from their middle.
+    `apart` are the distances of many images from their middle.
     """
     spread = _MAD * float(np.median(np.abs(apart)))
     return max(math.log(_HARDER), _HARD * spread)
@@ -184,7 +184,7 @@ def divergence(history: History, step: int) -> Alarm | None:
             "divergence",
             step,
             since,
-            f"fills vary {np.median(contrasts[-3:]):.1f} times as much as pictures do",
+            f"fills vary {np.median(contrasts[-3:]):.1f} times as much as images do",
         )
     # An adversarial loss gives up some of the error for texture.
     drift = _DRIFT_ADVERSARIAL if history.values("adversarial") else _DRIFT
@@ -201,12 +201,12 @@ def divergence(history: History, step: int) -> Alarm | None:
 
 
 def collapse(history: History, step: int) -> Alarm | None:
-    """Fills are of one colour, or the same for every picture, or most layers learn nothing."""
+    """Fills are of one colour, or the same for every image, or most layers learn nothing."""
     at, still = history.recent.get("still", [(-1, 0.0)])[-1]
     if at == step and still > _MOSTLY:
         return Alarm("collapse", step, step, f"{still:.0%} of the layers get no gradient")
     never = step > _PATIENCE and history.alive < _FLAT
-    for name, words in (("contrast", "of one colour"), ("spread", "the same for every picture")):
+    for name, words in (("contrast", "of one colour"), ("spread", "the same for every image")):
         values = history.values(name)
         flat = len(values) >= _LOOKS and max(values[-_LOOKS:]) < _FLAT
         if flat and (never or history.alive > 5 * _FLAT):
@@ -219,16 +219,16 @@ def collapse(history: History, step: int) -> Alarm | None:
     return None
 
 
-def hard_pictures(history: History, step: int) -> Alarm | None:
-    """Some pictures are painted much worse than all others, their known parts as well."""
+def hard_images(history: History, step: int) -> Alarm | None:
+    """Some images are painted much worse than all others, their known parts as well."""
     if sum(history.hard.values()) < _SIGHTINGS:
         return None
     factor = math.exp(far_above(history.apart))
     sentence = (
-        f"pictures keep coming that are painted {factor:.1f} times as wrongly as others, "
+        f"images keep coming that are painted {factor:.1f} times as wrongly as others, "
         "and with hardly anything of what is in them"
     )
-    return Alarm("hard-pictures", step, step, sentence, sorted(history.hard))
+    return Alarm("hard-images", step, step, sentence, sorted(history.hard))
 
 
 def discriminator(history: History, step: int) -> Alarm | None:
@@ -264,7 +264,7 @@ _WORSE_THAN_AT_START, _WILD, _DRIFT, _DRIFT_ADVERSARIAL = 1.5, 1.8, 1.3, 2.0
 #: Networks that learn well change their weights by up to 0.03 a step, early on.
 _LAYERS, _LARGE_STEPS = 12, 0.1
 _FLAT, _MOSTLY, _LOOKS, _PATIENCE = 0.05, 0.5, 8, 400
-#: Share of the fine structure that is wrong, above which a picture is hardly painted at all, known
+#: Share of the fine structure that is wrong, above which an image is hardly painted at all, known
 #: parts and all: noise is at 0.97 and above, faces at 0.9 and below, rare colours and early steps too.
 HARDLY = 0.93
 _SIGHTINGS, _HARD, _HARDER = 3, 5.0, 2.5
@@ -277,7 +277,7 @@ RULES: dict[str, tuple[int, Callable[[History, int], Alarm | None]]] = {
     "collapse": (4, collapse),
     "jump": (4, jump),
     "divergence": (2, divergence),
-    "hard-pictures": (4, hard_pictures),
+    "hard-images": (4, hard_images),
     "discriminator": (4, discriminator),
 }
 

@@ -30,11 +30,11 @@ Floats = npt.NDArray[np.float64]
 #: Steps of an experiment with a learning rate, and what the rate is multiplied by in each.
 _STEPS = 24
 _FACTORS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-#: Pictures are gone through for others like the ones that were found, so many at most.
+#: Images are gone through for others like the ones that were found, so many at most.
 _SWEEP = 20_000
-#: Of fewer pictures nothing can be said of what is usual.
+#: Of fewer images nothing can be said of what is usual.
 _FEW = 30
-#: Share of the distance of odd pictures from the usual at which others count as like them.
+#: Share of the distance of odd images from the usual at which others count as like them.
 _ALIKE = 0.75
 #: An experiment has gone wrong when its loss ends above its start by this.
 _WORSE = 1.1
@@ -47,9 +47,9 @@ class Verdict:
     """What was wrong, the experiment that shows it, and what follows from it.
 
     `cause` is one of `data`, `learning-rate`, `numerics`, `dead-unit`, `discriminator` and `unknown`.
-    `positions` are pictures that training should leave out, `factor` is what the learning rate is to
+    `positions` are images that training should leave out, `factor` is what the learning rate is to
     be multiplied by, `layer` the one to be mended. `skip` tells that the batch is to blame as it came:
-    it is left out, unless its pictures are named.
+    it is left out, unless its images are named.
     """
 
     cause: str
@@ -87,7 +87,7 @@ class Laboratory:
 
     @torch.no_grad()
     def errors(self) -> tuple[Floats, Floats]:
-        """Return `errors_of` the pictures of the batch, with the last good weights."""
+        """Return `errors_of` the images of the batch, with the last good weights."""
         errors, shares = errors_of(self.network()(self.image, self.mask), self.image)
         return errors.double().cpu().numpy(), shares.double().cpu().numpy()
 
@@ -112,17 +112,17 @@ class Laboratory:
         """Yield the batch of the alarm, and those that came after the last good state."""
         yield self.image, self.mask
         for batch in islice(batches_of(self.session, self.good["step"]), _STEPS - 1):
-            if not bad_pictures(batch):
+            if not bad_images(batch):
                 yield self.session.fabric.to_device((batch.images, batch.masks))
 
 
 def find_cause(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     """Try what could have caused an alarm, in order, until an experiment shows it.
 
-    None for pictures that only seemed to be unlike the others.
+    None for images that only seemed to be unlike the others.
     """
-    if alarm.kind == "hard-pictures":
-        return odd_pictures(alarm, laboratory)
+    if alarm.kind == "hard-images":
+        return odd_images(alarm, laboratory)
     if alarm.kind == "discriminator":
         return Verdict(
             "discriminator",
@@ -142,8 +142,8 @@ def find_cause(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     )
 
 
-def bad_pictures(batch: Batch) -> list[int]:
-    """Return the places in a batch whose picture or mask breaks a convention."""
+def bad_images(batch: Batch) -> list[int]:
+    """Return the places in a batch whose image or mask breaks a convention."""
     bad = []
     for place in range(len(batch.images)):
         try:
@@ -158,31 +158,31 @@ def wrong_values(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     """Values that are no colours: not in [0, 1], or no numbers."""
     if alarm.kind != "values":
         return None
-    # More than half of a batch: then it is the batch that came out wrong, not its pictures.
+    # More than half of a batch: then it is the batch that came out wrong, not its images.
     whole = len(alarm.positions) > laboratory.session.settings.batch / 2
     positions = [] if whole else [position for position in alarm.positions if position >= 0]
-    experiment = "each picture of the batch was looked at by itself"
-    words = "the batch as a whole" if whole else f"{len(positions)} pictures of it"
+    experiment = "each image of the batch was looked at by itself"
+    words = "the batch as a whole" if whole else f"{len(positions)} images of it"
     return Verdict("data", words, experiment, positions, skip=not positions)
 
 
 def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
-    """Pictures of the batch that the last good weights, too, paint much worse than the others."""
-    # Weights that have hardly learnt say nothing of pictures.
-    early = laboratory.good["step"] < NEEDED and alarm.kind != "hard-pictures"
-    if early or alarm.kind not in ("spike", "not-finite", "jump", "hard-pictures"):
+    """Images of the batch that the last good weights, too, paint much worse than the others."""
+    # Weights that have hardly learnt say nothing of images.
+    early = laboratory.good["step"] < NEEDED and alarm.kind != "hard-images"
+    if early or alarm.kind not in ("spike", "not-finite", "jump", "hard-images"):
         return None
     found, shares = laboratory.errors()
     errors = np.log(np.maximum(found, 1e-9))
     apart = errors - np.median(errors)
-    hardly = shares > HARDLY if alarm.kind == "hard-pictures" else np.ones(len(apart), bool)
+    hardly = shares > HARDLY if alarm.kind == "hard-images" else np.ones(len(apart), bool)
     odd = np.flatnonzero((apart > far_above(apart.tolist())) & hardly)
     if not len(odd) or len(odd) > len(apart) / 2:
         return None
     factor = math.exp(float(apart[odd].mean()))
     return Verdict(
         "data",
-        f"{len(odd)} of the {len(apart)} pictures of the batch are unlike all others",
+        f"{len(odd)} of the {len(apart)} images of the batch are unlike all others",
         f"with the weights of step {laboratory.good['step']}, before the alarm, they are painted "
         f"{factor:.1f} times as wrongly as the rest",
         [int(p) for p in laboratory.batch.positions[odd] if p >= 0],
@@ -190,8 +190,8 @@ def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     )
 
 
-def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
-    """Go through the pictures for all that are like those that were found."""
+def odd_images(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
+    """Go through the images for all that are like those that were found."""
     data, session = laboratory.session.data.train, laboratory.session
     every = range(len(data)) if data.cached else []
     chosen = sorted({*list(every)[:: 1 + len(data) // _SWEEP], *alarm.positions})
@@ -208,7 +208,7 @@ def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     factor = math.exp(float(apart[kind].mean()))
     return Verdict(
         "data",
-        f"{len(odd)} of {len(chosen)} pictures ({share:.1%}) are unlike all others",
+        f"{len(odd)} of {len(chosen)} images ({share:.1%}) are unlike all others",
         f"with the weights of step {session.state.step} they are painted {factor:.1f} times as wrongly, "
         "their known parts as well, with hardly anything of what is in them",
         odd,
@@ -216,7 +216,7 @@ def odd_pictures(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
 
 
 def _limit(chosen: Sequence[int], apart: Floats, found: Sequence[int]) -> float:
-    """Return from which distance on a picture is of the kind of those found.
+    """Return from which distance on an image is of the kind of those found.
 
     That is near theirs, as they have shown already that they are far above all others.
     """
@@ -229,7 +229,7 @@ def _limit(chosen: Sequence[int], apart: Floats, found: Sequence[int]) -> float:
 def _errors_of(
     laboratory: Laboratory, positions: Sequence[int], batch: int = 64
 ) -> tuple[Floats, Floats]:
-    """Return error and share of each picture with the weights of now (`errors_of`)."""
+    """Return error and share of each image with the weights of now (`errors_of`)."""
     session, found = laboratory.session, []
     network = laboratory.network(good=False)
     masks = session.validation.masks
@@ -381,7 +381,7 @@ def learning_rate(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
 
 
 def with_names(verdict: Verdict, names: Sequence[str]) -> Verdict:
-    """Return a verdict whose sentence names the first of its pictures."""
+    """Return a verdict whose sentence names the first of its images."""
     if not names:
         return verdict
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -1,4 +1,4 @@
-"""What happened in a run: one folder for each incident, with its figures and its pictures."""
+"""What happened in a run: one folder for each incident, with its figures and its images."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +15,7 @@ from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.wheels.alarms import Alarm
 from inpaintlab.training.wheels.causes import Verdict
 
-#: Pictures shown of an incident at most.
+#: Images shown of an incident at most.
 SHOWN = 8
 _LEAST_SIDE = 96
 
@@ -27,25 +27,25 @@ def write_incident(
     action: str,
     signals: dict[str, list[tuple[int, float]]],
     names: list[str],
-    pictures: Tensor,
+    images: Tensor,
 ) -> tuple[Path, bool]:
-    """Write `incidents/NNN/`: `incident.json` with all figures, and `pictures.png`.
+    """Write `incidents/NNN/`: `incident.json` with all figures, and `images.png`.
 
-    Pictures that are no pictures come again and again: those after the first are added to its incident.
+    Images that are no images come again and again: those after the first are added to its incident.
     Returns the folder, and whether it is a new one.
     """
     before = sorted(run.incidents.glob("*/incident.json"))
     last = read_json(before[-1]) if before else None
     if last and alarm.kind == "values" and names and last["alarm"]["kind"] == "values":
-        write_json(before[-1], last | {"pictures": [*last["pictures"], *names]})
+        write_json(before[-1], last | {"images": [*last["images"], *names]})
         return before[-1].parent, False
     folder = run.incidents / f"{len(before) + 1:03}"
-    write_atomically(folder / "pictures.png", encode_png(to_arrays(pictures[None])[0]))
+    write_atomically(folder / "images.png", encode_png(to_arrays(images[None])[0]))
     facts = {
         "alarm": asdict(alarm),
         "verdict": asdict(verdict),
         "action": action,
-        "pictures": names,
+        "images": names,
         "signals": signals,
     }
     write_json(folder / "incident.json", facts)
@@ -58,12 +58,12 @@ def read_incidents(run: Run) -> list[dict[str, Any]]:
 
 
 def sheet(images: Tensor, masks: Tensor, painted: Tensor) -> Tensor:
-    """Return the first pictures as one, `[3, H, W]`: as they came, with their holes, and filled."""
+    """Return the first images as one, `[3, H, W]`: as they came, with their holes, and filled."""
     image, mask, fill = (part[:SHOWN].detach().cpu().float() for part in (images, masks, painted))
     image, fill = (torch.nan_to_num(part, posinf=1.0, neginf=0.0).clamp(0, 1) for part in (image, fill))
     damaged = composite(image, torch.ones_like(image), mask)
     rows = torch.cat([image, damaged, composite(image, fill, mask)])
-    # Small pictures are enlarged by a whole factor, so that they can be seen.
+    # Small images are enlarged by a whole factor, so that they can be seen.
     factor = -(-_LEAST_SIDE // rows.shape[-1])
     rows = rows.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     grid: Tensor = torchvision.utils.make_grid(rows, nrow=len(image), padding=1, pad_value=1.0)

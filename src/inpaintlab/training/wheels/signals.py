@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from inpaintlab.data.augment import Batch
 from inpaintlab.training.objectives import Step
 
-#: Pictures are looked at on a grid of about so many pixels a side: errors and variances need no more.
+#: Images are looked at on a grid of about so many pixels a side: errors and variances need no more.
 _GRID = 16
-#: Pictures of a batch whose variance is taken.
+#: Images of a batch whose variance is taken.
 _PICTURES = 16
 #: A painted value this near to black or full colour counts as saturated.
 _EDGE = 1 / 255
-#: A picture that differs less than this from one colour is of one colour.
+#: An image that differs less than this from one colour is of one colour.
 _PLAIN = 0.05
 #: Side of a block whose mean is no fine structure, in pixels.
 _BLOCK = 4
@@ -36,14 +36,14 @@ class Signals:
     `values` are means over the batch of all devices: the objective's scalars, and, in every step or
     every few,
 
-    - `contrast`: how much the fill of a hole varies within a picture, over what the truth does there;
-    - `spread`: how much fills vary from picture to picture, over what the truth does there;
+    - `contrast`: how much the fill of a hole varies within an image, over what the truth does there;
+    - `spread`: how much fills vary from image to image, over what the truth does there;
     - `saturated`: share of the hole that is black or full colour, more than in the truth;
     - `update`: what a step changed of one layer's weights, over these weights (layers take turns);
     - `still`: share of layers without any gradient.
 
-    `errors` are mean absolute errors, one a picture, of the pictures at `positions`: of all pixels, as
-    what cannot be painted even where it is seen is no picture like the others. `shares` say how much of
+    `errors` are mean absolute errors, one an image, of the images at `positions`: of all pixels, as
+    what cannot be painted even where it is seen is no image like the others. `shares` say how much of
     the fine structure of each is wrong: 0, or 1 if none of it is painted.
     """
 
@@ -103,9 +103,9 @@ def measure(step: Step, batch: Batch, follower: Follower, number: int, fabric: F
 
 
 def errors_of(painted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each picture's mean absolute error, and which share of its fine structure is wrong.
+    """Return each image's mean absolute error, and which share of its fine structure is wrong.
 
-    Fine structure is what differs from the mean of its block. Of a picture in rare colours, or before a
+    Fine structure is what differs from the mean of its block. Of an image in rare colours, or before a
     vivid wall, much is wrong for long, but not its structure; of noise, which nothing can paint, all is.
     """
     difference = painted - truth
@@ -125,7 +125,7 @@ def variances(painted: Tensor, truth: Tensor, hole: Tensor) -> dict[str, Tensor]
     """Return `contrast`, `spread` and `saturated` of the holes of a batch."""
     area = hole.sum((2, 3), keepdim=True).clamp(min=1)
     share = hole.sum(0).clamp(min=1)
-    # Only pixels that are hole in two pictures say how pictures differ.
+    # Only pixels that are hole in two images say how images differ.
     shared = (hole.sum(0) > 1) * hole.sum(0)
 
     def within(x: Tensor) -> Tensor:

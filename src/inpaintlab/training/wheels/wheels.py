@@ -14,7 +14,7 @@ from inpaintlab.tensors import check_image
 from inpaintlab.training.objectives import Step
 from inpaintlab.training.session import Session
 from inpaintlab.training.wheels.alarms import Alarm, look
-from inpaintlab.training.wheels.causes import Laboratory, Verdict, bad_pictures, find_cause, with_names
+from inpaintlab.training.wheels.causes import Laboratory, Verdict, bad_images, find_cause, with_names
 from inpaintlab.training.wheels.incidents import SHOWN, sheet, write_incident
 from inpaintlab.training.wheels.signals import OWN, Follower, measure
 from inpaintlab.training.wheels.snapshots import Snapshots
@@ -23,7 +23,7 @@ from inpaintlab.training.wheels.snapshots import Snapshots
 TRIES = 5
 #: Steps for which an alarm that was only watched, or changed nothing, is not raised again.
 _MUTED = 200
-#: Steps after which pictures that only seemed odd are looked at again.
+#: Steps after which images that only seemed odd are looked at again.
 _RETRY = 50
 
 
@@ -110,11 +110,11 @@ class Wheels:
         else:
             action, went_back = self._act(alarm, verdict, good)
         if not went_back and alarm.kind != "values":
-            muted = _RETRY if alarm.kind == "hard-pictures" else _MUTED
+            muted = _RETRY if alarm.kind == "hard-images" else _MUTED
             session.state.history.muted[alarm.kind] = session.state.step + muted
         if session.fabric.is_global_zero:
-            picture = self._sheet(verdict, batch, step)
-            folder, new = write_incident(session.run, alarm, verdict, action, signals, names, picture)
+            image = self._sheet(verdict, batch, step)
+            folder, new = write_incident(session.run, alarm, verdict, action, signals, names, image)
             if new:
                 cause = f"cause: {verdict.sentence}. {action}"
                 say(f"step {alarm.step}: {alarm.sentence}; {cause} ({folder})")
@@ -125,8 +125,8 @@ class Wheels:
         state = self.session.state
         names = [self.session.data.train.name(position) for position in verdict.positions]
         state.left_out = sorted({*state.left_out, *names})
-        said = [f"{len(verdict.positions)} pictures are left out"] if verdict.positions else []
-        went_back = alarm.kind not in ("hard-pictures", "values")
+        said = [f"{len(verdict.positions)} images are left out"] if verdict.positions else []
+        went_back = alarm.kind not in ("hard-images", "values")
         if verdict.cause == "unknown" and alarm.kind != "not-finite" and good["step"] in state.returns:
             # Going back has been tried already, and steps go well: then this is how it is.
             return "Nothing is done: going back did not change it, and steps go well", False
@@ -190,7 +190,7 @@ class Wheels:
 
     def _alarm_of_all(self, batch: Batch, message: str | None) -> Alarm | None:
         """Return the same alarm on every device if a batch of any of them is not sound."""
-        places = bad_pictures(batch) if message else []
+        places = bad_images(batch) if message else []
         found = [(message, batch.positions[places].tolist(), len(places), len(batch.images))]
         world = self.session.fabric.world_size
         if world > 1 and self.mode == "act":
@@ -202,12 +202,12 @@ class Wheels:
             return None
         bad, total = sum(n for *_, n, _ in found), sum(n for *_, n in found)
         step = self.session.state.step
-        sentence = f"{bad} of {total} pictures of a batch are no pictures: {messages[0]}"
+        sentence = f"{bad} of {total} images of a batch are no images: {messages[0]}"
         positions = sorted(position for _, places, *_ in found for position in places)
         return Alarm("values", step, step, sentence, positions)
 
     def _sheet(self, verdict: Verdict, batch: Batch, step: Step | None) -> Tensor:
-        """Return a picture of what an incident is about: the pictures it names, or else the batch."""
+        """Return an image of what an incident is about: the images it names, or else the batch."""
         if verdict.positions and not verdict.skip:
             return self._stored(verdict.positions[:SHOWN], batch.masks)
         painted = batch.images if step is None else step.painted
@@ -217,9 +217,9 @@ class Wheels:
 
     @torch.no_grad()
     def _stored(self, positions: list[int], masks: Tensor) -> Tensor:
-        """Return a picture of pictures as they are stored, filled by the averaged weights."""
-        pictures = self.session.data.train
-        image = torch.cat([pictures.squares(position, position + 1) for position in positions])
+        """Return an image of images as they are stored, filled by the averaged weights."""
+        images = self.session.data.train
+        image = torch.cat([images.squares(position, position + 1) for position in positions])
         mask = masks.repeat(-(-len(image) // len(masks)), 1, 1, 1)[: len(image)]
         network = self.session.state.averaged.module
         return sheet(image, mask, network(*self.session.fabric.to_device((image, mask))))

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from inpaintlab.data import samples
-from inpaintlab.diagnosis.pictures import ODD, leaks, look, values
+from inpaintlab.diagnosis.images import ODD, leaks, look, values
 from tests.conftest import save_portraits
 from tests.diagnosis.conftest import session_of
 
@@ -40,7 +40,7 @@ def test_real_faces_are_not_odd(tmp_path, real_faces):
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_odd_pictures_are_told_apart_and_many_of_them_are_a_finding(tmp_path, portraits, kind):
+def test_odd_images_are_told_apart_and_many_of_them_are_a_finding(tmp_path, portraits, kind):
     generator = np.random.default_rng(0)
     make = {
         "nearly black": lambda: generator.integers(0, 8, (40, 40, 3)),
@@ -58,20 +58,20 @@ def test_odd_pictures_are_told_apart_and_many_of_them_are_a_finding(tmp_path, po
     assert "inpaint prepare" in seen.advice
 
 
-def test_few_odd_pictures_are_a_note(tmp_path):
+def test_few_odd_images_are_a_note(tmp_path):
     folder = save_portraits(tmp_path / "many", 160)
     for number in range(2):
         save(np.full((40, 40, 3), 255 - number), folder / f"white-{number}.png")
     seen, _ = judged(tmp_path, folder)
     assert (seen.word, seen.figures["nearly white"] > 0) == ("note", True)
-    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "broken.png").write_bytes(b"no image")
     save(samples.draw(3, 8), folder / "tiny.png")
     seen, _ = judged(tmp_path, folder, max_bad=1.0)
     assert seen.word == "note"
     assert "that cannot be used (first: " in seen.text
 
 
-def test_a_range_that_is_not_that_of_pictures_is_a_finding(tmp_path):
+def test_a_range_that_is_not_that_of_images_is_a_finding(tmp_path):
     folder = tmp_path / "dark"
     folder.mkdir()
     for number in range(40):
@@ -100,14 +100,14 @@ def test_copies_of_a_file_are_no_leak(tmp_path, portraits):
     assert split.word == "ok"
 
 
-def test_other_pictures_with_near_hashes_are_no_look_alikes(tmp_path):
+def test_other_images_with_near_hashes_are_no_look_alikes(tmp_path):
     """Stripes that share their coarse shape but not their pixels."""
     folder = tmp_path / "stripes"
     folder.mkdir()
     ramp = np.linspace(40, 200, 64)[None].repeat(64, 0)
     for number in range(40):
         noise = np.random.default_rng(number).normal(0, 60, (64, 64))
-        picture = ramp + cv2.GaussianBlur(noise, (0, 0), 1.2) * 4
-        save(np.clip(picture, 0, 255)[..., None].repeat(3, 2), folder / f"{number}.png")
+        image = ramp + cv2.GaussianBlur(noise, (0, 0), 1.2) * 4
+        save(np.clip(image, 0, 255)[..., None].repeat(3, 2), folder / f"{number}.png")
     _, split = judged(tmp_path, folder)
     assert split.word == "ok"

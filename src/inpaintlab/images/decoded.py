@@ -1,4 +1,4 @@
-"""What a decoded picture is, and where one comes from."""
+"""What a decoded image is, and where one comes from."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,7 @@ SUFFIXES = frozenset(
 
 @dataclass(frozen=True)
 class Encoded:
-    """The bytes of a picture file that has no path of its own: it stands in a tar shard or a table."""
+    """The bytes of an image file that has no path of its own: it stands in a tar shard or a table."""
 
     name: str
     data: bytes
@@ -29,7 +29,7 @@ File = Path | Encoded
 
 @dataclass(frozen=True)
 class Header:
-    """What a picture file says of itself: size as stored, mode and format as Pillow calls them."""
+    """What an image file says of itself: size as stored, mode and format as Pillow calls them."""
 
     width: int
     height: int
@@ -39,8 +39,8 @@ class Header:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A decoded picture file.
+class DecodedImage:
+    """A decoded image file.
 
     `pixels` is `[H, W]` or `[H, W, C]`, upright, with the channels that `mode` names (`L`, `LA`, `RGB`,
     `RGBA`, `CMYK`): uint8 or uint16, or floating point in [0, 1] (never from a file). `notes` are

@@ -1,21 +1,21 @@
-"""Figures of a filled picture that are counted from its pixels: one value for each picture of a batch.
+"""Figures of a filled image that are counted from its pixels: one value for each image of a batch.
 
-All take the filled picture and the truth, `[B, 3, H, W]` in [0, 1], and the mask, `[B, 1, H, W]`.
-The filled picture is the composite: equal to the truth outside the hole. We report means of
-per-picture values; the PSNR of a pooled error is another figure, several dB away.
+All take the filled image and the truth, `[B, 3, H, W]` in [0, 1], and the mask, `[B, 1, H, W]`.
+The filled image is the composite: equal to the truth outside the hole. We report means of
+per-image values; the PSNR of a pooled error is another figure, several dB away.
 """
 
 import torch
 from torch import Tensor
 
-#: PSNR of identical pictures would be infinite.
+#: PSNR of identical images would be infinite.
 MAX_PSNR = 100.0
 
 
 def hole_psnr(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """Peak signal-to-noise ratio over the pixels of the hole, in dB, at most 100.
 
-    It does not depend on how much of the picture is hole, as PSNR over the composite does:
+    It does not depend on how much of the image is hole, as PSNR over the composite does:
     PSNR = hole PSNR - 10·log10(hole ratio).
     """
     return _decibel(_hole_mean((filled - truth) ** 2, mask))
@@ -41,7 +41,7 @@ def l1_percent(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 def colour_difference(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """Mean colour of the filled hole less that of the truth in it, `[B, 3]`, -1 to 1.
 
-    With its sign: over many pictures the mean tells a shift of colour from mere error. A picture without
+    With its sign: over many images the mean tells a shift of colour from mere error. An image without
     a hole gives 0.
     """
     return ((filled - truth) * mask).sum((2, 3)) / mask.sum((2, 3)).clamp(min=1)
@@ -63,8 +63,8 @@ def seam(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """How much larger the step across the hole's edge is than in the truth, -1 to 1; 0 is without seam.
 
     A step is the absolute difference of two neighbouring pixels, of which one is hole and one is not,
-    the mean over all of them and over channels. The value is the filled picture's less the truth's, so
-    that an edge that is in the picture is no seam. A picture without such neighbours gives 0.
+    the mean over all of them and over channels. The value is the filled image's less the truth's, so
+    that an edge that is in the image is no seam. An image without such neighbours gives 0.
 
     >>> truth, mask = torch.full((1, 3, 4, 4), 0.5), torch.zeros(1, 1, 4, 4)
     >>> mask[..., 1:3, 1:3] = 1
@@ -83,7 +83,7 @@ def seam_offset(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 
 def edge_step(image: Tensor, mask: Tensor) -> Tensor:
-    """Mean absolute difference of neighbours across the hole's edge, one value a picture, 0 to 1."""
+    """Mean absolute difference of neighbours across the hole's edge, one value an image, 0 to 1."""
     total, count = image.new_zeros(len(image)), image.new_zeros(len(image))
     for axis in (2, 3):
         across = mask.diff(dim=axis).abs()
@@ -93,7 +93,7 @@ def edge_step(image: Tensor, mask: Tensor) -> Tensor:
 
 
 def _hole_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Return the mean of `[B, C, H, W]` over the hole; 0 for a picture without one."""
+    """Return the mean of `[B, C, H, W]` over the hole; 0 for an image without one."""
     return (values * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1]).clamp(min=1)
 
 

@@ -79,7 +79,7 @@ def test_a_seam_is_the_step_across_the_edge_that_the_truth_has_not():
     truth, mask = torch.full((2, 3, 16, 16), 0.5), square()
     assert torch.allclose(seam(truth + 0.2 * mask, truth, mask), torch.full((2,), 0.2))
     assert torch.equal(seam(truth, truth, mask), torch.zeros(2))
-    # An edge of the picture itself that runs along the hole's is none.
+    # An edge of the image itself that runs along the hole's is none.
     edged = truth + 0.2 * mask
     assert torch.equal(seam(edged, edged, mask), torch.zeros(2))
     assert torch.allclose(seam(truth, edged, mask), torch.full((2,), -0.2))
