@@ -14,8 +14,11 @@ SOURCE = Path(inpaintlab.__file__).parent
 ROOMS = [
     *(
         "errors",
+        "arrays",
         "files",
         "machine",
+        "randomness",
+        "registry",
         "progress",
         "runs",
         "configs",

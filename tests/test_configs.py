@@ -11,10 +11,10 @@ from inpaintlab.configs import (
     dump,
     mask_parts,
     parse_variation,
-    resolve_arguments,
     vary,
 )
 from inpaintlab.errors import SettingError
+from inpaintlab.registry import resolve_arguments
 
 
 def built(*assignments, **flags):

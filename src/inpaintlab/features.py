@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torchvision.models import alexnet as torchvision_alexnet
 from torchvision.models import vgg
 
-from inpaintlab.configs import create_entry, resolve_entry
 from inpaintlab.errors import FeaturesError, SizeError
 from inpaintlab.progress import bar, say
+from inpaintlab.registry import Registry
 from inpaintlab.tensors import check_image_shape
 
 #: Mean and standard deviation of the colours, as a network was trained.
@@ -213,13 +213,16 @@ def _efficientnet(weights: str | Path | None) -> nn.Sequential:
     return nn.Sequential(whole._conv_stem, whole._bn0, whole._swish, *whole._blocks)
 
 
-FEATURES: dict[str, Callable[..., FeatureNetwork]] = {
-    "alexnet": alexnet,
-    "efficientnet-lite0": efficientnet_lite0,
-    "vgg16": vgg16,
-    "vgg16-relu": vgg16_relu,
-    "vgg19": vgg19,
-}
+FEATURES: Registry[FeatureNetwork] = Registry(
+    "features",
+    {
+        "alexnet": alexnet,
+        "efficientnet-lite0": efficientnet_lite0,
+        "vgg16": vgg16,
+        "vgg16-relu": vgg16_relu,
+        "vgg19": vgg19,
+    },
+)
 
 
 def efficientnet_vector(weights: str | Path | None = None) -> VectorNetwork:
@@ -291,7 +294,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises `SettingError` for an unknown network or argument, with the nearest known name.
     """
-    return resolve_entry(FEATURES, "features", name, arguments)
+    return FEATURES.resolve(name, arguments)
 
 
 def create(name: str, **arguments: Any) -> FeatureNetwork:
@@ -304,7 +307,7 @@ def create(name: str, **arguments: Any) -> FeatureNetwork:
     Traceback (most recent call last):
     inpaintlab.errors.SettingError: unknown features 'vgg-16', did you mean 'vgg16'?
     """
-    return create_entry(FEATURES, "features", name, arguments)
+    return FEATURES.create(name, **arguments)
 
 
 def without_values(build: Callable[[], nn.Module]) -> nn.Module:

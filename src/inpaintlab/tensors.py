@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inpaintlab.arrays import Pixels
 from inpaintlab.errors import ImageError
-from inpaintlab.images import Pixels, check_range, to_uint8
+from inpaintlab.images import check_range, to_uint8
 
 ArrayOrTensor = TypeVar("ArrayOrTensor", Pixels, Tensor)
 

@@ -21,7 +21,7 @@ from inpaintlab.data.augment import (
 from inpaintlab.data.loading import Draws, Images
 from inpaintlab.data.sources import open_source
 from inpaintlab.errors import DataError, SettingError
-from inpaintlab.masks import generator_for
+from inpaintlab.randomness import generator_for
 
 FACTORS = torch.tensor([0.0, 0.6, 1.0, 1.3, 1.7])
 

@@ -4,7 +4,7 @@ from inpaintlab.data import augment
 from inpaintlab.data.loading import Draws
 from inpaintlab.diagnosis.check import _draws
 from inpaintlab.diagnosis.variety import variety
-from inpaintlab.masks import generator_for
+from inpaintlab.randomness import generator_for
 from tests.diagnosis.conftest import session_of
 
 

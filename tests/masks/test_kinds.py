@@ -9,7 +9,7 @@ from PIL import Image
 
 from inpaintlab import masks
 from inpaintlab.errors import MaskError, SettingError
-from inpaintlab.masks import generator_for
+from inpaintlab.randomness import generator_for
 
 sides = st.integers(8, 60)
 seeds = st.integers(0, 10_000)

@@ -16,6 +16,7 @@ from inpaintlab.configs import MASK_SETS
 from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.masks.irregular import MARGIN, Irregular
 from inpaintlab.masks.sets import BINS, SETS
+from inpaintlab.randomness import generator_for
 
 GOLDEN = {
     ("rectangles-v1", 64): "7fd8d04142397f0e",
@@ -75,7 +76,7 @@ def test_each_image_gets_a_mask_of_every_bin(size):
 @settings(max_examples=40, deadline=None)
 def test_irregular_masks_are_what_was_asked_for(seed, place, border, size):
     low, high = BINS[place : place + 2]
-    mask = Irregular(low, high, border).draw(size, size + 8, masks.generator_for(seed))
+    mask = Irregular(low, high, border).draw(size, size + 8, generator_for(seed))
     assert mask.shape == (size, size + 8)
     assert set(np.unique(mask)) == {0, 1}
     assert low - 1 / mask.size < mask.mean() <= high
@@ -88,7 +89,7 @@ def test_irregular_masks_are_what_was_asked_for(seed, place, border, size):
 
 def test_what_cannot_be_drawn_says_so():
     with pytest.raises(MaskError, match="use a larger --size"):
-        Irregular(0.01, 0.011, True).draw(8, 8, masks.generator_for(0))
+        Irregular(0.01, 0.011, True).draw(8, 8, generator_for(0))
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,7 @@ from inpaintlab.configs.judging import CompareSettings, DiagnoseSettings, Evalua
 from inpaintlab.configs.parts import (
     MASK_SETS,
     Part,
-    create_entry,
     mask_parts,
-    resolve_arguments,
-    resolve_entry,
 )
 from inpaintlab.configs.serving import ServeSettings
 from inpaintlab.configs.training import CheckSettings, CrossvalSettings, SummarySettings, TrainSettings
@@ -37,11 +34,8 @@ __all__ = [
     "SummarySettings",
     "TrainSettings",
     "build",
-    "create_entry",
     "dump",
     "mask_parts",
     "parse_variation",
-    "resolve_arguments",
-    "resolve_entry",
     "vary",
 ]

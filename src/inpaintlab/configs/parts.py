@@ -1,7 +1,6 @@
 """What settings are made of: parts chosen from a table by name, and the base of all settings."""
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,8 +9,6 @@ from pydantic import (
     ConfigDict,
     model_validator,
 )
-
-from inpaintlab.errors import SettingError, near_miss
 
 T = TypeVar("T")
 
@@ -45,54 +42,6 @@ class Settings(BaseModel):
     """Base of all settings: unknown names are refused, and what is assigned is checked."""
 
     model_config = ConfigDict(extra="forbid", validate_assignment=True)
-
-
-def resolve_arguments(
-    function: Callable[..., Any], arguments: Mapping[str, Any], what: str
-) -> dict[str, Any]:
-    """Return the arguments together with the defaults of those not given.
-
-    Raises `SettingError` for a name that the function does not take.
-
-    >>> resolve_arguments(lambda width=32, depth=3: None, {"depth": 4}, "network 'unet'")
-    {'width': 32, 'depth': 4}
-    """
-    allowed = inspect.signature(function).parameters
-    for name in arguments:
-        if name not in allowed:
-            raise SettingError(f"{what} has no setting {name!r}{near_miss(name, allowed)}")
-    for name, parameter in allowed.items():
-        if parameter.default is parameter.empty and name not in arguments:
-            raise SettingError(f"{what} needs the setting {name!r}")
-    return {name: arguments.get(name, parameter.default) for name, parameter in allowed.items()}
-
-
-def resolve_entry(
-    table: Mapping[str, Callable[..., Any]], what: str, name: str, arguments: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return all arguments of one entry of a table, with the defaults filled in and tuples as lists.
-
-    Raises `SettingError` for an unknown name or argument, with the nearest known one.
-
-    >>> resolve_entry({"unet": lambda width=32: None}, "network", "une", {})
-    Traceback (most recent call last):
-    inpaintlab.errors.SettingError: unknown network 'une', did you mean 'unet'?
-    """
-    if name not in table:
-        raise SettingError(f"unknown {what} {name!r}{near_miss(name, table)}")
-    full = resolve_arguments(table[name], arguments, f"{what} {name!r}")
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in full.items()}
-
-
-def create_entry(
-    table: Mapping[str, Callable[..., T]], what: str, name: str, arguments: Mapping[str, Any]
-) -> T:
-    """Build one entry of a table by name; raises `SettingError` as `resolve_entry` does."""
-    full = resolve_entry(table, what, name, arguments)
-    try:
-        return table[name](**full)
-    except TypeError as error:
-        raise SettingError(f"{what} {name!r}: {error}") from None
 
 
 def as_parts(value: Any) -> Any:

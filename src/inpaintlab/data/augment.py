@@ -20,11 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inpaintlab.configs import resolve_arguments
+from inpaintlab.arrays import UInt8
 from inpaintlab.errors import DataError, SettingError, near_miss
+from inpaintlab.registry import resolve_arguments
 from inpaintlab.tensors import to_arrays, to_tensor
-
-Image = npt.NDArray[np.uint8]
 
 
 class Batch(NamedTuple):
@@ -56,9 +55,9 @@ class Sample(NamedTuple):
     `position` is that of the image in its part, -1 for one that is in none.
     """
 
-    window: Image
+    window: UInt8
     side: int
-    mask: Image
+    mask: UInt8
     numbers: npt.NDArray[np.float32]
     position: int = -1
 
@@ -72,7 +71,7 @@ class Drawn(Protocol):
         """Return the sample of a draw."""
         ...
 
-    def sample(self, image: Image, draw: int) -> Sample:
+    def sample(self, image: UInt8, draw: int) -> Sample:
         """Return what a draw makes of this image."""
         ...
 
@@ -80,7 +79,7 @@ class Drawn(Protocol):
         """Augment and stack samples."""
         ...
 
-    def blank(self) -> Image:
+    def blank(self) -> UInt8:
         """Return an image of noise, as large as images are stored."""
         ...
 
@@ -155,7 +154,7 @@ class Augmentation:
         # Weights of an interpolation or a blur can sum to a rounding error above one.
         return images.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
 
-    def turned(self, mask: Image, numbers: npt.NDArray[np.float32]) -> Image:
+    def turned(self, mask: UInt8, numbers: npt.NDArray[np.float32]) -> UInt8:
         """Return a mask mirrored and turned as its numbers say, if masks are to be turned."""
         if not self.turn_masks:
             return mask
@@ -236,7 +235,7 @@ def create(name: str, **arguments: Any) -> Augmentation:
     return Augmentation(**resolve(name, arguments))
 
 
-def window_of(image: Image, window: int, numbers: npt.NDArray[np.float32]) -> tuple[Image, int]:
+def window_of(image: UInt8, window: int, numbers: npt.NDArray[np.float32]) -> tuple[UInt8, int]:
     """Cut a square window at the drawn place along the longer side; return it and its own part.
 
     An image whose shorter side is less than the window is mirrored at its border; the second value
@@ -363,7 +362,7 @@ def check_variants(draws: Drawn, count: int = 64) -> None:
         )
 
 
-def preview_sheet(draws: Drawn, count: int) -> Image:
+def preview_sheet(draws: Drawn, count: int) -> UInt8:
     """Return the first `count` samples of training in a grid, uint8 `[H, W, 3]`.
 
     The hole is tinted red, so that the image under it can still be seen.
@@ -373,7 +372,7 @@ def preview_sheet(draws: Drawn, count: int) -> Image:
     return grid(to_arrays(torch.where(masks > 0, 0.5 * (images + tint), images)))
 
 
-def grid(tiles: Image, gap: int = 2, line: int = 255) -> Image:
+def grid(tiles: UInt8, gap: int = 2, line: int = 255) -> UInt8:
     """Lay tiles `[N, H, W, 3]` out in rows, about as many as columns, on a grey between them."""
     count, height, width = tiles.shape[:3]
     columns = math.ceil(math.sqrt(count))

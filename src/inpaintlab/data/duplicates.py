@@ -13,8 +13,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-Hashes = npt.NDArray[np.uint64]
-Indices = npt.NDArray[np.int64]
+from inpaintlab.arrays import Int64, UInt64
 
 #: Hashes that differ in at most so many bits can be found.
 MAX_DISTANCE = 7
@@ -27,17 +26,17 @@ _CHUNK = 1_000_000
 class Index:
     """Hashes, ready to be asked which of them lie near others."""
 
-    def __init__(self, hashes: Hashes) -> None:
+    def __init__(self, hashes: UInt64) -> None:
         self.hashes = hashes
-        self._orders: list[Indices] = []
-        self._starts: list[Indices] = []
+        self._orders: list[Int64] = []
+        self._starts: list[Int64] = []
         for band in range(_BANDS):
             keys = _band(hashes, band)
             self._orders.append(np.argsort(keys, kind="stable"))
             counts = np.bincount(keys, minlength=2**_BITS)
             self._starts.append(np.concatenate([[0], np.cumsum(counts)]))
 
-    def near(self, queries: Hashes, distance: int) -> Iterator[tuple[Indices, Indices]]:
+    def near(self, queries: UInt64, distance: int) -> Iterator[tuple[Int64, Int64]]:
         """Yield pairs (query, hash) at most `distance` bits apart, as two arrays, chunk by chunk.
 
         `distance` is at most `MAX_DISTANCE`. A pair can come several times.
@@ -49,8 +48,8 @@ class Index:
                 yield from self._in_buckets(queries, keys ^ flipped, band, distance)
 
     def _in_buckets(
-        self, queries: Hashes, buckets: Indices, band: int, distance: int
-    ) -> Iterator[tuple[Indices, Indices]]:
+        self, queries: UInt64, buckets: Int64, band: int, distance: int
+    ) -> Iterator[tuple[Int64, Int64]]:
         first = self._starts[band][buckets]
         counts = self._starts[band][buckets + 1] - first
         for chosen in _chunks(counts):
@@ -67,10 +66,10 @@ class Groups:
 
     def __init__(self, count: int) -> None:
         self.labels = np.arange(count, dtype=np.int64)
-        self._links: list[tuple[Indices, Indices]] = []
+        self._links: list[tuple[Int64, Int64]] = []
         self._waiting = 0
 
-    def link(self, first: Indices, second: Indices) -> None:
+    def link(self, first: Int64, second: Int64) -> None:
         """Put `first[i]` and `second[i]` into one group."""
         apart = self.labels[first] != self.labels[second]
         self._links.append((self.labels[first[apart]], self.labels[second[apart]]))
@@ -78,7 +77,7 @@ class Groups:
         if self._waiting > _CHUNK:
             self._merge()
 
-    def finish(self) -> Indices:
+    def finish(self) -> Int64:
         """Return the group of each member, numbered from 0 in the order of their first members."""
         self._merge()
         _, first, inverse = np.unique(self.labels, return_index=True, return_inverse=True)
@@ -101,15 +100,15 @@ class Groups:
 class Fingerprints:
     """Of each image: the perceptual hash of it and of its mirror image."""
 
-    upright: Hashes
-    mirrored: Hashes
+    upright: UInt64
+    mirrored: UInt64
 
-    def take(self, chosen: Indices | npt.NDArray[np.bool_]) -> "Fingerprints":
+    def take(self, chosen: Int64 | npt.NDArray[np.bool_]) -> "Fingerprints":
         """Return those of some images."""
         return Fingerprints(self.upright[chosen], self.mirrored[chosen])
 
 
-def link_near(groups: Groups, members: Indices, prints: Fingerprints, distance: int) -> None:
+def link_near(groups: Groups, members: Int64, prints: Fingerprints, distance: int) -> None:
     """Link the members that look the same, or the same mirrored.
 
     Equal hashes are linked first, so that a thousand copies cost one comparison and not a million.
@@ -127,7 +126,7 @@ def link_near(groups: Groups, members: Indices, prints: Fingerprints, distance: 
         groups.link(members[owner[query]], members[first[found]])
 
 
-def matches(ours: Fingerprints, theirs: Fingerprints, distance: int) -> tuple[Indices, Indices, Indices]:
+def matches(ours: Fingerprints, theirs: Fingerprints, distance: int) -> tuple[Int64, Int64, Int64]:
     """Return pairs (ours, theirs) that look the same, upright or mirrored, and their distances.
 
     Each of ours is named once for each of theirs, in rising order.
@@ -144,7 +143,7 @@ def matches(ours: Fingerprints, theirs: Fingerprints, distance: int) -> tuple[In
     return first, second, distances.astype(np.int64)
 
 
-def _band(hashes: Hashes, band: int) -> Indices:
+def _band(hashes: UInt64, band: int) -> Int64:
     """Every fourth bit: so each band holds coarse and fine detail, and its buckets fill evenly."""
     keys = np.zeros(len(hashes), np.int64)
     for bit in range(_BITS):
@@ -152,7 +151,7 @@ def _band(hashes: Hashes, band: int) -> Indices:
     return keys
 
 
-def _chunks(counts: Indices) -> Iterator[slice]:
+def _chunks(counts: Int64) -> Iterator[slice]:
     """Cut a list of counts into slices that sum to about `_CHUNK`."""
     if not counts.sum():
         return

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from inpaintlab.data.geometry import Image, Points, apply, invert, similarity, warp
+from inpaintlab.arrays import Float64, UInt8
+from inpaintlab.data.geometry import apply, invert, similarity, warp
 from inpaintlab.errors import SettingError, near_miss
 
 #: Eyes below this certainty are doubtful; each detector scales its own evidence to it.
@@ -30,14 +31,14 @@ class Face:
     """
 
     width: float
-    eyes: Points | None
+    eyes: Float64 | None
     certainty: float = 0.0
 
 
 class Detector(Protocol):
     """Finds faces and their eyes; one object serves one thread."""
 
-    def find(self, pixels: Image) -> list[Face]:
+    def find(self, pixels: UInt8) -> list[Face]:
         """Return the faces of an RGB image `[H, W, 3]`, the largest first."""
         ...
 
@@ -79,7 +80,7 @@ class HaarEyes:
         self._faces = [_cascade("frontalface_alt2"), _cascade("frontalface_default")]
         self._eyes = [(_cascade(name), below) for name, below in self._CASCADES]
 
-    def find(self, pixels: Image) -> list[Face]:
+    def find(self, pixels: UInt8) -> list[Face]:
         """Return the faces of an RGB image `[H, W, 3]`, the largest first."""
         gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         best: list[Face] = []
@@ -91,7 +92,7 @@ class HaarEyes:
             best = max(best, faces, key=_certainty)
         return best
 
-    def _usual_places(self, gray: Image, degrees: float) -> list[Points]:
+    def _usual_places(self, gray: UInt8, degrees: float) -> list[Float64]:
         """Return where the eyes of each face would be in a usual face, that is tilted by so much."""
         turn = _turn(gray, degrees)
         height, width = (max(1, round(side * _search_scale(gray))) for side in gray.shape)
@@ -104,7 +105,7 @@ class HaarEyes:
                 return [apply(back, np.array([x, y]) + w * _IN_BOX) for x, y, w, _ in boxes]
         return []
 
-    def _look(self, gray: Image, usual: Points) -> Face:
+    def _look(self, gray: UInt8, usual: Float64) -> Face:
         """Look at one face twice, the second time upright."""
         width = _distance(usual) / _distance(_IN_BOX)
         eyes, support = usual, 0.0
@@ -121,7 +122,7 @@ class HaarEyes:
                 return Face(width, None)
         return Face(width, in_order(eyes), min(1.0, support / self._FULL_SUPPORT))
 
-    def _votes(self, window: Image) -> Points:
+    def _votes(self, window: UInt8) -> Float64:
         """Return `[N, 3]`: x, y and weight of every hit in the window and in its mirror image."""
         mirrored = np.ascontiguousarray(window[:, ::-1])
         votes = [
@@ -132,7 +133,7 @@ class HaarEyes:
         ]
         return np.array(votes, float).reshape(-1, 3)
 
-    def _hits(self, image: Image, cascade: Any, below: float) -> list[tuple[float, float, float]]:
+    def _hits(self, image: UInt8, cascade: Any, below: float) -> list[tuple[float, float, float]]:
         smallest, largest = round(0.16 * self._SIDE), round(0.45 * self._SIDE)
         boxes, counts = cascade.detectMultiScale2(
             image, 1.05, 1, minSize=(smallest, smallest), maxSize=(largest, largest)
@@ -142,7 +143,7 @@ class HaarEyes:
             for (x, y, w, h), count in zip(boxes, counts, strict=True)
         ]
 
-    def _elect(self, votes: Points, usual: Points, astray: float) -> tuple[Points, float]:
+    def _elect(self, votes: Float64, usual: Float64, astray: float) -> tuple[Float64, float]:
         """Return the place with the most support, averaged over the votes for it, and the support."""
         squares = ((votes[:, None, :2] - votes[None, :, :2]) ** 2).sum(axis=2)
         support = np.exp(-squares / (2 * self._NEAR**2)) @ votes[:, 2]
@@ -171,7 +172,7 @@ class DlibEyes:
         self._faces = dlib.get_frontal_face_detector()
         self._landmarks = dlib.shape_predictor(str(_five_point_model()))
 
-    def find(self, pixels: Image) -> list[Face]:
+    def find(self, pixels: UInt8) -> list[Face]:
         """Return the faces of an RGB image `[H, W, 3]`, the largest first."""
         # The detector knows faces from 80 px up: small images are doubled, once.
         scale = min(LONGEST / max(pixels.shape[:2]), 2.0)
@@ -183,7 +184,7 @@ class DlibEyes:
         faces = [self._look(resized, *found, back) for found in zip(boxes, scores, strict=True)]
         return sorted(faces, key=lambda face: -face.width)
 
-    def _look(self, resized: Image, box: Any, score: float, back: Points) -> Face:
+    def _look(self, resized: UInt8, box: Any, score: float, back: Float64) -> Face:
         corners = [(point.x, point.y) for point in self._landmarks(resized, box).parts()[:4]]
         middles = np.array(corners, float).reshape(2, 2, 2).mean(axis=1)
         eyes = in_order((middles + 0.5) * back - 0.5)
@@ -199,7 +200,7 @@ class DlibEyes:
 DETECTORS: dict[str, Callable[[], Detector]] = {"haar": HaarEyes, "dlib": DlibEyes}
 
 
-def in_order(eyes: Points) -> Points:
+def in_order(eyes: Float64) -> Float64:
     """Return a pair of points with the one on the left first."""
     return eyes[np.argsort(eyes[:, 0], kind="stable")]
 
@@ -209,15 +210,15 @@ def _certainty(faces: Sequence[Face]) -> float:
     return faces[0].certainty if faces else -1.0
 
 
-def _distance(eyes: Points) -> float:
+def _distance(eyes: Float64) -> float:
     return float(np.linalg.norm(eyes[1] - eyes[0]))
 
 
-def _search_scale(gray: Image) -> float:
+def _search_scale(gray: UInt8) -> float:
     return float(min(1.0, LONGEST / max(gray.shape)))
 
 
-def _turn(gray: Image, degrees: float) -> Points:
+def _turn(gray: UInt8, degrees: float) -> Float64:
     """Return the transform that turns an image around its middle, at the scale of the search."""
     middle = np.array(gray.shape[::-1]) / 2 - 0.5
     a = _search_scale(gray) * np.exp(1j * np.radians(degrees))

@@ -7,7 +7,6 @@ read. What cannot be aligned with confidence is listed with its reason, not gues
 import csv
 import io
 import json
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,15 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.configs import AlignSettings
 from inpaintlab.data import eyes as detectors
 from inpaintlab.data.eyes import CERTAIN, Detector, Face
-from inpaintlab.data.geometry import HALF, Image, Points, apply, similarity, warp
+from inpaintlab.data.geometry import HALF, apply, similarity, warp
 from inpaintlab.data.keypoints import COLUMNS, open_points
 from inpaintlab.data.sources import FolderSource
 from inpaintlab.errors import DataError, ImageError, SettingError, near_miss
 from inpaintlab.files import write_atomically
 from inpaintlab.images import from_array, load_rgb_whole, save
+from inpaintlab.machine import processors
 from inpaintlab.progress import bar
 
 #: Where the eyes go, in shares of the side from the upper left corner: x, y of the left, of the right.
@@ -65,10 +66,10 @@ class Crop:
     file: str
     face: int
     path: str
-    eyes: Points
+    eyes: Float64
     certainty: float
-    before: Points
-    after: Points | None
+    before: Float64
+    after: Float64 | None
 
 
 @dataclass
@@ -89,7 +90,7 @@ def align(settings: AlignSettings) -> dict[str, Any]:
     _check_output(settings.folder, settings.output)
     workshop = Workshop(settings, source)
     with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(processors()) as pool,
         bar("aligning", len(source.names)) as advance,
     ):
         outcomes = []
@@ -102,7 +103,7 @@ def align(settings: AlignSettings) -> dict[str, Any]:
     return report
 
 
-def eye_places(eyes: str) -> Points:
+def eye_places(eyes: str) -> Float64:
     """Read where the eyes go, `[2, 2]` in shares of the side: a preset, or `x,y,x,y`.
 
     Raises `SettingError` for another name, numbers outside 0 to 1, and eyes in one place.
@@ -125,7 +126,7 @@ def eye_places(eyes: str) -> Points:
     return places
 
 
-def align_face(pixels: Image, eyes: Points, places: Points, size: int) -> Image:
+def align_face(pixels: UInt8, eyes: Float64, places: Float64, size: int) -> UInt8:
     """Cut a square `[size, size, 3]` out of an image with the eyes at places in shares of its side."""
     transform = similarity(detectors.in_order(eyes), _in_pixels(places, size))
     return warp(pixels, transform, size, size)
@@ -172,7 +173,7 @@ class Workshop:
                 outcome.crops.append(self._cut(index, number, face, pixels))
         return outcome
 
-    def _find(self, name: str, pixels: Image) -> list[Face]:
+    def _find(self, name: str, pixels: UInt8) -> list[Face]:
         return self._known.find(name) if self._known else self._detector().find(pixels)
 
     def _detector(self) -> Detector:
@@ -187,7 +188,7 @@ class Workshop:
             return Missed(name, "no points", f"{self.settings.points} says nothing of this image")
         return Missed(name, "no face", f"{self.detector_name} found no face")
 
-    def _cut(self, index: int, number: int, face: Face, pixels: Image) -> Crop:
+    def _cut(self, index: int, number: int, face: Face, pixels: UInt8) -> Crop:
         assert face.eyes is not None
         name, size = self._source.names[index], self.settings.size
         suffix = f"-{number}" if self.settings.faces == "all" else ""
@@ -198,7 +199,7 @@ class Workshop:
         after = self._check(index, face, crop)
         return Crop(name, number, path, face.eyes, face.certainty, before, after)
 
-    def _check(self, index: int, face: Face, crop: Image) -> Points | None:
+    def _check(self, index: int, face: Face, crop: UInt8) -> Float64 | None:
         """Return where a crop's eyes are, in shares of its side; None outside the sample."""
         assert face.eyes is not None
         size = self.settings.size
@@ -234,7 +235,7 @@ def summary(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _in_pixels(places: Points, size: int) -> Points:
+def _in_pixels(places: Float64, size: int) -> Float64:
     return places * size - HALF
 
 
@@ -248,7 +249,7 @@ def _problem(name: str, number: int, face: Face) -> Missed | None:
     return None
 
 
-def _check_sides(name: str, pixels: Image) -> None:
+def _check_sides(name: str, pixels: UInt8) -> None:
     """Raise `ImageError` for an image with a side that OpenCV cannot warp."""
     if max(pixels.shape) > LONGEST_SIDE:
         height, width = pixels.shape[:2]
@@ -311,7 +312,7 @@ def _report(settings: AlignSettings, detector: str, outcomes: Sequence[Outcome])
     }
 
 
-def _spread(eyes: Sequence[Points]) -> float | None:
+def _spread(eyes: Sequence[Float64]) -> float | None:
     """Return the standard deviation of eye coordinates (root mean square) in % of the side."""
     if not eyes:
         return None

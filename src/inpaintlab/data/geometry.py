@@ -6,16 +6,14 @@ Points are `[N, 2]`, x before y, in pixels: (0, 0) is the middle of the first pi
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Points = npt.NDArray[np.float64]
-Image = npt.NDArray[np.uint8]
+from inpaintlab.arrays import Float64, UInt8
 
 #: The middle of the first pixel is half a pixel from the edge.
 HALF = 0.5
 
 
-def similarity(points: Points, targets: Points) -> Points:
+def similarity(points: Float64, targets: Float64) -> Float64:
     """Return the one transform of turning, scaling and shifting that takes two points to two others.
 
     In complex numbers it is z → a·z + b, so two pairs of points settle it. Raises
@@ -29,23 +27,23 @@ def similarity(points: Points, targets: Points) -> Points:
     return np.array([[a.real, -a.imag, b.real], [a.imag, a.real, b.imag]])
 
 
-def apply(transform: Points, points: Points) -> Points:
+def apply(transform: Float64, points: Float64) -> Float64:
     """Take points `[N, 2]` through a transform."""
     return points @ transform[:, :2].T + transform[:, 2]
 
 
-def invert(transform: Points) -> Points:
+def invert(transform: Float64) -> Float64:
     """Return the transform that leads back."""
     linear = np.linalg.inv(transform[:, :2])
     return np.column_stack([linear, -linear @ transform[:, 2]])
 
 
-def scale_of(transform: Points) -> float:
+def scale_of(transform: Float64) -> float:
     """Return how much longer lines become."""
     return float(np.hypot(transform[0, 0], transform[1, 0]))
 
 
-def warp(pixels: Image, transform: Points, width: int, height: int) -> Image:
+def warp(pixels: UInt8, transform: Float64, width: int, height: int) -> UInt8:
     """Draw an image `[H, W]` or `[H, W, 3]` through a similarity transform onto width × height pixels.
 
     What lies beyond its border is mirrored. Where the transform shrinks, the image is first brought
@@ -63,7 +61,7 @@ def warp(pixels: Image, transform: Points, width: int, height: int) -> Image:
     return np.asarray(warped, np.uint8)
 
 
-def _after_resize(transform: Points, x_scale: float, y_scale: float) -> Points:
+def _after_resize(transform: Float64, x_scale: float, y_scale: float) -> Float64:
     """Return the transform that does the same from a resized image.
 
     Its sides were rounded, so each has a scale of its own.

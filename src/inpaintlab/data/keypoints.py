@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from inpaintlab.arrays import Float64
 from inpaintlab.data.eyes import Face, in_order
-from inpaintlab.data.geometry import Points
 from inpaintlab.errors import DataError
 
 COLUMNS = ("left_x", "left_y", "right_x", "right_y")
@@ -63,7 +63,7 @@ class PointTable:
             header = ",".join(("file", *COLUMNS))
             raise DataError(f"{path} lacks the column {missing[0]}: its first line must be {header}")
 
-    def _eyes(self, path: Path, line: int, row: Mapping[str, str]) -> Points:
+    def _eyes(self, path: Path, line: int, row: Mapping[str, str]) -> Float64:
         try:
             return _finite(np.array([float(row[name]) for name in COLUMNS]).reshape(2, 2))
         except (TypeError, ValueError):
@@ -93,7 +93,7 @@ class PointLists:
             raise DataError(f"{path.name} has {len(points)} points, row {last} was asked for")
         return [_face(np.array([points[a : b + 1].mean(axis=0) for a, b in self._rows]))]
 
-    def _read(self, path: Path) -> Points:
+    def _read(self, path: Path) -> Float64:
         try:
             lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
             points = np.array([[float(word) for word in line.split()] for line in lines if line.strip()])
@@ -102,14 +102,14 @@ class PointLists:
             raise DataError(f"{path.name} is not a list of points, one `x y` a line") from None
 
 
-def _finite(points: Points) -> Points:
+def _finite(points: Float64) -> Float64:
     """Refuse with a `ValueError` what are not finite points `[N, 2]`."""
     if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
         raise ValueError
     return points
 
 
-def _face(eyes: Points) -> Face:
+def _face(eyes: Float64) -> Face:
     """Take a known pair for a certain face; two eyes in one place are none."""
     distance = float(np.linalg.norm(eyes[1] - eyes[0]))
     return Face(distance, in_order(eyes), 1.0) if distance > 0 else Face(0.0, None)

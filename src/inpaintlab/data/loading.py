@@ -7,7 +7,6 @@ anything. Where images stand in shards and fit nowhere else, `streaming` chooses
 gets; its random numbers and its mask stay those of the draw.
 """
 
-import os
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.data.augment import NUMBERS, Augmentation, Batch, Sample, window_of
 from inpaintlab.data.sources import Source
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE, Split, side, split
@@ -27,11 +27,11 @@ from inpaintlab.data.storage import Bad as Bad
 from inpaintlab.data.storage import Cache, CachedImages, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import shrink
-from inpaintlab.masks import MaskKind, generator_for
+from inpaintlab.machine import processors
+from inpaintlab.masks import MaskKind
 from inpaintlab.progress import bar, say
+from inpaintlab.randomness import Stream, generator_for
 from inpaintlab.tensors import to_tensor
-
-Image = npt.NDArray[np.uint8]
 
 #: Images handed to a thread at a time, and blocks of them that are under way at most.
 _CHUNK, _AHEAD = 16, 256
@@ -70,7 +70,7 @@ class Images:
         self.place = cache.place(len(indices), self.stored)
         self.bad: list[Bad] = []
         self.indices: list[int] = []
-        self._kept: Sequence[Image] | None = None
+        self._kept: Sequence[UInt8] | None = None
         self._lost: set[int] = set()
         if self.place == "disk":
             self._open_cache(indices, what, cache, hashes)
@@ -82,7 +82,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, position: int) -> Image:
+    def __getitem__(self, position: int) -> UInt8:
         """Return RGB uint8 `[H, W, 3]`; raises `ImageError` for a file that was lost meanwhile."""
         return self._read(self.indices[position]) if self._kept is None else self._kept[position]
 
@@ -107,7 +107,7 @@ class Images:
         wanted = set(names)
         return frozenset(place for place in range(len(self)) if self.name(place) in wanted)
 
-    def any_near(self, position: int, skipped: Container[int] = ()) -> tuple[int, Image]:
+    def any_near(self, position: int, skipped: Container[int] = ()) -> tuple[int, UInt8]:
         """Return an image and its position, or the next one that is not skipped and can be read.
 
         Says so once for each image whose file was lost. Raises `DataError` when a hundred in a row
@@ -132,7 +132,7 @@ class Images:
             say(f"{error}; another image takes its place")
         return str(error)
 
-    def square(self, position: int) -> Image:
+    def square(self, position: int) -> UInt8:
         """Return the middle square, `[size, size, 3]`: what validation and evaluation use."""
         image = self[position]
         side = min(image.shape[:2])
@@ -145,7 +145,7 @@ class Images:
         return to_tensor(np.stack([self.square(position) for position in range(start, stop)]))
 
     def _keep(self, indices: Sequence[int], what: str) -> None:
-        kept: list[Image] = []
+        kept: list[UInt8] = []
         for index, result in zip(indices, self._read_all(indices, what), strict=True):
             if isinstance(result, Bad):
                 self.bad.append(result)
@@ -168,11 +168,11 @@ class Images:
         self.bad = [Bad(self.source.names[indices[place]], reason) for place, reason in kept.bad]
         self._kept = kept
 
-    def _read_all(self, indices: Sequence[int], what: str) -> Iterator[Image | Bad]:
+    def _read_all(self, indices: Sequence[int], what: str) -> Iterator[UInt8 | Bad]:
         """Read images in threads, in order, and not more ahead than a few thousand."""
         blocks = [indices[start : start + _CHUNK] for start in range(0, len(indices), _CHUNK)]
         with (
-            ThreadPoolExecutor(os.cpu_count()) as pool,
+            ThreadPoolExecutor(processors()) as pool,
             bar(f"reading {what} images", len(indices)) as advance,
         ):
             for start in range(0, len(blocks), _AHEAD):
@@ -181,8 +181,8 @@ class Images:
                         advance()
                         yield result
 
-    def _try_read(self, indices: Sequence[int]) -> list[Image | Bad]:
-        results: list[Image | Bad] = []
+    def _try_read(self, indices: Sequence[int]) -> list[UInt8 | Bad]:
+        results: list[UInt8 | Bad] = []
         for index in indices:
             try:
                 results.append(self._read(index))
@@ -190,11 +190,11 @@ class Images:
                 results.append(Bad(self.source.names[index], str(error)))
         return results
 
-    def _read(self, index: int) -> Image:
+    def _read(self, index: int) -> UInt8:
         return at_stored_size(lambda size: self.source.read(index, size), self.stored, self.size)
 
 
-def at_stored_size(read: Callable[[int], Image], stored: int, size: int) -> Image:
+def at_stored_size(read: Callable[[int], UInt8], stored: int, size: int) -> UInt8:
     """Read an image at the size it is stored with, or at the training size if it is too small."""
     try:
         return read(stored)
@@ -222,7 +222,7 @@ class TrainingData:
 def hash_all(source: Source) -> list[str]:
     """Return the content hash of every image, with a progress bar."""
     indices = range(len(source.names))
-    with ThreadPoolExecutor(os.cpu_count()) as pool, bar("hashing", len(indices)) as advance:
+    with ThreadPoolExecutor(processors()) as pool, bar("hashing", len(indices)) as advance:
         hashes = []
         for content_hash in pool.map(source.content_hash, indices):
             hashes.append(content_hash)
@@ -319,7 +319,7 @@ class Draws(Dataset[Sample]):
         position, image = self.images.any_near(int(self._order(epoch)[place]), self.skipped)
         return self.sample(image, draw, position)
 
-    def sample(self, image: Image, draw: int, position: int = -1) -> Sample:
+    def sample(self, image: UInt8, draw: int, position: int = -1) -> Sample:
         """Return what a draw makes of an image as it is stored."""
         generator, size = self.generator(draw), self.images.size
         numbers = torch.rand(len(NUMBERS), generator=generator).numpy()
@@ -336,15 +336,15 @@ class Draws(Dataset[Sample]):
 
     def generator(self, draw: int) -> torch.Generator:
         """Return the generator of one draw."""
-        return generator_for(self.seed, 1, draw)
+        return generator_for(self.seed, Stream.SAMPLE, draw)
 
-    def blank(self) -> Image:
+    def blank(self) -> UInt8:
         """Return an image of noise, as large as images are stored."""
         side = self.images.stored
         return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
 
     def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
-        generator = generator_for(self.seed, 0, epoch)
+        generator = generator_for(self.seed, Stream.ORDER, epoch)
         return torch.randperm(len(self.images), generator=generator).numpy()
 
 
@@ -374,7 +374,7 @@ def training_batches(draws: Draws, batches: DrawBatches, workers: int | None) ->
     """
     images = draws.images
     if workers is None:
-        workers = 0 if images.cached else min(8, os.cpu_count() or 1)
+        workers = 0 if images.cached else min(8, processors())
     if not images.cached and hasattr(images.source, "shards"):
         from inpaintlab.data.streaming import ShardStream  # it builds on this module
 

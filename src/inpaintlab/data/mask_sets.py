@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from inpaintlab import masks
+from inpaintlab.arrays import UInt8
 from inpaintlab.configs import MaskSettings
 from inpaintlab.data.augment import grid
 from inpaintlab.errors import OutputError
@@ -14,8 +14,6 @@ from inpaintlab.files import write_atomically
 from inpaintlab.images import from_array, save
 from inpaintlab.masks import MaskSet
 from inpaintlab.progress import bar
-
-Array = npt.NDArray[np.uint8]
 
 #: Masks on the sheet at most, and the side that each has there at most.
 SHEET_COUNT, SHEET_SIDE = 64, 128
@@ -48,7 +46,7 @@ def write_masks(settings: MaskSettings) -> dict[str, Any]:
     return facts
 
 
-def sheet(frozen: MaskSet) -> Array:
+def sheet(frozen: MaskSet) -> UInt8:
     """Return the first masks of a set in a grid, white = hole, uint8 `[H, W, 3]`.
 
     Large masks are shown smaller, by leaving out pixels; the lines between them are grey.
@@ -72,6 +70,6 @@ def show(facts: dict[str, Any]) -> str:
     return "\n".join([head, f"hole ratio {facts['mean_ratio']:.3f} on average, {border}", *lines])
 
 
-def _white(frozen: MaskSet, index: int) -> Array:
+def _white(frozen: MaskSet, index: int) -> UInt8:
     """Return a mask as it is in a file: 255 in the hole."""
     return frozen.array(index) * np.uint8(255)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from inpaintlab.arrays import Bool, Int64
 from inpaintlab.configs import PrepareSettings
 from inpaintlab.data.duplicates import Fingerprints, Groups, link_near
 from inpaintlab.data.findings import CAN_BE_KEPT, FINDINGS, NO_PIXELS, bits, findings_of, names_of
@@ -25,9 +26,6 @@ from inpaintlab.data.reading import read_all
 from inpaintlab.data.sides import NONE, SIDES, TEST, TRAIN, VAL, Members, assign, torn
 from inpaintlab.data.summary import GROUPS, Examples, list_findings, write_summary
 from inpaintlab.errors import DataError, SettingError, near_miss
-
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 #: Settings that must not change once sides are settled: other groups would tear old ones apart.
 _LASTING = ("group_by", "near_distance", "test_share", "train_share", "folds", "layout")
@@ -111,19 +109,19 @@ class _Images:
 
     sha: npt.NDArray[np.uint64]
     prints: Fingerprints
-    folder: Integers
+    folder: Int64
     folders: list[str]
-    key: Integers
-    published: Integers
-    findings: Integers
-    given: Integers
-    given_fold: Integers
+    key: Int64
+    published: Int64
+    findings: Int64
+    given: Int64
+    given_fold: Int64
 
-    def has(self, *names: str) -> Flags:
+    def has(self, *names: str) -> Bool:
         """Return which images have one of these findings."""
         return np.asarray((self.findings & bits(names)) != 0)
 
-    def add(self, name: str, where: Flags) -> None:
+    def add(self, name: str, where: Bool) -> None:
         """Add a finding to some images."""
         self.findings[where] |= bits([name])
 
@@ -135,10 +133,10 @@ class _Images:
 class _Decisions:
     """What was decided, in arrays; `group` and `side` are `NONE` for images that cannot be read."""
 
-    group: Integers
-    side: Integers
-    fold: Integers
-    use: Flags
+    group: Int64
+    side: Int64
+    fold: Int64
+    use: Bool
     strata: list[str]
 
 
@@ -187,7 +185,7 @@ class _Numbers:
         return self.names.setdefault(name, len(self.names))
 
 
-def _settled(dataset: DatasetFolder, sha: npt.NDArray[np.uint64]) -> tuple[Integers, Integers]:
+def _settled(dataset: DatasetFolder, sha: npt.NDArray[np.uint64]) -> tuple[Int64, Int64]:
     """Return side and fold that images with these pixels have from an earlier preparation."""
     side, fold = np.full(len(sha), NONE), np.full(len(sha), NONE)
     if not dataset.manifest.is_file():
@@ -233,7 +231,7 @@ def _decide(images: _Images, settings: PrepareSettings) -> _Decisions:
     return _Decisions(members.group, side, fold, use, strata)
 
 
-def _group(images: _Images, decoded: Flags, distance: int) -> Integers:
+def _group(images: _Images, decoded: Bool, distance: int) -> Int64:
     """Return the group of each image; those that cannot be read stand alone."""
     groups = Groups(len(images))
     _link_equal(groups, images.sha, decoded)
@@ -249,13 +247,13 @@ def _group(images: _Images, decoded: Flags, distance: int) -> Integers:
     return groups.finish()
 
 
-def _link_equal(groups: Groups, values: npt.NDArray[Any], chosen: Flags) -> None:
+def _link_equal(groups: Groups, values: npt.NDArray[Any], chosen: Bool) -> None:
     members = np.flatnonzero(chosen)
     _, first, inverse = np.unique(values[members], return_index=True, return_inverse=True)
     groups.link(members, members[first[inverse]])
 
 
-def _copies(images: _Images, decoded: Flags, use: Flags) -> Flags:
+def _copies(images: _Images, decoded: Bool, use: Bool) -> Bool:
     """Return which images have the pixels of another that is preferred.
 
     Preferred is one that can be used, then one that was there before, then the first.
@@ -267,7 +265,7 @@ def _copies(images: _Images, decoded: Flags, use: Flags) -> Flags:
     return copies
 
 
-def _strata(images: _Images, use: Flags, settings: PrepareSettings) -> tuple[Integers, list[str]]:
+def _strata(images: _Images, use: Bool, settings: PrepareSettings) -> tuple[Int64, list[str]]:
     """Return the stratum of each image and the names: the folders where these look like classes."""
     counts = np.bincount(images.folder[use], minlength=len(images.folders))
     counts = counts[counts > 0]
@@ -277,7 +275,7 @@ def _strata(images: _Images, use: Flags, settings: PrepareSettings) -> tuple[Int
     return np.zeros(len(images), np.int64), [""]
 
 
-def _mended(members: Members, images: _Images, decoded: Flags) -> tuple[Members, Flags]:
+def _mended(members: Members, images: _Images, decoded: Bool) -> tuple[Members, Bool]:
     """Leave out what ties together groups whose sides are settled already; what is left is whole.
 
     Of a published split the test part is kept, then val; what looks the same elsewhere is a leak. Of
@@ -309,7 +307,7 @@ def _mended(members: Members, images: _Images, decoded: Flags) -> tuple[Members,
     return replace(members, group=group, given=given), out
 
 
-def _taken(members: Members, chosen: Flags) -> Members:
+def _taken(members: Members, chosen: Bool) -> Members:
     """Return some members, their groups numbered without gaps."""
     arrays = {name: values[chosen] for name, values in vars(members).items()}
     _, arrays["group"] = np.unique(arrays["group"], return_inverse=True)

@@ -10,7 +10,7 @@ from inpaintlab.data.sources import open_source
 from inpaintlab.errors import DataError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
-from inpaintlab.masks import generator_for
+from inpaintlab.randomness import generator_for
 
 #: Samples on the sheet; images tried, as some may be too small.
 SAMPLES, TRIED = 24, 48

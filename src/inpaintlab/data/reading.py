@@ -1,7 +1,6 @@
 """Reading all images once, in parallel, going on where an earlier reading stopped."""
 
 import heapq
-import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
@@ -13,6 +12,7 @@ from inpaintlab.data.examine import examine
 from inpaintlab.data.manifest import BATCH, FACTS, DatasetFolder, read_rows, write_part
 from inpaintlab.data.places import Place
 from inpaintlab.errors import DataError
+from inpaintlab.machine import processors
 from inpaintlab.progress import bar, say
 
 Row = dict[str, Any]
@@ -34,7 +34,7 @@ def read_all(sources: list[str], dataset: DatasetFolder) -> tuple[list[Path], in
     known = _Known(dataset)
     session = 1 + max((int(path.name.split("-")[0]) for path in known.parts), default=0)
     writer = _Writer(dataset.reading, session)
-    workers = os.cpu_count() or 1
+    workers = processors()
     with ThreadPoolExecutor(workers) as pool, bar("reading images", total) as advance:
         stream = places.find(sources)
         try:

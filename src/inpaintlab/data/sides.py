@@ -11,8 +11,7 @@ from hashlib import sha256
 import numpy as np
 import numpy.typing as npt
 
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from inpaintlab.arrays import Bool, Int64
 
 #: Names of sides, by number; -1 is none.
 SIDES = ("test", "train", "val")
@@ -27,26 +26,26 @@ class Members:
     `given` and `given_fold` are the side and fold it must keep, or `NONE`.
     """
 
-    group: Integers
-    stratum: Integers
+    group: Int64
+    stratum: Int64
     place: npt.NDArray[np.uint64]
-    counts: Flags
-    given: Integers
-    given_fold: Integers
+    counts: Bool
+    given: Int64
+    given_fold: Int64
 
 
 @dataclass(frozen=True)
 class _Groups:
     """The same of each group, with the number of its images that count."""
 
-    stratum: Integers
+    stratum: Int64
     place: npt.NDArray[np.uint64]
-    weight: Integers
-    given: Integers
-    given_fold: Integers
+    weight: Int64
+    given: Int64
+    given_fold: Int64
 
 
-def torn(members: Members) -> Flags:
+def torn(members: Members) -> Bool:
     """Return which members stand in a group whose members must keep different sides or folds."""
     count = int(members.group.max(initial=-1)) + 1
     result = np.zeros(count, bool)
@@ -61,7 +60,7 @@ def torn(members: Members) -> Flags:
 
 def assign(
     members: Members, names: list[str], test_share: float, train_share: float, folds: int
-) -> tuple[Integers, Integers]:
+) -> tuple[Int64, Int64]:
     """Return side and fold of each member; no group may be `torn`.
 
     `names` are those of the strata, `test_share` is of all and `train_share` of the rest. The fold of
@@ -97,9 +96,9 @@ def _grouped(members: Members) -> _Groups:
 
 
 def _assign_sides(
-    chosen: Integers,
+    chosen: Int64,
     groups: _Groups,
-    side: Integers,
+    side: Int64,
     draw: float,
     test_share: float,
     train_share: float,
@@ -118,7 +117,7 @@ def _assign_sides(
     )
 
 
-def _leave_none_empty(order: Integers, groups: _Groups, side: Integers) -> None:
+def _leave_none_empty(order: Int64, groups: _Groups, side: Int64) -> None:
     """Where all new groups came out on one of train and val, move one to the other."""
     movable = order[(groups.given[order] == NONE) & (groups.weight[order] > 0)]
     for empty, full in ((VAL, TRAIN), (TRAIN, VAL)):
@@ -128,7 +127,7 @@ def _leave_none_empty(order: Integers, groups: _Groups, side: Integers) -> None:
             side[there[-1]] = empty
 
 
-def _assign_folds(chosen: Integers, groups: _Groups, fold: Integers, draw: float, folds: int) -> None:
+def _assign_folds(chosen: Int64, groups: _Groups, fold: Int64, draw: float, folds: int) -> None:
     """Cut the groups of one stratum, in an order of their own, into folds of equal weight."""
     # Another order than that of the sides: otherwise the last fold would be the validation part.
     places = groups.place[chosen] * np.uint64(0x9E3779B97F4A7C15)

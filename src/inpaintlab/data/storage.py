@@ -21,11 +21,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.errors import DataError, OutputError
 from inpaintlab.machine import free_memory
 from inpaintlab.progress import say
 
-Image = npt.NDArray[np.uint8]
 Place = Literal["memory", "disk", "off"]
 
 #: Share of the free memory, and of the free disk, that decoded images may take.
@@ -93,7 +93,7 @@ class Cache:
         return self.path / f"{digest.hexdigest()[:32]}.images"
 
 
-class CachedImages(Sequence[Image]):
+class CachedImages(Sequence[UInt8]):
     """Images in a cache file, mapped into memory: only what is looked at is read.
 
     `kept` are the places, in the list that was asked for, of those that could be used, and `bad` the
@@ -132,7 +132,7 @@ def open_cache(path: Path) -> CachedImages | None:
         return None
 
 
-def write_cache(path: Path, results: Iterable[Image | Bad]) -> None:
+def write_cache(path: Path, results: Iterable[UInt8 | Bad]) -> None:
     """Write a cache file from images and those that cannot be used, in order.
 
     Raises `OutputError` where the disk refuses or fills beyond half of what was free.
@@ -155,7 +155,7 @@ def write_cache(path: Path, results: Iterable[Image | Bad]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _write(file: io.BufferedWriter, results: Iterable[Image | Bad], room: float) -> None:
+def _write(file: io.BufferedWriter, results: Iterable[UInt8 | Bad], room: float) -> None:
     shapes, kept, bad, reasons, checksum, length = [], [], [], [], 0, 0
     for place, result in enumerate(results):
         if isinstance(result, Bad):

@@ -19,15 +19,14 @@ from itertools import chain, count, islice
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 from torch.utils.data import IterableDataset, get_worker_info
 
+from inpaintlab.arrays import Int64, UInt8
 from inpaintlab.data.augment import Batch
-from inpaintlab.data.loading import TRIES, DrawBatches, Draws, Image, at_stored_size
+from inpaintlab.data.loading import TRIES, DrawBatches, Draws, at_stored_size
 from inpaintlab.data.sources import Source
 from inpaintlab.errors import DataError, ImageError
-
-Positions = npt.NDArray[np.int64]
+from inpaintlab.randomness import Stream
 
 #: Compressed images that a reader mixes: some tens of megabytes.
 BUFFER = 1024
@@ -45,7 +44,7 @@ class ShardedSource(Source, Protocol):
         """Return image `index` as it is stored; raises `ImageError` where it cannot be read."""
         ...
 
-    def decode(self, index: int, data: bytes, size: int) -> Image:
+    def decode(self, index: int, data: bytes, size: int) -> UInt8:
         """Decode what `read_bytes` gave, as `read` does."""
         ...
 
@@ -61,16 +60,18 @@ class Reader:
 class ShardOrder:
     """In which order readers go through images: `shards` holds the positions of each shard."""
 
-    def __init__(self, shards: Sequence[Positions], seed: int) -> None:
+    def __init__(self, shards: Sequence[Int64], seed: int) -> None:
         self.shards, self.seed = shards, seed
         self.total = sum(len(shard) for shard in shards)
         if not self.total:
             raise DataError("the shards hold no image to train on")
 
-    def stretch(self, epoch: int, reader: Reader) -> Positions:
+    def stretch(self, epoch: int, reader: Reader) -> Int64:
         """Return the positions that a reader takes from the shards in an epoch, in reading order."""
         start, stop = self._bounds(epoch, reader)
-        order = np.random.default_rng([self.seed, 2, epoch]).permutation(len(self.shards))
+        order = np.random.default_rng([self.seed, Stream.SHARD_ORDER, epoch]).permutation(
+            len(self.shards)
+        )
         parts, first = [np.empty(0, np.int64)], 0
         for shard in (self.shards[number] for number in order):
             parts.append(shard[max(0, start - first) : max(0, stop - first)])
@@ -139,11 +140,13 @@ class ShardStream(IterableDataset[Batch]):
             samples = [self.draws.sample(image, number, place) for number, (place, image) in taken]
             yield self.draws.collate(samples)
 
-    def images(self, reader: Reader, start: int) -> Iterator[tuple[int, Image]]:
+    def images(self, reader: Reader, start: int) -> Iterator[tuple[int, UInt8]]:
         """Yield what a reader reads, from its sample `start` on: positions, and images decoded."""
         for epoch, skip in self.order.from_sample(start, reader):
             stretch = self.order.stretch(epoch, reader)
-            random = np.random.default_rng([self.draws.seed, 3, epoch, reader.number, reader.total])
+            random = np.random.default_rng(
+                [self.draws.seed, Stream.SHARD_MIX, epoch, reader.number, reader.total]
+            )
             held: dict[int, tuple[int, bytes | ImageError]] = {}
             for entering, leaving in mixed(len(stretch), self.buffer, random, skip):
                 for place in entering:
@@ -158,7 +161,7 @@ class ShardStream(IterableDataset[Batch]):
         except ImageError as error:
             return error
 
-    def _decode(self, candidates: Iterable[tuple[int, bytes | ImageError]]) -> tuple[int, Image]:
+    def _decode(self, candidates: Iterable[tuple[int, bytes | ImageError]]) -> tuple[int, UInt8]:
         """Decode the first of some images that can be, and is not skipped; a hundred are tried."""
         images, skipped = self.draws.images, self.draws.skipped
         wanted = (candidate for candidate in candidates if candidate[0] not in skipped)
@@ -179,7 +182,7 @@ class ShardStream(IterableDataset[Batch]):
         raise DataError(f"the images can no longer be read: {reason}")
 
 
-def _positions(source: ShardedSource, indices: Sequence[int]) -> list[Positions]:
+def _positions(source: ShardedSource, indices: Sequence[int]) -> list[Int64]:
     """Return, for each shard, which of the chosen images it holds, in file order.
 
     Raises `DataError` where an image is in no shard, or in two.

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from inpaintlab.arrays import Float64
 from inpaintlab.diagnosis.evidence import Evidence
 from inpaintlab.diagnosis.fitting import FAR_BELOW, LEAST_AHEAD
 from inpaintlab.diagnosis.images import LEAK_SHARE, ODD_SHARE
-from inpaintlab.diagnosis.measures import Floats
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
 
 #: Mean absolute error of painting a hole in one colour, as measured on real faces (0.15) and photographs
@@ -127,7 +127,7 @@ def data(evidence: Evidence) -> Verdict:
     return Verdict("data", "note" if noted else "ok", text, leaks.advice if noted else "", figures)
 
 
-def spikes_of(errors: Floats) -> list[int]:
+def spikes_of(errors: Float64) -> list[int]:
     """Return the places of errors that stand far out of those around them.
 
     >>> spikes_of(np.array([3.0, 1, 1, 1, 1, 1, 9, 1, 1, 1, 1]))
@@ -141,7 +141,7 @@ def spikes_of(errors: Floats) -> list[int]:
     return found
 
 
-def _wild(errors: Floats, rates: Floats, evidence: Evidence) -> int:
+def _wild(errors: Float64, rates: Float64, evidence: Evidence) -> int:
     """Return in how many lines a network that learns too fast is worse than one colour.
 
     The error must have come down with the rate, or the rate be far above the network's own: otherwise
@@ -164,7 +164,7 @@ def _short_of_telea(evidence: Evidence) -> bool:
     return bool(ahead.mean() <= LEAST_AHEAD)
 
 
-def _fallen(errors: Floats) -> str:
+def _fallen(errors: Float64) -> str:
     if len(errors) < 2:
         return "there is hardly a log"
     tenth = max(1, len(errors) // 10)

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from inpaintlab import masks, networks
+from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.checkpoints import Run, load_model, load_state, read_json
 from inpaintlab.configs import DiagnoseSettings, TrainSettings, build
 from inpaintlab.data.loading import Images, TrainingData, hash_all
 from inpaintlab.data.sources import Source, open_source
 from inpaintlab.data.splits import split
 from inpaintlab.diagnosis import images as look_at
-from inpaintlab.diagnosis.measures import Floats, Measured, classical, measure, paint
+from inpaintlab.diagnosis.measures import Measured, classical, measure, paint
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import DataError, RunError
 from inpaintlab.masks import FrozenMasks
@@ -27,7 +27,6 @@ from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.validation import MASK_SEED
 from inpaintlab.training.wheels.incidents import read_incidents
 
-Array = npt.NDArray[np.uint8]
 Line = dict[str, Any]
 
 #: Seed of the choice of training images and of examples: nobody picks them.
@@ -67,10 +66,10 @@ class Evidence:
     last: dict[str, Measured] = field(default_factory=dict)
     repeats: list[int] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
-    classical: dict[str, Floats] = field(default_factory=dict)
+    classical: dict[str, Float64] = field(default_factory=dict)
     bottleneck: int | None = None
     looks: list[Verdict] = field(default_factory=list)
-    examples: dict[str, Array] = field(default_factory=dict)
+    examples: dict[str, UInt8] = field(default_factory=dict)
 
     @property
     def epochs(self) -> float:
@@ -95,7 +94,7 @@ class Evidence:
         used = float(self.last["train"].hole_l1.mean()) if self.last else 0.0
         return 0 < self.own_error < _WORSE_IN_USE * used
 
-    def column(self, name: str) -> Floats:
+    def column(self, name: str) -> Float64:
         """Return a value of every line of training; nothing where its objective has no such value."""
         return np.array([line[name] for line in self.train_lines if name in line], float)
 
@@ -128,7 +127,7 @@ def gather(run: Run, settings: DiagnoseSettings) -> Evidence:
     of = len(trained_on) + len(data.split.val)
     found = Evidence(
         settings=recipe,
-        own_rate=networks.NETWORKS[recipe.network.name].learning_rate,
+        own_rate=networks.own_learning_rate(recipe.network.name),
         steps=max([state.get("step", 0), *(line["step"] for line in lines)]),
         train_count=facts.get("train", len(trained_on)),
         train_lines=train_lines,
@@ -221,7 +220,7 @@ def _bottleneck(network: Network, image: Tensor, mask: Tensor) -> int | None:
     return numbers[0] if numbers else None
 
 
-def _examples(painted: Tensor, image: Tensor, mask: Tensor, count: int) -> dict[str, Array]:
+def _examples(painted: Tensor, image: Tensor, mask: Tensor, count: int) -> dict[str, UInt8]:
     """Return rows of random images, uint8 `[N, H, W, 3]`."""
     random = np.random.default_rng(CHOICE_SEED)
     chosen = sorted(random.choice(len(image), min(count, len(image)), replace=False).tolist())

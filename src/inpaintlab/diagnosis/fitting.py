@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from inpaintlab.arrays import Float64
 from inpaintlab.diagnosis.evidence import Evidence
-from inpaintlab.diagnosis.measures import Floats
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.masks import ratio_bin
 
@@ -162,7 +162,7 @@ def over_fitting(evidence: Evidence) -> Verdict:
     return Verdict("over-fitting", "finding", text, advice, figures)
 
 
-def gaps_by_ratio(gaps: Floats, ratios: list[float]) -> list[dict[str, Any]]:
+def gaps_by_ratio(gaps: Float64, ratios: list[float]) -> list[dict[str, Any]]:
     """Return the mean gap of every bin of hole ratios that has images, smallest holes first."""
     names = np.array([ratio_bin(ratio) for ratio in ratios])
     order = dict.fromkeys(ratio_bin(tenth / 10) for tenth in range(1, 11))
@@ -173,7 +173,7 @@ def gaps_by_ratio(gaps: Floats, ratios: list[float]) -> list[dict[str, Any]]:
     ]
 
 
-def interval(values: Floats, clusters: list[int]) -> tuple[float, float]:
+def interval(values: Float64, clusters: list[int]) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of a mean.
 
     Values of the same training image, which `clusters` number, are drawn together: they say less than

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.configs import TrainSettings
 from inpaintlab.data.examine import is_grey
 from inpaintlab.data.findings import LEAST_CONTRAST
@@ -17,7 +18,6 @@ from inpaintlab.data.manifest import is_dataset
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
 from inpaintlab.progress import bar
 
-Array = npt.NDArray[np.uint8]
 Facts = dict[str, Any]
 
 #: Share of odd images from which they are a finding; fewer are a note.
@@ -148,12 +148,12 @@ def _judge(
     return ("note", cure) if strange or bad else ("ok", "")
 
 
-def _named(images: Images) -> Iterator[tuple[str, Array]]:
+def _named(images: Images) -> Iterator[tuple[str, UInt8]]:
     for position, index in enumerate(images.indices):
         yield images.source.names[index], images[position]
 
 
-def _facts(image: Array) -> Facts:
+def _facts(image: UInt8) -> Facts:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     low, high = np.percentile(grey, (1, 99))
     facts: Facts = {

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inpaintlab.arrays import Float64
 from inpaintlab.evaluation.baselines import telea
 from inpaintlab.layers import known_mean
 from inpaintlab.losses import l1
@@ -16,7 +16,6 @@ from inpaintlab.networks import Network
 from inpaintlab.tensors import composite, to_arrays, to_tensor
 from inpaintlab.training.wheels.signals import variances
 
-Floats = npt.NDArray[np.float64]
 #: Colours that a hole can be left in, beside the mean colour of what is known: those of masks.
 FILLERS = {"black": 0.0, "mid-grey": 0.5, "white": 1.0}
 
@@ -38,14 +37,14 @@ class Measured:
       of what is known.
     """
 
-    hole_psnr: Floats
-    hole_l1: Floats
-    known_l1: Floats
-    edge: Floats
-    painted_edge: Floats
-    true_edge: Floats
-    colour: Floats
-    peeks: Floats
+    hole_psnr: Float64
+    hole_l1: Float64
+    known_l1: Float64
+    edge: Float64
+    painted_edge: Float64
+    true_edge: Float64
+    colour: Float64
+    peeks: Float64
     contrast: float
     spread: float
     saturated: float
@@ -101,7 +100,7 @@ def measure(painted: Tensor, over_noise: Tensor, image: Tensor, mask: Tensor) ->
     )
 
 
-def classical(image: Tensor, mask: Tensor) -> Floats:
+def classical(image: Tensor, mask: Tensor) -> Float64:
     """Return the hole PSNR of Telea's method, `[N]` in dB: what costs no training."""
     holes = mask[:, 0].byte().numpy()
     filled = np.stack([telea(*pair) for pair in zip(to_arrays(image), holes, strict=True)])
@@ -120,11 +119,11 @@ def _unmoved(painted: Tensor, image: Tensor, mask: Tensor, middle: Tensor) -> tu
 
 def _each(
     function: Callable[[Tensor, Tensor, Tensor], Tensor], one: Tensor, other: Tensor, where: Tensor
-) -> Floats:
+) -> Float64:
     """Return a loss for each image by itself."""
     places = (slice(place, place + 1) for place in range(len(one)))
     return np.array([float(function(one[place], other[place], where[place])) for place in places])
 
 
-def _array(values: Tensor) -> Floats:
+def _array(values: Tensor) -> Float64:
     return values.double().numpy()

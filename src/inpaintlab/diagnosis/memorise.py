@@ -137,7 +137,7 @@ def mends(first: Attempt) -> Iterator[Attempt]:
         yield replace(first, name="first weights by lsuv", initialise=part, flags="-s initialise=lsuv")
     for word, factor in (("lower", 0.1), ("higher", 10)):
         yield _at(first, first.rate * factor, word)
-    usual = networks.NETWORKS[first.network.name].learning_rate
+    usual = networks.own_learning_rate(first.network.name)
     if not 0.05 < usual / first.rate < 20:
         yield _at(first, usual, "lower" if usual < first.rate else "higher")
 

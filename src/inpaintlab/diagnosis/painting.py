@@ -3,8 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
+from inpaintlab.arrays import Float64
 from inpaintlab.diagnosis.evidence import Evidence
-from inpaintlab.diagnosis.measures import Floats, Measured
+from inpaintlab.diagnosis.measures import Measured
 from inpaintlab.diagnosis.verdict import Verdict
 
 #: A fill that lies nearer to a mask's colour than this share of the truth's distance is left as it was;
@@ -136,7 +137,7 @@ def seam(evidence: Evidence) -> Verdict:
     return Verdict("seam", "finding", text, advice, figures)
 
 
-def _mean_colour(found: Measured) -> tuple[Floats, Floats]:
+def _mean_colour(found: Measured) -> tuple[Float64, Float64]:
     """Return the mean difference of colour, `[3]`, and half its interval of 95 %."""
     colours = found.colour
     return colours.mean(0), 1.96 * colours.std(0) / np.sqrt(len(colours))

@@ -9,10 +9,9 @@ from importlib.util import find_spec
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from skimage.restoration import inpaint_biharmonic
 
-Array = npt.NDArray[np.uint8]
+from inpaintlab.arrays import UInt8
 
 #: Pixels around the hole that OpenCV's methods look at, the value of its documentation.
 RADIUS = 3
@@ -20,23 +19,23 @@ RADIUS = 3
 PATCH = 3
 
 
-def mean_colour(image: Array, hole: Array) -> Array:
+def mean_colour(image: UInt8, hole: UInt8) -> UInt8:
     """Paint the hole with the mean of the known pixels."""
     known = image[hole == 0].mean(axis=0)
     return np.where(hole[..., None] > 0, np.rint(known).astype(np.uint8), image)
 
 
-def telea(image: Array, hole: Array) -> Array:
+def telea(image: UInt8, hole: UInt8) -> UInt8:
     """Fast marching method (Telea 2004), OpenCV."""
     return np.asarray(cv2.inpaint(image, hole, RADIUS, cv2.INPAINT_TELEA), np.uint8)
 
 
-def navier_stokes(image: Array, hole: Array) -> Array:
+def navier_stokes(image: UInt8, hole: UInt8) -> UInt8:
     """Fluid dynamics method (Bertalmio et al. 2001), OpenCV."""
     return np.asarray(cv2.inpaint(image, hole, RADIUS, cv2.INPAINT_NS), np.uint8)
 
 
-def biharmonic(image: Array, hole: Array) -> Array:
+def biharmonic(image: UInt8, hole: UInt8) -> UInt8:
     """Smoothest surface over the hole, by the biharmonic equation (Damelin and Hoang 2018)."""
     # What is hidden is part of the boundary's neighbourhood there: it must not be seen.
     seen = np.where(hole[..., None] > 0, 0, image) / 255
@@ -45,7 +44,7 @@ def biharmonic(image: Array, hole: Array) -> Array:
     return np.where(hole[..., None] > 0, painted, image)
 
 
-def patchmatch(image: Array, hole: Array) -> Array:
+def patchmatch(image: UInt8, hole: UInt8) -> UInt8:
     """Copy patches from elsewhere in the image (Barnes et al. 2009), of the extra `patchmatch`."""
     from patchmatch import patch_match
 
@@ -56,13 +55,13 @@ def patchmatch(image: Array, hole: Array) -> Array:
 
 
 #: Name in tables and JSON -> function.
-BASELINES: dict[str, Callable[[Array, Array], Array]] = {
+BASELINES: dict[str, Callable[[UInt8, UInt8], UInt8]] = {
     "mean colour": mean_colour,
     "Telea": telea,
     "Navier–Stokes": navier_stokes,
 }
 #: The same, of those that take tens of milliseconds and more for an image of 64 px.
-SLOW: dict[str, Callable[[Array, Array], Array]] = {
+SLOW: dict[str, Callable[[UInt8, UInt8], UInt8]] = {
     "biharmonic": biharmonic,
     **({"PatchMatch": patchmatch} if find_spec("patchmatch") else {}),
 }

@@ -5,12 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.evaluation.examples import Examples
 from inpaintlab.images import encode_webp, shrink
-
-Array = npt.NDArray[np.uint8]
 
 _GAP = 2
 #: Least height of an image in the grid.
@@ -47,7 +45,7 @@ def cards(examples: Examples) -> list[Card]:
     return [_card(examples, number) for number in range(len(examples.names))]
 
 
-def example_grid(examples: Mapping[str, Array]) -> Array:
+def example_grid(examples: Mapping[str, UInt8]) -> UInt8:
     """Join rows `[N, H, W, 3]` to one image: a column for each example, a row for each method.
 
     Small images are enlarged by a whole factor, pixel by pixel, so that they can be seen.

@@ -7,8 +7,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.data.findings import LEAST_CONTRAST
 from inpaintlab.data.looks import Look, alike, look_of
 from inpaintlab.data.sources import Source
@@ -16,8 +16,6 @@ from inpaintlab.errors import ImageError
 from inpaintlab.evaluation.subjects import Subjects
 from inpaintlab.progress import bar
 from inpaintlab.tensors import to_arrays
-
-Array = npt.NDArray[np.uint8]
 
 #: Of more images than this that were learnt from, so many drawn at random are looked at.
 MOST = 20_000
@@ -77,7 +75,7 @@ def _theirs(source: Source, chosen: Sequence[int]) -> tuple[list[Look], list[int
     return list(found.values()), list(found)
 
 
-def _look(image: Array) -> Look | None:
+def _look(image: UInt8) -> Look | None:
     """Return the look of a square; None for one of a single colour, whose hash is that of its noise."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return look_of(np.asarray(grey, np.uint8)) if grey.std() >= LEAST_CONTRAST else None

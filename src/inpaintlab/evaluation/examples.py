@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.evaluation.fillers import OURS, Filler
 from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.subjects import Subjects, rows_of
 from inpaintlab.masks import MaskSet
 from inpaintlab.tensors import composite, to_arrays
-
-Array = npt.NDArray[np.uint8]
 
 #: Seed of the random sample, the same for every run.
 EXAMPLE_SEED = 7
@@ -28,7 +26,7 @@ class Examples:
 
     names: list[str]
     hole_psnr: dict[str, list[float]]
-    images: dict[str, Array]
+    images: dict[str, UInt8]
 
 
 def choose_examples(

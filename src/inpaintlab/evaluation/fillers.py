@@ -1,18 +1,17 @@
 """What fills holes in an evaluation: networks and classical methods, all called alike."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inpaintlab.arrays import UInt8
+from inpaintlab.machine import processors
 from inpaintlab.networks import Network
 from inpaintlab.tensors import composite, to_arrays, to_tensor
 
-Array = npt.NDArray[np.uint8]
 #: Fills a batch: images `[B, 3, H, W]` in [0, 1] and masks to filled images, rounded to 8 bits.
 Filler = Callable[[Tensor, Tensor], Tensor]
 
@@ -20,13 +19,13 @@ Filler = Callable[[Tensor, Tensor], Tensor]
 OURS = "ours"
 
 
-def classical(fill: Callable[[Array, Array], Array]) -> Filler:
+def classical(fill: Callable[[UInt8, UInt8], UInt8]) -> Filler:
     """Make a filler of a classical method; images of a batch are filled side by side."""
 
     def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
         holes = mask[:, 0].byte().numpy()
         # What is filled is cv2's and scikit-image's work, which leaves the interpreter free.
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processors()) as pool:
             return to_tensor(np.stack(list(pool.map(fill, to_arrays(image), holes))))
 
     return fill_batch

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from inpaintlab import masks
+from inpaintlab.arrays import Float64
 from inpaintlab.configs import EvaluateSettings
 from inpaintlab.data.sources import open_source
 from inpaintlab.evaluation.candidate import Candidate
 from inpaintlab.evaluation.fillers import OURS, Filler
 from inpaintlab.evaluation.measuring import measure_all
-from inpaintlab.evaluation.records import Floats, Records
+from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.shifts import SHIFTS, STRENGTHS
 from inpaintlab.evaluation.statistics import means, unpaired
 from inpaintlab.evaluation.subjects import Subjects, open_subjects
@@ -97,7 +98,7 @@ def _own(own: Records, best: str) -> dict[str, Any]:
     return {"hole_psnr": ours.as_dict(), "gain": gain.as_dict()}
 
 
-def _ours_and_gain(records: Records, best: str) -> tuple[Floats, Floats]:
+def _ours_and_gain(records: Records, best: str) -> tuple[Float64, Float64]:
     ours = records.values[OURS]["hole_psnr"]
     return ours, ours - records.values[best]["hole_psnr"]
 

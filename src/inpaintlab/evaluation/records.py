@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from inpaintlab.arrays import Bool, Float64
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.statistics import Mean, means
 from inpaintlab.files import write_atomically
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 #: Columns of a row before its values.
 FACTS = ("image", "sha256", "cluster", "group", "mask", "ratio", "bin", "border", "kind")
@@ -34,7 +32,7 @@ class Records:
     """
 
     facts: dict[str, list[Any]]
-    values: dict[str, dict[str, Floats]] = field(default_factory=dict)
+    values: dict[str, dict[str, Float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.facts["image"])
@@ -48,7 +46,7 @@ class Records:
         """Return what each row is of: the hashes of its image and of its mask."""
         return list(zip(self.facts["sha256"], self.facts["mask"], strict=True))
 
-    def where(self, name: str, value: Any) -> Bools:
+    def where(self, name: str, value: Any) -> Bool:
         """Return which rows have a value of a fact."""
         return np.array([one == value for one in self.facts[name]], bool)
 
@@ -56,7 +54,7 @@ class Records:
         """Return the different values of a fact, sorted."""
         return sorted(set(self.facts[name]))
 
-    def take(self, chosen: Bools) -> "Records":
+    def take(self, chosen: Bool) -> "Records":
         """Return some of the rows."""
         rows = np.flatnonzero(chosen)
         return Records(
@@ -85,7 +83,7 @@ class Records:
         """Return the same rows with the values of some methods."""
         return replace(self, values={method: self.values[method] for method in methods})
 
-    def measured(self) -> Bools:
+    def measured(self) -> Bool:
         """Return which rows have values of every method."""
         missing = [np.isnan(column) for of in self.values.values() for column in of.values()]
         return np.asarray(~np.any(missing, axis=0), bool)
@@ -144,7 +142,7 @@ def _parse(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Records:
     facts: dict[str, list[Any]] = {name: list(columns[name]) for name in FACTS}
     facts["ratio"] = [float(ratio) for ratio in facts["ratio"]]
     facts["border"] = [border == "True" for border in facts["border"]]
-    values: dict[str, dict[str, Floats]] = {}
+    values: dict[str, dict[str, Float64]] = {}
     for name in head[len(FACTS) :]:
         method, _, metric = name.rpartition("/")
         column = np.array([float(value) if value else np.nan for value in columns[name]])

@@ -9,9 +9,8 @@ from zlib import crc32
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.uint8]
+from inpaintlab.arrays import UInt8
 
 STRENGTHS = (1, 2, 3, 4, 5)
 _DEGREES = (5, 10, 20, 35, 60)
@@ -25,22 +24,22 @@ _NOISE = (4, 8, 16, 28, 45)
 _QUALITY = (70, 45, 25, 12, 5)
 
 
-def rotated(image: Array, strength: int) -> Array:
+def rotated(image: UInt8, strength: int) -> UInt8:
     """Turn about the middle, by 5 to 60 degrees."""
     return _moved(image, _DEGREES[strength - 1], 1.0, 0.0)
 
 
-def rescaled(image: Array, strength: int) -> Array:
+def rescaled(image: UInt8, strength: int) -> UInt8:
     """Enlarge about the middle, 1.1 to 2.2 times."""
     return _moved(image, 0, _ZOOM[strength - 1], 0.0)
 
 
-def off_centre(image: Array, strength: int) -> Array:
+def off_centre(image: UInt8, strength: int) -> UInt8:
     """Move aside and down, by 5 to 30 % of the shorter side."""
     return _moved(image, 0, 1.0, _OFF[strength - 1])
 
 
-def recoloured(image: Array, strength: int) -> Array:
+def recoloured(image: UInt8, strength: int) -> UInt8:
     """Turn the hue by 10 to 180 degrees and change the saturation."""
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV).astype(np.float32)
     hsv[..., 0] = (hsv[..., 0] + _HUE[strength - 1] / 2) % 180  # OpenCV's hue is in steps of 2 degrees
@@ -48,13 +47,13 @@ def recoloured(image: Array, strength: int) -> Array:
     return np.asarray(cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB), np.uint8)
 
 
-def blurred(image: Array, strength: int) -> Array:
+def blurred(image: UInt8, strength: int) -> UInt8:
     """Blur by a Gaussian of 0.6 to 5 % of the shorter side."""
     sigma = _BLUR[strength - 1] * min(image.shape[:2])
     return np.asarray(cv2.GaussianBlur(image, (0, 0), max(sigma, 0.2)), np.uint8)
 
 
-def noisy(image: Array, strength: int) -> Array:
+def noisy(image: UInt8, strength: int) -> UInt8:
     """Add normal noise of 4 to 45 of 255; the same image always gets the same."""
     # Seeded by the image, so that noise differs from image to image, but not from run to run.
     random = np.random.default_rng(crc32(image.tobytes()))
@@ -62,7 +61,7 @@ def noisy(image: Array, strength: int) -> Array:
     return np.rint(image + noise).clip(0, 255).astype(np.uint8)
 
 
-def compressed(image: Array, strength: int) -> Array:
+def compressed(image: UInt8, strength: int) -> UInt8:
     """Save as JPEG of quality 70 to 5, and read again."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY[strength - 1]])
@@ -70,7 +69,7 @@ def compressed(image: Array, strength: int) -> Array:
     return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-SHIFTS: dict[str, Callable[[Array, int], Array]] = {
+SHIFTS: dict[str, Callable[[UInt8, int], UInt8]] = {
     "rotated": rotated,
     "rescaled": rescaled,
     "off-centre": off_centre,
@@ -81,7 +80,7 @@ SHIFTS: dict[str, Callable[[Array, int], Array]] = {
 }
 
 
-def _moved(image: Array, degrees: float, scale: float, aside: float) -> Array:
+def _moved(image: UInt8, degrees: float, scale: float, aside: float) -> UInt8:
     height, width = image.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, scale)
     matrix[:, 2] += aside * min(height, width)

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from inpaintlab.arrays import Float64, Int64
 
 #: Share of intervals that are to hold the true mean.
 LEVEL = 0.95
@@ -50,7 +49,7 @@ def is_clear(mean: Mapping[str, Any]) -> bool:
     return mean["low"] is not None and (mean["low"] > 0 or mean["high"] < 0)
 
 
-def means(values: Floats, clusters: Integers, draws: int = DRAWS) -> list[Mean]:
+def means(values: Float64, clusters: Int64, draws: int = DRAWS) -> list[Mean]:
     """Return mean and 95 % interval of each column of values `[n, k]`; row i belongs to `clusters[i]`.
 
     Intervals are bootstrap-t (Efron and Tibshirani 1993, section 12.5) over clusters: in each draw the
@@ -73,7 +72,7 @@ def means(values: Floats, clusters: Integers, draws: int = DRAWS) -> list[Mean]:
     ]
 
 
-def unpaired(one: Floats, one_clusters: Integers, other: Floats, other_clusters: Integers) -> Mean:
+def unpaired(one: Float64, one_clusters: Int64, other: Float64, other_clusters: Int64) -> Mean:
     """Return the mean of `one` less that of `other`, of different images, with a normal interval."""
     errors, counts = [], []
     for values, clusters in ((one, one_clusters), (other, other_clusters)):
@@ -119,7 +118,7 @@ def corrected(values: Sequence[float], ratio: float) -> OverFolds:
     return OverFolds(mean, mean - half, mean + half, p)
 
 
-def share(wins: npt.NDArray[np.bool_], clusters: Integers) -> Mean:
+def share(wins: npt.NDArray[np.bool_], clusters: Int64) -> Mean:
     """Return the share of wins with its Wilson interval (1927), as if each cluster were one trial.
 
     A bootstrap would say of nothing but wins that they are certain.
@@ -137,7 +136,7 @@ def share(wins: npt.NDArray[np.bool_], clusters: Integers) -> Mean:
     return Mean(p, max(0.0, middle - half), min(1.0, middle + half))
 
 
-def _by_cluster(values: Floats, clusters: Integers) -> tuple[Floats, Floats]:
+def _by_cluster(values: Float64, clusters: Int64) -> tuple[Float64, Float64]:
     """Return sums `[c, k]` and sizes `[c]` of the clusters."""
     _, which, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
     sums = np.zeros((len(sizes), values.shape[1]))
@@ -145,14 +144,14 @@ def _by_cluster(values: Floats, clusters: Integers) -> tuple[Floats, Floats]:
     return sums, sizes.astype(float)
 
 
-def _standard_error(sums: Floats, sizes: Floats) -> Floats:
+def _standard_error(sums: Float64, sizes: Float64) -> Float64:
     """Return the standard error of `sums / sizes` summed over clusters, for sums about their mean."""
     count = len(sizes)
-    error: Floats = np.sqrt(count / (count - 1) * (sums**2).sum(0)) / sizes.sum()
+    error: Float64 = np.sqrt(count / (count - 1) * (sums**2).sum(0)) / sizes.sum()
     return error
 
 
-def _weights(count: int, draws: int) -> Iterator[Floats]:
+def _weights(count: int, draws: int) -> Iterator[Float64]:
     """Yield how often each cluster is in each draw, `[draws, count]`, some draws at a time."""
     random = np.random.default_rng(_SEED)
     step = max(1, _ROOM // count)
@@ -163,7 +162,7 @@ def _weights(count: int, draws: int) -> Iterator[Floats]:
         yield counts.reshape(chosen.shape).astype(float)
 
 
-def _distances(sums: Floats, sizes: Floats, weights: Floats) -> Floats:
+def _distances(sums: Float64, sizes: Float64, weights: Float64) -> Float64:
     """Return means of draws, in standard errors of each draw, `[draws, k]`; 0 where nothing varies."""
     count = len(sizes)
     total = (weights @ sizes)[:, None]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.data.grouping import Key
 from inpaintlab.data.loading import Images, check_bad, hash_all
 from inpaintlab.data.sources import Source
@@ -18,9 +18,8 @@ from inpaintlab.masks import MaskSet, ratio_bin
 from inpaintlab.progress import say
 from inpaintlab.tensors import to_arrays, to_tensor
 
-Array = npt.NDArray[np.uint8]
 #: Changes an image, uint8 `[H, W, 3]`, before its hole is cut out.
-Change = Callable[[Array], Array]
+Change = Callable[[UInt8], UInt8]
 
 
 @dataclass(frozen=True)

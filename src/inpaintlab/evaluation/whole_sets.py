@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from inpaintlab.evaluation.records import Bools, Records
+from inpaintlab.arrays import Bool
+from inpaintlab.evaluation.records import Records
 from inpaintlab.metrics import Available, Distributions, Unavailable, common_size
 
 
@@ -40,7 +41,7 @@ def _fill(
     part: dict[str, Any],
     collector: Distributions,
     methods: Sequence[str],
-    chosen: Bools | None = None,
+    chosen: Bool | None = None,
     equal: int = 0,
 ) -> list[Unavailable]:
     """Add a collector's figures to a part; return those that could not be had."""

@@ -1,10 +1,10 @@
 """Image files: the only place that knows decoders, EXIF, alpha, grey and CMYK. Free of torch.
 
-A decoded file is a `DecodedImage`: its pixels exactly as stored (upright), so that what is not filled can
-be written back bit by bit. What networks work on is in `tensors`.
+A decoded file is a `DecodedImage`: its pixels as they are stored (upright), so that known pixels can be
+written back bit by bit. What networks work on is in `tensors`.
 """
 
-from inpaintlab.images.decoded import SUFFIXES, DecodedImage, Encoded, File, Header, Pixels
+from inpaintlab.images.decoded import SUFFIXES, DecodedImage, Encoded, File, Header
 from inpaintlab.images.decoding import load, load_rgb_whole, to_gray
 from inpaintlab.images.encoding import (
     LOSSLESS,
@@ -36,7 +36,6 @@ __all__ = [
     "Encoded",
     "File",
     "Header",
-    "Pixels",
     "check_range",
     "encode",
     "encode_png",

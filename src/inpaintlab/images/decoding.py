@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from inpaintlab.arrays import Pixels
 from inpaintlab.images import metadata
-from inpaintlab.images.decoded import DecodedImage, Encoded, File, Header, Pixels, white
+from inpaintlab.images.decoded import DecodedImage, Encoded, File, Header, white
 from inpaintlab.images.opening import MAX_PIXELS, complete, damage_named, damaged, opened
 from inpaintlab.images.values import to_known_mode, to_rgb, to_uint8
 

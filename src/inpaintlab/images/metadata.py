@@ -30,7 +30,7 @@ _PNG_START = 33  # signature and header chunk
 
 
 def of_file(exif: Image.Exif, info: dict[Any, Any], orientation: int) -> dict[str, Any]:
-    """Return what a `DecodedImage` keeps of a file beside its pixels, which an EXIF orientation turned."""
+    """Return what a `DecodedImage` keeps of a file beside its pixels, which lay by an orientation."""
     for tag in [tag for tag in exif if tag == ORIENTATION or tag in _OF_THE_FILE]:
         del exif[tag]
     xmp = info.get("xmp")

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from inpaintlab.images.decoded import Encoded, File, Pixels
+from inpaintlab.arrays import Pixels
+from inpaintlab.images.decoded import Encoded, File
 from inpaintlab.images.decoding import decode_rgb
 from inpaintlab.images.opening import MAX_PIXELS, check_large_enough, in_memory, opened
 

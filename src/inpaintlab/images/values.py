@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from inpaintlab.arrays import Pixels
 from inpaintlab.errors import ImageError
-from inpaintlab.images.decoded import DecodedImage, Pixels, white
+from inpaintlab.images.decoded import DecodedImage, white
 
 
 def to_rgb(image: DecodedImage) -> npt.NDArray[np.float32]:

@@ -4,7 +4,6 @@ Threads read and write images while the main thread runs the network, so that it
 few images are in memory at a time.
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import newest_run
 from inpaintlab.configs import FillSettings
 from inpaintlab.errors import InpaintlabError, MaskError, OutputError, SettingError
@@ -25,7 +25,8 @@ from inpaintlab.inpainter.pairs import Pair, Pairing, find_pairs
 from inpaintlab.inpainter.preview import PREVIEW, write_preview
 from inpaintlab.inpainter.sources import WeightsFile, find_weights
 from inpaintlab.inpainter.telling import Done, summary, tell_of_pairs
-from inpaintlab.masks import Array, looks_inverted, read_mask
+from inpaintlab.machine import processors
+from inpaintlab.masks import looks_inverted, read_mask
 from inpaintlab.progress import bar, say
 
 #: So many masks are looked at before a batch begins: do most of them mark everything but the hole?
@@ -50,7 +51,7 @@ class Loaded:
     """
 
     image: DecodedImage
-    hole: Array
+    hole: UInt8
     notes: list[str]
     kinds: list[str]
 
@@ -159,7 +160,7 @@ def _run(
 
     An interruption waits for the images that are being written, and logs them.
     """
-    workers = settings.workers or min(4, os.cpu_count() or 1)
+    workers = settings.workers or min(4, processors())
     began = time.monotonic()
     writing: deque[Writing] = deque()
     with ThreadPoolExecutor(workers) as pool, bar("filling images", len(jobs)) as advance:

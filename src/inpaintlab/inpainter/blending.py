@@ -11,9 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from inpaintlab.arrays import Bool, Float32
 from inpaintlab.errors import SettingError, near_miss
-from inpaintlab.inpainter.crops import Bools
-from inpaintlab.inpainter.scaling import Floats
 
 #: The difference at the edge is averaged over about this many painted pixels, …
 SPREAD = 1.0
@@ -30,7 +29,7 @@ _SMALLEST = 8
 _TRACE = np.float32(1e-4)
 
 
-def edge_difference(blend: str, known: Floats, hole: Bools, painted: Floats, scale: float) -> Floats:
+def edge_difference(blend: str, known: Float32, hole: Bool, painted: Float32, scale: float) -> Float32:
     """Return what to add to painted colours, `[h, w, 3]`, so that they meet the known ones.
 
     `known` is 0 in the hole. A pixel that the network painted covers `scale` pixels of these; all is
@@ -51,7 +50,7 @@ def cells(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
     return -(-shape[0] // _cell(scale)), -(-shape[1] // _cell(scale))
 
 
-def feather(mean: Floats, share: Floats, step: float) -> Floats:
+def feather(mean: Float32, share: Float32, step: float) -> Float32:
     """Smooth the difference at the hole's edge, and fade it out over `REACH` painted pixels."""
     total, count = (
         np.asarray(cv2.GaussianBlur(values, (0, 0), SPREAD * step), np.float32)
@@ -63,7 +62,7 @@ def feather(mean: Floats, share: Floats, step: float) -> Floats:
     return np.asarray(smooth * fade[..., None], np.float32)
 
 
-def gradient(mean: Floats, share: Floats, _: float) -> Floats:
+def gradient(mean: Float32, share: Float32, _: float) -> Float32:
     """Keep the painted gradients and take the known colours at the edge: Poisson blending.
 
     Solves the screened Laplace equation for the difference, which the known pixels give at the edge
@@ -76,18 +75,18 @@ def _cell(scale: float) -> int:
     return max(1, round(scale / 2))
 
 
-def _averaged(values: Floats, size: tuple[int, int]) -> Floats:
+def _averaged(values: Float32, size: tuple[int, int]) -> Float32:
     if values.shape[:2] == size:
         return values
     return np.asarray(cv2.resize(values, size[::-1], interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _mean(total: Floats, share: Floats) -> Floats:
+def _mean(total: Float32, share: Float32) -> Float32:
     """Divide by the known share; where nothing is known, it stays 0."""
     return np.asarray(total / np.maximum(share, _TRACE)[..., None], np.float32)
 
 
-def _continued(mean: Floats, hole: Bools) -> Floats:
+def _continued(mean: Float32, hole: Bool) -> Float32:
     """Return an image with the smooth continuation of what is known of it into its hole."""
     height, width = hole.shape
     found: Any = mean
@@ -110,7 +109,7 @@ def _continued(mean: Floats, hole: Bools) -> Floats:
 
 #: Name -> function of the mean difference of each cell, its known share, and how many cells a painted
 #: pixel has: what to add to each cell.
-BLENDS: dict[str, Callable[[Floats, Floats, float], Floats]] = {
+BLENDS: dict[str, Callable[[Float32, Float32, float], Float32]] = {
     "none": lambda mean, _share, _step: np.zeros_like(mean),
     "feather": feather,
     "gradient": gradient,

@@ -11,10 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from inpaintlab.arrays import Bool, UInt8
 from inpaintlab.errors import SettingError, near_miss
-
-Array = npt.NDArray[np.uint8]
-Bools = npt.NDArray[np.bool_]
 
 #: A crop is this many times as wide as its hole: in training a hole takes a third of the side or so.
 CONTEXT = 2.5
@@ -69,11 +67,11 @@ class Crop:
 
     box: Box
     bounds: Box
-    hole: Bools
+    hole: Bool
     detail: bool = False
 
 
-def crop_holes(hole: Array, size: int) -> Iterator[Crop]:
+def crop_holes(hole: UInt8, size: int) -> Iterator[Crop]:
     """Yield what to cut out of an image with this hole, `[H, W]` of 0 and 1, for a network of a size.
 
     Connected holes are taken from the largest down; those that lie whole in the crop of another are
@@ -100,7 +98,7 @@ def crop_holes(hole: Array, size: int) -> Iterator[Crop]:
         yield Crop(box, bounds, (inside & hole[bounds.slices]) > 0)
 
 
-def _lie_in(box: Box, edges: npt.NDArray[np.int32]) -> Bools:
+def _lie_in(box: Box, edges: npt.NDArray[np.int32]) -> Bool:
     """Tell of each hole, a column of tops, lefts, bottoms and rights, whether a box contains it."""
     top, left, bottom, right = edges
     within = (top >= box.top) & (left >= box.left) & (bottom <= box.bottom) & (right <= box.right)
@@ -123,19 +121,19 @@ def _around(middle: int, side: int, limit: int) -> int:
     return int(min(max(0, middle - side // 2), limit - side))
 
 
-def _crop(hole: Array, size: int) -> list[Crop]:
+def _crop(hole: UInt8, size: int) -> list[Crop]:
     """Cut out each hole with what is around it."""
     return list(crop_holes(hole, size))
 
 
-def _whole(hole: Array, _: int) -> list[Crop]:
+def _whole(hole: UInt8, _: int) -> list[Crop]:
     """Take the image as a whole: far surroundings are seen, small holes lose their detail."""
     x, y, columns, rows = cv2.boundingRect(hole)
     bounds = Box(y, x, y + rows, x + columns)
     return [Crop(Box(0, 0, *hole.shape), bounds, hole[bounds.slices] > 0)]
 
 
-def _tiles(hole: Array, size: int) -> list[Crop]:
+def _tiles(hole: UInt8, size: int) -> list[Crop]:
     """As crop, and detail at full size for each hole whose crop has to be made smaller."""
     crops = crop_holes(hole, size)
     return [replace(crop, detail=min(crop.box.size) > size) for crop in crops]
@@ -143,7 +141,7 @@ def _tiles(hole: Array, size: int) -> list[Crop]:
 
 #: Name -> what it cuts out. `auto` is crop: beside blending, the detail of tiles gains little or loses,
 #: and takes ten times as long (docs/explanation/filling.md).
-STRATEGIES: dict[str, Callable[[Array, int], list[Crop]]] = {
+STRATEGIES: dict[str, Callable[[UInt8, int], list[Crop]]] = {
     "auto": _crop,
     "crop": _crop,
     "whole": _whole,
@@ -151,7 +149,7 @@ STRATEGIES: dict[str, Callable[[Array, int], list[Crop]]] = {
 }
 
 
-def plan(hole: Array, size: int, strategy: str) -> list[Crop]:
+def plan(hole: UInt8, size: int, strategy: str) -> list[Crop]:
     """Return what a strategy cuts out; raises `SettingError` for one that is not known."""
     if strategy not in STRATEGIES:
         raise SettingError(f"unknown strategy {strategy!r}{near_miss(strategy, STRATEGIES)}")

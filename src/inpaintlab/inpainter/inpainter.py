@@ -17,11 +17,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
 from inpaintlab.errors import ImageError, MaskError, OutputError
 from inpaintlab.images import DecodedImage, from_array, from_pillow, from_rgb, load, save, to_pillow
 from inpaintlab.inpainter.blending import check_blend
-from inpaintlab.inpainter.crops import Array, explain, plan
+from inpaintlab.inpainter.crops import explain, plan
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.painting import paint_crops
 from inpaintlab.inpainter.sources import WeightsFile, find_weights, hub
@@ -142,7 +143,7 @@ class Inpainter:
     def fill_image(
         self,
         image: DecodedImage,
-        hole: Array,
+        hole: UInt8,
         name: str = "the mask",
         *,
         strategy: str = "auto",
@@ -159,12 +160,12 @@ class Inpainter:
             pixels[crop.bounds.slices] = composite(part.pixels, from_rgb(colours, like=part), where)
         return replace(image, pixels=pixels)
 
-    def explain(self, hole: Array, strategy: str = "auto") -> str:
+    def explain(self, hole: UInt8, strategy: str = "auto") -> str:
         """Say in one line what a strategy would do with a hole, `[H, W]` of 0 and 1."""
         self._check_hole(hole, "the mask", hole.shape)
         return explain(plan(hole, self.card.size, strategy), self.card.size, strategy)
 
-    def _check_hole(self, hole: Array, name: str, size: tuple[int, ...]) -> None:
+    def _check_hole(self, hole: UInt8, name: str, size: tuple[int, ...]) -> None:
         if hole.shape != size:
             seen = f"{hole.shape[1]}×{hole.shape[0]}"
             height, width = size
@@ -227,7 +228,7 @@ def _exported(source: WeightsFile) -> OnnxNetwork | None:
     return network if network.facts.weights_sha256 == source.sha256() else None
 
 
-def as_hole(mask: AnyMask) -> Array:
+def as_hole(mask: AnyMask) -> UInt8:
     """Read a mask of any kind as `[H, W]` of 0 and 1, 1 = hole.
 
     Raises `MaskError` for another shape, and for a tensor that is not exactly 0 or 1.

@@ -1,7 +1,6 @@
 """From an image and its hole to colours: what is cut out is brought to the network's size and back."""
 
 import math
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from inpaintlab.arrays import Bool, Float32, UInt8
 from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.blending import REACH, cells, edge_difference
-from inpaintlab.inpainter.crops import Array, Bools, Crop, painted_size
-from inpaintlab.inpainter.scaling import Floats, enlarge, known_colours, shrink
+from inpaintlab.inpainter.crops import Crop, painted_size
+from inpaintlab.inpainter.scaling import enlarge, known_colours, shrink
 from inpaintlab.inpainter.tiles import add_detail
+from inpaintlab.machine import processors
 from inpaintlab.masks import check_mask
 from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, pad_to_multiple
@@ -22,18 +23,18 @@ from inpaintlab.tensors import check_image, pad_to_multiple
 #: So many images go through a network at a time.
 AT_ONCE = 8
 #: More threads than this would wait for memory.
-_THREADS = min(4, os.cpu_count() or 1)
+_THREADS = min(4, processors())
 
 
 def paint_crops(
-    network: Network, image: DecodedImage, hole: Array, crops: Sequence[Crop], size: int, blend: str
-) -> Iterator[tuple[Crop, Floats]]:
+    network: Network, image: DecodedImage, hole: UInt8, crops: Sequence[Crop], size: int, blend: str
+) -> Iterator[tuple[Crop, Float32]]:
     """Yield each crop with colours for all of its bounds, `[h, w, 3]` in [0, 1]."""
 
-    def cut(crop: Crop) -> tuple[Floats, Bools]:
+    def cut(crop: Crop) -> tuple[Float32, Bool]:
         return shrink(image, hole, crop.box, painted_size(crop.box, size))
 
-    def finish(crop: Crop, colours: Floats) -> Floats:
+    def finish(crop: Crop, colours: Float32) -> Float32:
         if not crop.detail:
             return _blended(image, hole, crop, colours, blend)
         again = partial(paint, network)
@@ -48,7 +49,7 @@ def paint_crops(
             yield from zip(chunk, threads.map(finish, chunk, painted), strict=True)
 
 
-def _blended(image: DecodedImage, hole: Array, crop: Crop, colours: Floats, blend: str) -> Floats:
+def _blended(image: DecodedImage, hole: UInt8, crop: Crop, colours: Float32, blend: str) -> Float32:
     """Bring the colours of a crop to the size of the image, and its edge to the known pixels."""
     scale = min(crop.box.size) / min(colours.shape[:2])
     if scale == 1 or blend == "none":
@@ -62,7 +63,7 @@ def _blended(image: DecodedImage, hole: Array, crop: Crop, colours: Floats, blen
     return (larger + difference[crop.bounds.inside(region)]).clip(0, 1)
 
 
-def paint(network: Network, images: Sequence[Floats], masks: Sequence[Bools]) -> Iterator[Floats]:
+def paint(network: Network, images: Sequence[Float32], masks: Sequence[Bool]) -> Iterator[Float32]:
     """Run the network on images `[h, w, 3]` with their holes, some at a time where sizes agree."""
     start = 0
     while start < len(images):
@@ -76,7 +77,7 @@ def paint(network: Network, images: Sequence[Floats], masks: Sequence[Bools]) ->
 
 
 @torch.inference_mode()
-def run(network: Network, image: Tensor, mask: Tensor) -> list[Floats]:
+def run(network: Network, image: Tensor, mask: Tensor) -> list[Float32]:
     """Run a network on `[B, 3, H, W]` of any size; arrays `[H, W, 3]` come back."""
     check_image(image)
     check_mask(mask, image)

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.errors import InpaintlabError, MaskError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png, load, to_rgb, to_uint8
 from inpaintlab.inpainter.pairs import Pair
-from inpaintlab.masks import Array, read_mask
+from inpaintlab.masks import read_mask
 
 PREVIEW = "preview.png"
 #: So many pairs are shown, so many in a row.
@@ -78,7 +79,7 @@ def _image_with_hole(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Im
     return Image.fromarray(_tinted(small, inside)), float(hole.mean()), notes
 
 
-def _tinted(rgb: Array, hole: Array) -> Array:
+def _tinted(rgb: UInt8, hole: UInt8) -> UInt8:
     """Tint a hole so that the image under it can still be seen, and draw a line around it."""
     tinted = cv2.addWeighted(rgb, 0.5, np.full_like(rgb, _TINT), 0.5, 0)
     shown = np.where(hole[..., None] > 0, tinted, rgb)

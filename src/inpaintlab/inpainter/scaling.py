@@ -4,23 +4,22 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from inpaintlab.images import DecodedImage, Pixels, to_rgb
-from inpaintlab.inpainter.crops import Array, Bools, Box
+from inpaintlab.arrays import Bool, Float32, Pixels, UInt8
+from inpaintlab.images import DecodedImage, to_rgb
+from inpaintlab.inpainter.crops import Box
 
-Floats = npt.NDArray[np.float32]
 #: Up to so many pixels it is quicker to enlarge all and cut out than to enlarge a part.
 _QUICK = 1_000_000
 
 
-def known_colours(image: DecodedImage, hole: Array, box: Box) -> Floats:
+def known_colours(image: DecodedImage, hole: UInt8, box: Box) -> Float32:
     """Return a box of an image as RGB in [0, 1], `[h, w, 3]`, and 0 in its hole."""
     rgb = to_rgb(replace(image, pixels=image.pixels[box.slices]))
     return np.asarray(cv2.copyTo(rgb, 1 - hole[box.slices]), np.float32)
 
 
-def shrink(image: DecodedImage, hole: Array, box: Box, size: tuple[int, int]) -> tuple[Floats, Bools]:
+def shrink(image: DecodedImage, hole: UInt8, box: Box, size: tuple[int, int]) -> tuple[Float32, Bool]:
     """Cut out a box and bring it to a height and width; return RGB `[h, w, 3]` in [0, 1] and its hole.
 
     Averages run over known pixels only, and a pixel with any hole in it is hole: nothing from under the
@@ -54,13 +53,13 @@ def _halved(pixels: Pixels) -> Pixels:
     return np.asarray(cv2.resize(pixels, half, interpolation=cv2.INTER_AREA))
 
 
-def _any_of_four(unknown: Array) -> Array:
+def _any_of_four(unknown: UInt8) -> UInt8:
     """Return 1 where any of four pixels is."""
     rows = unknown[::2] | unknown[1::2]
     return np.asarray(rows[:, ::2] | rows[:, 1::2], np.uint8)
 
 
-def enlarge(colours: Floats, place: Box, wanted: Box, size: tuple[int, int] | None = None) -> Floats:
+def enlarge(colours: Float32, place: Box, wanted: Box, size: tuple[int, int] | None = None) -> Float32:
     """Return what `colours`, painted of `place`, show of another box, at its own or a given size.
 
     Cubic interpolation; beyond `place` its border is repeated.

@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
+from inpaintlab.arrays import Bool, Float32, UInt8
 from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.blending import edge_difference
-from inpaintlab.inpainter.crops import Array, Bools, Box, Crop
-from inpaintlab.inpainter.scaling import Floats, enlarge, shrink
+from inpaintlab.inpainter.crops import Box, Crop
+from inpaintlab.inpainter.scaling import enlarge, shrink
 
 #: The middle of a tile that is painted, as a share of its side: as large as holes in training.
 CORE = 0.4
@@ -24,12 +25,12 @@ BAND = 0.25
 #: Cores overlap by a quarter, and fade into each other there.
 STEP = 0.75
 
-Paint = Callable[[list[Floats], list[Bools]], Iterator[Floats]]
+Paint = Callable[[list[Float32], list[Bool]], Iterator[Float32]]
 
 
 def add_detail(
-    paint: Paint, blend: str, image: DecodedImage, hole: Array, crop: Crop, colours: Floats, size: int
-) -> tuple[Floats, Box]:
+    paint: Paint, blend: str, image: DecodedImage, hole: UInt8, crop: Crop, colours: Float32, size: int
+) -> tuple[Float32, Box]:
     """Paint a crop's hole again, finer and finer; return the colours and the box that they show.
 
     `colours` is what was painted of the whole crop, made smaller; `paint` fills images of `size`
@@ -76,7 +77,7 @@ def _core_area(crop: Crop, region: Box, shape: tuple[int, int]) -> Box:
     )
 
 
-def _paint_band(paint: Paint, canvas: Floats, mask: Bools, area: Box, size: int) -> Floats:
+def _paint_band(paint: Paint, canvas: Float32, mask: Bool, area: Box, size: int) -> Float32:
     """Paint a band along the edge of the hole again, in tiles that lie over an area."""
     core = max(1, round(size * CORE))
     distance = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
@@ -94,7 +95,7 @@ def _paint_band(paint: Paint, canvas: Floats, mask: Bools, area: Box, size: int)
     return np.where(count[..., None] > 0, canvas + (finer - canvas) * weight[..., None], canvas)
 
 
-def _input(canvas: Floats, weight: Floats, core: Box, tile: Box) -> tuple[Floats, Bools]:
+def _input(canvas: Float32, weight: Float32, core: Box, tile: Box) -> tuple[Float32, Bool]:
     """Cut out a tile, with the band in its core as its hole."""
     band = np.zeros(tile.size, bool)
     band[core.inside(tile)] = weight[core.slices] > 0
@@ -116,7 +117,7 @@ def _tile(core: Box, size: int, shape: tuple[int, ...]) -> Box:
     return Box(top, left, min(top + size, shape[0]), min(left + size, shape[1]))
 
 
-def _fade(core: int) -> Floats:
+def _fade(core: int) -> Float32:
     """Return the weight of a core's pixels, `[core, core]`: least, but above 0, at its border."""
     ramp = np.sin(np.pi * (np.arange(core) + 0.5) / core) ** 2 + 1e-3
     return np.outer(ramp, ramp).astype(np.float32)

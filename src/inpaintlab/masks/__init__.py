@@ -7,7 +7,6 @@ hole (grey above 127). Kinds draw masks for training, sets hold those that resul
 from inpaintlab.masks.checks import (
     BIN_EDGES,
     MAX_RATIO,
-    Array,
     check_mask,
     check_ratio,
     load_mask,
@@ -18,7 +17,6 @@ from inpaintlab.masks.checks import (
 from inpaintlab.masks.frozen import FrozenMasks, MaskSet, histogram
 from inpaintlab.masks.irregular import touches_border
 from inpaintlab.masks.kinds import KINDS, Folder, MaskKind, Mixture, Rectangles, Strokes
-from inpaintlab.masks.randomness import generator_for, stream
 from inpaintlab.masks.sets import SETS
 from inpaintlab.masks.table import create, frozen, resolve
 
@@ -27,7 +25,6 @@ __all__ = [
     "KINDS",
     "MAX_RATIO",
     "SETS",
-    "Array",
     "Folder",
     "FrozenMasks",
     "MaskKind",
@@ -39,13 +36,11 @@ __all__ = [
     "check_ratio",
     "create",
     "frozen",
-    "generator_for",
     "histogram",
     "load_mask",
     "looks_inverted",
     "ratio_bin",
     "read_mask",
     "resolve",
-    "stream",
     "touches_border",
 ]

@@ -4,14 +4,12 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inpaintlab.arrays import Pixels, UInt8
 from inpaintlab.errors import MaskError
-from inpaintlab.images import File, Pixels, load, to_gray
-
-Array = npt.NDArray[np.uint8]
+from inpaintlab.images import File, load, to_gray
 
 #: A mask over this share of the image leaves too little to fill from.
 MAX_RATIO = 0.9
@@ -33,12 +31,12 @@ def ratio_bin(ratio: float) -> str:
     raise MaskError(f"a hole ratio lies in 0 to 1, got {ratio:g}")
 
 
-def load_mask(path: File, *, invert: bool = False) -> Array:
+def load_mask(path: File, *, invert: bool = False) -> UInt8:
     """Read a mask file: `[H, W]` of 0 and 1, 1 where it is white (or black, with `invert`)."""
     return read_mask(path, invert=invert)[0]
 
 
-def read_mask(path: File, *, invert: bool = False) -> tuple[Array, list[str]]:
+def read_mask(path: File, *, invert: bool = False) -> tuple[UInt8, list[str]]:
     """Read a mask file as `load_mask` does, with notes on how it was understood.
 
     Grey edges are cut at 127. Values of 0 and 1 alone are taken for black and white. Where alpha varies
@@ -62,14 +60,14 @@ def read_mask(path: File, *, invert: bool = False) -> tuple[Array, list[str]]:
     return (~white if invert else white).astype(np.uint8), notes
 
 
-def _alpha_tells(gray: Array, alpha: Pixels) -> bool:
+def _alpha_tells(gray: UInt8, alpha: Pixels) -> bool:
     """Tell whether alpha is the mask: it varies, and the colours are not black and white."""
     if alpha.min() == alpha.max():
         return False
     return bool(gray.min() == gray.max() or _grey_share(gray))
 
 
-def _grey_share(gray: Array) -> float:
+def _grey_share(gray: UInt8) -> float:
     """Return the share that is neither black nor white, nor what a lossy format makes of them.
 
     Of two colours, whichever, and of soft edges it is 0.
@@ -78,7 +76,7 @@ def _grey_share(gray: Array) -> float:
     return share if share > MAX_GREY and len(np.unique(gray)) > 2 else 0.0
 
 
-def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
+def check_ratio(mask: UInt8, name: str, *, inverted_by: str) -> None:
     """Refuse a mask without a hole, and one over 90 % of the image.
 
     Raises `MaskError` with the mask's name and `inverted_by`, what turns its polarity round.
@@ -93,7 +91,7 @@ def check_ratio(mask: Array, name: str, *, inverted_by: str) -> None:
         )
 
 
-def looks_inverted(mask: Array) -> bool:
+def looks_inverted(mask: UInt8) -> bool:
     """Tell whether a mask seems to have its polarity wrong: hole nearly all round the border."""
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     return bool(border.mean() > 0.9 and mask.mean() > 0.5)

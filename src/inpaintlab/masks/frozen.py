@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.masks.checks import BIN_EDGES, ratio_bin
 from inpaintlab.masks.irregular import touches_border
 from inpaintlab.masks.kinds import Mixture
-from inpaintlab.masks.randomness import generator_for
-
-Array = npt.NDArray[np.uint8]
+from inpaintlab.randomness import generator_for
 
 
 class MaskSet(ABC):
@@ -35,7 +33,7 @@ class MaskSet(ABC):
 
     def __init__(self, size: int, count: int, seed: int, parts: Sequence[Mapping[str, Any]]) -> None:
         self.size, self.images, self.seed, self.parts = size, count, seed, list(parts)
-        self._kept: dict[int, tuple[Array, str]] = {}
+        self._kept: dict[int, tuple[UInt8, str]] = {}
 
     def __len__(self) -> int:
         return self.images * self.per_image
@@ -53,7 +51,7 @@ class MaskSet(ABC):
         """Return masks `[B, 1, H, W]`."""
         return torch.stack([self[row] for row in range(start, stop)])
 
-    def array(self, row: int) -> Array:
+    def array(self, row: int) -> UInt8:
         """Return a mask `[H, W]` of 0 and 1."""
         packed, _ = self._drawn(row)
         return np.unpackbits(packed, count=self.size**2).reshape(self.size, self.size)
@@ -100,13 +98,13 @@ class MaskSet(ABC):
         }
 
     @abstractmethod
-    def draw(self, row: int) -> tuple[Array, str]:
+    def draw(self, row: int) -> tuple[UInt8, str]:
         """Draw a mask `[H, W]`, and say which kind drew it."""
 
-    def _all(self) -> Iterator[Array]:
+    def _all(self) -> Iterator[UInt8]:
         return (self.array(row) for row in range(len(self)))
 
-    def _drawn(self, row: int) -> tuple[Array, str]:
+    def _drawn(self, row: int) -> tuple[UInt8, str]:
         """Return a mask's bits and its kind."""
         if row in self._kept:
             return self._kept[row]
@@ -131,7 +129,7 @@ class FrozenMasks(MaskSet):
         super().__init__(size, count, seed, parts)
         self.mixture = mixture
 
-    def draw(self, row: int) -> tuple[Array, str]:
+    def draw(self, row: int) -> tuple[UInt8, str]:
         """Draw a mask `[H, W]`, and say which kind drew it."""
         return self.mixture.draw_named(self.size, self.size, generator_for(self.seed, row))
 

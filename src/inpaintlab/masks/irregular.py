@@ -9,13 +9,12 @@ import math
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.errors import MaskError
-from inpaintlab.masks.randomness import integers
+from inpaintlab.randomness import integers
 
-Array = npt.NDArray[np.uint8]
 Point = tuple[int, int]
 Piece = tuple[Point, Point]
 
@@ -43,7 +42,7 @@ class Irregular:
     def __init__(self, low: float, high: float, border: bool) -> None:
         self.low, self.high, self.border = low, high, border
 
-    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+    def draw(self, height: int, width: int, generator: torch.Generator) -> UInt8:
         """Return a mask `[height, width]` of 0 and 1; raises `MaskError` where it cannot be had."""
         widths = _WIDTHS[min(round(10 * self.low), len(_WIDTHS) - 1)]
         for _ in range(_TRIES):
@@ -57,7 +56,7 @@ class Irregular:
             "use a larger --size"
         )
 
-    def _cut(self, ranks: Array, sketch: "_Sketch") -> Array | None:
+    def _cut(self, ranks: UInt8, sketch: "_Sketch") -> UInt8 | None:
         """Take so many of the first pieces that the ratio fits; None where no number of them does."""
         # The millionth: 0.01 × 168,100 is a little less than 1,681 in a computer.
         low, high = (math.floor(ratio * ranks.size + 1e-6) for ratio in (self.low, self.high))
@@ -71,7 +70,7 @@ class Irregular:
         return None
 
 
-def touches_border(mask: Array) -> bool:
+def touches_border(mask: UInt8) -> bool:
     """Tell whether a hole reaches the image's border.
 
     >>> touches_border(np.eye(3, dtype=np.uint8)), touches_border(np.zeros((3, 3), np.uint8))
@@ -80,13 +79,13 @@ def touches_border(mask: Array) -> bool:
     return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
-def _pick(canvas: Array, height: int, width: int) -> Array:
+def _pick(canvas: UInt8, height: int, width: int) -> UInt8:
     """Return the canvas at another size, without smoothing, by whole numbers."""
     rows, columns = ((2 * np.arange(side) + 1) * CANVAS // (2 * side) for side in (height, width))
     return canvas[rows][:, columns]
 
 
-def _inside(ranks: Array) -> Array:
+def _inside(ranks: UInt8) -> UInt8:
     rows, columns = (max(1, round(MARGIN * length)) for length in ranks.shape)
     inner = np.zeros_like(ranks)
     inner[rows:-rows, columns:-columns] = ranks[rows:-rows, columns:-columns]
@@ -117,7 +116,7 @@ class _Sketch:
             self._numbers = integers((0, 2**30 - 1), 512, self.generator)
         return low + self._numbers.pop() % (high - low + 1)
 
-    def draw(self) -> Array:
+    def draw(self) -> UInt8:
         """Return the canvas: 255 where the first piece makes a hole, less for later ones, 0 for none."""
         canvas = {self.thin: np.zeros((CANVAS, CANVAS), np.uint8)}
         canvas[self.broad] = np.zeros((CANVAS, CANVAS), np.uint8)

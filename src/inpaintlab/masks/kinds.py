@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from inpaintlab.arrays import UInt8
 from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.images import SUFFIXES
 from inpaintlab.masks.checks import MAX_RATIO, check_ratio, load_mask
-from inpaintlab.masks.randomness import integer, real
-
-Array = npt.NDArray[np.uint8]
+from inpaintlab.randomness import integer, real
+from inpaintlab.registry import Registry
 
 #: At level 0: share of the lengths and widths asked for, and of a folder's masks that are drawn.
 SMALLEST = 0.3
@@ -34,7 +34,7 @@ IRREGULAR_FROM = 0.5
 class MaskKind(Protocol):
     """What draws masks: everything random comes from the generator."""
 
-    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+    def draw(self, height: int, width: int, generator: torch.Generator) -> UInt8:
         """Return a mask `[height, width]` of 0 and 1."""
         ...
 
@@ -54,7 +54,7 @@ class Rectangles:
         self.count = _range("rectangles.count", count, 1, 100)
         self.side = _range("rectangles.side", side, 0.01, 0.95)
 
-    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+    def draw(self, height: int, width: int, generator: torch.Generator) -> UInt8:
         """Return a mask `[height, width]` of 0 and 1."""
         mask = np.zeros((height, width), np.uint8)
         for _ in range(integer(self.count, generator)):
@@ -95,7 +95,7 @@ class Strokes:
         self.length = _range("strokes.length", length, 0.01, 1)
         self.width = _range("strokes.width", width, 0.005, 0.5)
 
-    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+    def draw(self, height: int, width: int, generator: torch.Generator) -> UInt8:
         """Return a mask `[height, width]` of 0 and 1."""
         mask = np.zeros((height, width), np.uint8)
         side = (height + width) / 2
@@ -140,10 +140,10 @@ class Folder:
         if not self.files:
             raise MaskError(f"there is no mask image in {path}")
         # Both are shared by the folder at all levels.
-        self._packed: dict[tuple[int, int], list[Array]] = {}
+        self._packed: dict[tuple[int, int], list[UInt8]] = {}
         self._ranked: dict[tuple[int, int], list[int]] = {}
 
-    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+    def draw(self, height: int, width: int, generator: torch.Generator) -> UInt8:
         """Return a mask `[height, width]` of 0 and 1."""
         size = (height, width)
         if size not in self._packed:
@@ -172,7 +172,7 @@ class Folder:
             self._ranked[size] = order[holes[order] > 0].tolist() or order.tolist()
         return self._ranked[size]
 
-    def _read(self, file: Path, size: tuple[int, int]) -> Array:
+    def _read(self, file: Path, size: tuple[int, int]) -> UInt8:
         mask = load_mask(file, invert=self.invert)
         check_ratio(mask, file.name, inverted_by="invert: true")
         height, width = size
@@ -194,11 +194,11 @@ class Mixture:
         self.kinds, self.weights = list(kinds), list(weights)
         self.bounds = np.cumsum(weights) / sum(weights)
 
-    def draw(self, height: int, width: int, generator: torch.Generator) -> Array:
+    def draw(self, height: int, width: int, generator: torch.Generator) -> UInt8:
         """Return a mask `[height, width]` of 0 and 1, with at least one pixel of each."""
         return self.draw_named(height, width, generator)[0]
 
-    def draw_named(self, height: int, width: int, generator: torch.Generator) -> tuple[Array, str]:
+    def draw_named(self, height: int, width: int, generator: torch.Generator) -> tuple[UInt8, str]:
         """Return such a mask, and the name of the kind that drew it."""
         for _ in range(100):
             choice = int(np.searchsorted(self.bounds, real((0, 1), generator), side="right"))
@@ -225,7 +225,9 @@ class Mixture:
         return Mixture(kinds, (shares * self.weights).tolist())
 
 
-KINDS: dict[str, type[Any]] = {"rectangles": Rectangles, "strokes": Strokes, "folder": Folder}
+KINDS: Registry[MaskKind] = Registry(
+    "mask kind", {"rectangles": Rectangles, "strokes": Strokes, "folder": Folder}
+)
 
 
 def name_of(kind: MaskKind) -> str:

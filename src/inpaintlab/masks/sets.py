@@ -7,15 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
-import numpy as np
-import numpy.typing as npt
-
+from inpaintlab.arrays import UInt8
 from inpaintlab.masks.frozen import FrozenMasks, MaskSet
 from inpaintlab.masks.irregular import Irregular
 from inpaintlab.masks.kinds import MaskKind, Mixture, Rectangles, Strokes
-from inpaintlab.masks.randomness import generator_for
-
-Array = npt.NDArray[np.uint8]
+from inpaintlab.randomness import generator_for
 
 #: Hole ratios of the six bins, (lower, upper], as NVIDIA's test set has them.
 BINS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -40,7 +36,7 @@ class Binned(MaskSet):
     def __init__(self, size: int, count: int, seed: int, *, name: str) -> None:
         super().__init__(size, count, seed, [{"name": name}])
 
-    def draw(self, row: int) -> tuple[Array, str]:
+    def draw(self, row: int) -> tuple[UInt8, str]:
         """Draw a mask `[H, W]`, and say whether it touches the border."""
         image, place = divmod(row, self.per_image)
         low, high = list(pairwise(BINS))[place]

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from inpaintlab.configs import resolve_entry
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.masks.frozen import FrozenMasks, MaskSet
 from inpaintlab.masks.kinds import KINDS, Mixture
@@ -22,7 +21,7 @@ def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise SettingError(f"unknown mask kind {name!r}{near_miss(name, [*KINDS, *SETS])}")
     arguments = dict(arguments)
     weight = float(arguments.pop("weight", 1.0))
-    full = resolve_entry(KINDS, "mask kind", name, arguments)
+    full = KINDS.resolve(name, arguments)
     if "path" in full:  # a recipe must mean the same folder wherever it is used from
         full["path"] = str(Path(full["path"]).expanduser().resolve())
     return {"name": name, "weight": weight, **full}

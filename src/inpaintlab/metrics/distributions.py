@@ -7,13 +7,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from inpaintlab.arrays import Bool, Float32
 from inpaintlab.features import VectorNetwork
 from inpaintlab.metrics.sets import LEAST_KERNEL, discrimination, frechet_distance, kernel_distance
 from inpaintlab.metrics.table import Figure, Unavailable
 
-Rows = npt.NDArray[np.float32]
-Selection = npt.NDArray[np.bool_]
-Measure = Callable[[Rows, Rows], Sequence[float]]
+Measure = Callable[[Float32, Float32], Sequence[float]]
 # The images for the Fréchet distance at equal n are drawn with it, the same for all methods.
 _SEED = 2017
 # Images that are looked at together: a network may take 10 MB for each.
@@ -61,8 +60,8 @@ class Distributions:
     def __init__(self, network: VectorNetwork, suffix: str = "") -> None:
         self.network = network
         self.figures = figures(suffix)
-        self._truth: list[Rows] = []
-        self._filled: dict[str, list[Rows]] = {}
+        self._truth: list[Float32] = []
+        self._filled: dict[str, list[Float32]] = {}
 
     def add(self, filled: Mapping[str, Tensor], truth: Tensor) -> None:
         """Take a batch: method -> filled images `[B, 3, H, W]` in [0, 1], and their truth.
@@ -83,7 +82,7 @@ class Distributions:
         return self.network.dimension + 1
 
     def scores(
-        self, method: str, selection: Selection | None = None, count: int | None = None
+        self, method: str, selection: Bool | None = None, count: int | None = None
     ) -> dict[str, float | Unavailable]:
         """Return name -> value, or why there is none, over the selected images, by default all.
 
@@ -113,12 +112,12 @@ class Distributions:
         }
 
     @torch.inference_mode()
-    def _rows(self, images: Tensor) -> Rows:
+    def _rows(self, images: Tensor) -> Float32:
         parts = [self.network(part).cpu().numpy() for part in torch.split(images, _TOGETHER)]
         return np.concatenate(parts).astype(np.float32, copy=False)
 
 
-def common_size(selections: Iterable[Selection], least: int) -> int:
+def common_size(selections: Iterable[Bool], least: int) -> int:
     """Return the n at which all selections can be compared that have at least `least` images; 0: none.
 
     >>> bins = [np.arange(100) < n for n in (5, 40, 60)]

@@ -7,7 +7,6 @@ under the hole, may paint everything, and states its needs as `multiple_of` and 
 from inspect import signature
 from typing import Any
 
-from inpaintlab.configs import create_entry, resolve_entry
 from inpaintlab.networks.autoencoder import Autoencoder
 from inpaintlab.networks.base import Network
 from inpaintlab.networks.deepfill import DeepFill
@@ -15,17 +14,21 @@ from inpaintlab.networks.lama import LaMa
 from inpaintlab.networks.partial_unet import PartialUNet
 from inpaintlab.networks.swift import Swift
 from inpaintlab.networks.unet import UNet
+from inpaintlab.registry import Registry
 
-__all__ = ["NETWORKS", "Network", "create", "made_for", "resolve"]
+__all__ = ["NETWORKS", "Network", "create", "made_for", "own_learning_rate", "resolve"]
 
-NETWORKS: dict[str, type[Network]] = {
-    "autoencoder": Autoencoder,
-    "deepfill": DeepFill,
-    "lama": LaMa,
-    "partial-unet": PartialUNet,
-    "swift": Swift,
-    "unet": UNet,
-}
+NETWORKS: Registry[Network] = Registry(
+    "network",
+    {
+        "autoencoder": Autoencoder,
+        "deepfill": DeepFill,
+        "lama": LaMa,
+        "partial-unet": PartialUNet,
+        "swift": Swift,
+        "unet": UNet,
+    },
+)
 
 
 def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises `SettingError` for an unknown network or argument, with the nearest known name.
     """
-    return resolve_entry(NETWORKS, "network", name, arguments)
+    return NETWORKS.resolve(name, arguments)
 
 
 def made_for(size: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +53,11 @@ def made_for(size: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {**arguments, "side": arguments.get("side", size)} if has_side else arguments
 
 
+def own_learning_rate(name: str) -> float:
+    """Return the peak learning rate that a network states for its training, or the usual one."""
+    return float(getattr(NETWORKS.need(name), "learning_rate", Network.learning_rate))
+
+
 def create(name: str, **arguments: Any) -> Network:
     """Build a network by name, with fresh weights.
 
@@ -61,4 +69,4 @@ def create(name: str, **arguments: Any) -> Network:
     Traceback (most recent call last):
     inpaintlab.errors.SettingError: network 'unet' has no setting 'widht', did you mean 'width'?
     """
-    return create_entry(NETWORKS, "network", name, arguments)
+    return NETWORKS.create(name, **arguments)

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import math
 import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Self, TypeVar
 
 from inpaintlab.errors import RunError
-from inpaintlab.machine import free_memory
+from inpaintlab.machine import free_memory, processors
 from inpaintlab.serving.errors import RefusedError
 from inpaintlab.serving.jobs import Job, Reply, receive_json, receive_reply, send_job
 
@@ -37,7 +36,7 @@ _NEWEST = 0.1
 
 def default_workers() -> int:
     """Return how many workers this machine has processors and memory for."""
-    return max(1, min(len(os.sched_getaffinity(0)), free_memory() // _WORKER_MEMORY))
+    return max(1, min(processors(), free_memory() // _WORKER_MEMORY))
 
 
 class Worker:

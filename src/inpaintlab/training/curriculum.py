@@ -6,11 +6,10 @@ a run's state: it is saved with it, and goes back with it.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from inpaintlab.configs import create_entry, resolve_entry
 from inpaintlab.errors import SettingError
+from inpaintlab.registry import Registry
 
 
 class Curriculum:
@@ -155,12 +154,15 @@ class Success(Curriculum):
         return {"level": self.level, "best": self.best, "waited": self.waited}
 
 
-CURRICULA: dict[str, Callable[..., Curriculum]] = {
-    "off": Off,
-    "linear": Linear,
-    "stepped": Stepped,
-    "success": Success,
-}
+CURRICULA: Registry[Curriculum] = Registry(
+    "curriculum",
+    {
+        "off": Off,
+        "linear": Linear,
+        "stepped": Stepped,
+        "success": Success,
+    },
+)
 
 
 def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises `SettingError` for an unknown curriculum or argument, with the nearest known name.
     """
-    return resolve_entry(CURRICULA, "curriculum", name, arguments)
+    return CURRICULA.resolve(name, arguments)
 
 
 def create(name: str, **arguments: Any) -> Curriculum:
@@ -179,7 +181,7 @@ def create(name: str, **arguments: Any) -> Curriculum:
     >>> create("linear", start=0.1).level
     0.1
     """
-    return create_entry(CURRICULA, "curriculum", name, arguments)
+    return CURRICULA.create(name, **arguments)
 
 
 def _stage(share: float, stages: int) -> int:

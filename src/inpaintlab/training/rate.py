@@ -21,9 +21,9 @@ from inpaintlab import networks
 from inpaintlab.configs import dump
 from inpaintlab.data.augment import Batch
 from inpaintlab.files import write_atomically
-from inpaintlab.masks import stream
 from inpaintlab.networks import Network
 from inpaintlab.progress import bar, say
+from inpaintlab.randomness import Stream, stream
 from inpaintlab.training.objectives import Objective, Optimisation
 from inpaintlab.training.session import Session, batches_of, create_objective
 
@@ -101,7 +101,7 @@ def settle_rate(session: Session) -> None:
     if settings.learning_rate != "auto":
         return
     found = find_rate(session)
-    rate = found.suggestion or networks.NETWORKS[settings.network.name].learning_rate
+    rate = found.suggestion or networks.own_learning_rate(settings.network.name)
     session.settings = settings.model_copy(update={"learning_rate": rate})
     if session.fabric.is_global_zero:
         kept = session.settings.model_copy(update={"output": None})
@@ -153,7 +153,7 @@ def _step(
     session: Session, objective: Objective, batch: Batch, number: int, rate: float, images: int
 ) -> float:
     fabric = session.fabric
-    torch.manual_seed(stream(session.settings.seed, 3, number, fabric.global_rank))
+    torch.manual_seed(stream(session.settings.seed, Stream.RATE_TEST, number, fabric.global_rank))
     image, mask = fabric.to_device((batch.images[:images], batch.masks[:images]))
     return float(objective.step(image, mask, rate, 0.0).scalars["loss"])
 

@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from inpaintlab import masks, networks
 from inpaintlab.checkpoints import ModelCard, Run, load_state, save_state
-from inpaintlab.configs import Part, TrainSettings, resolve_arguments
+from inpaintlab.configs import Part, TrainSettings
 from inpaintlab.data import augment
 from inpaintlab.data.augment import Augmentation, Batch
 from inpaintlab.data.loading import (
@@ -36,8 +36,10 @@ from inpaintlab.errors import RunError, SettingError
 from inpaintlab.layers.initialise import initialise
 from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.machine import free_memory
-from inpaintlab.masks import FrozenMasks, stream
+from inpaintlab.masks import FrozenMasks
 from inpaintlab.networks import Network
+from inpaintlab.randomness import Stream, stream
+from inpaintlab.registry import resolve_arguments
 from inpaintlab.training import curriculum, objectives
 from inpaintlab.training.curriculum import Curriculum
 from inpaintlab.training.memory import Memory, check_memory, free_bytes, predict
@@ -137,7 +139,7 @@ def resolve(settings: SettingsT, device: torch.device) -> SettingsT:
             "network": Part(name=name, **network),
             "initialise": first,
             "objective": Part(name=settings.objective.name, **objective),
-            "learning_rate": settings.learning_rate or networks.NETWORKS[name].learning_rate,
+            "learning_rate": settings.learning_rate or networks.own_learning_rate(name),
             "masks": parts,
             "curriculum": Part(name=settings.curriculum.name, **course),
             "augment": Part(name=settings.augment.name, **augmentation),
@@ -319,7 +321,7 @@ def take_step(session: Session, batch: Batch, rate: float, progress: float) -> S
     state, fabric = session.state, session.fabric
     # What is random in a step depends on the seed and its number, so that it comes again when it is
     # taken again.
-    torch.manual_seed(stream(session.settings.seed, 2, state.step, fabric.global_rank))
+    torch.manual_seed(stream(session.settings.seed, Stream.STEP, state.step, fabric.global_rank))
     image, mask = fabric.to_device((batch.images, batch.masks))
     step = state.objective.step(image, mask, rate, progress)
     state.averaged.update_parameters(state.network)

@@ -10,9 +10,9 @@ import gradio as gr
 import numpy as np
 from PIL import Image
 
+from inpaintlab.arrays import Bool
 from inpaintlab.errors import InpaintlabError, MaskError
 from inpaintlab.serving.page import holes
-from inpaintlab.serving.page.holes import Hole
 from inpaintlab.serving.page.photos import Fill
 from inpaintlab.serving.page.session import Result, Session
 
@@ -121,7 +121,7 @@ class Actions:
         return {self._parts.editor: _canvas(session), self._parts.status: _said(session)}
 
     def _add(
-        self, session: Session, painted: Painted, draw: Callable[[tuple[int, int]], Hole]
+        self, session: Session, painted: Painted, draw: Callable[[tuple[int, int]], Bool]
     ) -> Updates:
         """Add what `draw` makes for a size to what is painted; the sizes are those of the canvas."""
         if session.photo is None:
@@ -159,13 +159,13 @@ def _layers(painted: Painted) -> list[Image.Image]:
     return (painted or {}).get("layers") or []
 
 
-def _hole(session: Session, painted: Painted) -> Hole:
+def _hole(session: Session, painted: Painted) -> Bool:
     if session.photo is None:
         raise MaskError(_NO_PHOTO)
     return holes.read_layers(_layers(painted), session.photo.size)
 
 
-def _canvas(session: Session, hole: Hole | None = None) -> dict[str, Any] | None:
+def _canvas(session: Session, hole: Bool | None = None) -> dict[str, Any] | None:
     """The photo for the editor, with a hole or without."""
     if session.photo is None:
         return None

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from inpaintlab.arrays import Bool
 from inpaintlab.errors import MaskError
-
-Hole = npt.NDArray[np.bool_]
 
 #: Colour of what is painted, and how much of it is seen: the image shows through.
 PAINT, OPACITY = (255, 59, 92), 0.7
@@ -20,7 +19,7 @@ MAX_SHARE = 0.9
 _PAINTED = 96
 
 
-def read_layers(layers: Sequence[Image.Image], size: tuple[int, int]) -> Hole:
+def read_layers(layers: Sequence[Image.Image], size: tuple[int, int]) -> Bool:
     """Return what is painted on any of the layers as `[H, W]` of the image's `size`, height first.
 
     Layers may be of any size: the canvas of the editor is a smaller or a larger copy of the image.
@@ -37,7 +36,7 @@ def read_layers(layers: Sequence[Image.Image], size: tuple[int, int]) -> Hole:
     return hole
 
 
-def _resized(painted: npt.NDArray[np.uint8], size: tuple[int, int]) -> Hole:
+def _resized(painted: npt.NDArray[np.uint8], size: tuple[int, int]) -> Bool:
     """Bring a mask of 0 and 1 to another size with smooth outlines; nothing that is painted is lost."""
     if painted.shape == size:
         return painted.astype(bool)
@@ -48,7 +47,7 @@ def _resized(painted: npt.NDArray[np.uint8], size: tuple[int, int]) -> Hole:
     return np.asarray(scaled > 127)
 
 
-def check_hole(hole: Hole) -> None:
+def check_hole(hole: Bool) -> None:
     """Raise `MaskError`, in the words of somebody who paints, for a hole that cannot be filled."""
     if not hole.any():
         raise MaskError("Nothing is painted yet. Paint over what should go, then press Fill.")
@@ -59,14 +58,14 @@ def check_hole(hole: Hole) -> None:
         )
 
 
-def paint(hole: Hole) -> Image.Image:
+def paint(hole: Bool) -> Image.Image:
     """Return a layer for the editor that shows a hole as if it had been painted with the brush."""
     layer = np.zeros((*hole.shape, 4), np.uint8)
     layer[hole] = (*PAINT, round(255 * OPACITY))
     return Image.fromarray(layer)
 
 
-def rectangle(size: tuple[int, int], share: float, across: float, down: float) -> Hole:
+def rectangle(size: tuple[int, int], share: float, across: float, down: float) -> Bool:
     """Return a hole with sides of a `share` of the image's; `across` and `down` say where, in [0, 1].
 
     0 is at the left or upper border, 1 at the other one. Always at least a pixel.
@@ -84,7 +83,7 @@ def rectangle(size: tuple[int, int], share: float, across: float, down: float) -
     return hole
 
 
-def strokes(size: tuple[int, int], share: float, random: np.random.Generator) -> Hole:
+def strokes(size: tuple[int, int], share: float, random: np.random.Generator) -> Bool:
     """Return a few wandering strokes; `share` of the sides is about how far each one reaches."""
     canvas = np.zeros(size, np.uint8)
     height, width = size

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from inpaintlab.arrays import Bool
 from inpaintlab.errors import ImageError
 from inpaintlab.images import DecodedImage, from_pillow, load, to_pillow
-from inpaintlab.serving.page.holes import Hole
 
 #: Fills the hole of an image: takes the image and a mask (`L`, white = hole) of its size.
 Fill = Callable[[Image.Image, Image.Image], Image.Image]
@@ -72,7 +72,7 @@ def show(decoded: DecodedImage, file: Path) -> tuple[int, int]:
     return image.height, image.width
 
 
-def fill_exactly(fill: Fill, image: DecodedImage, hole: Hole) -> DecodedImage:
+def fill_exactly(fill: Fill, image: DecodedImage, hole: Bool) -> DecodedImage:
     """Fill the hole; whatever `fill` gives back, pixels outside come back bit by bit."""
     mask = Image.fromarray(hole.astype(np.uint8) * 255)
     filled = fill(to_pillow(image), mask)

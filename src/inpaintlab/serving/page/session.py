@@ -6,9 +6,10 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from inpaintlab.arrays import Bool
 from inpaintlab.images import DecodedImage
 from inpaintlab.serving.page import photos
-from inpaintlab.serving.page.holes import Hole, paint
+from inpaintlab.serving.page.holes import paint
 from inpaintlab.serving.page.photos import Fill
 
 #: The oldest result goes when there are more.
@@ -76,7 +77,7 @@ class Session:
             shutil.rmtree(before.file.parent, ignore_errors=True)
         return self.photo
 
-    def fill(self, fill: Fill, hole: Hole) -> Result:
+    def fill(self, fill: Fill, hole: Bool) -> Result:
         """Fill a hole, `[H, W]`, of the photo, and keep the result."""
         assert self.photo is not None
         image = photos.fill_exactly(fill, photos.read(self.photo.file), hole)
@@ -104,7 +105,7 @@ class Session:
         name = result.file.name.rsplit("-filled-", 1)[0]
         return self.open(result.file, name)
 
-    def layer(self, hole: Hole) -> Path:
+    def layer(self, hole: Bool) -> Path:
         """Write a layer for the editor that shows a hole, under a name that no browser remembers."""
         assert self.photo is not None
         file = self.photo.file.parent / f"layer-{secrets.token_hex(8)}.png"

@@ -4,11 +4,10 @@ An objective is one class and one line in `OBJECTIVES`. It takes plain keyword a
 run by `attach`, and from then on owns every network of the run and its optimiser.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from inpaintlab.configs import create_entry, resolve_entry
+from inpaintlab.registry import Registry
 from inpaintlab.training.objectives.adversarial import Adversarial
 from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step
 from inpaintlab.training.objectives.partial_conv import PartialConv
@@ -63,15 +62,18 @@ _swift = partial(
     ramp=0.2,
 )
 
-OBJECTIVES: dict[str, Callable[..., Objective]] = {
-    "reconstruction": Reconstruction,
-    "partial-conv": PartialConv,
-    "partial-conv-lite": _partial_conv_lite,
-    "adversarial": Adversarial,
-    "deepfill": _deepfill,
-    "lama": _lama,
-    "swift": _swift,
-}
+OBJECTIVES: Registry[Objective] = Registry(
+    "objective",
+    {
+        "reconstruction": Reconstruction,
+        "partial-conv": PartialConv,
+        "partial-conv-lite": _partial_conv_lite,
+        "adversarial": Adversarial,
+        "deepfill": _deepfill,
+        "lama": _lama,
+        "swift": _swift,
+    },
+)
 
 
 def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 
     Raises `SettingError` for an unknown objective or argument, with the nearest known name.
     """
-    return resolve_entry(OBJECTIVES, "objective", name, arguments)
+    return OBJECTIVES.resolve(name, arguments)
 
 
 def create(name: str, **arguments: Any) -> Objective:
@@ -90,4 +92,4 @@ def create(name: str, **arguments: Any) -> Objective:
     >>> create("reconstruction", hole_weight=1).hole_weight
     1
     """
-    return create_entry(OBJECTIVES, "objective", name, arguments)
+    return OBJECTIVES.create(name, **arguments)

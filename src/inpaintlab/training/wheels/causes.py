@@ -12,10 +12,10 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from inpaintlab.arrays import Float64
 from inpaintlab.data.augment import Batch
 from inpaintlab.errors import ImageError, MaskError
 from inpaintlab.layers.initialise import WEIGHTED
@@ -24,8 +24,6 @@ from inpaintlab.tensors import check_image
 from inpaintlab.training.session import Session, batches_of
 from inpaintlab.training.wheels.alarms import HARDLY, NEEDED, Alarm, far_above
 from inpaintlab.training.wheels.signals import errors_of
-
-Floats = npt.NDArray[np.float64]
 
 #: Steps of an experiment with a learning rate, and what the rate is multiplied by in each.
 _STEPS = 24
@@ -86,7 +84,7 @@ class Laboratory:
         return self.loss(network, self.image, self.mask)
 
     @torch.no_grad()
-    def errors(self) -> tuple[Floats, Floats]:
+    def errors(self) -> tuple[Float64, Float64]:
         """Return `errors_of` the images of the batch, with the last good weights."""
         errors, shares = errors_of(self.network()(self.image, self.mask), self.image)
         return errors.double().cpu().numpy(), shares.double().cpu().numpy()
@@ -215,7 +213,7 @@ def odd_images(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     )
 
 
-def _limit(chosen: Sequence[int], apart: Floats, found: Sequence[int]) -> float:
+def _limit(chosen: Sequence[int], apart: Float64, found: Sequence[int]) -> float:
     """Return from which distance on an image is of the kind of those found.
 
     That is near theirs, as they have shown already that they are far above all others.
@@ -228,7 +226,7 @@ def _limit(chosen: Sequence[int], apart: Floats, found: Sequence[int]) -> float:
 @torch.no_grad()
 def _errors_of(
     laboratory: Laboratory, positions: Sequence[int], batch: int = 64
-) -> tuple[Floats, Floats]:
+) -> tuple[Float64, Float64]:
     """Return error and share of each image with the weights of now (`errors_of`)."""
     session, found = laboratory.session, []
     network = laboratory.network(good=False)

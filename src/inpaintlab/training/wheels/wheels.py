@@ -8,8 +8,9 @@ from torch import Tensor
 
 from inpaintlab.data.augment import Batch
 from inpaintlab.errors import ImageError, MaskError
-from inpaintlab.masks import check_mask, stream
+from inpaintlab.masks import check_mask
 from inpaintlab.progress import say
+from inpaintlab.randomness import Stream, stream
 from inpaintlab.tensors import check_image
 from inpaintlab.training.objectives import Step
 from inpaintlab.training.session import Session
@@ -168,7 +169,7 @@ class Wheels:
         state = self.session.state
         assert verdict.layer is not None
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream(self.session.settings.seed, 3, state.step, again))
+            torch.manual_seed(stream(self.session.settings.seed, Stream.RESTART, state.step, again))
             if verdict.cause == "discriminator" and verdict.layer in state.objective.learners:
                 learner = state.objective.learners[verdict.layer]
                 if again:

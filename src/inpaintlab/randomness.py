@@ -1,7 +1,24 @@
-"""Random numbers that depend on what they are for alone."""
+"""Random numbers that depend on what they are for alone: every use has a stream of its own."""
+
+from enum import IntEnum
 
 import numpy as np
 import torch
+
+
+class Stream(IntEnum):
+    """What random numbers of a run are for: the second number of their key, after the run's seed.
+
+    Numbers stay what they are: another one would change every run of the same seed.
+    """
+
+    ORDER = 0
+    SAMPLE = 1
+    STEP = 2
+    RESTART = 3
+    SHARD_ORDER = 4
+    SHARD_MIX = 5
+    RATE_TEST = 6
 
 
 def generator_for(*key: int) -> torch.Generator:
