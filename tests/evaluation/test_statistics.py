@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintlab.evaluation.statistics import FEWEST, Mean, corrected, is_clear, means, share
+from inpaintlab.evaluation.statistics import FEWEST, Interval, corrected, is_clear, means, share
 
 
 def coverage(draw, truth, rounds=3000, draws=1000):
@@ -87,7 +87,7 @@ def test_order_and_names_of_clusters_do_not_matter_for_the_mean():
 
 def test_of_too_few_images_there_is_no_interval():
     values = np.arange(FEWEST - 1.0)[:, None]
-    assert means(values, np.arange(FEWEST - 1)) == [Mean(4.0)]
+    assert means(values, np.arange(FEWEST - 1)) == [Interval(4.0)]
     # Many masks of few images are no more than these images.
     assert means(np.arange(60.0)[:, None], np.repeat(np.arange(6), 10))[0].low is None
 
@@ -117,10 +117,10 @@ def test_shares_hold_the_truth(p):
 
 
 def test_which_side_of_zero():
-    assert is_clear(Mean(0.4, 0.1, 0.7).as_dict())
-    assert is_clear(Mean(-0.4, -0.7, -0.1).as_dict())
-    assert not is_clear(Mean(0.4, -0.1, 0.9).as_dict())
-    assert not is_clear(Mean(0.4).as_dict())
+    assert is_clear(Interval(0.4, 0.1, 0.7).as_dict())
+    assert is_clear(Interval(-0.4, -0.7, -0.1).as_dict())
+    assert not is_clear(Interval(0.4, -0.1, 0.9).as_dict())
+    assert not is_clear(Interval(0.4).as_dict())
 
 
 def test_corrected_interval_by_hand():

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from inpaintlab.arrays import Bool, Float64
 from inpaintlab.errors import RunError
-from inpaintlab.evaluation.statistics import Mean, means
+from inpaintlab.evaluation.statistics import Interval, means
 from inpaintlab.files import write_atomically
 
 #: Columns of a row before its values.
@@ -102,7 +102,7 @@ class Records:
             found[method][metric] = mean.as_dict()
         return {"n": len(self), "images": len(set(self.facts["sha256"])), "methods": found}
 
-    def difference(self, method: str, other: str, metric: str) -> Mean:
+    def difference(self, method: str, other: str, metric: str) -> Interval:
         """Return the mean of the paired differences of two methods, with its interval."""
         pairs = self.values[method][metric] - self.values[other][metric]
         return means(pairs[:, None], self.clusters())[0]

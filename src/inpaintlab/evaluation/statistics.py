@@ -28,7 +28,7 @@ _NORMAL = 1.959964
 
 
 @dataclass(frozen=True)
-class Mean:
+class Interval:
     """A mean and its 95 % interval; `low` and `high` are None where there are too few clusters."""
 
     mean: float
@@ -43,13 +43,23 @@ class Mean:
 def is_clear(mean: Mapping[str, Any]) -> bool:
     """Tell whether the interval of a mean, as plain values, lies on one side of 0.
 
-    >>> is_clear(Mean(0.4, 0.1, 0.7).as_dict()), is_clear(Mean(0.4).as_dict())
+    >>> is_clear(Interval(0.4, 0.1, 0.7).as_dict()), is_clear(Interval(0.4).as_dict())
     (True, False)
     """
     return mean["low"] is not None and (mean["low"] > 0 or mean["high"] < 0)
 
 
-def means(values: Float64, clusters: Int64, draws: int = DRAWS) -> list[Mean]:
+def bootstrap_interval(values: Float64, clusters: Int64 | Sequence[int]) -> Interval:
+    """Return mean and 95 % interval of values `[n]`; value i belongs to `clusters[i]`.
+
+    >>> found = bootstrap_interval(np.arange(20.0), np.arange(20))
+    >>> found.mean, found.low < 9.5 < found.high
+    (9.5, True)
+    """
+    return means(np.asarray(values, float)[:, None], np.asarray(clusters))[0]
+
+
+def means(values: Float64, clusters: Int64, draws: int = DRAWS) -> list[Interval]:
     """Return mean and 95 % interval of each column of values `[n, k]`; row i belongs to `clusters[i]`.
 
     Intervals are bootstrap-t (Efron and Tibshirani 1993, section 12.5) over clusters: in each draw the
@@ -61,18 +71,18 @@ def means(values: Float64, clusters: Int64, draws: int = DRAWS) -> list[Mean]:
     sums, sizes = _by_cluster(values - middle, clusters)
     count = len(sizes)
     if count < FEWEST:
-        return [Mean(float(value)) for value in middle]
+        return [Interval(float(value)) for value in middle]
     error = _standard_error(sums, sizes)
     distances = np.concatenate([_distances(sums, sizes, weights) for weights in _weights(count, draws)])
     tail = (1 - LEVEL) / 2
     above, below = np.quantile(distances, [1 - tail, tail], axis=0)
     return [
-        Mean(float(m), float(m - up * se), float(m - down * se))
+        Interval(float(m), float(m - up * se), float(m - down * se))
         for m, se, up, down in zip(middle, error, above, below, strict=True)
     ]
 
 
-def unpaired(one: Float64, one_clusters: Int64, other: Float64, other_clusters: Int64) -> Mean:
+def unpaired(one: Float64, one_clusters: Int64, other: Float64, other_clusters: Int64) -> Interval:
     """Return the mean of `one` less that of `other`, of different images, with a normal interval."""
     errors, counts = [], []
     for values, clusters in ((one, one_clusters), (other, other_clusters)):
@@ -81,13 +91,13 @@ def unpaired(one: Float64, one_clusters: Int64, other: Float64, other_clusters: 
         errors.append(float(_standard_error(sums, sizes)[0]) if len(sizes) > 1 else 0.0)
     difference = float(one.mean() - other.mean())
     if min(counts) < FEWEST:
-        return Mean(difference)
+        return Interval(difference)
     half = _NORMAL * (errors[0] ** 2 + errors[1] ** 2) ** 0.5
-    return Mean(difference, difference - half, difference + half)
+    return Interval(difference, difference - half, difference + half)
 
 
 @dataclass(frozen=True)
-class OverFolds(Mean):
+class OverFolds(Interval):
     """A mean over folds with its corrected interval; both and `p` are None where folds do not vary.
 
     `p` is the chance of a mean so far from 0 where there is no difference.
@@ -118,7 +128,7 @@ def corrected(values: Sequence[float], ratio: float) -> OverFolds:
     return OverFolds(mean, mean - half, mean + half, p)
 
 
-def share(wins: npt.NDArray[np.bool_], clusters: Int64) -> Mean:
+def share(wins: npt.NDArray[np.bool_], clusters: Int64) -> Interval:
     """Return the share of wins with its Wilson interval (1927), as if each cluster were one trial.
 
     A bootstrap would say of nothing but wins that they are certain.
@@ -129,11 +139,11 @@ def share(wins: npt.NDArray[np.bool_], clusters: Int64) -> Mean:
     """
     p, n = float(wins.mean()), len(np.unique(clusters))
     if n < FEWEST:
-        return Mean(p)
+        return Interval(p)
     z2 = _NORMAL**2
     middle = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = (z2 * (p * (1 - p) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
-    return Mean(p, max(0.0, middle - half), min(1.0, middle + half))
+    return Interval(p, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def _by_cluster(values: Float64, clusters: Int64) -> tuple[Float64, Float64]:
