@@ -56,7 +56,7 @@ def times(side: int, count: int, rounds: int) -> dict[str, float]:
     """Return name -> microseconds for one image."""
     images = batch(side, count)
     measures: dict[str, Callable[[], object]] = {
-        name: lambda of=metric: of.measure(*images) for name, metric in METRICS.items()
+        name: lambda of=metric: of(*images) for name, metric in METRICS.items()
     }
     measures["all of these together"] = lambda: measure(*images)
     filled, truth, _ = images
@@ -64,7 +64,7 @@ def times(side: int, count: int, rounds: int) -> dict[str, float]:
         filled, truth, reduction="none", data_range=1.0
     )
     found = available()
-    measures |= {name: lambda of=metric: of.measure(*images) for name, metric in found.metrics.items()}
+    measures |= {name: lambda of=metric: of(*images) for name, metric in found.metrics.items()}
     for sets in found.sets:
         measures[f"features of {next(iter(sets.figures))}"] = lambda of=sets: of.network(images[0])
     seconds = alternate(measures, rounds)

@@ -78,7 +78,7 @@ def _measure(inpainter: Inpainter, image: np.ndarray, hole: np.ndarray, options:
     filled = inpainter.fill(image, hole, **options)
     seconds = time.perf_counter() - start
     tensors = (to_tensor(filled), to_tensor(image), torch.from_numpy(hole)[None, None].float())
-    return [*(float(METRICS[name].measure(*tensors)) for name in FIGURES), seconds * 1000]
+    return [*(float(METRICS[name](*tensors)) for name in FIGURES), seconds * 1000]
 
 
 def _print(rows: dict[str, list[list[float]]]) -> None:

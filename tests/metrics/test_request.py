@@ -51,7 +51,7 @@ def test_given_weights_are_taken(trusted):
     assert list(result.metrics) == ["lpips", "lpips-vgg"]
     assert "lpips" not in reasons(result)
     image, mask = torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)
-    assert result.metrics["lpips"].measure(image, image, mask).tolist() == [0, 0]
+    assert result.metrics["lpips"](image, image, mask).tolist() == [0, 0]
 
 
 def test_weights_that_torchvision_has_fetched_are_taken(trusted, tmp_path, monkeypatch):

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaintlab.metrics import METRICS, measure
+from inpaintlab.errors import SettingError
+from inpaintlab.metrics import FIGURES, METRICS, measure, register_metric
 
 #: Name -> value of identical images.
 BEST = {"hole_psnr": 100.0, "psnr": 100.0} | dict.fromkeys(
@@ -35,7 +36,7 @@ def noisy(truth, mask, scale, seed=1):
 def test_identical_images(name, size):
     truth, mask = images(size, size)
     best = torch.full((3,), BEST.get(name, 0.0))
-    assert torch.allclose(METRICS[name].measure(truth, truth, mask), best, atol=1e-6)
+    assert torch.allclose(METRICS[name](truth, truth, mask), best, atol=1e-6)
 
 
 @every
@@ -43,10 +44,10 @@ def test_worse_with_more_noise_and_one_value_an_image(name):
     truth, mask = images()
     metric = METRICS[name]
     fills = [noisy(truth, mask, scale) for scale in (0.02, 0.1, 0.3)]
-    values = torch.stack([metric.measure(filled, truth, mask) for filled in fills])
+    values = torch.stack([metric(filled, truth, mask) for filled in fills])
     assert values.shape == (3, 3)
     steps = values.diff(dim=0)
-    assert bool((steps < 0).all() if metric.higher_is_better else (steps > 0).all())
+    assert bool((steps < 0).all() if FIGURES[name].higher_is_better else (steps > 0).all())
 
 
 @every
@@ -54,8 +55,8 @@ def test_worse_with_more_noise_and_one_value_an_image(name):
 def test_turned_round_all_together_nothing_changes(name, seed, flip):
     truth, mask = images(24, 32, seed=seed)
     filled = noisy(truth, mask, 0.2, seed)
-    value = METRICS[name].measure(filled, truth, mask)
-    turned = METRICS[name].measure(*(x.flip(flip) for x in (filled, truth, mask)))
+    value = METRICS[name](filled, truth, mask)
+    turned = METRICS[name](*(x.flip(flip) for x in (filled, truth, mask)))
     assert torch.allclose(value, turned, rtol=1e-4, atol=1e-5)
 
 
@@ -63,8 +64,8 @@ def test_turned_round_all_together_nothing_changes(name, seed, flip):
 def test_an_image_does_not_see_its_batch(name):
     truth, mask = images(count=5)
     filled = noisy(truth, mask, 0.2)
-    whole = METRICS[name].measure(filled, truth, mask)
-    alone = [METRICS[name].measure(*(x[i : i + 1] for x in (filled, truth, mask))) for i in range(5)]
+    whole = METRICS[name](filled, truth, mask)
+    alone = [METRICS[name](*(x[i : i + 1] for x in (filled, truth, mask))) for i in range(5)]
     assert torch.allclose(whole, torch.cat(alone), rtol=1e-5, atol=1e-6)
 
 
@@ -74,7 +75,7 @@ def test_a_figure_of_the_hole_is_that_of_an_image_which_is_all_hole(name):
     everywhere = torch.ones_like(mask)
     filled = noisy(truth, everywhere, 0.1)
     values = measure(filled, truth, everywhere)
-    whole = METRICS[name.removeprefix("hole_")].measure(filled, truth, everywhere)
+    whole = METRICS[name.removeprefix("hole_")](filled, truth, everywhere)
     # The several scales of the whole leave out windows that reach over the border.
     assert torch.allclose(values[name], whole, atol=0.05 if "ms" in name else 1e-5)
 
@@ -82,7 +83,7 @@ def test_a_figure_of_the_hole_is_that_of_an_image_which_is_all_hole(name):
 @pytest.mark.parametrize("name", [name for name in METRICS if name.startswith("hole")])
 def test_an_image_without_a_hole_is_as_good_as_can_be(name):
     truth, mask = images()
-    value = METRICS[name].measure(truth, truth, torch.zeros_like(mask))
+    value = METRICS[name](truth, truth, torch.zeros_like(mask))
     assert torch.allclose(value, torch.full((3,), BEST.get(name, 0.0)))
 
 
@@ -92,15 +93,37 @@ def test_all_at_once_are_the_same_as_each_by_itself():
     values = measure(filled, truth, mask)
     assert list(values) == list(METRICS)
     for name, metric in METRICS.items():
-        assert torch.equal(values[name], metric.measure(filled, truth, mask))
+        assert torch.equal(values[name], metric(filled, truth, mask))
 
 
 @every
 def test_arrow_of_the_heading_and_format(name):
-    metric = METRICS[name]
-    assert metric.heading.endswith("↑" if metric.higher_is_better else "↓")
+    metric = FIGURES[name]
+    assert metric.heading.endswith("↑" if FIGURES[name].higher_is_better else "↓")
     assert float(format(0.5, metric.spec)) == 0.5
 
 
 def test_methods_are_ranked_by_the_hole():
     assert next(iter(METRICS)) == "hole_psnr"
+
+
+def test_a_metric_of_a_user_is_measured_with_the_others(monkeypatch):
+    for table in (METRICS, FIGURES):
+        for name in ("bright", "broken"):
+            monkeypatch.setitem(table, name, None)
+            del table[name]  # what is registered now is taken out again afterwards
+
+    @register_metric("bright", heading="brightness ↑", spec=".1f", higher_is_better=True)
+    def bright(filled, truth, mask):
+        return filled.mean((1, 2, 3))
+
+    truth, mask = images()
+    assert torch.equal(measure(truth, truth, mask)["bright"], truth.mean((1, 2, 3)))
+    assert FIGURES["bright"].heading == "brightness ↑"
+    with pytest.raises(SettingError, match="there is a metric 'psnr' already"):
+        register_metric("psnr", bright, higher_is_better=True)
+    with pytest.raises(SettingError, match="holds no slash"):
+        register_metric("a/b", bright, higher_is_better=True)
+    register_metric("broken", lambda filled, truth, mask: filled.mean(), higher_is_better=True)
+    with pytest.raises(SettingError, match=r"metric 'broken' gives \[\], expected a tensor \[3\]"):
+        measure(truth, truth, mask)

@@ -12,7 +12,7 @@ from rich.table import Table
 from inpaintlab.evaluation.compare import HEADLINE
 from inpaintlab.evaluation.table import cell
 from inpaintlab.files import write_atomically
-from inpaintlab.metrics import METRICS
+from inpaintlab.metrics import FIGURES
 
 #: The tables in the folder of a cross-validation.
 TABLES = "crossval.txt"
@@ -68,7 +68,7 @@ def _short(result: Mapping[str, Any], variant: str) -> str:
 
 def _means(result: Mapping[str, Any]) -> Table:
     table = Table(_heading(result))
-    shown = {name: figure for name, figure in METRICS.items() if name in _SHOWN}
+    shown = {name: figure for name, figure in FIGURES.items() if name in _SHOWN}
     for figure in shown.values():
         table.add_column(figure.heading, justify="right", no_wrap=True)
     for name, of, style in _rows(result):
@@ -78,7 +78,7 @@ def _means(result: Mapping[str, Any]) -> Table:
 
 
 def _each_fold(result: Mapping[str, Any]) -> Table:
-    figure = METRICS[HEADLINE]
+    figure = FIGURES[HEADLINE]
     table = Table(_heading(result), f"{figure.heading}, fold by fold")
     for name, of, style in _rows(result):
         each = [_fold(row.get("metrics"), figure.spec) for row in of["folds"]]
@@ -105,7 +105,7 @@ def _comparisons(result: Mapping[str, Any], done: list[dict[str, Any]]) -> Table
     table.add_column("")
     for heading in ("for other images", "if trained on others", "p", "wins"):
         table.add_column(heading, justify="right", no_wrap=heading != "p")
-    spec = METRICS[HEADLINE].spec
+    spec = FIGURES[HEADLINE].spec
     for of in done:
         images, training = of["overall"]["metrics"][HEADLINE], of["over_folds"][HEADLINE]
         p = "" if training["p"] is None else f"{training['p']:.2g}"

@@ -62,5 +62,5 @@ def measure_all(
 def _values(
     filled: Tensor, image: Tensor, mask: Tensor, learned: Mapping[str, Metric]
 ) -> dict[str, Tensor]:
-    further = {name: metric.measure(filled, image, mask) for name, metric in learned.items()}
+    further = {name: metric(filled, image, mask) for name, metric in learned.items()}
     return measure(filled, image, mask) | further

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from inpaintlab.evaluation.fillers import OURS
-from inpaintlab.metrics import FIGURES, METRICS, Figure
+from inpaintlab.metrics import FIGURES, Figure
 
 #: Headings of the tables of parts: key in the result -> what it is by.
 PARTS = {
@@ -106,7 +106,7 @@ def show_comparison(result: Mapping[str, Any]) -> None:
         table = Table(title=title, title_justify="left")
         table.add_column("hole ratio")
         table.add_column("n", justify="right")
-        shown = {name: figure for name, figure in METRICS.items() if figure.is_main}
+        shown = {name: figure for name, figure in FIGURES.items() if figure.is_main}
         for figure in shown.values():
             table.add_column(figure.heading, justify="right")
         table.add_column(f"{of['other']} wins", justify="right")

@@ -17,7 +17,15 @@ from inpaintlab.metrics.per_image import (
 from inpaintlab.metrics.request import WEIGHTS, Available, available
 from inpaintlab.metrics.sets import discrimination, frechet_distance, gaussian_distance, kernel_distance
 from inpaintlab.metrics.similarity import hole_ms_ssim, hole_ssim, ms_ssim, scales, similarities, ssim
-from inpaintlab.metrics.table import FIGURES, METRICS, Figure, Metric, Unavailable, measure
+from inpaintlab.metrics.table import (
+    FIGURES,
+    METRICS,
+    Figure,
+    Metric,
+    Unavailable,
+    measure,
+    register_metric,
+)
 
 __all__ = [
     "FIGURES",
@@ -50,6 +58,7 @@ __all__ = [
     "measure",
     "ms_ssim",
     "psnr",
+    "register_metric",
     "scales",
     "seam",
     "seam_offset",

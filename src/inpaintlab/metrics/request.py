@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from inpaintlab import features
 from inpaintlab.errors import FeaturesError, SettingError, near_miss
 from inpaintlab.metrics.distributions import Distributions, figures
 from inpaintlab.metrics.learned import FeatureDistance, distance_efficientnet, lpips
-from inpaintlab.metrics.table import LEARNED, Metric, Unavailable
+from inpaintlab.metrics.table import Metric, Unavailable
 
 #: Name that weights are given by, as in `fid=PATH` -> name of the features whose file it is.
 WEIGHTS: dict[str, str] = {
@@ -37,7 +38,7 @@ class _Offer:
 
     key: str
     names: list[str]
-    build: Callable[[Path], Metric | Distributions]
+    build: Callable[[Path], FeatureDistance | Distributions]
 
 
 def available(
@@ -77,46 +78,23 @@ def _take(
             raise
         result.missing.extend(Unavailable(name, str(error)) for name in offer.names)
         return False
-    if size is not None and size < (least := _min_size(built)):
+    if size is not None and size < (least := built.network.min_size):
         reason = f"takes images of at least {least}×{least}, these are {size} pixels"
         result.missing.extend(Unavailable(name, reason) for name in offer.names)
         return False
-    if isinstance(built, Metric):
+    if isinstance(built, FeatureDistance):
         result.metrics[offer.names[0]] = built
     else:
         result.sets.append(built)
     return True
 
 
-def _min_size(built: Metric | Distributions) -> int:
-    if isinstance(built, Distributions):
-        return built.network.min_size
-    assert isinstance(built.measure, FeatureDistance)
-    return built.measure.network.min_size
-
-
-def _lpips(path: Path) -> Metric:
-    return Metric(**vars(LEARNED["lpips"]), measure=lpips("alexnet", path))
-
-
-def _lpips_vgg(path: Path) -> Metric:
-    return Metric(**vars(LEARNED["lpips-vgg"]), measure=lpips("vgg16", path))
-
-
-def _distance(path: Path) -> Metric:
-    return Metric(**vars(LEARNED["distance-efficientnet"]), measure=distance_efficientnet(path))
-
-
-def _fid(path: Path) -> Distributions:
-    return Distributions(features.inception(path))
-
-
-def _frechet(path: Path) -> Distributions:
-    return Distributions(features.efficientnet_vector(path), _SUFFIX)
-
-
-_LPIPS = _Offer("lpips", ["lpips"], _lpips)
-_LPIPS_VGG = _Offer("lpips-vgg", ["lpips-vgg"], _lpips_vgg)
-_DISTANCE = _Offer("efficientnet", ["distance-efficientnet"], _distance)
-_FID = _Offer("fid", list(figures()), _fid)
-_FRECHET = _Offer("efficientnet", list(figures(_SUFFIX)), _frechet)
+_LPIPS = _Offer("lpips", ["lpips"], partial(lpips, "alexnet"))
+_LPIPS_VGG = _Offer("lpips-vgg", ["lpips-vgg"], partial(lpips, "vgg16"))
+_DISTANCE = _Offer("efficientnet", ["distance-efficientnet"], distance_efficientnet)
+_FID = _Offer("fid", list(figures()), lambda path: Distributions(features.inception(path)))
+_FRECHET = _Offer(
+    "efficientnet",
+    list(figures(_SUFFIX)),
+    lambda path: Distributions(features.efficientnet_vector(path), _SUFFIX),
+)

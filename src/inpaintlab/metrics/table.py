@@ -1,11 +1,21 @@
-"""The tables of figures: how they are called, shown and, for each image, counted."""
+"""The tables of figures: how each is counted for an image, and how it is shown.
+
+A metric is a function `(filled, truth, mask) -> [B]` in `METRICS`, and a line in `FIGURES` says how its
+values are shown. `register_metric` adds to both.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import overload
 
 from torch import Tensor
 
+from inpaintlab.errors import SettingError
 from inpaintlab.metrics import per_image, similarity
+from inpaintlab.registry import Registry
+
+#: Takes filled images and their truth, `[B, 3, H, W]` in [0, 1], and masks `[B, 1, H, W]`; gives `[B]`.
+Metric = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -22,13 +32,6 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Metric(Figure):
-    """A figure of each image: `measure(filled, truth, mask)` gives `[B]`."""
-
-    measure: Callable[[Tensor, Tensor, Tensor], Tensor] = field(kw_only=True)
-
-
-@dataclass(frozen=True)
 class Unavailable:
     """A figure that cannot be computed, and why: a sentence without its full stop, with the cure."""
 
@@ -37,36 +40,90 @@ class Unavailable:
 
 
 #: Name in JSON -> metric; the first is what methods are ranked by.
-METRICS: dict[str, Metric] = {
-    "hole_psnr": Metric("hole PSNR dB ↑", ".2f", True, is_main=True, measure=per_image.hole_psnr),
-    "psnr": Metric("PSNR dB ↑", ".2f", True, is_main=True, measure=per_image.psnr),
-    "hole_ssim": Metric("hole SSIM ↑", ".4f", True, measure=similarity.hole_ssim),
-    "ssim": Metric("SSIM ↑", ".4f", True, is_main=True, measure=similarity.ssim),
-    "hole_ms_ssim": Metric("hole MS-SSIM ↑", ".4f", True, measure=similarity.hole_ms_ssim),
-    "ms_ssim": Metric("MS-SSIM ↑", ".4f", True, measure=similarity.ms_ssim),
-    "hole_l1_percent": Metric("hole L1 % ↓", ".2f", False, measure=per_image.hole_l1_percent),
-    "l1_percent": Metric("L1 % ↓", ".2f", False, is_main=True, measure=per_image.l1_percent),
-    "seam_offset": Metric("seam ↓", ".4f", False, measure=per_image.seam_offset),
-    "colour_offset": Metric("colour ↓", ".4f", False, measure=per_image.colour_offset),
-}
+METRICS: Registry[Tensor] = Registry(
+    "metric",
+    {
+        "hole_psnr": per_image.hole_psnr,
+        "psnr": per_image.psnr,
+        "hole_ssim": similarity.hole_ssim,
+        "ssim": similarity.ssim,
+        "hole_ms_ssim": similarity.hole_ms_ssim,
+        "ms_ssim": similarity.ms_ssim,
+        "hole_l1_percent": per_image.hole_l1_percent,
+        "l1_percent": per_image.l1_percent,
+        "seam_offset": per_image.seam_offset,
+        "colour_offset": per_image.colour_offset,
+    },
+)
 
-#: The same of metrics that need a feature network: how they are shown; `request` makes them.
-LEARNED: dict[str, Figure] = {
+#: Name -> how it is shown, of every figure that an image can have; `request` makes the last three.
+FIGURES: dict[str, Figure] = {
+    "hole_psnr": Figure("hole PSNR dB ↑", ".2f", True, is_main=True),
+    "psnr": Figure("PSNR dB ↑", ".2f", True, is_main=True),
+    "hole_ssim": Figure("hole SSIM ↑", ".4f", True),
+    "ssim": Figure("SSIM ↑", ".4f", True, is_main=True),
+    "hole_ms_ssim": Figure("hole MS-SSIM ↑", ".4f", True),
+    "ms_ssim": Figure("MS-SSIM ↑", ".4f", True),
+    "hole_l1_percent": Figure("hole L1 % ↓", ".2f", False),
+    "l1_percent": Figure("L1 % ↓", ".2f", False, is_main=True),
+    "seam_offset": Figure("seam ↓", ".4f", False),
+    "colour_offset": Figure("colour ↓", ".4f", False),
     "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
     "distance-efficientnet": Figure("distance-efficientnet ↓", ".4f", False, is_main=True),
 }
-#: Name -> how it is shown, of every figure that an image can have.
-FIGURES: dict[str, Figure] = {**METRICS, **LEARNED}
+
+
+@overload
+def register_metric(
+    name: str, *, heading: str = ..., spec: str = ..., higher_is_better: bool
+) -> Callable[[Metric], Metric]: ...
+@overload
+def register_metric(
+    name: str, measure: Metric, *, heading: str = ..., spec: str = ..., higher_is_better: bool
+) -> Metric: ...
+def register_metric(
+    name: str,
+    measure: Metric | None = None,
+    *,
+    heading: str = "",
+    spec: str = ".4f",
+    higher_is_better: bool,
+) -> Metric | Callable[[Metric], Metric]:
+    """Add a metric, as a decorator or with the function given: every evaluation then has it too.
+
+    `heading` is what stands above its column, by default the name with an arrow; `spec` the format of
+    its values. Raises `SettingError` for a name that is taken, or that holds a slash.
+
+    >>> @register_metric("worst_pixel", higher_is_better=False)
+    ... def worst_pixel(filled, truth, mask):
+    ...     return ((filled - truth).abs() * mask).amax((1, 2, 3))
+    >>> METRICS.pop("worst_pixel") is worst_pixel, FIGURES.pop("worst_pixel").heading
+    (True, 'worst_pixel ↓')
+    """
+    if measure is None:
+        return lambda decorated: register_metric(
+            name, decorated, heading=heading, spec=spec, higher_is_better=higher_is_better
+        )
+    if "/" in name:
+        raise SettingError(f"the name of a metric holds no slash, got {name!r}")
+    METRICS.register(name, measure)
+    heading = heading or f"{name} {'↑' if higher_is_better else '↓'}"
+    FIGURES[name] = Figure(heading, spec, higher_is_better)
+    return measure
 
 
 def measure(filled: Tensor, truth: Tensor, mask: Tensor) -> dict[str, Tensor]:
     """Return all of `METRICS` for a batch, in their order: name -> `[B]`.
 
-    The same as each by itself, but the four that are made of similarity share their maps.
+    The same as each by itself, but the four that are made of similarity share their maps. Raises
+    `SettingError` for a registered metric that does not give one value for each image.
     """
     shared = similarity.similarities(filled, truth, mask)
-    return {
-        name: shared[name] if name in shared else metric.measure(filled, truth, mask)
-        for name, metric in METRICS.items()
-    }
+    found = {}
+    for name, metric in METRICS.items():
+        found[name] = values = shared[name] if name in shared else metric(filled, truth, mask)
+        if not isinstance(values, Tensor) or values.shape != (len(truth),):
+            seen = list(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise SettingError(f"metric {name!r} gives {seen}, expected a tensor [{len(truth)}]")
+    return found
