@@ -20,7 +20,7 @@ from inpaintlab.data import eyes
 from inpaintlab.data.faces import eye_places
 from inpaintlab.data.geometry import apply, similarity
 from inpaintlab.data.keypoints import KnownEyes, open_points
-from inpaintlab.data.sources import FolderSource
+from inpaintlab.data.sources import FolderDataset
 from inpaintlab.images import load_rgb_whole
 
 ROWS = ((19, 24), (25, 30))
@@ -28,7 +28,7 @@ ROWS = ((19, 24), (25, 30))
 
 def main(images: str, keypoints: str, *methods: str) -> None:
     cv2.setNumThreads(1)
-    source, truth = FolderSource(Path(images)), open_points(Path(keypoints), *ROWS)
+    source, truth = FolderDataset(Path(images)), open_points(Path(keypoints), *ROWS)
     print("| eyes by | images | of all right | certain | of the certain right | mean error | a second |")
     print("|---|---|---|---|---|---|---|")
     for method in methods or ("points", "haar", "dlib"):
@@ -42,7 +42,7 @@ def main(images: str, keypoints: str, *methods: str) -> None:
             print(row(f"{method}, {part}", results[chosen], rate))
 
 
-def landing(_: str, source: FolderSource, truth: KnownEyes) -> np.ndarray:
+def landing(_: str, source: FolderDataset, truth: KnownEyes) -> np.ndarray:
     """Return error and certainty, `[N, 2]`, of given eyes in a crop of 200 px as UTKFace.
 
     It is that of the transform; the tests look for dots drawn at the eyes in the crops themselves.
@@ -56,7 +56,7 @@ def landing(_: str, source: FolderSource, truth: KnownEyes) -> np.ndarray:
     return np.array(results)
 
 
-def finding(method: str, source: FolderSource, truth: KnownEyes) -> np.ndarray:
+def finding(method: str, source: FolderDataset, truth: KnownEyes) -> np.ndarray:
     """Return error and certainty, `[N, 2]`, of the largest face of each image; no eyes: infinite."""
     detector, results = eyes.create(method), []
     for name in source.names:

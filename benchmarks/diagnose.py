@@ -22,7 +22,7 @@ from PIL import Image
 
 from inpaintlab.configs import DiagnoseSettings, TrainSettings
 from inpaintlab.data.sources import open_source
-from inpaintlab.data.splits import side
+from inpaintlab.data.splits import part_of
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.training import train
 
@@ -124,7 +124,7 @@ def choose(faces: Path, illness: Illness, seed: int, folder: Path) -> None:
     folder.mkdir(parents=True)
     wanted, count = {"train": illness.images, "val": VAL, "test": 0}, 0
     for index in random.permutation(len(source.names)).tolist():
-        part = side(source.content_hash(index))
+        part = part_of(source.content_hash(index))
         if wanted[part]:
             wanted[part] -= 1
             count += 1

@@ -29,9 +29,12 @@ from torchvision.transforms import v2
 from inpaintlab import masks
 from inpaintlab.configs import TrainSettings
 from inpaintlab.data import augment
-from inpaintlab.data.loading import DrawBatches, Draws, Images, hash_all, training_batches
+from inpaintlab.data.dataset import hash_all
+from inpaintlab.data.loading import Images
+from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.storage import Cache
+from inpaintlab.data.streaming import training_batches
 from inpaintlab.training.session import batches_of, rehearse, take_step
 
 BATCHES = 20
@@ -60,12 +63,15 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
     zoomed = Images(source, images, size, "benchmark", stored=large, cache=Cache("memory"))
     from_files = Images(source, images, size, "benchmark", cache=Cache("off"))
     streams = {
-        "loader, decoded images in memory, no worker": (Draws(in_memory, mixture, 0, flip), 0),
-        "the same with the augmentation 'strong'": (Draws(zoomed, mixture, 0, strong), 0),
-        "loader, files read for every step, 1 worker": (Draws(from_files, mixture, 0, flip), 1),
+        "loader, decoded images in memory, no worker": (TrainingSamples(in_memory, mixture, 0, flip), 0),
+        "the same with the augmentation 'strong'": (TrainingSamples(zoomed, mixture, 0, strong), 0),
+        "loader, files read for every step, 1 worker": (
+            TrainingSamples(from_files, mixture, 0, flip),
+            1,
+        ),
     }
     iterators = {
-        name: training_batches(draws, DrawBatches(batch), workers)
+        name: training_batches(draws, BatchSampler(batch), workers)
         for name, (draws, workers) in streams.items()
     }
 
@@ -99,7 +105,9 @@ def compare(folder: Path, preset: str, size: int, batch: int) -> None:
         return Images(source, everything, size, "benchmark", stored=stored, cache=Cache("memory"))
 
     def epoch(images: Images, kind) -> None:
-        batches = training_batches(Draws(images, kind, 0, augmentation), DrawBatches(batch), 0)
+        batches = training_batches(
+            TrainingSamples(images, kind, 0, augmentation), BatchSampler(batch), 0
+        )
         for _ in range(len(images) // batch):
             next(batches)
 

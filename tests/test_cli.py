@@ -218,7 +218,7 @@ def test_prepare_train_and_open_the_seal(inpaint, tmp_path, portraits):
     code, out, err = inpaint("evaluate run --split test")
     assert code == 0, err
     assert "sealed test" in out
-    assert "looked at once" in err
+    assert "been used once" in err
     code, out, err = inpaint(f"prepare {portraits} -o p.dataset --json")
     assert json.loads(out)["read_now"] == 0
 
@@ -258,9 +258,9 @@ def test_mistakes_with_datasets(inpaint, words, message):
 
 
 def test_known_data_sets_are_the_tables():
-    from inpaintlab.data.known import KNOWN
+    from inpaintlab.data.dataset_layouts import PUBLISHED
 
-    assert set(KNOWN_DATASETS) == set(KNOWN)
+    assert set(KNOWN_DATASETS) == set(PUBLISHED)
 
 
 def test_summary_is_readable_at_100_columns(inpaint, monkeypatch):

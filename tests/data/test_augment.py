@@ -9,16 +9,16 @@ from torchvision.transforms.v2 import functional as v2
 from inpaintlab import masks
 from inpaintlab.data import augment, samples
 from inpaintlab.data.augment import (
-    NUMBERS,
+    PARAMETERS,
     PRESETS,
     Augmentation,
     Sample,
-    check_variants,
     create,
-    preview_sheet,
     resolve,
 )
-from inpaintlab.data.loading import Draws, Images
+from inpaintlab.data.loading import Images
+from inpaintlab.data.preview import preview_sheet
+from inpaintlab.data.sampling import TrainingSamples, check_variants
 from inpaintlab.data.sources import open_source
 from inpaintlab.errors import DataError, SettingError
 from inpaintlab.randomness import generator_for
@@ -38,7 +38,7 @@ def draws(preset="strong", count=12, size=16, seed=0, kind="rectangles", **chang
     augmentation = create(preset, **changes)
     stored = augmentation.stored_size(size)
     images = Images(open_source(f"samples:{count}"), range(count), size, "training", stored=stored)
-    return Draws(images, masks.create([{"name": kind}]), seed, augmentation)
+    return TrainingSamples(images, masks.create([{"name": kind}]), seed, augmentation)
 
 
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
@@ -123,7 +123,7 @@ def test_the_self_test_is_content_with_every_preset(name, kind):
     check_variants(draws(name, kind=kind))
 
 
-class Reseeded(Draws):
+class Reseeded(TrainingSamples):
     """The classic mistake: one seed, and every sample begins with it."""
 
     def generator(self, draw):
@@ -134,14 +134,14 @@ class Reseeded(Draws):
 def test_the_self_test_finds_a_generator_seeded_for_every_sample(name):
     sound = draws(name)
     broken = Reseeded(sound.images, sound.masks, 0, sound.augmentation)
-    with pytest.raises(DataError, match="64 draws of one image came out in 1 variants"):
+    with pytest.raises(DataError, match="64 samples of one image came out in 1 variants"):
         check_variants(broken)
     with pytest.raises(DataError, match="one and the same mask"):
         check_variants(Reseeded(sound.images, sound.masks, 0, create("none")))
 
 
-class ByWorker(Draws):
-    """Another classic: each of four workers goes through the same numbers."""
+class ByWorker(TrainingSamples):
+    """Another classic: each of four workers goes through the same parameters."""
 
     def generator(self, draw):
         return generator_for(self.seed, 1, draw // 4)
@@ -149,7 +149,7 @@ class ByWorker(Draws):
 
 def test_the_self_test_finds_workers_that_repeat_one_another():
     sound = draws("medium")
-    with pytest.raises(DataError, match="64 draws of one image came out in 16 variants"):
+    with pytest.raises(DataError, match="64 samples of one image came out in 16 variants"):
         check_variants(ByWorker(sound.images, sound.masks, 0, sound.augmentation))
 
 
@@ -178,13 +178,13 @@ def test_presets():
     assert strengths == sorted(set(strengths))
 
 
-numbers = st.lists(
-    st.integers(0, 999).map(lambda n: n / 1000), min_size=len(NUMBERS), max_size=len(NUMBERS)
+parameters = st.lists(
+    st.integers(0, 999).map(lambda n: n / 1000), min_size=len(PARAMETERS), max_size=len(PARAMETERS)
 )
 
 
 @settings(max_examples=40, deadline=None)
-@given(numbers, st.integers(16, 24), st.sampled_from(list(PRESETS)))
+@given(parameters, st.integers(16, 24), st.sampled_from(list(PRESETS)))
 def test_any_numbers_give_an_image_without_borders(draw, side, name):
     """On a white image nothing but brightness can darken: no corner is ever empty."""
     augmentation = create(name, brightness=0.0)
@@ -202,9 +202,9 @@ def test_any_numbers_give_an_image_without_borders(draw, side, name):
 def test_a_small_image_is_never_enlarged():
     """An image at the training size in a larger window is cut at exactly its own size."""
     image = samples.draw(3, 16)
-    numbers = np.full(len(NUMBERS), 0.7, np.float32)
-    window, side = augment.window_of(image, 24, numbers)
-    result = Augmentation(zoom=1.5).apply([Sample(window, side, image[..., 0], numbers)], 16)
+    parameters = np.full(len(PARAMETERS), 0.7, np.float32)
+    window, side = augment.window_of(image, 24, parameters)
+    result = Augmentation(zoom=1.5).apply([Sample(window, side, image[..., 0], parameters)], 16)
     assert torch.allclose(result[0].permute(1, 2, 0) * 255, torch.from_numpy(image).float(), atol=0.01)
 
 

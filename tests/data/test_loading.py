@@ -6,14 +6,10 @@ import torch
 
 from inpaintlab import masks
 from inpaintlab.data.augment import create
-from inpaintlab.data.loading import (
-    DrawBatches,
-    Draws,
-    Images,
-    open_training_data,
-    training_batches,
-)
+from inpaintlab.data.loading import Images, open_training_data
+from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.data.sources import open_source
+from inpaintlab.data.streaming import training_batches
 from inpaintlab.errors import DataError
 from tests.conftest import save_portraits
 
@@ -22,11 +18,11 @@ def draws(count=12, size=16, seed=0, augment="flip", **options):
     augmentation = create(augment)
     options["stored"] = augmentation.stored_size(size)
     images = Images(open_source(f"samples:{count}"), range(count), size, "training", **options)
-    return Draws(images, masks.create([{"name": "rectangles"}]), seed, augmentation)
+    return TrainingSamples(images, masks.create([{"name": "rectangles"}]), seed, augmentation)
 
 
 def stream(source, workers, batches=6, start=0):
-    numbers = DrawBatches(4, start)
+    numbers = BatchSampler(4, start)
     return list(itertools.islice(training_batches(source, numbers, workers), batches))
 
 
@@ -50,7 +46,7 @@ def test_two_workers_over_two_epochs_repeat_no_draw():
     images, holes, _ = (torch.cat(parts) for parts in zip(*two, strict=True))
     assert len({image.numpy().tobytes() for image in images}) == 24
     assert len({hole.numpy().tobytes() for hole in holes}) >= 23
-    numbers = {source[draw].numbers.tobytes() for draw in range(24)}
+    numbers = {source[draw].parameters.tobytes() for draw in range(24)}
     assert len(numbers) == 24
 
 
@@ -61,8 +57,8 @@ def test_resuming_goes_on_in_the_stream():
 
 def test_devices_share_a_batch():
     source = draws()
-    whole = next(training_batches(source, DrawBatches(4), 0))[0]
-    shares = [next(training_batches(source, DrawBatches(4, 0, rank, 2), 0))[0] for rank in (0, 1)]
+    whole = next(training_batches(source, BatchSampler(4), 0))[0]
+    shares = [next(training_batches(source, BatchSampler(4, 0, rank, 2), 0))[0] for rank in (0, 1)]
     assert torch.equal(torch.cat(shares), whole)
 
 
@@ -93,7 +89,7 @@ def test_crops_of_long_images_move(tmp_path):
         tmp_path / "long.png"
     )
     images = Images(open_source(str(tmp_path)), [0], 16, "training")
-    source = Draws(images, masks.create([{"name": "rectangles"}]), 0, create("none"))
+    source = TrainingSamples(images, masks.create([{"name": "rectangles"}]), 0, create("none"))
     assert images[0].shape == (16, 32, 3)
     crops = {source[index].window.tobytes() for index in range(60)}
     assert len(crops) > 10
@@ -169,7 +165,7 @@ def test_images_are_left_out_by_name(tmp_path):
     names = [images.name(3), images.name(7), "gone.png"]
     assert images.positions(names) == {3, 7}
     assert images.positions([]) == frozenset()
-    skipping = Draws(images, source.masks, 0, source.augmentation, images.positions(names))
+    skipping = TrainingSamples(images, source.masks, 0, source.augmentation, images.positions(names))
     seen = {skipping[draw].position for draw in range(24)}
     assert seen == set(range(12)) - {3, 7}
     assert all(

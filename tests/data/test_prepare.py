@@ -14,7 +14,7 @@ from inpaintlab.data import reading, samples
 from inpaintlab.data.findings import FINDINGS, LEAST_CONTRAST
 from inpaintlab.data.manifest import COLUMNS, DatasetFolder
 from inpaintlab.data.prepare import prepare
-from inpaintlab.data.sources import PreparedSource, ShardedSource, open_source
+from inpaintlab.data.sources import PreparedDataset, ShardedDataset, open_source
 from inpaintlab.errors import DataError, SettingError
 from tests.data import hostile
 
@@ -101,7 +101,7 @@ def test_sides_hold_when_images_are_added_changed_and_removed(folder):
             assert (after[name]["split"], after[name]["fold"]) == (row["split"], row["fold"])
 
 
-def test_an_image_that_ties_settled_sides_together_is_left_out(folder, monkeypatch):
+def test_an_image_that_ties_fixed_parts_together_is_left_out(folder, monkeypatch):
     prepared([folder])
     sides = {name: row["split"] for name, row in rows().items()}
     test = next(name for name, side in sides.items() if side == "test")
@@ -148,7 +148,7 @@ def test_interrupted_it_goes_on_where_it_stopped(folder, monkeypatch):
         return real(place)
 
     monkeypatch.setattr(reading, "examine", stopping)
-    monkeypatch.setattr(reading.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(reading, "processors", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
         prepared([folder])
     with pytest.raises(DataError, match="not finished"):
@@ -276,7 +276,7 @@ def test_shards_are_read_in_place(tmp_path):
     facts = prepared([tmp_path / "shards"])
     assert facts["used"] == 30
     source = open_source("x.dataset")
-    assert isinstance(source, ShardedSource)
+    assert isinstance(source, ShardedDataset)
     assert sorted(index for shard in source.shards for index in shard) == list(range(len(source.names)))
     for shard in source.shards:
         names = [source.names[index] for index in shard]
@@ -298,7 +298,7 @@ def test_hugging_face_folders(tmp_path):
     assert {row["folder"] for row in rows().values()} == {"class-0", "class-1"}
     source = open_source("x.dataset")
     assert source.read(0, 48).shape == (48, 48, 3)
-    assert not isinstance(source, ShardedSource)
+    assert not isinstance(source, ShardedDataset)
 
 
 def test_parquet_with_images_in_it(tmp_path):
@@ -330,12 +330,15 @@ def test_a_library_that_is_missing_and_a_name_that_is_wrong(tmp_path, monkeypatc
 def test_a_dataset_is_the_split_of_a_run(folder):
     facts = prepared([folder])
     source = open_source("x.dataset")
-    assert isinstance(source, PreparedSource)
-    assert (len(source.settled.train), len(source.settled.val)) == (facts["train"], facts["val"])
-    assert source.settled.test_count == facts["test"]
+    assert isinstance(source, PreparedDataset)
+    assert (len(source.predefined_split.train), len(source.predefined_split.val)) == (
+        facts["train"],
+        facts["val"],
+    )
+    assert source.predefined_split.test_count == facts["test"]
     test = {row["path"] for row in rows().values() if row["split"] == "test"}
     assert not test & set(source.names)
-    folds = [open_source("x.dataset", fold).settled for fold in range(5)]
+    folds = [open_source("x.dataset", fold).predefined_split for fold in range(5)]
     assert sorted(index for fold in folds for index in fold.val) == list(range(len(source.names)))
     assert all(not set(fold.train) & set(fold.val) for fold in folds)
     with pytest.raises(DataError, match="folds 0 to 4"):

@@ -8,13 +8,13 @@ from inpaintlab.checkpoints import Run, read_json
 from inpaintlab.configs import EvaluateSettings, PrepareSettings
 from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.prepare import prepare
-from inpaintlab.data.seal import Look, open_test, read_ledger
+from inpaintlab.data.seal import TestAccess, open_test, read_ledger
 from inpaintlab.errors import DataError, OutputError
 from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.training import resume, train
 from tests.conftest import save_portraits, small_settings
 
-LOOK = Look("run-1", "lineage-1", "2026-01-02T00:00:00+00:00", "model", "masks")
+LOOK = TestAccess("run-1", "lineage-1", "2026-01-02T00:00:00+00:00", "model", "masks")
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def dataset(tmp_path):
 
 
 def test_the_test_part_opens_only_through_the_ledger(dataset):
-    assert read_ledger(dataset).sentence() == "the test set has been looked at never"
+    assert read_ledger(dataset).sentence() == "the test set has never been used"
     source = open_test(dataset, LOOK)
     assert len(source.names) == dataset.read_facts()["test"] == 6
     ledger = read_ledger(dataset)
-    assert ledger.sentence() == "the test set has been looked at once"
-    (line,) = ledger.looks
+    assert ledger.sentence() == "the test set has been used once"
+    (line,) = ledger.accesses
     assert line["run"] == "run-1"
     assert line["who"]
     assert line["mask_hash"] == "masks"
@@ -46,7 +46,7 @@ def test_no_ledger_no_look(dataset):
     ("edit", "broken_at"),
     [
         (lambda lines: [lines[0].replace("run-1", "run-9"), *lines[1:]], 1),
-        (lambda lines: [lines[0], lines[1].replace('"look": 2', '"look": 1'), lines[2]], 2),
+        (lambda lines: [lines[0], lines[1].replace('"access": 2', '"access": 1'), lines[2]], 2),
         (lambda lines: [lines[0], lines[2]], 2),
         (lambda lines: lines[1:], 1),
         (lambda lines: [*lines[:2], "not JSON"], 3),
@@ -71,9 +71,9 @@ def test_warnings_in_plain_words(dataset):
     assert read_ledger(dataset).warning(LOOK) is None
     open_test(dataset, LOOK)
     assert "measured on the test once before" in read_ledger(dataset).warning(LOOK)
-    later = Look("run-2", "lineage-2", "2999-01-01T00:00:00+00:00", "model", "masks")
+    later = TestAccess("run-2", "lineage-2", "2999-01-01T00:00:00+00:00", "model", "masks")
     assert "before this run was trained" in read_ledger(dataset).warning(later)
-    sibling = Look("run-3", "lineage-3", LOOK.trained, "model", "masks")
+    sibling = TestAccess("run-3", "lineage-3", LOOK.trained, "model", "masks")
     assert read_ledger(dataset).warning(sibling) is None
 
 
@@ -87,17 +87,17 @@ def test_a_run_never_sees_the_test_and_evaluation_counts_its_looks(dataset, caps
     assert data["split_hash"] == facts["hash"]
     result = evaluate(EvaluateSettings(run=run.folder))
     assert result["overall"]["n"] == facts["val"]
-    assert "looked at never" in run.report.read_text()
+    assert "never been used" in run.report.read_text()
     result = evaluate(EvaluateSettings(run=run.folder, split="test"))
     assert result["overall"]["n"] == facts["test"]
     assert result["part"] == "sealed test"
     assert (run.metrics / "test.json").is_file()
-    assert "looked at once" in run.report.read_text()
+    assert "been used once" in run.report.read_text()
     assert "warning" not in capsys.readouterr().err
     evaluate(EvaluateSettings(run=run.folder, split="test"))
     assert "measured on the test once before" in capsys.readouterr().err
     looks = [json.loads(line) for line in dataset.ledger.read_text().splitlines()]
-    assert [look["look"] for look in looks] == [1, 2]
+    assert [look["access"] for look in looks] == [1, 2]
     assert looks[0]["lineage"] == data["lineage"]
     assert looks[0]["mask_hash"] == result["masks"]["hash"]
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from inpaintlab.data import samples
-from inpaintlab.data.sources import FolderSource, count_folds, open_source
+from inpaintlab.data.sources import FolderDataset, count_folds, open_source
 from inpaintlab.errors import DataError, ImageError, SettingError
 from tests.conftest import save_portraits
 
@@ -48,14 +48,14 @@ def test_empty_folder_and_file(tmp_path):
 
 
 def test_an_image_that_is_too_small(tmp_path):
-    source = FolderSource(save_portraits(tmp_path / "p", 1, size=20))
+    source = FolderDataset(save_portraits(tmp_path / "p", 1, size=20))
     with pytest.raises(ImageError, match="less than --size 32"):
         source.read(0, 32)
 
 
 def test_folds_of_a_folder_are_by_content(tmp_path):
     folder = save_portraits(tmp_path / "p", 30)
-    parts = [open_source(str(folder), fold, 3).settled for fold in range(3)]
+    parts = [open_source(str(folder), fold, 3).predefined_split for fold in range(3)]
     val = [index for part in parts for index in part.val]
     assert sorted(val) == sorted(parts[0].train + parts[0].val)
     assert len({part.hash for part in parts}) == 1

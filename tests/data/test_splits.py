@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaintlab.data.splits import fold_of, side, split, split_fold
+from inpaintlab.data.splits import fold_of, part_of, split, split_fold
 from inpaintlab.errors import DataError
 
 names = st.lists(st.integers(0, 10**9), min_size=2, max_size=80)
@@ -17,7 +17,7 @@ def hashes(numbers):
 @given(names)
 def test_parts_are_disjoint_and_complete(numbers):
     content = hashes(numbers)
-    if sum(side(one) != "test" for one in content) < 2:
+    if sum(part_of(one) != "test" for one in content) < 2:
         with pytest.raises(DataError, match="too few"):
             split(content)
         return
@@ -26,7 +26,7 @@ def test_parts_are_disjoint_and_complete(numbers):
     assert parts.val
     assert not set(parts.train) & set(parts.val)
     assert len(parts.train) + len(parts.val) + parts.test_count == len(content)
-    assert all(side(content[index]) != "test" for index in parts.train + parts.val)
+    assert all(part_of(content[index]) != "test" for index in parts.train + parts.val)
 
 
 def test_shares():
@@ -37,7 +37,7 @@ def test_shares():
 
 def test_adding_images_moves_none_and_copies_stay_together():
     before, after = hashes(range(100)), hashes(range(300))
-    assert [side(one) for one in before] == [side(one) for one in after[:100]]
+    assert [part_of(one) for one in before] == [part_of(one) for one in after[:100]]
     doubled = split(before + before)
     for part in (doubled.train, doubled.val):
         assert {index % 100 for index in part if index < 100} == {i % 100 for i in part if i >= 100}
@@ -51,7 +51,7 @@ def test_hash_names_the_collection():
 @given(names, st.integers(2, 6))
 def test_folds_partition_train_and_val_and_copies_stay_together(numbers, folds):
     content = hashes(numbers) + hashes(numbers)
-    used = {index for index, one in enumerate(content) if side(one) != "test"}
+    used = {index for index, one in enumerate(content) if part_of(one) != "test"}
     counts = [sum(fold_of(content[index], folds) == fold for index in used) for fold in range(folds)]
     seen = []
     for fold, count in enumerate(counts):

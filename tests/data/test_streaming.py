@@ -13,9 +13,10 @@ from PIL import Image
 from inpaintlab import masks
 from inpaintlab.data import samples
 from inpaintlab.data.augment import create
-from inpaintlab.data.loading import DrawBatches, Draws, Images, training_batches
+from inpaintlab.data.loading import Images
+from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.data.storage import Cache
-from inpaintlab.data.streaming import Reader, ShardOrder, ShardStream, mixed
+from inpaintlab.data.streaming import Reader, ShardOrder, ShardStream, mixed, training_batches
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import Encoded, load_rgb
 
@@ -78,11 +79,11 @@ def draws(source, augment="strong", indices=None, cache="off"):
     stored = augmentation.stored_size(SIZE)
     indices = range(len(source.names)) if indices is None else indices
     images = Images(source, indices, SIZE, "training", stored=stored, cache=Cache(cache))
-    return Draws(images, masks.create([{"name": "rectangles"}]), 0, augmentation)
+    return TrainingSamples(images, masks.create([{"name": "rectangles"}]), 0, augmentation)
 
 
 def stream(source, workers=0, batches=6, **numbers):
-    batched = DrawBatches(4, **numbers)
+    batched = BatchSampler(4, **numbers)
     return list(itertools.islice(training_batches(source, batched, workers), batches))
 
 
@@ -188,17 +189,17 @@ def test_resuming_goes_on_with_the_same_samples(tmp_path, start, workers):
 
 def test_resuming_reads_only_what_is_in_the_buffer(tmp_path):
     source = write_tars(tmp_path, [10, 10, 10])
-    taken = ShardStream(draws(source), DrawBatches(4, 5), buffer=6)
+    taken = ShardStream(draws(source), BatchSampler(4, 5), buffer=6)
     source.log.clear()
     next(iter(taken))
     assert len(source.log) == 6 + 3
-    whole = list(itertools.islice(ShardStream(draws(source), DrawBatches(4), buffer=6), 6))
+    whole = list(itertools.islice(ShardStream(draws(source), BatchSampler(4), buffer=6), 6))
     assert_same(whole[5:], [next(iter(taken))])
 
 
 def test_shards_are_read_forward(tmp_path):
     source = write_tars(tmp_path, [10, 10, 10])
-    taken = ShardStream(draws(source), DrawBatches(5), buffer=7)
+    taken = ShardStream(draws(source), BatchSampler(5), buffer=7)
     list(itertools.islice(taken, 6))
     for shard in source.shards:
         assert [index for index in source.log[:30] if index in shard] == list(shard)
@@ -250,7 +251,7 @@ def test_shards_that_lack_an_image_are_refused(tmp_path):
     source = write_tars(tmp_path, [3, 3])
     source.shards = source.shards[:1]
     with pytest.raises(DataError, match="do not hold every image exactly once"):
-        ShardStream(draws(source), DrawBatches(4))
+        ShardStream(draws(source), BatchSampler(4))
 
 
 @settings(max_examples=15, deadline=None)

@@ -128,9 +128,9 @@ def test_a_subset_keeps_sides():
     assert part.names == [source.names[index] for index in part.chosen]
     assert part.content_hash(3) == source.content_hash(part.chosen[3])
     assert np.array_equal(part.read(3, 16), source.read(part.chosen[3], 16))
-    assert part.settled is None
-    source.settled = Split(list(range(40)), list(range(40, 50)), 7, "hash")
+    assert part.predefined_split is None
+    source.predefined_split = Split(list(range(40)), list(range(40, 50)), 7, "hash")
     part = Subset(source, 20, seed=1)
-    assert part.settled.train + part.settled.val == list(range(20))
-    assert all(part.chosen[index] >= 40 for index in part.settled.val)
+    assert part.predefined_split.train + part.predefined_split.val == list(range(20))
+    assert all(part.chosen[index] >= 40 for index in part.predefined_split.val)
     assert Subset(source, 500, seed=0).chosen == list(range(50))

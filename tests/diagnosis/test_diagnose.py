@@ -14,7 +14,7 @@ from inpaintlab import masks
 from inpaintlab.checkpoints import Run, load_state, save_state, write_json
 from inpaintlab.configs import DiagnoseSettings
 from inpaintlab.data import samples
-from inpaintlab.data.splits import side
+from inpaintlab.data.splits import part_of
 from inpaintlab.diagnosis.diagnose import VERDICTS, diagnose
 from inpaintlab.diagnosis.evidence import gather
 from inpaintlab.diagnosis.measures import measure, paint
@@ -180,7 +180,7 @@ def lopsided(folder, wanted) -> Path:
     folder.mkdir()
     for index in count():
         image = encode_png(samples.draw(index, 32))
-        part = side(sha256(image).hexdigest())
+        part = part_of(sha256(image).hexdigest())
         if wanted.get(part, 0):
             (folder / f"{index:03}.png").write_bytes(image)
             wanted[part] -= 1

@@ -1,8 +1,8 @@
 import pytest
 
 from inpaintlab.data import augment
-from inpaintlab.data.loading import Draws
-from inpaintlab.diagnosis.check import _draws
+from inpaintlab.data.sampling import TrainingSamples
+from inpaintlab.diagnosis.check import _samples
 from inpaintlab.diagnosis.variety import variety
 from inpaintlab.randomness import generator_for
 from tests.diagnosis.conftest import session_of
@@ -11,19 +11,19 @@ from tests.diagnosis.conftest import session_of
 @pytest.mark.parametrize("name", augment.PRESETS)
 def test_our_own_draws_vary(tmp_path, name):
     session, _ = session_of(tmp_path, augment={"name": name}, data="samples:200")
-    verdict = variety(_draws(session))
+    verdict = variety(_samples(session))
     assert verdict.word == "ok"
     assert 0 < verdict.figures["mean_hole"] < 0.5
 
 
-class SameNumbers(Draws):
+class SameNumbers(TrainingSamples):
     """The classic bug: a generator that is seeded anew for every sample."""
 
     def generator(self, draw):
         return generator_for(0)
 
 
-class SameMask(Draws):
+class SameMask(TrainingSamples):
     def sample(self, image, draw, position=-1):
         return super().sample(image, draw, position)._replace(mask=super().sample(image, 0).mask)
 
@@ -46,5 +46,5 @@ def test_one_augmentation_or_mask_for_all_is_a_finding(tmp_path, kind, preset, t
 
 def test_a_handful_of_images_is_a_note(tmp_path):
     session, _ = session_of(tmp_path, data="samples:20", augment={"name": "none"})
-    verdict = variety(_draws(session))
+    verdict = variety(_samples(session))
     assert (verdict.word, verdict.figures["repeated_images"]) == ("note", 1)

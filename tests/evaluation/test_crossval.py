@@ -11,8 +11,8 @@ from PIL import Image
 from inpaintlab import cli
 from inpaintlab.configs import CrossvalSettings, PrepareSettings, TrainSettings
 from inpaintlab.data.prepare import prepare
-from inpaintlab.data.sources import FolderSource
-from inpaintlab.data.splits import fold_of, side
+from inpaintlab.data.sources import FolderDataset
+from inpaintlab.data.splits import fold_of, part_of
 from inpaintlab.errors import DataError, MemoryLimitError, RunError, SettingError
 from inpaintlab.evaluation import crossval as module
 from inpaintlab.evaluation import fold as fold_module
@@ -79,7 +79,7 @@ def test_every_image_outside_the_test_validates_once_for_every_variant(processes
     # Fold by fold, so that the first ones already compare.
     assert processes.ran[:2] == [("network.width=4", "0"), ("network.width=8", "0")]
     hashes = [hashlib.sha256(f"portrait-{index:06}".encode()).hexdigest() for index in range(40)]
-    used = {one[:16]: fold_of(one, 2) for one in hashes if side(one) != "test"}
+    used = {one[:16]: fold_of(one, 2) for one in hashes if part_of(one) != "test"}
     for variant in result["variants"].values():
         measured = {}
         for row in variant["folds"]:
@@ -112,7 +112,7 @@ def test_variants_are_compared_on_the_same_images(processes, capsys):
     printed = capsys.readouterr().out
     for words in ("Telea", "8 less 4", "share training images", "Bengio and Grandvalet 2004"):
         assert words in printed
-    assert "images of the test part were not looked at" in printed
+    assert "images of the test part were not used" in printed
     assert "Nadeau and Bengio" in Path("out/crossval.txt").read_text()
 
 
@@ -125,16 +125,16 @@ def test_masks_may_vary_and_are_measured_alike(processes):
 
 
 def test_the_test_part_is_never_decoded(processes, portraits, monkeypatch):
-    read, original = set(), FolderSource.read
+    read, original = set(), FolderDataset.read
 
     def spy(source, index, size):
         read.add(source.content_hash(index))
         return original(source, index, size)
 
-    monkeypatch.setattr(FolderSource, "read", spy)
+    monkeypatch.setattr(FolderDataset, "read", spy)
     result = crossval(settings(data=str(portraits)))
     assert len(read) == result["images"]
-    assert all(side(one) != "test" for one in read)
+    assert all(part_of(one) != "test" for one in read)
     assert any("inpaint prepare" in note and "look alike" in note for note in result["notes"])
 
 

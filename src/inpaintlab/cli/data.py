@@ -24,7 +24,7 @@ def prepare(
     ] = None,
     group_by: Annotated[
         str | None,
-        typer.Option(help="What stays on one side, e.g. a person: folder, name:REGEX, column:NAME."),
+        typer.Option(help="What stays in one part, e.g. a person: folder, name:REGEX, column:NAME."),
     ] = None,
     against: Annotated[
         str | None,

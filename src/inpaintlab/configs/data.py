@@ -24,7 +24,7 @@ class PrepareSettings(Settings):
     max_aspect: float = Field(4.0, ge=1, description="longest side over shortest; above: left out")
     near_distance: int = Field(6, ge=0, le=7, description="bits in which look-alikes may differ, of 64")
     group_by: str | None = Field(
-        None, description="what stays on one side: folder, name:REGEX or column:NAME"
+        None, description="what stays in one part: folder, name:REGEX or column:NAME"
     )
     stratify: bool | None = Field(None, description="by folder; none: if folders look like classes")
     test_share: float = Field(0.1, ge=0, lt=1, description="share of all images for the test")

@@ -1,17 +1,17 @@
-"""Augmentation: how a training image varies from one draw to the next.
+"""Augmentation: how a training image varies from one sample to the next.
 
-Every draw has numbers of its own, uniform in [0, 1), one for each name in `NUMBERS` and in that order.
-They come with the sample and are turned into parameters for the whole batch at once, so that a batch
+Every sample has parameters of its own, uniform in [0, 1), one for each name in `PARAMETERS` and in
+that order. They are turned into angles, factors and so on for the whole batch at once, so that a batch
 costs a few tensor operations and no two samples share anything. The order is: window and mirror (plain
-slices of the stored image), rotation and zoom (one affine sampling), brightness, contrast,
-saturation, hue, blur, JPEG. The operations give what those of torchvision's `transforms.v2` give, which
-take one set of parameters a call.
+slices of the stored image), rotation and zoom (one affine sampling), brightness, contrast, saturation,
+hue, blur, JPEG. The operations give what those of torchvision's `transforms.v2` give, which take one
+set of parameters a call.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.errors import DataError, SettingError, near_miss
+from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.registry import resolve_arguments
 from inpaintlab.tensors import to_arrays, to_tensor
 
@@ -34,54 +34,30 @@ class Batch(NamedTuple):
     positions: Tensor
 
 
-#: What a draw draws for its image and its mask, in this order, before the mask itself.
-NUMBERS = (
+#: What is drawn for each sample, in this order, before the mask itself.
+PARAMETERS = (
     *("window", "mirror", "rotate", "zoom", "across", "down"),
     *("brightness", "contrast", "saturation", "hue"),
     *("blur", "sigma", "jpeg", "quality", "turn", "mask_mirror"),
 )
-_PLACE = {name: place for place, name in enumerate(NUMBERS)}
+_PLACE = {name: place for place, name in enumerate(PARAMETERS)}
 #: BT.601 luma as torchvision rounds it.
 _LUMA = (0.2989, 0.587, 0.114)
-#: Chance that samples are alike without anything being broken, above which nothing is concluded.
-_DOUBT = 1e-6
 
 
 class Sample(NamedTuple):
-    """One draw before its image is augmented.
+    """One training sample before its image is augmented.
 
     `window` is uint8 `[S, S, 3]` of the stored image, `side` the part of it in the middle that is no
-    mirrored border, `mask` uint8 `[size, size]`, and `numbers` are uniform, float32, as in `NUMBERS`.
+    mirrored border, `mask` uint8 `[size, size]`, and `parameters` uniform float32 as in `PARAMETERS`.
     `position` is that of the image in its part, -1 for one that is in none.
     """
 
     window: UInt8
     side: int
     mask: UInt8
-    numbers: npt.NDArray[np.float32]
+    parameters: npt.NDArray[np.float32]
     position: int = -1
-
-
-class Drawn(Protocol):
-    """What draws samples: `inpaintlab.data.loading.Draws`."""
-
-    augmentation: "Augmentation"
-
-    def __getitem__(self, draw: int) -> Sample:
-        """Return the sample of a draw."""
-        ...
-
-    def sample(self, image: UInt8, draw: int) -> Sample:
-        """Return what a draw makes of this image."""
-        ...
-
-    def collate(self, samples: Sequence[Sample]) -> Batch:
-        """Augment and stack samples."""
-        ...
-
-    def blank(self) -> UInt8:
-        """Return an image of noise, as large as images are stored."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -137,60 +113,62 @@ class Augmentation:
 
     def apply(self, samples: Sequence[Sample], size: int) -> Tensor:
         """Return the augmented images of samples: float32 `[B, 3, size, size]` in [0, 1]."""
-        numbers = np.stack([sample.numbers for sample in samples])
-        mirrored = numbers[:, _PLACE["mirror"]] < self.flip
+        parameters = np.stack([sample.parameters for sample in samples])
+        mirrored = parameters[:, _PLACE["mirror"]] < self.flip
         windows = np.stack(
             [s.window[:, ::-1] if m else s.window for s, m in zip(samples, mirrored, strict=True)]
         )
-        images, draws = to_tensor(windows), torch.from_numpy(numbers)
+        images, drawn = to_tensor(windows), torch.from_numpy(parameters)
         if self.moves:
-            images = self._move(images, [sample.side for sample in samples], draws, size)
+            images = self._move(images, [sample.side for sample in samples], drawn, size)
         if self.recolours:
-            images = self._recolour(images.contiguous(), draws)
+            images = self._recolour(images.contiguous(), drawn)
         if self.blur:
-            self._blur_some(images, draws)
+            self._blur_some(images, drawn)
         if self.jpeg:
-            self._compress_some(images, draws)
+            self._compress_some(images, drawn)
         # Weights of an interpolation or a blur can sum to a rounding error above one.
         return images.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
 
-    def turned(self, mask: UInt8, numbers: npt.NDArray[np.float32]) -> UInt8:
-        """Return a mask mirrored and turned as its numbers say, if masks are to be turned."""
+    def turned(self, mask: UInt8, parameters: npt.NDArray[np.float32]) -> UInt8:
+        """Return a mask mirrored and turned as its parameters say, if masks are to be turned."""
         if not self.turn_masks:
             return mask
-        mask = np.rot90(mask, int(4 * numbers[_PLACE["turn"]]))
-        return np.ascontiguousarray(mask[:, ::-1] if numbers[_PLACE["mask_mirror"]] < 0.5 else mask)
+        mask = np.rot90(mask, int(4 * parameters[_PLACE["turn"]]))
+        return np.ascontiguousarray(mask[:, ::-1] if parameters[_PLACE["mask_mirror"]] < 0.5 else mask)
 
-    def _move(self, images: Tensor, sides: Sequence[int], numbers: Tensor, size: int) -> Tensor:
+    def _move(self, images: Tensor, sides: Sequence[int], parameters: Tensor, size: int) -> Tensor:
         window, whole = images.shape[-1], torch.tensor(sides, dtype=torch.float32)
-        crop = size + _numbers(numbers, "zoom") * (whole - size)
-        angles = self.rotate * _swing(numbers, "rotate")
+        crop = size + _parameters(parameters, "zoom") * (whole - size)
+        angles = self.rotate * _swing(parameters, "rotate")
         # A turned square reaches further; where there is room it is kept off the mirrored border.
         radians = torch.deg2rad(angles)
         room = (whole - crop * (radians.cos().abs() + radians.sin().abs())).clamp_min_(0)
-        centres = [window / 2 + (_numbers(numbers, way) - 0.5) * room for way in ("across", "down")]
+        centres = [
+            window / 2 + (_parameters(parameters, way) - 0.5) * room for way in ("across", "down")
+        ]
         return cut_turned(images, angles, crop, torch.stack(centres, 1), size)
 
-    def _recolour(self, images: Tensor, numbers: Tensor) -> Tensor:
+    def _recolour(self, images: Tensor, parameters: Tensor) -> Tensor:
         if self.brightness:
-            adjust_brightness(images, 1 + self.brightness * _swing(numbers, "brightness"))
+            adjust_brightness(images, 1 + self.brightness * _swing(parameters, "brightness"))
         if self.contrast:
-            adjust_contrast(images, 1 + self.contrast * _swing(numbers, "contrast"))
+            adjust_contrast(images, 1 + self.contrast * _swing(parameters, "contrast"))
         if self.saturation:
-            adjust_saturation(images, 1 + self.saturation * _swing(numbers, "saturation"))
-        return adjust_hue(images, self.hue * _swing(numbers, "hue")) if self.hue else images
+            adjust_saturation(images, 1 + self.saturation * _swing(parameters, "saturation"))
+        return adjust_hue(images, self.hue * _swing(parameters, "hue")) if self.hue else images
 
-    def _blur_some(self, images: Tensor, numbers: Tensor) -> None:
-        some = (_numbers(numbers, "blur") < self.blur_probability).nonzero()[:, 0]
+    def _blur_some(self, images: Tensor, parameters: Tensor) -> None:
+        some = (_parameters(parameters, "blur") < self.blur_probability).nonzero()[:, 0]
         if len(some):
-            sigmas = (self.blur * _numbers(numbers, "sigma")[some]).clamp_min(0.1)
+            sigmas = (self.blur * _parameters(parameters, "sigma")[some]).clamp_min(0.1)
             images[some] = gaussian_blur(images[some], sigmas, 2 * math.ceil(3 * self.blur) + 1)
 
-    def _compress_some(self, images: Tensor, numbers: Tensor) -> None:
-        some = (_numbers(numbers, "jpeg") < self.jpeg_probability).nonzero()[:, 0]
+    def _compress_some(self, images: Tensor, parameters: Tensor) -> None:
+        some = (_parameters(parameters, "jpeg") < self.jpeg_probability).nonzero()[:, 0]
         if len(some):
             best = 101 - self.jpeg  # qualities from the lowest to 100, all equally likely
-            qualities = (self.jpeg + best * _numbers(numbers, "quality")[some]).int()
+            qualities = (self.jpeg + best * _parameters(parameters, "quality")[some]).int()
             images[some] = compress(images[some], qualities.tolist())
 
 
@@ -235,15 +213,15 @@ def create(name: str, **arguments: Any) -> Augmentation:
     return Augmentation(**resolve(name, arguments))
 
 
-def window_of(image: UInt8, window: int, numbers: npt.NDArray[np.float32]) -> tuple[UInt8, int]:
+def window_of(image: UInt8, window: int, parameters: npt.NDArray[np.float32]) -> tuple[UInt8, int]:
     """Cut a square window at the drawn place along the longer side; return it and its own part.
 
     An image whose shorter side is less than the window is mirrored at its border; the second value
     is the side of the image's part in the middle.
     """
     side = min(window, *image.shape[:2])
-    number = float(numbers[_PLACE["window"]])
-    top, left = (int(number * (length - side + 1)) for length in image.shape[:2])
+    share = float(parameters[_PLACE["window"]])
+    top, left = (int(share * (length - side + 1)) for length in image.shape[:2])
     part = image[top : top + side, left : left + side]
     if side < window:
         before = (window - side) // 2
@@ -340,68 +318,10 @@ def luma(images: Tensor) -> Tensor:
     return grey[:, None]
 
 
-def check_variants(draws: Drawn, count: int = 64) -> None:
-    """Draw one image many times; raise `DataError` when the variants or their masks repeat.
-
-    That is what a generator does that is seeded anew for every sample. The image is noise, in which
-    nothing looks like anything else.
-    """
-    image = draws.blank()
-    images, masks, _ = draws.collate([draws.sample(image, draw) for draw in range(count)])
-    different, augmentation = _different(images), draws.augmentation
-    needed = count if augmentation.moves or augmentation.recolours else 2
-    if different < needed and _chance_of_one(augmentation, count) < _DOUBT:
-        raise DataError(
-            f"{count} draws of one image came out in {different} variants: "
-            "every draw needs random numbers of its own"
-        )
-    if _different(masks) == 1:
-        raise DataError(
-            f"{count} draws have one and the same mask: every draw needs a mask of its own; "
-            "if there is only one mask file, bring more or set augment.turn_masks"
-        )
+def _parameters(parameters: Tensor, name: str) -> Tensor:
+    return parameters[:, _PLACE[name]]
 
 
-def preview_sheet(draws: Drawn, count: int) -> UInt8:
-    """Return the first `count` samples of training in a grid, uint8 `[H, W, 3]`.
-
-    The hole is tinted red, so that the image under it can still be seen.
-    """
-    images, masks, _ = draws.collate([draws[draw] for draw in range(count)])
-    tint = torch.tensor([1.0, 0.1, 0.1])[:, None, None]
-    return grid(to_arrays(torch.where(masks > 0, 0.5 * (images + tint), images)))
-
-
-def grid(tiles: UInt8, gap: int = 2, line: int = 255) -> UInt8:
-    """Lay tiles `[N, H, W, 3]` out in rows, about as many as columns, on a grey between them."""
-    count, height, width = tiles.shape[:3]
-    columns = math.ceil(math.sqrt(count))
-    rows = -(-count // columns)
-    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), line, np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = gap + number // columns * (height + gap), gap + number % columns * (width + gap)
-        sheet[top : top + height, left : left + width] = tile
-    return sheet
-
-
-def _different(tensors: Tensor) -> int:
-    return len({one.numpy().tobytes() for one in tensors})
-
-
-def _chance_of_one(augmentation: Augmentation, count: int) -> float:
-    """Return the chance that `count` sound draws of one image all come out alike."""
-    if augmentation.moves or augmentation.recolours:
-        return 0.0
-    chances = [augmentation.flip]
-    chances += [augmentation.blur_probability] if augmentation.blur else []
-    chances += [augmentation.jpeg_probability] if augmentation.jpeg else []
-    return math.prod(chance**count + (1 - chance) ** count for chance in chances)
-
-
-def _numbers(numbers: Tensor, name: str) -> Tensor:
-    return numbers[:, _PLACE[name]]
-
-
-def _swing(numbers: Tensor, name: str) -> Tensor:
+def _swing(parameters: Tensor, name: str) -> Tensor:
     """Return a draw from [-1, 1) for each sample."""
-    return 2 * _numbers(numbers, name) - 1
+    return 2 * _parameters(parameters, name) - 1

@@ -23,7 +23,7 @@ from inpaintlab.data import eyes as detectors
 from inpaintlab.data.eyes import CERTAIN, Detector, Face
 from inpaintlab.data.geometry import HALF, apply, similarity, warp
 from inpaintlab.data.keypoints import COLUMNS, open_points
-from inpaintlab.data.sources import FolderSource
+from inpaintlab.data.sources import FolderDataset
 from inpaintlab.errors import DataError, ImageError, SettingError, near_miss
 from inpaintlab.files import write_atomically
 from inpaintlab.images import from_array, load_rgb_whole, save
@@ -86,7 +86,7 @@ def align(settings: AlignSettings) -> dict[str, Any]:
     Raises `SettingError`, `DataError` or `OutputError` where folders or settings cannot be used as
     asked; an image that cannot be used is listed.
     """
-    source = FolderSource(settings.folder)
+    source = FolderDataset(settings.folder)
     _check_output(settings.folder, settings.output)
     workshop = Workshop(settings, source)
     with (
@@ -135,7 +135,7 @@ def align_face(pixels: UInt8, eyes: Float64, places: Float64, size: int) -> UInt
 class Workshop:
     """Aligns the images of a folder one by one; may be used by several threads."""
 
-    def __init__(self, settings: AlignSettings, source: FolderSource) -> None:
+    def __init__(self, settings: AlignSettings, source: FolderDataset) -> None:
         self.settings, self._source = settings, source
         self.detector_name = settings.detector or ("points" if settings.points else "haar")
         self._places = eye_places(settings.eyes)

@@ -27,12 +27,12 @@ FINDINGS = {
     "narrow": Finding("longer than max_aspect times its width", True),
     "constant": Finding("nearly one colour all over", True),
     "copy": Finding("same decoded pixels as another image, which is used", True),
-    "near": Finding("looks like another image (kept on one side with it)", False),
+    "near": Finding("looks like another image (kept in one part with it)", False),
     "grey": Finding("grey among coloured images", False),
     "suffix": Finding("file name says another format", False),
     "frames": Finding("several frames, the first is used", False),
-    "leak": Finding("on another side of the published split there is a copy or a look-alike", True),
-    "between": Finding("looks like images of two sides that were settled before", True),
+    "leak": Finding("in another part of the published split there is a copy or a look-alike", True),
+    "between": Finding("looks like images of two parts that were fixed before", True),
 }
 
 _ORDER = {name: place for place, name in enumerate(FINDINGS)}

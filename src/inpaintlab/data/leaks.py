@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaintlab.configs import PrepareSettings
+from inpaintlab.data.dataset_layouts import open_layout
 from inpaintlab.data.duplicates import Fingerprints, matches
 from inpaintlab.data.findings import LEAST_CONTRAST
-from inpaintlab.data.known import open_known
 from inpaintlab.data.manifest import DatasetFolder, is_dataset, read_rows
 from inpaintlab.data.reading import read_all
 
@@ -34,7 +34,7 @@ def find_leaks(settings: PrepareSettings, against: str) -> dict[str, Any]:
     """
     sources = settings.sources
     if settings.layout:
-        sources, _ = open_known(settings.layout, settings.sources)
+        sources, _ = open_layout(settings.layout, settings.sources)
     with _files(sources) as files:
         ours = _collect(files)
     with _files([against]) as files:

@@ -1,36 +1,23 @@
-"""From a source to batches: images read once, and a stream of draws that any number of workers share.
-
-A *draw* is one sample of the training stream: an image, its window, all random numbers of its
-augmentation, and its mask. Draw `d` is a function of (seed, d) alone. So the stream is the same for any
-number of workers and devices, and a resumed run goes on at draw `step × batch` without having to replay
-anything. Where images stand in shards and fit nowhere else, `streaming` chooses which image a draw
-gets; its random numbers and its mask stay those of the draw.
-"""
+"""From a dataset to the images that training may see, each read once and kept where they fit."""
 
 from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.data.augment import NUMBERS, Augmentation, Batch, Sample, window_of
-from inpaintlab.data.sources import Source
-from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE, Split, side, split
+from inpaintlab.data.dataset import ImageDataset, hash_all
+from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE, Split, part_of, split
 from inpaintlab.data.storage import Bad as Bad
 from inpaintlab.data.storage import Cache, CachedImages, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import shrink
 from inpaintlab.machine import processors
-from inpaintlab.masks import MaskKind
 from inpaintlab.progress import bar, say
-from inpaintlab.randomness import Stream, generator_for
 from inpaintlab.tensors import to_tensor
 
 #: Images handed to a thread at a time, and blocks of them that are under way at most.
@@ -57,7 +44,7 @@ class Images:
 
     def __init__(
         self,
-        source: Source,
+        source: ImageDataset,
         indices: Sequence[int],
         size: int,
         what: str,
@@ -219,19 +206,8 @@ class TrainingData:
         return self.train.bad + self.val.bad
 
 
-def hash_all(source: Source) -> list[str]:
-    """Return the content hash of every image, with a progress bar."""
-    indices = range(len(source.names))
-    with ThreadPoolExecutor(processors()) as pool, bar("hashing", len(indices)) as advance:
-        hashes = []
-        for content_hash in pool.map(source.content_hash, indices):
-            hashes.append(content_hash)
-            advance()
-    return hashes
-
-
 def open_training_data(
-    source: Source,
+    source: ImageDataset,
     size: int,
     max_bad: float,
     *,
@@ -245,7 +221,7 @@ def open_training_data(
     left to train on.
     """
     hashes = hash_all(source)
-    parts = source.settled or split(hashes)
+    parts = source.predefined_split or split(hashes)
     train = Images(source, parts.train, size, "training", stored=stored, cache=cache, hashes=hashes)
     val = Images(source, parts.val, size, "validation", cache=cache, hashes=hashes)
     check_bad(train.bad + val.bad, len(parts.train) + len(parts.val), max_bad)
@@ -254,12 +230,12 @@ def open_training_data(
     return TrainingData(train, val, parts, frozenset(hashes[index] for index in train.indices))
 
 
-def kept_bytes(source: Source, size: int, stored: int, cache: Cache) -> int:
+def kept_bytes(source: ImageDataset, size: int, stored: int, cache: Cache) -> int:
     """Estimate the bytes of decoded images that training keeps in memory, from a few of them.
 
     Those of the test part are not kept, and not looked at.
     """
-    split_known = source.settled
+    split_known = source.predefined_split
     outside = 1.0 if split_known else 1 - TEST_SHARE
     train = len(split_known.train) if split_known else len(source.names) * outside * TRAIN_SHARE
     val = len(split_known.val) if split_known else len(source.names) * outside - train
@@ -270,13 +246,13 @@ def kept_bytes(source: Source, size: int, stored: int, cache: Cache) -> int:
     return int(kept)
 
 
-def _mean_bytes(source: Source, stored: int, size: int) -> float:
+def _mean_bytes(source: ImageDataset, stored: int, size: int) -> float:
     """Return the mean size of a decoded image, from sixteen spread over train and val."""
-    known = source.settled
+    known = source.predefined_split
     usable = sorted([*known.train, *known.val]) if known else range(len(source.names))
     sizes = []
     for index in usable[:: -(-len(usable) // 16)]:
-        if known is None and side(source.content_hash(index)) == "test":
+        if known is None and part_of(source.content_hash(index)) == "test":
             continue
         with suppress(ImageError):  # it will be counted and named when all are read
             sizes.append(at_stored_size(partial(source.read, index), stored, size).nbytes)
@@ -290,94 +266,3 @@ def check_bad(bad: Sequence[Bad], total: int, max_bad: float) -> None:
             f"{len(bad)} of {total} images cannot be used, first {bad[0].name}: {bad[0].reason}; "
             f"more than max_bad = {max_bad:g} of them"
         )
-
-
-class Draws(Dataset[Sample]):
-    """Training samples by draw number.
-
-    The generator of draw `d` depends on (seed, 1, d); it first gives the numbers of the augmentation,
-    in the order of `augment.NUMBERS`, and then the mask. In place of `skipped` images, by their
-    positions, the next ones are taken.
-    """
-
-    def __init__(
-        self,
-        images: Images,
-        masks: MaskKind,
-        seed: int,
-        augmentation: Augmentation,
-        skipped: Container[int] = frozenset(),
-    ) -> None:
-        self.images, self.masks, self.seed, self.augmentation = images, masks, seed, augmentation
-        self.skipped = skipped
-        # One permutation of the images for each epoch; a batch can lie across two.
-        self._order: Callable[[int], npt.NDArray[np.int64]] = lru_cache(2)(self._permutation)
-
-    def __getitem__(self, draw: int) -> Sample:
-        """Return the sample of a draw, its image not yet augmented."""
-        epoch, place = divmod(draw, len(self.images))
-        position, image = self.images.any_near(int(self._order(epoch)[place]), self.skipped)
-        return self.sample(image, draw, position)
-
-    def sample(self, image: UInt8, draw: int, position: int = -1) -> Sample:
-        """Return what a draw makes of an image as it is stored."""
-        generator, size = self.generator(draw), self.images.size
-        numbers = torch.rand(len(NUMBERS), generator=generator).numpy()
-        window, side = window_of(image, self.images.stored, numbers)
-        mask = self.masks.draw(size, size, generator)
-        return Sample(window, side, self.augmentation.turned(mask, numbers), numbers, position)
-
-    def collate(self, samples: Sequence[Sample]) -> Batch:
-        """Augment and stack samples."""
-        masks = torch.from_numpy(np.stack([sample.mask for sample in samples]))
-        positions = torch.tensor([sample.position for sample in samples])
-        images = self.augmentation.apply(samples, self.images.size)
-        return Batch(images, masks[:, None].float(), positions)
-
-    def generator(self, draw: int) -> torch.Generator:
-        """Return the generator of one draw."""
-        return generator_for(self.seed, Stream.SAMPLE, draw)
-
-    def blank(self) -> UInt8:
-        """Return an image of noise, as large as images are stored."""
-        side = self.images.stored
-        return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
-
-    def _permutation(self, epoch: int) -> npt.NDArray[np.int64]:
-        generator = generator_for(self.seed, Stream.ORDER, epoch)
-        return torch.randperm(len(self.images), generator=generator).numpy()
-
-
-class DrawBatches(Sampler[list[int]]):
-    """Draw numbers batch by batch, from a step on and without an end.
-
-    `batch` counts over all devices; each of `world` devices takes its own equal share of a batch.
-    """
-
-    def __init__(self, batch: int, start_step: int = 0, rank: int = 0, world: int = 1) -> None:
-        self.batch, self.start_step, self.rank, self.world = batch, start_step, rank, world
-
-    def __iter__(self) -> Iterator[list[int]]:
-        share = self.batch // self.world
-        step = self.start_step
-        while True:
-            first = step * self.batch + self.rank * share
-            yield list(range(first, first + share))
-            step += 1
-
-
-def training_batches(draws: Draws, batches: DrawBatches, workers: int | None) -> Iterator[Batch]:
-    """Return an endless stream of batches; shards that are not kept decoded are read forward.
-
-    `workers` None chooses: none for images that are kept decoded, which take less time than handing
-    them from a process to another; otherwise one for each processor, eight at most.
-    """
-    images = draws.images
-    if workers is None:
-        workers = 0 if images.cached else min(8, processors())
-    if not images.cached and hasattr(images.source, "shards"):
-        from inpaintlab.data.streaming import ShardStream  # it builds on this module
-
-        return iter(DataLoader(ShardStream(draws, batches), batch_size=None, num_workers=workers))
-    loader = DataLoader(draws, batch_sampler=batches, collate_fn=draws.collate, num_workers=workers)
-    return iter(loader)

@@ -1,6 +1,7 @@
 """`inpaint masks`: a mask set as files, to look at before training or to share with a result."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,6 @@ import numpy as np
 from inpaintlab import masks
 from inpaintlab.arrays import UInt8
 from inpaintlab.configs import MaskSettings
-from inpaintlab.data.augment import grid
 from inpaintlab.errors import OutputError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import from_array, save
@@ -55,6 +55,18 @@ def sheet(frozen: MaskSet) -> UInt8:
     shown = [_white(frozen, index)[::step, ::step] for index in range(min(len(frozen), SHEET_COUNT))]
     tiles = np.repeat(np.stack(shown)[..., None], 3, axis=3)
     return grid(tiles, line=128)
+
+
+def grid(tiles: UInt8, gap: int = 2, line: int = 255) -> UInt8:
+    """Lay tiles `[N, H, W, 3]` out in rows, about as many as columns, on a grey between them."""
+    count, height, width = tiles.shape[:3]
+    columns = math.ceil(math.sqrt(count))
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), line, np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = gap + number // columns * (height + gap), gap + number % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = tile
+    return sheet
 
 
 def show(facts: dict[str, Any]) -> str:

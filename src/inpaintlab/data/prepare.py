@@ -17,20 +17,20 @@ import pyarrow.parquet as pq
 
 from inpaintlab.arrays import Bool, Int64
 from inpaintlab.configs import PrepareSettings
+from inpaintlab.data.assignment import NONE, PARTS, TEST, TRAIN, VAL, Members, assign, torn
+from inpaintlab.data.dataset_layouts import open_layout
 from inpaintlab.data.duplicates import Fingerprints, Groups, link_near
 from inpaintlab.data.findings import CAN_BE_KEPT, FINDINGS, NO_PIXELS, bits, findings_of, names_of
 from inpaintlab.data.grouping import key_for
-from inpaintlab.data.known import open_known
 from inpaintlab.data.manifest import COLUMNS, DatasetFolder, read_batches, read_rows
 from inpaintlab.data.reading import read_all
-from inpaintlab.data.sides import NONE, SIDES, TEST, TRAIN, VAL, Members, assign, torn
 from inpaintlab.data.summary import GROUPS, Examples, list_findings, write_summary
 from inpaintlab.errors import DataError, SettingError, near_miss
 
-#: Settings that must not change once sides are settled: other groups would tear old ones apart.
+#: Settings that must not change once parts are fixed: other groups would tear old ones apart.
 _LASTING = ("group_by", "near_distance", "test_share", "train_share", "folds", "layout")
-#: Published sides, by number: those of `SIDES`, and what is divided between train and val.
-_PUBLISHED = (*SIDES, "pool")
+#: Published parts, by number: those of `PARTS`, and what is divided between train and val.
+_PUBLISHED = (*PARTS, "pool")
 _POOL = _PUBLISHED.index("pool")
 #: Folders are taken for classes when they hold this many images in the median, or more.
 _LEAST_CLASS = 10
@@ -40,8 +40,8 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     """Make or bring up to date a prepared dataset; return its counts and findings.
 
     Interrupted, it goes on where it stopped; run again, it reads what is new or changed, and every
-    image keeps its side and fold. Raises `DataError` for sources that cannot be used, and for
-    settings that would tear settled groups apart.
+    image keeps its part and fold. Raises `DataError` for sources that cannot be used, and for
+    settings that would tear old groups apart.
     """
     if settings.output is None:
         raise SettingError("say where the dataset goes: -o NAME.dataset")
@@ -49,11 +49,11 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
         raise SettingError("say what to prepare: inpaint prepare FOLDER -o NAME.dataset")
     dataset = DatasetFolder(settings.output)
     _check(settings, dataset)
-    sources, side_of = settings.sources, None
+    sources, part_of = settings.sources, None
     if settings.layout:
-        sources, side_of = open_known(settings.layout, settings.sources)
+        sources, part_of = open_layout(settings.layout, settings.sources)
     files, examined = read_all(sources, dataset)
-    images = _load(files, settings, dataset, side_of)
+    images = _load(files, settings, dataset, part_of)
     if images.has(*NO_PIXELS).all():
         reason = next(read_rows(files, ["reason"]))["reason"]
         raise DataError(f"none of {len(images)} images can be read, first {reason}")
@@ -99,7 +99,7 @@ def _check(settings: PrepareSettings, dataset: DatasetFolder) -> None:
         if before[name] != now[name]:
             raise DataError(
                 f"{dataset.folder} was made with {name} = {before[name]!r}, not {now[name]!r}: its "
-                "sides would not hold; keep the setting, or make a new dataset with another -o"
+                "parts would not hold; keep the setting, or make a new dataset with another -o"
             )
 
 
@@ -131,10 +131,10 @@ class _Images:
 
 @dataclass
 class _Decisions:
-    """What was decided, in arrays; `group` and `side` are `NONE` for images that cannot be read."""
+    """What was decided, in arrays; `group` and `part` are `NONE` for images that cannot be read."""
 
     group: Int64
-    side: Int64
+    part: Int64
     fold: Int64
     use: Bool
     strata: list[str]
@@ -144,7 +144,7 @@ def _load(
     files: list[Path],
     settings: PrepareSettings,
     dataset: DatasetFolder,
-    side_of: Callable[[str], str] | None,
+    part_of: Callable[[str], str] | None,
 ) -> _Images:
     """Read the facts of all images into arrays."""
     hashes = [array("Q") for _ in range(3)]
@@ -158,10 +158,10 @@ def _load(
         owner = key_of(row) if key_of else None
         folder.append(folders.number(row["folder"]))
         key.append(NONE if owner is None else keys.number(owner))
-        published.append(_PUBLISHED.index(side_of(row["path"])) if side_of else NONE)
+        published.append(_PUBLISHED.index(part_of(row["path"])) if part_of else NONE)
         findings.append(findings_of(row, settings.min_size, settings.max_aspect))
     sha, upright, mirrored = (np.array(column, np.uint64) for column in hashes)
-    given, given_fold = _settled(dataset, sha)
+    given, given_fold = _earlier(dataset, sha)
     return _Images(
         sha=sha,
         prints=Fingerprints(upright, mirrored),
@@ -185,29 +185,29 @@ class _Numbers:
         return self.names.setdefault(name, len(self.names))
 
 
-def _settled(dataset: DatasetFolder, sha: npt.NDArray[np.uint64]) -> tuple[Int64, Int64]:
-    """Return side and fold that images with these pixels have from an earlier preparation."""
-    side, fold = np.full(len(sha), NONE), np.full(len(sha), NONE)
+def _earlier(dataset: DatasetFolder, sha: npt.NDArray[np.uint64]) -> tuple[Int64, Int64]:
+    """Return part and fold that images with these pixels have from an earlier preparation."""
+    part, fold = np.full(len(sha), NONE), np.full(len(sha), NONE)
     if not dataset.manifest.is_file():
-        return side, fold
-    old_sha, old_side, old_fold = array("Q"), array("b"), array("b")
+        return part, fold
+    old_sha, old_part, old_fold = array("Q"), array("b"), array("b")
     for row in read_rows([dataset.manifest], ["sha256", "split", "fold"]):
         if row["split"]:
             old_sha.append(int(row["sha256"][:16], 16))
-            old_side.append(SIDES.index(row["split"]))
+            old_part.append(PARTS.index(row["split"]))
             old_fold.append(NONE if row["fold"] is None else row["fold"])
     if not old_sha:
-        return side, fold
+        return part, fold
     values, first = np.unique(np.array(old_sha, np.uint64), return_index=True)
     place = np.searchsorted(values, sha).clip(max=len(values) - 1)
     there = values[place] == sha
-    side[there] = np.array(old_side, np.int64)[first][place[there]]
+    part[there] = np.array(old_part, np.int64)[first][place[there]]
     fold[there] = np.array(old_fold, np.int64)[first][place[there]]
-    return side, fold
+    return part, fold
 
 
 def _decide(images: _Images, settings: PrepareSettings) -> _Decisions:
-    """Group the images, name copies and look-alikes, and give every group its side and fold."""
+    """Group the images, name copies and look-alikes, and give every group its part and fold."""
     decoded = ~images.has(*NO_PIXELS)
     if images.has("grey")[decoded].mean() > 0.5:  # grey is what this dataset is
         images.findings &= ~bits(["grey"])
@@ -222,13 +222,13 @@ def _decide(images: _Images, settings: PrepareSettings) -> _Decisions:
     members = Members(group, stratum, images.sha, use, given, images.given_fold)
     members, out = _mended(members, images, decoded)
     use &= ~out
-    side, fold = (np.full(len(images), NONE) for _ in range(2))
+    part, fold = (np.full(len(images), NONE) for _ in range(2))
     inside = decoded & ~out
     test_share = 0.0 if settings.layout else settings.test_share
-    side[inside], fold[inside] = assign(
+    part[inside], fold[inside] = assign(
         _taken(members, inside), strata, test_share, settings.train_share, settings.folds
     )
-    return _Decisions(members.group, side, fold, use, strata)
+    return _Decisions(members.group, part, fold, use, strata)
 
 
 def _group(images: _Images, decoded: Bool, distance: int) -> Int64:
@@ -276,10 +276,10 @@ def _strata(images: _Images, use: Bool, settings: PrepareSettings) -> tuple[Int6
 
 
 def _mended(members: Members, images: _Images, decoded: Bool) -> tuple[Members, Bool]:
-    """Leave out what ties together groups whose sides are settled already; what is left is whole.
+    """Exclude what ties together groups whose parts are fixed already; what is left is whole.
 
     Of a published split the test part is kept, then val; what looks the same elsewhere is a leak. Of
-    sides settled by us, what came later is left out. Returns who is left out, too.
+    parts fixed by us, what came later is excluded. Returns who is excluded, too.
     """
     # An image of the pool goes with train and with val, but not with the test.
     given = np.where(members.given == _POOL, NONE, members.given)
@@ -288,13 +288,13 @@ def _mended(members: Members, images: _Images, decoded: Bool) -> tuple[Members, 
     rank = np.array([0, 2, 1, 2, 3])[members.given]  # test, train, val, pool, and none at the end
     best = np.full(len(members.group), 3)
     np.minimum.at(best, members.group[tied], rank[tied])
-    unsettled = tied & (images.given == NONE)
-    leak = unsettled & (images.published != NONE) & (rank > best[members.group])
-    between = unsettled & (images.published == NONE)
+    movable = tied & (images.given == NONE)
+    leak = movable & (images.published != NONE) & (rank > best[members.group])
+    between = movable & (images.published == NONE)
     images.add("leak", leak)
     images.add("between", between)
     out = leak | between
-    # Old members of a torn group are as many groups as they have sides; who is left out stands alone.
+    # Old members of a torn group are as many groups as they have parts; who is excluded stands alone.
     parts = np.stack(
         [
             members.group,
@@ -342,19 +342,19 @@ def _write_manifest(
 
 def _groups_to_show(images: _Images, decisions: _Decisions) -> list[int]:
     """Return the largest groups of look-alikes and some of the others, none of the test part."""
-    looks = images.has("near") & np.isin(decisions.side, (TRAIN, VAL))
+    looks = images.has("near") & np.isin(decisions.part, (TRAIN, VAL))
     groups, sizes = np.unique(decisions.group[looks], return_counts=True)
     by_size = groups[np.argsort(-sizes, kind="stable")]
     return list(dict.fromkeys([*by_size[:2].tolist(), *groups.tolist()]))[:GROUPS]
 
 
 def _decision_columns(images: _Images, decisions: _Decisions, rows: slice) -> dict[str, list[Any]]:
-    side, fold = decisions.side[rows].tolist(), decisions.fold[rows].tolist()
+    part, fold = decisions.part[rows].tolist(), decisions.fold[rows].tolist()
     return {
         "findings": [names_of(packed) for packed in images.findings[rows].tolist()],
         "use": decisions.use[rows].tolist(),
         "group": decisions.group[rows].tolist(),
-        "split": [None if one == NONE else SIDES[one] for one in side],
+        "split": [None if one == NONE else PARTS[one] for one in part],
         "fold": [None if one == NONE else one for one in fold],
     }
 
@@ -367,9 +367,9 @@ def _facts(
 ) -> dict[str, Any]:
     """Return what `dataset.json` says."""
     use, group = decisions.use, decisions.group
-    sizes = np.bincount(group[decisions.side != NONE])
+    sizes = np.bincount(group[decisions.part != NONE])
     looks = images.has("near", "copy")
-    counts = {side: int((use & (decisions.side == n)).sum()) for n, side in enumerate(SIDES)}
+    counts = {part: int((use & (decisions.part == n)).sum()) for n, part in enumerate(PARTS)}
     return {
         "inpaintlab": version("inpaintlab"),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -377,7 +377,7 @@ def _facts(
         "images": len(images),
         "read_now": examined,
         "used": int(use.sum()),
-        **{side: counts[side] for side in ("train", "val", "test")},
+        **{part: counts[part] for part in ("train", "val", "test")},
         "findings": {name: count for name in FINDINGS if (count := int(images.has(name).sum()))},
         "groups": {
             "count": int((sizes > 0).sum()),
@@ -391,9 +391,9 @@ def _facts(
 
 
 def _hash(images: _Images, decisions: _Decisions, which: tuple[int, ...]) -> str:
-    """SHA-256 over pixels and sides of the images of some sides, 16 hexadecimal digits."""
-    chosen = decisions.use & np.isin(decisions.side, which)
+    """SHA-256 over pixels and part of the images of some parts, 16 hexadecimal digits."""
+    chosen = decisions.use & np.isin(decisions.part, which)
     order = np.argsort(images.sha[chosen])
     digest = sha256(images.sha[chosen][order].astype("<u8").tobytes())
-    digest.update(decisions.side[chosen][order].astype("u1").tobytes())
+    digest.update(decisions.part[chosen][order].astype("u1").tobytes())
     return digest.hexdigest()[:16]

@@ -1,16 +1,21 @@
 """`inpaint prepare --preview`: a sheet of what training would see."""
 
+import torch
+
 from inpaintlab import masks
+from inpaintlab.arrays import UInt8
 from inpaintlab.configs import PrepareSettings
 from inpaintlab.data import augment
-from inpaintlab.data.augment import preview_sheet
-from inpaintlab.data.loading import Draws, Images
+from inpaintlab.data.loading import Images
 from inpaintlab.data.manifest import DatasetFolder
+from inpaintlab.data.mask_sets import grid
+from inpaintlab.data.sampling import TrainingSamples
 from inpaintlab.data.sources import open_source
 from inpaintlab.errors import DataError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
 from inpaintlab.randomness import generator_for
+from inpaintlab.tensors import to_arrays
 
 #: Samples on the sheet; images tried, as some may be too small.
 SAMPLES, TRIED = 24, 48
@@ -25,8 +30,8 @@ def write_preview(settings: PrepareSettings) -> None:
     """
     assert settings.output is not None
     source = open_source(str(settings.output))
-    assert source.settled is not None
-    train = source.settled.train
+    assert source.predefined_split is not None
+    train = source.predefined_split.train
     chosen = generator_for(_SEED).initial_seed() % max(1, len(train))
     indices = [train[(chosen + step * len(train) // TRIED) % len(train)] for step in range(TRIED)]
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
@@ -35,6 +40,16 @@ def write_preview(settings: PrepareSettings) -> None:
     if not len(images):
         raise DataError(f"no image is as large as size {settings.size}: -s size=… for the preview")
     mixture = masks.create([part.model_dump() for part in settings.masks])
-    draws = Draws(images, mixture, _SEED, augmentation)
-    sheet = preview_sheet(draws, SAMPLES)
+    samples = TrainingSamples(images, mixture, _SEED, augmentation)
+    sheet = preview_sheet(samples, SAMPLES)
     write_atomically(DatasetFolder(settings.output).preview, encode_png(sheet))
+
+
+def preview_sheet(samples: TrainingSamples, count: int) -> UInt8:
+    """Return the first `count` samples of training in a grid, uint8 `[H, W, 3]`.
+
+    The hole is tinted red, so that the image under it can still be seen.
+    """
+    images, masks, _ = samples.collate([samples[number] for number in range(count)])
+    tint = torch.tensor([1.0, 0.1, 0.1])[:, None, None]
+    return grid(to_arrays(torch.where(masks > 0, 0.5 * (images + tint), images)))

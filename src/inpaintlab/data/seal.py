@@ -1,7 +1,7 @@
-"""The sealed test: who looked at it is written down before an image of it can be read.
+"""The sealed test: who used it is written down before an image of it can be read.
 
-`ledger.jsonl` grows by one line a look. Each line carries its own hash and that of the line before, so
-that an edit, or a line taken out of the middle, shows.
+`ledger.jsonl` grows by one line an access. Each line carries its own hash and that of the line before,
+so that an edit, or a line taken out of the middle, shows.
 """
 
 import getpass
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab.data.manifest import DatasetFolder
-from inpaintlab.data.sources import PreparedSource
+from inpaintlab.data.sources import PreparedDataset
 from inpaintlab.errors import DataError, OutputError
 
 #: What the first line refers to, as there is none before it.
@@ -23,11 +23,13 @@ _FIRST = "sealed"
 
 
 @dataclass(frozen=True)
-class Look:
-    """One look at the test: by which run, of which lineage, with which weights and masks.
+class TestAccess:
+    """One access to the test: by which run, of which lineage, with which weights and masks.
 
     A lineage is a run with all its resumptions; `trained` is when it began.
     """
+
+    __test__ = False  # pytest takes it for a class of tests otherwise
 
     run: str
     lineage: str
@@ -38,16 +40,16 @@ class Look:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The looks so far, and the first line that does not fit those before it (None: all do)."""
+    """The accesses so far, and the first line that does not fit those before it (None: all do)."""
 
-    looks: list[dict[str, Any]]
+    accesses: list[dict[str, Any]]
     broken_at: int | None
 
     def sentence(self) -> str:
-        """Say how often the test was looked at, and whether that can be believed."""
-        count = len(self.looks)
-        times = {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
-        sentence = f"the test set has been looked at {times}"
+        """Say how often the test was used, and whether that can be believed."""
+        count = len(self.accesses)
+        times = {1: "once", 2: "twice"}.get(count, f"{count} times")
+        sentence = f"the test set has been used {times}" if count else "the test set has never been used"
         if self.broken_at is not None:
             sentence += (
                 f"; line {self.broken_at} of its ledger was edited, or one before it taken out: "
@@ -55,19 +57,19 @@ class Ledger:
             )
         return sentence
 
-    def warning(self, look: Look) -> str | None:
-        """Say in plain words why one more look is worth less than the first."""
-        same = sum(line.get("lineage") == look.lineage for line in self.looks)
+    def warning(self, access: TestAccess) -> str | None:
+        """Say in plain words why one more access is worth less than the first."""
+        same = sum(line.get("lineage") == access.lineage for line in self.accesses)
         if same:
             times = "once" if same == 1 else f"{same} times"
             return (
                 f"this run has been measured on the test {times} before: whatever was changed since "
                 "may have been fitted to the test, and the figure is no longer that of unseen images"
             )
-        earlier = sum(str(line.get("when", "")) < look.trained for line in self.looks)
+        earlier = sum(str(line.get("when", "")) < access.trained for line in self.accesses)
         if earlier:
             return (
-                f"the test was looked at {earlier}× before this run was trained: choices made since may "
+                f"the test was used {earlier}× before this run was trained: choices made since may "
                 "rest on it, and the figure may be better than unseen images would give"
             )
         return None
@@ -77,39 +79,39 @@ def read_ledger(dataset: DatasetFolder) -> Ledger:
     """Read the ledger and check its chain."""
     if not dataset.ledger.is_file():
         return Ledger([], None)
-    looks: list[dict[str, Any]] = []
+    accesses: list[dict[str, Any]] = []
     broken, before = None, _FIRST
     for number, line in enumerate(dataset.ledger.read_text(encoding="utf-8").splitlines(), 1):
-        look = _parse(line)
-        fits = look.get("previous") == before and look.get("hash") == _line_hash(look)
+        access = _parse(line)
+        fits = access.get("previous") == before and access.get("hash") == _line_hash(access)
         if not fits and broken is None:
             broken = number
-        before = str(look.get("hash"))
-        looks.append(look)
-    return Ledger(looks, broken)
+        before = str(access.get("hash"))
+        accesses.append(access)
+    return Ledger(accesses, broken)
 
 
-def open_test(dataset: DatasetFolder, look: Look) -> PreparedSource:
-    """Write the look into the ledger and return the images of the test part.
+def open_test(dataset: DatasetFolder, access: TestAccess) -> PreparedDataset:
+    """Write the access into the ledger and return the images of the test part.
 
     This is the only door to them. Raises `DataError` where there are none, and `OutputError` where
-    the ledger cannot be written: then there is no look.
+    the ledger cannot be written: then there is no access.
     """
     facts = dataset.read_facts()
     if not facts["test"]:
         raise DataError(f"{dataset.folder} has no test part")
-    _append(dataset, look)
-    return PreparedSource(dataset.folder, parts=("test",))
+    _append(dataset, access)
+    return PreparedDataset(dataset.folder, parts=("test",))
 
 
-def _append(dataset: DatasetFolder, look: Look) -> None:
-    looks = read_ledger(dataset).looks
+def _append(dataset: DatasetFolder, access: TestAccess) -> None:
+    accesses = read_ledger(dataset).accesses
     line: dict[str, Any] = {
-        "look": len(looks) + 1,
+        "access": len(accesses) + 1,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "who": f"{_user()}@{socket.gethostname()}",
-        **vars(look),
-        "previous": looks[-1].get("hash") if looks else _FIRST,
+        **vars(access),
+        "previous": accesses[-1].get("hash") if accesses else _FIRST,
     }
     line["hash"] = _line_hash(line)
     try:

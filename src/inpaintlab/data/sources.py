@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from inpaintlab.data import places, samples
+from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.manifest import DatasetFolder, is_dataset, read_used
 from inpaintlab.data.places import HUB, Place
 from inpaintlab.data.splits import Split, split_fold
@@ -23,23 +23,7 @@ from inpaintlab.errors import DataError, SettingError
 from inpaintlab.images import SUFFIXES, Encoded, load_rgb
 
 
-class Source(Protocol):
-    """A numbered collection of images."""
-
-    names: list[str]
-    #: The split that the source brings; None: by the content of the images.
-    settled: Split | None
-
-    def content_hash(self, index: int) -> str:
-        """SHA-256 of what image `index` is made from, in hexadecimal."""
-        ...
-
-    def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
-        """Decode image `index`: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
-        ...
-
-
-class FolderSource:
+class FolderDataset:
     """The image files of a folder, searched recursively, in the order of their names.
 
     Hidden files and folders are passed over. Raises `DataError` where there is no such folder, or no
@@ -51,7 +35,7 @@ class FolderSource:
             what = "is a file, not a folder" if folder.exists() else "does not exist"
             raise DataError(f"{folder} {what}: give a folder of images, or samples:N")
         self.folder = folder
-        self.settled: Split | None = None
+        self.predefined_split: Split | None = None
         self.names = sorted(
             str(path.relative_to(folder)) for path in folder.rglob("*") if self._is_image(path)
         )
@@ -76,12 +60,12 @@ class FolderSource:
         return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
 
 
-class SampleSource:
+class SampleDataset:
     """The first `count` sample portraits, drawn at whatever size is asked for."""
 
     def __init__(self, count: int) -> None:
         self.names = [f"portrait-{index:06}" for index in range(count)]
-        self.settled: Split | None = None
+        self.predefined_split: Split | None = None
 
     def content_hash(self, index: int) -> str:
         """SHA-256 of the portrait's name: it stands for what is drawn, at every size."""
@@ -92,10 +76,10 @@ class SampleSource:
         return samples.draw(index, size)
 
 
-class PreparedSource:
+class PreparedDataset:
     """The usable images of some parts of a prepared dataset; those of other parts are not in it.
 
-    `settled` is its split; with `fold` that fold validates and the other folds train.
+    `predefined_split` is its split; with `fold` that fold validates and the other folds train.
     """
 
     #: Every image was decoded when the dataset was prepared.
@@ -112,7 +96,7 @@ class PreparedSource:
             f"{path}/{key}" if key else path
             for path, key in zip(table["path"].to_pylist(), table["key"].to_pylist(), strict=True)
         ]
-        self.settled: Split | None = self._split(table, fold)
+        self.predefined_split: Split | None = self._split(table, fold)
         #: What each image stays together with, as a number.
         self.groups: list[int] = table["group"].to_pylist()
 
@@ -151,7 +135,7 @@ class PreparedSource:
         return Split(train, val, self.facts["test"], self.facts["hash"])
 
 
-class ShardedSource(PreparedSource):
+class ShardedDataset(PreparedDataset):
     """A prepared dataset whose images all stand in tar shards, to be read shard by shard."""
 
     @cached_property
@@ -172,7 +156,7 @@ class ShardedSource(PreparedSource):
         return load_rgb(Encoded(self.names[index], data), size)
 
 
-def open_source(data: str, fold: int | None = None, folds: int | None = None) -> Source:
+def open_source(data: str, fold: int | None = None, folds: int | None = None) -> ImageDataset:
     """Open `samples:N`, a prepared dataset (without its test part) or a folder.
 
     With `fold`, that fold validates and the others train: of a prepared dataset one of its own, of
@@ -192,8 +176,8 @@ def open_source(data: str, fold: int | None = None, folds: int | None = None) ->
                 f"{data} has {own} folds, not {folds}: leave folds out, or make another dataset with "
                 f"inpaint prepare -s folds={folds}"
             )
-        source = PreparedSource(path, fold=fold)
-        return ShardedSource(path, fold=fold) if source.in_shards else source
+        source = PreparedDataset(path, fold=fold)
+        return ShardedDataset(path, fold=fold) if source.in_shards else source
     plain = _open_plain(data, path)
     if fold is not None:
         if folds is None:
@@ -201,9 +185,7 @@ def open_source(data: str, fold: int | None = None, folds: int | None = None) ->
                 f"{data} has no folds: say how many there are to be, as -s folds=5, or inpaint prepare "
                 f"{data} -o NAME.dataset, which also keeps look-alikes in one fold"
             )
-        from inpaintlab.data.loading import hash_all  # it builds on this module
-
-        plain.settled = split_fold(hash_all(plain), fold, folds)
+        plain.predefined_split = split_fold(hash_all(plain), fold, folds)
     return plain
 
 
@@ -215,10 +197,10 @@ def count_folds(data: str) -> int | None:
     return int(DatasetFolder.open(path).read_facts()["settings"]["folds"])
 
 
-def _open_plain(data: str, path: Path) -> FolderSource | SampleSource:
+def _open_plain(data: str, path: Path) -> FolderDataset | SampleDataset:
     kind, colon, count = data.partition(":")
     if kind == "samples" and colon:
         if not count.isdigit() or int(count) < 1:
             raise DataError(f"samples:N takes a number of portraits, got {data!r}")
-        return SampleSource(int(count))
-    return FolderSource(path)
+        return SampleDataset(int(count))
+    return FolderDataset(path)

@@ -1,6 +1,6 @@
 """Which images are for training, for validation, and for the test that nobody looks at.
 
-The side of an image depends on its content alone. Copies of a file therefore stay together, and
+The part of an image depends on its content alone. Copies of a file therefore stay together, and
 images that are added later move none of the old ones.
 """
 
@@ -11,7 +11,7 @@ from typing import Literal
 
 from inpaintlab.errors import DataError
 
-Side = Literal["train", "val", "test"]
+Part = Literal["train", "val", "test"]
 
 #: Share of all images that is set aside first, for the test.
 TEST_SHARE = 0.1
@@ -29,10 +29,10 @@ class Split:
     hash: str
 
 
-def side(content_hash: str) -> Side:
-    """Return the side of an image from its hash in hexadecimal.
+def part_of(content_hash: str) -> Part:
+    """Return the part of an image from its hash in hexadecimal.
 
-    >>> [side(first + "0" * 63) for first in "016c"]
+    >>> [part_of(first + "0" * 63) for first in "016c"]
     ['test', 'test', 'train', 'train']
     """
     place = _place(content_hash)
@@ -42,29 +42,28 @@ def side(content_hash: str) -> Side:
 
 
 def split(content_hashes: Sequence[str]) -> Split:
-    """Split images by their hashes into train and val; the test part is left out.
+    """Split images by their hashes into train and val; the test part is excluded.
 
     In a collection so small that a part came out empty, one image validates and the rest train.
     Raises `DataError` where there are not even two images outside the test part.
     """
-    sides = [side(content_hash) for content_hash in content_hashes]
-    parts = {name: [i for i, one in enumerate(sides) if one == name] for name in ("train", "val")}
-    train, val = parts["train"], parts["val"]
+    parts = [part_of(content_hash) for content_hash in content_hashes]
+    train, val = ([i for i, one in enumerate(parts) if one == name] for name in ("train", "val"))
     if len(train + val) < 2:
         raise DataError(
-            f"{len(sides)} images are too few to train on some and validate with others: "
+            f"{len(parts)} images are too few to train on some and validate with others: "
             "bring at least 20"
         )
     by_place = sorted(train + val, key=lambda index: _place(content_hashes[index]))
     if not train or not val:
         train, val = sorted(by_place[:-1]), by_place[-1:]
-    return Split(train, val, sides.count("test"), _digest(content_hashes))
+    return Split(train, val, parts.count("test"), _digest(content_hashes))
 
 
 def fold_of(content_hash: str, folds: int) -> int:
     """Return the fold of an image, 0 to `folds` - 1, from its hash in hexadecimal.
 
-    It goes by other digits than the side does: otherwise a fold could be the validation part.
+    It goes by other digits than the part does: otherwise a fold could be the validation part.
 
     >>> [fold_of("7" * 16 + digits * 16, 4) for digits in "048c"]
     [0, 1, 2, 3]
@@ -75,12 +74,12 @@ def fold_of(content_hash: str, folds: int) -> int:
 def split_fold(content_hashes: Sequence[str], fold: int, folds: int) -> Split:
     """Split images by their hashes so that one fold of train and val validates and the others train.
 
-    The test part is left out, and is the same as that of `split`. Raises `DataError` for a fold that
+    The test part is excluded, and is the same as that of `split`. Raises `DataError` for a fold that
     there is not, or that came out empty.
     """
     if not 0 <= fold < folds:
         raise DataError(f"there are folds 0 to {folds - 1}, got fold {fold}")
-    used = [index for index, one in enumerate(content_hashes) if side(one) != "test"]
+    used = [index for index, one in enumerate(content_hashes) if part_of(one) != "test"]
     val = [index for index in used if fold_of(content_hashes[index], folds) == fold]
     train = [index for index in used if fold_of(content_hashes[index], folds) != fold]
     if not train or not val:

@@ -10,7 +10,7 @@ what it skips.
 Nothing is dropped at the end of an epoch: a batch can lie across two of them, the stretches rotate among
 the readers from epoch to epoch, and the stream has no end. So every rank has as many batches as any
 other. A stream is the same again for the same number of ranks and workers; with other numbers images
-come in another order, but the masks and the augmentation of a draw stay what they are.
+come in another order, but the mask and the augmentation of a sample number stay what they are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,20 +19,22 @@ from itertools import chain, count, islice
 from typing import Protocol
 
 import numpy as np
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from inpaintlab.arrays import Int64, UInt8
 from inpaintlab.data.augment import Batch
-from inpaintlab.data.loading import TRIES, DrawBatches, Draws, at_stored_size
-from inpaintlab.data.sources import Source
+from inpaintlab.data.dataset import ImageDataset
+from inpaintlab.data.loading import TRIES, at_stored_size
+from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.errors import DataError, ImageError
+from inpaintlab.machine import processors
 from inpaintlab.randomness import Stream
 
 #: Compressed images that a reader mixes: some tens of megabytes.
 BUFFER = 1024
 
 
-class ShardedSource(Source, Protocol):
+class Sharded(ImageDataset, Protocol):
     """A source whose images stand in files that are best read forward.
 
     `shards` holds, for each file, the numbers of its images in the order in which they stand there.
@@ -121,31 +123,32 @@ class ShardStream(IterableDataset[Batch]):
     another one in the buffer, or of the stretch when that is empty.
     """
 
-    def __init__(self, draws: Draws, batches: DrawBatches, buffer: int = BUFFER) -> None:
-        self.draws, self.batches, self.buffer = draws, batches, buffer
-        self.source: ShardedSource = draws.images.source  # type: ignore[assignment]  # it is asked for
-        self.order = ShardOrder(_positions(self.source, draws.images.indices), draws.seed)
+    def __init__(self, samples: TrainingSamples, batches: BatchSampler, buffer: int = BUFFER) -> None:
+        self.samples, self.batches, self.buffer = samples, batches, buffer
+        self.source: Sharded = samples.images.source  # type: ignore[assignment]  # it is asked for
+        self.order = ShardOrder(_positions(self.source, samples.images.indices), samples.seed)
 
     def __iter__(self) -> Iterator[Batch]:
         info, batches = get_worker_info(), self.batches
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        share = batches.batch // batches.world
+        share = batches.batch_size // batches.world
         # The loader always begins with worker 0: the first step says whose part each one goes on with.
         first = batches.start_step + worker
         reader = Reader(batches.rank * workers + first % workers, batches.world * workers)
         images = self.images(reader, first // workers * share)
         for step in count(first, workers):
-            draw = step * batches.batch + batches.rank * share
-            taken = zip(range(draw, draw + share), images, strict=False)
-            samples = [self.draws.sample(image, number, place) for number, (place, image) in taken]
-            yield self.draws.collate(samples)
+            number = step * batches.batch_size + batches.rank * share
+            taken = zip(range(number, number + share), images, strict=False)
+            yield self.samples.collate(
+                [self.samples.sample(image, one, place) for one, (place, image) in taken]
+            )
 
     def images(self, reader: Reader, start: int) -> Iterator[tuple[int, UInt8]]:
         """Yield what a reader reads, from its sample `start` on: positions, and images decoded."""
         for epoch, skip in self.order.from_sample(start, reader):
             stretch = self.order.stretch(epoch, reader)
             random = np.random.default_rng(
-                [self.draws.seed, Stream.SHARD_MIX, epoch, reader.number, reader.total]
+                [self.samples.seed, Stream.SHARD_MIX, epoch, reader.number, reader.total]
             )
             held: dict[int, tuple[int, bytes | ImageError]] = {}
             for entering, leaving in mixed(len(stretch), self.buffer, random, skip):
@@ -157,13 +160,13 @@ class ShardStream(IterableDataset[Batch]):
 
     def _read(self, position: int) -> bytes | ImageError:
         try:
-            return self.source.read_bytes(self.draws.images.indices[position])
+            return self.source.read_bytes(self.samples.images.indices[position])
         except ImageError as error:
             return error
 
     def _decode(self, candidates: Iterable[tuple[int, bytes | ImageError]]) -> tuple[int, UInt8]:
         """Decode the first of some images that can be, and is not skipped; a hundred are tried."""
-        images, skipped = self.draws.images, self.draws.skipped
+        images, skipped = self.samples.images, self.samples.skipped
         wanted = (candidate for candidate in candidates if candidate[0] not in skipped)
         reason = "all of them are to be skipped"
         for position, data in islice(wanted, TRIES):
@@ -182,7 +185,7 @@ class ShardStream(IterableDataset[Batch]):
         raise DataError(f"the images can no longer be read: {reason}")
 
 
-def _positions(source: ShardedSource, indices: Sequence[int]) -> list[Int64]:
+def _positions(source: Sharded, indices: Sequence[int]) -> list[Int64]:
     """Return, for each shard, which of the chosen images it holds, in file order.
 
     Raises `DataError` where an image is in no shard, or in two.
@@ -195,3 +198,20 @@ def _positions(source: ShardedSource, indices: Sequence[int]) -> list[Int64]:
     if len(together) != len(indices) or len(np.unique(together)) != len(indices):
         raise DataError("the shards do not hold every image exactly once: prepare them anew")
     return chosen
+
+
+def training_batches(
+    samples: TrainingSamples, batches: BatchSampler, workers: int | None
+) -> Iterator[Batch]:
+    """Return an endless stream of batches; shards that are not kept decoded are read forward.
+
+    `workers` None chooses: none for images that are kept decoded, which take less time than handing
+    them from a process to another; otherwise one for each processor, eight at most.
+    """
+    images = samples.images
+    if workers is None:
+        workers = 0 if images.cached else min(8, processors())
+    if not images.cached and hasattr(images.source, "shards"):
+        return iter(DataLoader(ShardStream(samples, batches), batch_size=None, num_workers=workers))
+    loader = DataLoader(samples, batch_sampler=batches, collate_fn=samples.collate, num_workers=workers)
+    return iter(loader)

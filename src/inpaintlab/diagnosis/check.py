@@ -13,8 +13,9 @@ from typing import Any
 
 from inpaintlab import masks
 from inpaintlab.configs import CheckSettings
-from inpaintlab.data.loading import Draws
-from inpaintlab.data.sources import Source, open_source
+from inpaintlab.data.dataset import ImageDataset
+from inpaintlab.data.sampling import TrainingSamples
+from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
 from inpaintlab.diagnosis.images import leaks, look, values
 from inpaintlab.diagnosis.memorise import capacity
@@ -82,7 +83,7 @@ def check(settings: CheckSettings) -> Checked:
     return result
 
 
-def _verdicts(settings: CheckSettings, source: Source, free: int) -> Iterator[Verdict]:
+def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Iterator[Verdict]:
     """Yield the verdict of every part; those that take steps are left out where these do not fit."""
     network = create_network(settings)
     assert settings.size is not None  # resolved
@@ -95,7 +96,7 @@ def _verdicts(settings: CheckSettings, source: Source, free: int) -> Iterator[Ve
         facts = look(session)
         yield values(session, facts, _seen(source))
         yield leaks(session, facts, _seen(source))
-        yield variety(_draws(session))
+        yield variety(_samples(session))
         yield room
         yield from _steps(session, alone, network, _to_train_on(source), room.word != "finding")
 
@@ -129,17 +130,21 @@ def _alone(settings: CheckSettings, small: bool) -> CheckSettings:
     return settings.model_copy(update=changes | {"batch": min(2, batch) if small else batch})
 
 
-def _draws(session: Session) -> Draws:
+def _samples(session: Session) -> TrainingSamples:
     mixture = session.validation.masks.mixture
-    return Draws(session.data.train, mixture, session.settings.seed, session.augmentation)
+    return TrainingSamples(session.data.train, mixture, session.settings.seed, session.augmentation)
 
 
-def _seen(source: Source) -> int:
+def _seen(source: ImageDataset) -> int:
     """Return how many images training and validation have in all."""
-    if source.settled:
-        return len(source.settled.train) + len(source.settled.val)
+    if source.predefined_split:
+        return len(source.predefined_split.train) + len(source.predefined_split.val)
     return round(len(source.names) * (1 - TEST_SHARE))
 
 
-def _to_train_on(source: Source) -> int:
-    return len(source.settled.train) if source.settled else round(_seen(source) * TRAIN_SHARE)
+def _to_train_on(source: ImageDataset) -> int:
+    return (
+        len(source.predefined_split.train)
+        if source.predefined_split
+        else round(_seen(source) * TRAIN_SHARE)
+    )

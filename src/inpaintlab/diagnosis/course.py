@@ -121,7 +121,7 @@ def data(evidence: Evidence) -> Verdict:
     text = "; ".join([*seen, values.text, leaks.text])
     grave = values.word == "finding" or left + bad >= ODD_SHARE * total or alike
     if grave:
-        advice = "inpaint prepare leaves out what is no image, and keeps look-alikes on one side"
+        advice = "inpaint prepare leaves out what is no image, and keeps look-alikes in one part"
         return Verdict("data", "finding", text, advice, figures)
     noted = bool(seen) or "note" in (values.word, leaks.word) or leaks.word == "finding"
     return Verdict("data", "note" if noted else "ok", text, leaks.advice if noted else "", figures)

@@ -13,8 +13,9 @@ from inpaintlab import masks, networks
 from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.checkpoints import Run, load_model, load_state, read_json
 from inpaintlab.configs import DiagnoseSettings, TrainSettings, build
-from inpaintlab.data.loading import Images, TrainingData, hash_all
-from inpaintlab.data.sources import Source, open_source
+from inpaintlab.data.dataset import ImageDataset, hash_all
+from inpaintlab.data.loading import Images, TrainingData
+from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import split
 from inpaintlab.diagnosis import images as look_at
 from inpaintlab.diagnosis.measures import Measured, classical, measure, paint
@@ -151,12 +152,12 @@ def read_lines(log: Path) -> list[Line]:
 
 
 def _open(
-    source: Source, recipe: TrainSettings, facts: Line, settings: DiagnoseSettings
+    source: ImageDataset, recipe: TrainSettings, facts: Line, settings: DiagnoseSettings
 ) -> TrainingData:
     """Open the first validation images of a run, as it did, and random training images."""
     assert recipe.size is not None  # resolved
     hashes = hash_all(source)
-    parts = source.settled or split(hashes)
+    parts = source.predefined_split or split(hashes)
     if facts and parts.hash != facts["split_hash"]:
         raise DataError(
             f"the images of {recipe.data} are not those of the run (split {parts.hash}, then "

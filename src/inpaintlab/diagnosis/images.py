@@ -13,7 +13,7 @@ from inpaintlab.configs import TrainSettings
 from inpaintlab.data.examine import is_grey
 from inpaintlab.data.findings import LEAST_CONTRAST
 from inpaintlab.data.loading import Images, TrainingData
-from inpaintlab.data.looks import alike, look_of
+from inpaintlab.data.lookalikes import appearance_of, find_lookalikes
 from inpaintlab.data.manifest import is_dataset
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
 from inpaintlab.progress import bar
@@ -99,7 +99,7 @@ def leaks(session: Opened, facts: list[Facts], of: int) -> Verdict:
     telling = [one for one in facts if one["contrast"] >= LEAST_CONTRAST]
     train = [one for one in telling if one["side"] == "train"]
     val = [one for one in telling if one["side"] == "val"]
-    pairs = alike([one["look"] for one in val], [one["look"] for one in train])
+    pairs = find_lookalikes([one["look"] for one in val], [one["look"] for one in train])
     having = len({ours for ours, *_ in pairs})
     same = len({ours for ours, _, likeness in pairs if likeness > _SAME})
     share = having / max(1, len(val))
@@ -126,7 +126,7 @@ def leaks(session: Opened, facts: list[Facts], of: int) -> Verdict:
     prepared = is_dataset(Path(session.settings.data))
     word: Word = "finding" if in_all >= LEAK_SHARE else "note"
     advice = (
-        "prepare the dataset anew: its look-alikes are no longer all on one side"
+        "prepare the dataset anew: its look-alikes are no longer all in one part"
         if prepared
         else f"a plain folder is split by content, which keeps copies of a file together but not "
         f"look-alikes: inpaint prepare {session.settings.data} -o NAME.dataset does"
@@ -163,7 +163,7 @@ def _facts(image: UInt8) -> Facts:
         "contrast": float(grey.std()),
         "smoothness": _smoothness(grey.astype(np.float32)),
         "grey": is_grey(image),
-        "look": look_of(np.asarray(grey, np.uint8)),
+        "look": appearance_of(np.asarray(grey, np.uint8)),
     }
     return facts | {"kind": next((kind for kind, test in ODD.items() if test(facts)), "")}
 

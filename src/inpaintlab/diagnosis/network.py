@@ -7,8 +7,8 @@ from torch import Tensor
 
 from inpaintlab.configs import TrainSettings
 from inpaintlab.data import augment
+from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.loading import kept_bytes
-from inpaintlab.data.sources import Source
 from inpaintlab.data.storage import Cache
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import MemoryLimitError
@@ -23,7 +23,7 @@ VANISHED, EXPLODED = 1e-7, 1e4
 _TIGHT = 0.8
 
 
-def memory(network: Network, settings: TrainSettings, source: Source, free: int) -> Verdict:
+def memory(network: Network, settings: TrainSettings, source: ImageDataset, free: int) -> Verdict:
     """Compare what a run will take with the bytes that are free, and say what fits."""
     assert settings.size is not None  # resolved
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from inpaintlab.data.sources import Source
+from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.splits import Split
 
 
@@ -13,13 +13,13 @@ class Subset:
     Each keeps its side: it goes by the content or by the split that the source brings.
     """
 
-    def __init__(self, source: Source, count: int, seed: int) -> None:
+    def __init__(self, source: ImageDataset, count: int, seed: int) -> None:
         total = len(source.names)
         chosen = np.random.default_rng(seed).choice(total, min(count, total), replace=False)
         self.chosen: list[int] = np.sort(chosen).tolist()
         self.source = source
         self.names = [source.names[index] for index in self.chosen]
-        self.settled = self._settled(source.settled)
+        self.predefined_split = self._settled(source.predefined_split)
 
     def content_hash(self, index: int) -> str:
         """Return that of the image in the whole source."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from inpaintlab.data.augment import Drawn, check_variants
+from inpaintlab.data.sampling import TrainingSamples, check_variants
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import DataError
 
@@ -15,12 +15,12 @@ SAMPLES = 64
 _REPEATED = 0.5
 
 
-def variety(draws: Drawn) -> Verdict:
+def variety(samples: TrainingSamples) -> Verdict:
     """Judge whether every sample has an augmentation and a mask of its own.
 
     One augmentation, or one mask, for a whole batch is a common mistake that no loss curve shows.
     """
-    batch = draws.collate([draws[number] for number in range(SAMPLES)])
+    batch = samples.collate([samples[number] for number in range(SAMPLES)])
     figures: dict[str, float] = {
         "samples": SAMPLES,
         "repeated_images": _repeated(batch.images),
@@ -28,7 +28,7 @@ def variety(draws: Drawn) -> Verdict:
         "mean_hole": float(batch.masks.mean()),
     }
     try:
-        check_variants(draws)
+        check_variants(samples)
     except DataError as error:
         advice = "a source of masks or images that draws anew for every sample"
         return Verdict("variety", "finding", str(error), f"use {advice}", figures)

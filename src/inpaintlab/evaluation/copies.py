@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from inpaintlab.arrays import UInt8
+from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.findings import LEAST_CONTRAST
-from inpaintlab.data.looks import Look, alike, look_of
-from inpaintlab.data.sources import Source
+from inpaintlab.data.lookalikes import Appearance, appearance_of, find_lookalikes
 from inpaintlab.errors import ImageError
 from inpaintlab.evaluation.subjects import Subjects
 from inpaintlab.progress import bar
@@ -22,7 +22,7 @@ MOST = 20_000
 _SIDE = 32
 
 
-def find_copies(subjects: Subjects, source: Source, learnt_from: Sequence[int]) -> dict[str, Any]:
+def find_copies(subjects: Subjects, source: ImageDataset, learnt_from: Sequence[int]) -> dict[str, Any]:
     """Return which images have a look-alike among those a run has learnt from.
 
     `of` counts those learnt from, `looked_at` those of them that were looked at; `pairs` are names, each
@@ -35,7 +35,7 @@ def find_copies(subjects: Subjects, source: Source, learnt_from: Sequence[int]) 
     ours, places = _ours(subjects)
     theirs, indices = _theirs(source, chosen)
     likest: dict[int, int] = {}
-    for a, b, _ in alike(ours, theirs):
+    for a, b, _ in find_lookalikes(ours, theirs):
         likest.setdefault(places[a], indices[b])
     return {
         "of": len(learnt_from),
@@ -48,7 +48,7 @@ def find_copies(subjects: Subjects, source: Source, learnt_from: Sequence[int]) 
     }
 
 
-def _ours(subjects: Subjects) -> tuple[list[Look], list[int]]:
+def _ours(subjects: Subjects) -> tuple[list[Appearance], list[int]]:
     found = {}
     for place in range(len(subjects)):
         if (look := _look(to_arrays(subjects.squares(place, place + 1))[0])) is not None:
@@ -56,8 +56,8 @@ def _ours(subjects: Subjects) -> tuple[list[Look], list[int]]:
     return list(found.values()), list(found)
 
 
-def _theirs(source: Source, chosen: Sequence[int]) -> tuple[list[Look], list[int]]:
-    def read(index: int) -> Look | None:
+def _theirs(source: ImageDataset, chosen: Sequence[int]) -> tuple[list[Appearance], list[int]]:
+    def read(index: int) -> Appearance | None:
         try:
             image = source.read(index, _SIDE)
         except ImageError:
@@ -75,7 +75,7 @@ def _theirs(source: Source, chosen: Sequence[int]) -> tuple[list[Look], list[int
     return list(found.values()), list(found)
 
 
-def _look(image: UInt8) -> Look | None:
+def _look(image: UInt8) -> Appearance | None:
     """Return the look of a square; None for one of a single colour, whose hash is that of its noise."""
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    return look_of(np.asarray(grey, np.uint8)) if grey.std() >= LEAST_CONTRAST else None
+    return appearance_of(np.asarray(grey, np.uint8)) if grey.std() >= LEAST_CONTRAST else None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab.configs import CrossvalSettings, TrainSettings, build, dump, vary
-from inpaintlab.data.loading import hash_all
+from inpaintlab.data.dataset import hash_all
 from inpaintlab.data.sources import count_folds, open_source
 from inpaintlab.data.splits import split_fold
 from inpaintlab.errors import DataError, InpaintlabError, RunError, SettingError
@@ -121,13 +121,13 @@ def _plan(settings: CrossvalSettings) -> Plan:
 def _check_folds(data: str, folds: int) -> None:
     """Raise `DataError` where a fold would be empty, or a dataset has other folds."""
     source = open_source(data)
-    if source.settled is None:
+    if source.predefined_split is None:
         hashes = hash_all(source)
         for number in range(folds):
             split_fold(hashes, number, folds)
         return
     for number in range(folds):
-        parts = open_source(data, number, folds).settled
+        parts = open_source(data, number, folds).predefined_split
         if parts is None or not parts.val or not parts.train:
             raise DataError(f"fold {number} of {data} is empty: prepare it anew with fewer -s folds=…")
 

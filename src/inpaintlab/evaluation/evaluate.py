@@ -12,11 +12,11 @@ import numpy as np
 from inpaintlab import masks
 from inpaintlab.checkpoints import read_json, write_json
 from inpaintlab.configs import EvaluateSettings
+from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.grouping import key_for
-from inpaintlab.data.loading import hash_all
 from inpaintlab.data.manifest import DatasetFolder, is_dataset
-from inpaintlab.data.seal import Look, model_hash, open_test, read_ledger
-from inpaintlab.data.sources import Source, open_source
+from inpaintlab.data.seal import TestAccess, model_hash, open_test, read_ledger
+from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import split
 from inpaintlab.errors import DataError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW
@@ -188,7 +188,7 @@ def _open_test(
     candidate: Candidate,
     settings: EvaluateSettings,
     parts: Sequence[Mapping[str, Any]],
-) -> Source:
+) -> ImageDataset:
     """Open the sealed test part; the look is in its ledger before an image is read."""
     if dataset is None:
         raise DataError(
@@ -198,7 +198,7 @@ def _open_test(
     sealed = dataset.read_facts()["test"]
     trained = read_json(candidate.run.data)
     count = min(sealed, settings.limit or sealed)
-    look = Look(
+    look = TestAccess(
         run=candidate.run.folder.name,
         lineage=trained.get("lineage", candidate.run.folder.name),
         trained=trained.get("began", ""),
@@ -213,21 +213,21 @@ def _open_test(
     return source
 
 
-def _part(settings: EvaluateSettings, source: Source) -> str:
+def _part(settings: EvaluateSettings, source: ImageDataset) -> str:
     if settings.split == "test":
         return "sealed test"
-    return "validation" if source.settled or not settings.data else "all images not trained on"
+    return "validation" if source.predefined_split or not settings.data else "all images not trained on"
 
 
 def _open_subjects(
-    candidate: Candidate, source: Source, settings: EvaluateSettings, data: str
+    candidate: Candidate, source: ImageDataset, settings: EvaluateSettings, data: str
 ) -> tuple[Subjects, int]:
     """Open the part of a source that is measured; the second value counts what was learnt from of it."""
     hashes = hash_all(source)
-    if settings.split == "test" or (settings.data and not source.settled):
+    if settings.split == "test" or (settings.data and not source.predefined_split):
         indices = list(range(len(hashes)))
     else:
-        indices = (source.settled or split(hashes)).val
+        indices = (source.predefined_split or split(hashes)).val
     subjects = open_subjects(
         source,
         indices,

@@ -117,7 +117,7 @@ def notes(result: Mapping[str, Any]) -> list[str]:
             f"{machine['threads']}; alone a run learns more in its time, --jobs 1 does that"
         )
     if result["test"] is not None:
-        lines.append(f"the {result['test']} images of the test part were not looked at")
+        lines.append(f"the {result['test']} images of the test part were not used")
     return lines
 
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
+from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.grouping import Key
-from inpaintlab.data.loading import Images, check_bad, hash_all
-from inpaintlab.data.sources import Source
+from inpaintlab.data.loading import Images, check_bad
 from inpaintlab.errors import DataError
 from inpaintlab.masks import MaskSet, ratio_bin
 from inpaintlab.progress import say
@@ -77,7 +77,7 @@ class Subjects:
 
 
 def open_subjects(
-    source: Source,
+    source: ImageDataset,
     indices: Sequence[int],
     size: int,
     *,

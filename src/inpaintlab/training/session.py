@@ -22,16 +22,12 @@ from inpaintlab.checkpoints import ModelCard, Run, load_state, save_state
 from inpaintlab.configs import Part, TrainSettings
 from inpaintlab.data import augment
 from inpaintlab.data.augment import Augmentation, Batch
-from inpaintlab.data.loading import (
-    DrawBatches,
-    Draws,
-    TrainingData,
-    kept_bytes,
-    open_training_data,
-    training_batches,
-)
-from inpaintlab.data.sources import Source, open_source
+from inpaintlab.data.dataset import ImageDataset
+from inpaintlab.data.loading import TrainingData, kept_bytes, open_training_data
+from inpaintlab.data.sampling import BatchSampler, TrainingSamples
+from inpaintlab.data.sources import open_source
 from inpaintlab.data.storage import Cache
+from inpaintlab.data.streaming import training_batches
 from inpaintlab.errors import RunError, SettingError
 from inpaintlab.layers.initialise import initialise
 from inpaintlab.layers.initialise import resolve as resolve_initialise
@@ -229,13 +225,13 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
     return memory
 
 
-def give_first_weights(network: Network, settings: TrainSettings, draws: Draws) -> None:
-    """Give a network the first weights that the settings ask for; `lsuv` fits them to draws."""
+def give_first_weights(network: Network, settings: TrainSettings, samples: TrainingSamples) -> None:
+    """Give a network the first weights that the settings ask for; `lsuv` fits them to samples."""
     if settings.initialise is None:
         return
     scheme, batch = settings.initialise, None
     if scheme.name == "lsuv":
-        batch = draws.collate([draws[number] for number in range(FITTED_TO)])[:2]
+        batch = samples.collate([samples[number] for number in range(FITTED_TO)])[:2]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed + 2)
         initialise(network, scheme.name, batch=batch, **scheme.arguments)
@@ -247,7 +243,7 @@ def prepare(
     network: Network,
     fabric: Fabric,
     budget: Budget,
-    source: Source | None = None,
+    source: ImageDataset | None = None,
 ) -> Session:
     """Read the images, set up networks and optimisers, and restore what an earlier session saved.
 
@@ -268,7 +264,9 @@ def prepare(
     frozen = FrozenMasks(mixture, settings.size, frozen_count, MASK_SEED)
     saved = load_state(run.state)
     if not saved:
-        give_first_weights(network, settings, Draws(data.train, mixture, settings.seed, augmentation))
+        give_first_weights(
+            network, settings, TrainingSamples(data.train, mixture, settings.seed, augmentation)
+        )
     objective = create_objective(settings)
     objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
     averaged = AveragedModel(network, multi_avg_fn=_averaging(settings.ema), use_buffers=True)
@@ -305,7 +303,7 @@ def _restore(state: State, saved: dict[str, Any], run: Run) -> None:
         ) from None
 
 
-def rehearse(settings: TrainSettings, folder: Path, source: Source | None = None) -> Session:
+def rehearse(settings: TrainSettings, folder: Path, source: ImageDataset | None = None) -> Session:
     """Return a session as that of a new run, to take steps with; of the folder only `state/` is read.
 
     `source` takes the place of the one that the settings name.
@@ -333,10 +331,10 @@ def batches_of(session: Session, step: int | None = None) -> Iterator[Batch]:
     settings, fabric = session.settings, session.fabric
     mixture = session.validation.masks.mixture.at(session.state.curriculum.level)
     left_out = session.data.train.positions(session.state.left_out)
-    draws = Draws(session.data.train, mixture, settings.seed, session.augmentation, left_out)
+    samples = TrainingSamples(session.data.train, mixture, settings.seed, session.augmentation, left_out)
     start = session.state.step if step is None else step
     rank, world = fabric.global_rank, fabric.world_size
-    return training_batches(draws, DrawBatches(settings.batch, start, rank, world), settings.workers)
+    return training_batches(samples, BatchSampler(settings.batch, start, rank, world), settings.workers)
 
 
 def _averaging(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:

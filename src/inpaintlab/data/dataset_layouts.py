@@ -1,6 +1,6 @@
 """Data sets of the field: how their published folders look, and which part of them is the test.
 
-A data set is one line in `KNOWN`. Where images of train, val and test are published, the split is
+A data set is one line in `PUBLISHED`. Where images of train, val and test are published, the split is
 taken as it is. Where there is only one part that papers report on, that is the sealed test, and
 validation is drawn from the training part.
 """
@@ -17,13 +17,13 @@ from inpaintlab.errors import DataError, near_miss
 
 Part = Literal["train", "val", "test"]
 #: A part, or `pool`: ours to divide between train and val.
-PublishedSide = Literal["train", "val", "test", "pool"]
+PublishedPart = Literal["train", "val", "test", "pool"]
 #: Folder -> the part it holds; `each` where the file names tell.
 Layout = Mapping[str, Part | Literal["each"]]
 
 
 @dataclass(frozen=True)
-class Known:
+class PublishedDataset:
     """A data set: its title, where to ask for it, and the layouts in which it is published.
 
     `part` tells the part from an image's path, for folders of `each`. `hub` is its name for the
@@ -55,22 +55,22 @@ def _parts(train: str, val: str, test: str = "") -> Layout:
     return {train: "train", val: "val", **({test: "test"} if test else {})}
 
 
-KNOWN = {
-    "celeba-hq": Known(
+PUBLISHED = {
+    "celeba-hq": PublishedDataset(
         "CelebA-HQ",
         "https://github.com/switchablenorms/CelebAMask-HQ",
         ({"CelebAMask-HQ/CelebA-HQ-img": "each"}, {"CelebA-HQ-img": "each"}, _parts("train", "val")),
         part=_celeba_hq_part,
         eyes="celeba-hq",
     ),
-    "ffhq": Known(
+    "ffhq": PublishedDataset(
         "Flickr-Faces-HQ",
         "https://github.com/NVlabs/ffhq-dataset",
         ({"images1024x1024": "each"}, {"thumbnails128x128": "each"}),
         part=_ffhq_part,
         eyes="celeba-hq",
     ),
-    "imagenet": Known(
+    "imagenet": PublishedDataset(
         "ImageNet (ILSVRC 2012)",
         "https://image-net.org/download.php",
         (
@@ -79,12 +79,12 @@ KNOWN = {
         ),
         hub="hf:ILSVRC/imagenet-1k",
     ),
-    "paris": Known(
+    "paris": PublishedDataset(
         "Paris Street View",
         "the authors, through https://github.com/pathak22/context-encoder",
         ({"paris_train_original": "train", "paris_eval/paris_eval_gt": "test"},),
     ),
-    "places2": Known(
+    "places2": PublishedDataset(
         "Places2 (Places365)",
         "http://places2.csail.mit.edu/download.html",
         (
@@ -97,25 +97,25 @@ KNOWN = {
 }
 
 
-def open_known(name: str, sources: Sequence[str]) -> tuple[list[str], Callable[[str], PublishedSide]]:
-    """Return the folders to search of a known data set, and the function from path to side.
+def open_layout(name: str, sources: Sequence[str]) -> tuple[list[str], Callable[[str], PublishedPart]]:
+    """Return the folders to search of a known data set, and the function from path to part.
 
     Without a source the library `datasets` is asked, where it has the data set. Raises `DataError`
     that names the folders which are missing and where to ask for them.
     """
-    if name not in KNOWN:
-        raise DataError(f"unknown data set {name!r}{near_miss(name, KNOWN)}")
-    known = KNOWN[name]
+    if name not in PUBLISHED:
+        raise DataError(f"unknown data set {name!r}{near_miss(name, PUBLISHED)}")
+    known = PUBLISHED[name]
     if not sources and known.hub:
-        return [known.hub], _side_in_hub
+        return [known.hub], _part_in_hub
     if len(sources) != 1 or sources[0].startswith(HUB):
         raise DataError(f"inpaint prepare {name} PATH takes one folder; {known.title} is at {known.ask}")
     top = Path(sources[0]).expanduser().resolve()
     layout = _layout_in(top, known)
-    return [str(top / folder) for folder in layout], _side_in_folders(top, known, layout)
+    return [str(top / folder) for folder in layout], _part_in_folders(top, known, layout)
 
 
-def _layout_in(top: Path, known: Known) -> Layout:
+def _layout_in(top: Path, known: PublishedDataset) -> Layout:
     """Return the folders of the first layout that is there; the test part may be missing."""
     missing: list[list[str]] = []
     for layout in known.layouts:
@@ -131,30 +131,32 @@ def _layout_in(top: Path, known: Known) -> Layout:
     )
 
 
-def _side_in_folders(top: Path, known: Known, layout: Layout) -> Callable[[str], PublishedSide]:
+def _part_in_folders(
+    top: Path, known: PublishedDataset, layout: Layout
+) -> Callable[[str], PublishedPart]:
     folders = [(str(top / folder) + "/", part) for folder, part in layout.items()]
     complete = "val" in layout.values() and "test" in layout.values()
     # CelebA-HQ's list has all three parts, FFHQ's has no test.
     complete |= known.part is _celeba_hq_part and "each" in layout.values()
 
-    def side(path: str) -> PublishedSide:
+    def part_of(path: str) -> PublishedPart:
         part = next(part for folder, part in folders if path.startswith(folder))
         if part == "each":
             assert known.part is not None
             part = known.part(Path(path))
-        return _as_side(part, complete)
+        return _as_part(part, complete)
 
-    return side
+    return part_of
 
 
-def _as_side(part: Part, complete: bool) -> PublishedSide:
+def _as_part(part: Part, complete: bool) -> PublishedPart:
     if complete or part == "test":
         return part
     return "pool" if part == "train" else "test"
 
 
-def _side_in_hub(path: str) -> PublishedSide:
-    sides: dict[str, PublishedSide] = {"train": "train", "validation": "val", "test": "test"}
+def _part_in_hub(path: str) -> PublishedPart:
+    sides: dict[str, PublishedPart] = {"train": "train", "validation": "val", "test": "test"}
     return sides.get(path.rpartition("#")[2], "pool")
 
 
@@ -172,7 +174,7 @@ def _celeba_numbers(folder: Path) -> dict[int, int]:
     if not file.is_file():
         raise DataError(
             f"{file} is missing: it says which part each image belongs to; it is in CelebAMask-HQ.zip "
-            f"at {KNOWN['celeba-hq'].ask}"
+            f"at {PUBLISHED['celeba-hq'].ask}"
         )
     rows = [line.split() for line in file.read_text(encoding="utf-8").splitlines()[1:]]
     try:

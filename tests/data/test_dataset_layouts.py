@@ -6,7 +6,7 @@ from PIL import Image
 
 from inpaintlab.configs import PrepareSettings
 from inpaintlab.data import samples
-from inpaintlab.data.known import KNOWN, open_known
+from inpaintlab.data.dataset_layouts import PUBLISHED, open_layout
 from inpaintlab.data.prepare import prepare
 from inpaintlab.errors import DataError
 
@@ -105,19 +105,19 @@ def test_a_leak_across_the_published_split_stays_in_the_test(tmp_path):
 def test_what_is_missing_is_named_with_where_to_ask(tmp_path):
     make(tmp_path, numbered("val_large", 2))
     with pytest.raises(DataError, match=r"Places2.*data_large missing; ask at http"):
-        open_known("places2", [str(tmp_path)])
+        open_layout("places2", [str(tmp_path)])
     with pytest.raises(DataError, match="did you mean 'ffhq'"):
-        open_known("fhq", [str(tmp_path)])
+        open_layout("fhq", [str(tmp_path)])
     with pytest.raises(DataError, match="takes one folder"):
-        open_known("paris", [])
+        open_layout("paris", [])
     make(tmp_path, ["CelebA-HQ-img/1.jpg"])
-    _, side = open_known("celeba-hq", [str(tmp_path)])
+    _, side = open_layout("celeba-hq", [str(tmp_path)])
     with pytest.raises(DataError, match=r"mapping.txt is missing.*CelebAMask-HQ.zip"):
         side(str(tmp_path / "CelebA-HQ-img" / "1.jpg"))
 
 
 def test_the_hub_is_asked_where_it_has_the_data_set():
-    sources, side = open_known("imagenet", [])
+    sources, side = open_layout("imagenet", [])
     assert sources == ["hf:ILSVRC/imagenet-1k"]
     assert [side(f"{sources[0]}#{part}") for part in ("train", "validation", "test")] == [
         "train", "val", "test"
@@ -125,4 +125,4 @@ def test_the_hub_is_asked_where_it_has_the_data_set():
 
 
 def test_every_data_set_says_where_to_ask():
-    assert all("http" in known.ask for known in KNOWN.values())
+    assert all("http" in known.ask for known in PUBLISHED.values())

@@ -20,7 +20,7 @@ _SIDE = 32
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """What an image looks like: its perceptual hash, that of its mirror image, and a small copy.
 
     The copy, `[32, 32]`, is grey with mean 0 and variance 1: the mean of a product is a correlation.
@@ -31,16 +31,18 @@ class Look:
     small: npt.NDArray[np.float32]
 
 
-def look_of(grey: npt.NDArray[np.uint8]) -> Look:
+def appearance_of(grey: npt.NDArray[np.uint8]) -> Appearance:
     """Return the look of a grey image, uint8 `[H, W]`."""
     square = cv2.resize(grey, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
     image = Image.fromarray(square)
     upright, mirrored = (imagehash.phash(one) for one in (image, ImageOps.mirror(image)))
     small = (square - square.mean(dtype=np.float32)) / max(float(square.std()), 1e-6)
-    return Look(int(str(upright), 16), int(str(mirrored), 16), small)
+    return Appearance(int(str(upright), 16), int(str(mirrored), 16), small)
 
 
-def alike(ours: Sequence[Look], theirs: Sequence[Look]) -> list[tuple[int, int, float]]:
+def find_lookalikes(
+    ours: Sequence[Appearance], theirs: Sequence[Appearance]
+) -> list[tuple[int, int, float]]:
     """Return pairs (ours, theirs) that look alike, upright or mirrored, and how much, likest first."""
     if not ours or not theirs:
         return []
@@ -54,6 +56,6 @@ def alike(ours: Sequence[Look], theirs: Sequence[Look]) -> list[tuple[int, int, 
     return sorted(found, key=lambda pair: -pair[2])
 
 
-def _prints(looks: Sequence[Look]) -> Fingerprints:
+def _prints(looks: Sequence[Appearance]) -> Fingerprints:
     upright = np.array([look.upright for look in looks], np.uint64)
     return Fingerprints(upright, np.array([look.mirrored for look in looks], np.uint64))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from inpaintlab.data import samples
-from inpaintlab.data.looks import alike, look_of
+from inpaintlab.data.lookalikes import appearance_of, find_lookalikes
 
 
 def grey(index, size=64):
@@ -11,14 +11,14 @@ def grey(index, size=64):
 
 
 def test_copies_are_found_whatever_was_done_to_them():
-    originals = [look_of(grey(index)) for index in range(30)]
+    originals = [appearance_of(grey(index)) for index in range(30)]
     random = np.random.default_rng(0)
     changed = [
         grey(3)[:, ::-1],
         cv2.resize(grey(8), (200, 200), interpolation=cv2.INTER_CUBIC),
         np.clip(grey(21) + random.normal(0, 4, (64, 64)), 0, 255).astype(np.uint8),
     ]
-    pairs = alike([look_of(np.ascontiguousarray(image)) for image in changed], originals)
+    pairs = find_lookalikes([appearance_of(np.ascontiguousarray(image)) for image in changed], originals)
     assert {(0, 3), (1, 8), (2, 21)} <= {(a, b) for a, b, _ in pairs}
     assert [likeness for *_, likeness in pairs] == sorted((x for *_, x in pairs), reverse=True)
     assert all(likeness <= 1 + 1e-5 for *_, likeness in pairs)
@@ -26,10 +26,10 @@ def test_copies_are_found_whatever_was_done_to_them():
 
 @pytest.mark.parametrize("sides", [([], [1]), ([1], []), ([], [])])
 def test_nothing_is_like_nothing(sides):
-    ours, theirs = ([look_of(grey(index)) for index in side] for side in sides)
-    assert alike(ours, theirs) == []
+    ours, theirs = ([appearance_of(grey(index)) for index in side] for side in sides)
+    assert find_lookalikes(ours, theirs) == []
 
 
 def test_an_image_of_one_colour_has_a_look():
-    flat = look_of(np.full((40, 40), 128, np.uint8))
+    flat = appearance_of(np.full((40, 40), 128, np.uint8))
     assert np.array_equal(flat.small, np.zeros((32, 32)))

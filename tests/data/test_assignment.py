@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintlab.data.sides import NONE, TEST, TRAIN, VAL, Members, assign, torn
+from inpaintlab.data.assignment import NONE, TEST, TRAIN, VAL, Members, assign, torn
 
 
 def members_of(seed, count, largest=5, strata=1):
@@ -28,13 +28,13 @@ def names(strata):
 @settings(max_examples=50, deadline=None)
 def test_no_group_is_torn_and_every_image_has_a_side(seed, count, largest, strata):
     members = members_of(seed, count, largest, strata)
-    side, fold = assign(members, names(strata), 0.1, 0.8, 5)
-    for values in (side, fold):
+    part, fold = assign(members, names(strata), 0.1, 0.8, 5)
+    for values in (part, fold):
         first = np.unique(members.group, return_index=True)[1]
         assert np.array_equal(values, values[first][members.group])
-    assert set(side) <= {TEST, TRAIN, VAL}
-    assert np.array_equal(fold == NONE, side == TEST)
-    assert set(fold[side != TEST]) <= set(range(5))
+    assert set(part) <= {TEST, TRAIN, VAL}
+    assert np.array_equal(fold == NONE, part == TEST)
+    assert set(fold[part != TEST]) <= set(range(5))
 
 
 @given(st.integers(0, 10**6), st.integers(30, 300), st.integers(1, 200), st.integers(1, 4))
@@ -43,22 +43,22 @@ def test_what_has_a_side_keeps_it_when_images_are_added(seed, count, more, strat
     everything = members_of(seed, count + more, 3, strata)
     old = everything.group < everything.group[count]
     before = Members(**{name: values[old] for name, values in vars(everything).items()})
-    side, fold = assign(before, names(strata), 0.1, 0.8, 5)
-    everything.given[old], everything.given_fold[old] = side, fold
+    part, fold = assign(before, names(strata), 0.1, 0.8, 5)
+    everything.given[old], everything.given_fold[old] = part, fold
     later_side, later_fold = assign(everything, names(strata), 0.1, 0.8, 5)
-    assert np.array_equal(later_side[old], side)
+    assert np.array_equal(later_side[old], part)
     assert np.array_equal(later_fold[old], fold)
 
 
 @pytest.mark.parametrize("largest", [1, 10])
 def test_shares_are_right(largest):
     members = members_of(3, 10_000, largest)
-    side, fold = assign(members, names(1), 0.1, 0.8, 5)
-    counted = side[members.counts]
+    part, fold = assign(members, names(1), 0.1, 0.8, 5)
+    counted = part[members.counts]
     tolerance = 2 * largest / len(counted) + 1e-3
     for one, share in ((TEST, 0.1), (TRAIN, 0.72), (VAL, 0.18)):
         assert np.mean(counted == one) == pytest.approx(share, abs=tolerance)
-    sizes = np.bincount(fold[(side != TEST) & members.counts])
+    sizes = np.bincount(fold[(part != TEST) & members.counts])
     assert np.ptp(sizes) <= 2 * largest + 5
 
 
@@ -68,18 +68,18 @@ def test_small_strata_come_out_right_together():
     members = members_of(5, count, 1)
     group = np.arange(count)
     members = Members(**(vars(members) | {"group": group, "stratum": group // 4, "counts": group >= 0}))
-    side, fold = assign(members, names(1000), 0.1, 0.8, 5)
-    assert np.mean(side == TEST) == pytest.approx(0.1, abs=0.02)
-    assert np.mean(side == TRAIN) == pytest.approx(0.72, abs=0.04)
-    assert np.bincount(fold[side != TEST]).min() > 600
+    part, fold = assign(members, names(1000), 0.1, 0.8, 5)
+    assert np.mean(part == TEST) == pytest.approx(0.1, abs=0.02)
+    assert np.mean(part == TRAIN) == pytest.approx(0.72, abs=0.04)
+    assert np.bincount(fold[part != TEST]).min() > 600
 
 
 def test_each_stratum_gives_its_share():
     members = members_of(6, 3000, 1, strata=10)
-    side, _ = assign(members, names(10), 0.1, 0.8, 5)
+    part, _ = assign(members, names(10), 0.1, 0.8, 5)
     for stratum in range(10):
         inside = (members.stratum == stratum) & members.counts
-        assert abs(np.sum(side[inside] == TEST) - 0.1 * inside.sum()) <= 2
+        assert abs(np.sum(part[inside] == TEST) - 0.1 * inside.sum()) <= 2
 
 
 @pytest.mark.parametrize("count", [2, 3, 5])
@@ -92,8 +92,8 @@ def test_train_and_val_are_never_empty_where_that_can_be(count):
         np.full(count, NONE),
         np.full(count, NONE),
     )
-    side, _ = assign(members, names(1), 0.0, 0.8, 5)
-    assert {TRAIN, VAL} <= set(side)
+    part, _ = assign(members, names(1), 0.0, 0.8, 5)
+    assert {TRAIN, VAL} <= set(part)
 
 
 def test_torn_names_members_of_groups_that_must_keep_two_sides():
@@ -110,5 +110,5 @@ def test_torn_names_members_of_groups_that_must_keep_two_sides():
 
 def test_the_validation_part_is_not_a_fold():
     members = members_of(7, 5000, 1)
-    side, fold = assign(members, names(1), 0.1, 0.8, 5)
-    assert len(set(fold[side == VAL])) == 5
+    part, fold = assign(members, names(1), 0.1, 0.8, 5)
+    assert len(set(fold[part == VAL])) == 5
