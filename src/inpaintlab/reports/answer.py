@@ -1,0 +1,97 @@
+"""What a command prints: the answer first, on one screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
+
+from inpaintlab.reports.blocks import Note
+from inpaintlab.reports.page import fragment
+from inpaintlab.reports.table import _STYLES, Table
+
+#: Lines of a screen that an answer may take: one of 24, with the prompt and the command above.
+LINES = 20
+_MARKS = {"bad": "✗", "warn": "!", "good": "✓", "quiet": "·", "": "·"}
+
+
+def console() -> Console:
+    """Return the console of results, on stdout; a file or a pipe has no width of its own."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=100_000)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A sentence with the figure, one small table, what matters of it, where more is, what to type next.
+
+    `places` are files by what they are ("report"), `details` what only `verbose` prints.
+    """
+
+    headline: str
+    table: Table | None = None
+    notes: Sequence[Note] = ()
+    places: Mapping[str, Path | str] = field(default_factory=dict)
+    command: str = ""
+    details: Sequence[Table | Note] = ()
+
+    def show(self, *, verbose: bool = False, to: Console | None = None) -> None:
+        """Print it to stdout: at most 20 lines, or with `verbose` all there is."""
+        to = to or console()
+        for part in self._everything() if verbose else self._screen(to):
+            to.print(part)
+        for line in self._ends():
+            # A command or a path that was broken in two could not be copied.
+            to.print(line, markup=False, soft_wrap=True)
+
+    def _repr_html_(self) -> str:
+        head = Note(self.headline, "quiet")
+        return fragment([head, *([self.table] if self.table else []), *self.notes, *self.details])
+
+    def _ends(self) -> list[str]:
+        lines = [f"{name}: {place}" for name, place in self.places.items()]
+        return lines + ([f"next: {self.command}"] if self.command else [])
+
+    def _everything(self) -> list[RenderableType]:
+        parts: list[RenderableType] = [RichText(self.headline, "bold")]
+        parts += [self.table] if self.table else []
+        parts += [_noted(note) for note in self.notes]
+        return parts + [_noted(of) if isinstance(of, Note) else of for of in self.details]
+
+    def _screen(self, to: Console) -> list[RenderableType]:
+        """Return what fits: a table is cut before the first notes, then notes are counted only."""
+
+        def lines(part: RenderableType) -> int:
+            return len(to.render_lines(part, pad=False))
+
+        headline = RichText(self.headline, "bold")
+        room = LINES - lines(headline) - len(self._ends())
+        parts: list[RenderableType] = [headline]
+        if self.table:
+            table, kept = self.table, len(self.table.rows)
+            while kept > 1 and lines(table) > room - min(4, 2 * len(self.notes)):
+                kept -= 1
+                table = self.table.head(kept)
+            parts.append(table)
+            room -= lines(table)
+        for place, note in enumerate(self.notes):
+            left = len(self.notes) - place - 1
+            if lines(_noted(note)) > room - (left > 0):
+                parts.append(RichText(f"… and {left + 1} more: --verbose prints all", "dim"))
+                break
+            parts.append(_noted(note))
+            room -= lines(_noted(note))
+        return parts
+
+
+def _noted(note: Note) -> RenderableType:
+    """Return a note with a mark before it, and its lines under each other."""
+    grid = RichTable.grid(padding=(0, 1))
+    text = RichText(f"{note.head} " if note.head else "", _STYLES[note.tone])
+    text.append(note.text, "not bold default")
+    if note.advice:
+        text.append(f"\n→ {note.advice}", "not bold default")
+    grid.add_row(RichText(_MARKS[note.tone], _STYLES[note.tone]), text)
+    return grid

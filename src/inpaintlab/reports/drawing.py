@@ -1,0 +1,57 @@
+"""Drawings and images as text that a page can hold."""
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from inpaintlab.arrays import UInt8
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Matplotlib's note of who made a drawing and when: none, so that the same drawing is the same text.
+_UNSIGNED = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+
+def svg(figure: "Figure", description: str) -> Markup:
+    """Return a drawing as SVG for a page; `description` says in words what it shows."""
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    with rc_context({"svg.hashsalt": "inpaintlab"}):
+        figure.savefig(buffer, format="svg", metadata=_UNSIGNED)
+    _, _, text = buffer.getvalue().partition("<svg")
+    return Markup('<svg role="img" aria-label="{}"').format(description) + Markup(text)  # noqa: S704 - our own
+
+
+def plain(name: str) -> str:
+    r"""Return a name as matplotlib shows it letter by letter: a dollar would begin a formula.
+
+    >>> print(plain("a$b"))
+    a\$b
+    """
+    return name.replace("$", r"\$")
+
+
+def thumbnail(pixels: UInt8, side: int = 96) -> str:
+    """Return uint8 RGB pixels `[H, W, 3]` as a URL of an image at most `side` pixels wide and high.
+
+    Smaller images keep their size.
+    """
+    from PIL import Image
+
+    image, buffer = Image.fromarray(pixels), io.BytesIO()
+    image.thumbnail((side, side), Image.Resampling.BOX)
+    image.save(buffer, format="WEBP", quality=85)
+    return data_url(buffer.getvalue(), "image/webp")
+
+
+def data_url(data: bytes, media_type: str = "image/png") -> str:
+    """Return an encoded image as a URL that holds it.
+
+    >>> data_url(b"abc")
+    'data:image/png;base64,YWJj'
+    """
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

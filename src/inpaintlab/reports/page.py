@@ -1,0 +1,63 @@
+"""A page for people: one file that needs no other and asks for none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from inpaintlab.files import write_atomically
+from inpaintlab.reports.blocks import Block, Heading, Text
+
+
+@dataclass(frozen=True)
+class Page:
+    """A title, a sentence with the answer, and blocks from above.
+
+    `subtitle` says of what, on one quiet line. `style` and `script` are those of one page alone: without
+    a script its content security policy lets none run.
+    """
+
+    title: str
+    headline: str = ""
+    blocks: Sequence[Block] = ()
+    subtitle: str = ""
+    style: str = ""
+    script: str = ""
+
+    def html(self) -> str:
+        """Return the whole page."""
+        template = _environment().get_template("page.html.jinja")
+        return template.render(page=self, base=_style(), body=_joined(self.blocks))
+
+    def write(self, path: Path) -> None:
+        """Write the page; raises `OutputError` where the disk refuses."""
+        # Names of files may hold bytes that are no text.
+        write_atomically(path, self.html().encode("utf-8", "backslashreplace"))
+
+    def _repr_html_(self) -> str:
+        return fragment([Heading(self.title), Text(self.headline), *self.blocks])
+
+
+def fragment(blocks: Sequence[Block]) -> str:
+    """Return blocks for a notebook's cell, with their styles, which reach no further."""
+    return f'<style>{_style()}</style><div class="inpaintlab">{_joined(blocks)}</div>'
+
+
+def _joined(blocks: Sequence[Block]) -> Markup:
+    return Markup("").join(block.html() for block in blocks)
+
+
+@cache
+def _style() -> Markup:
+    return Markup(files("inpaintlab.reports").joinpath("style.css").read_text("utf-8"))  # noqa: S704 - our own
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("inpaintlab", "reports"), autoescape=True, undefined=StrictUndefined
+    )

@@ -1,0 +1,229 @@
+"""A table that draws itself for the terminal, as HTML and in a notebook."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from markupsafe import Markup
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
+from rich.table import Table as RichTable
+from rich.text import Text
+
+Tone = Literal["", "good", "warn", "bad", "quiet"]
+_STYLES: dict[Tone, str] = {
+    "": "",
+    "good": "green",
+    "warn": "yellow",
+    "bad": "bold red",
+    "quiet": "dim",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text with what a reader sees of it beside: an interval, a colour, a line under the best.
+
+    `detail` is smaller, and the first to go where a terminal is narrow. `heat`, 0 to 1, is how red the
+    cell is on a page.
+    """
+
+    text: str
+    detail: str = ""
+    tone: Tone = ""
+    best: bool = False
+    heat: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.detail}".strip()
+
+    def html(self) -> Markup:
+        """Return what stands inside `<td>`."""
+        text = Markup("<u>{}</u>" if self.best else "{}").format(self.text)
+        return text + (Markup("<small>{}</small>").format(self.detail) if self.detail else "")
+
+
+def cell(
+    mean: float | None,
+    low: float | None = None,
+    high: float | None = None,
+    *,
+    spec: str = ".2f",
+    sign: str = "",
+) -> Cell:
+    """Return a number with its interval, a dash where there is none.
+
+    >>> str(cell(21.234, 20.9, 21.52)), str(cell(0.5, sign="+")), str(cell(None))
+    ('21.23 [20.90, 21.52]', '+0.50', '–')
+    """
+    if mean is None:
+        return Cell("–")
+    spec = sign + spec
+    interval = "" if low is None or high is None else f"[{format(low, spec)}, {format(high, spec)}]"
+    return Cell(format(mean, spec), interval)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A heading; `text` columns stand left and are wrapped, others stand right and are not.
+
+    Columns that are `optional` are left out, from the right, where a terminal has no room for them.
+    """
+
+    heading: str
+    text: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """The cells of a line; `group` is the heading that it stands under with its neighbours."""
+
+    cells: tuple[str | Cell, ...]
+    strong: bool = False
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of text under a title. `note` stands below.
+
+    >>> print(Table.of(["method", "dB"], [["ours", "23.10"], ["telea", "18.40"]]).text())
+     method      dB
+     ───────────────
+     ours     23.10
+     telea    18.40
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    title: str = ""
+    note: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        columns: Iterable[str | Column],
+        rows: Iterable[Sequence[str | Cell] | Row],
+        title: str = "",
+        note: str = "",
+    ) -> "Table":
+        """Build a table of plain headings and rows; the first column is text, the others numbers."""
+        full = [
+            Column(c, text=place == 0) if isinstance(c, str) else c for place, c in enumerate(columns)
+        ]
+        lines = [row if isinstance(row, Row) else Row(tuple(row)) for row in rows]
+        return cls(tuple(full), tuple(lines), title, note)
+
+    def head(self, count: int) -> "Table":
+        """Return the first rows, with a note on how many more there are."""
+        more = len(self.rows) - count
+        if more <= 0:
+            return self
+        return replace(self, rows=self.rows[:count], note=f"… and {more} more rows")
+
+    def text(self, width: int = 100_000) -> str:
+        """Return the table as plain text of at most so many columns."""
+        console = Console(width=width, color_system=None)
+        with console.capture() as capture:
+            console.print(self)
+        return "\n".join(line.rstrip() for line in capture.get().rstrip().splitlines())
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield what rich prints: as much of it as the terminal is wide enough for."""
+        if self.title:
+            yield Text(self.title, "italic")
+        yield self._fitting(console, options)
+        if self.note:
+            yield Text(self.note, "dim")
+
+    def html(self) -> Markup:
+        """Return `<table>` in a box that scrolls; the styles are those of a page."""
+        heads = Markup("").join(
+            Markup("<th{}>{}</th>").format(_class("text" if c.text else ""), c.heading)
+            for c in self.columns
+        )
+        body, group = Markup(""), ""
+        for row in self.rows:
+            if row.group != group:
+                group = row.group
+                body += Markup('<tr class="group"><th colspan="{}"><span>{}</span></th></tr>\n').format(
+                    len(self.columns), group
+                )
+            body += self._row_html(row)
+        title = Markup("<h3>{}</h3>\n").format(self.title) if self.title else Markup("")
+        note = Markup('<p class="quiet">{}</p>\n').format(self.note) if self.note else Markup("")
+        label = self.title or self.columns[0].heading
+        return title + Markup(
+            '<div class="scroll" tabindex="0" role="region" aria-label="{}"><table>\n'
+            "<thead><tr>{}</tr></thead>\n<tbody>\n{}</tbody></table></div>\n{}"
+        ).format(label, heads, body, note)
+
+    def _repr_html_(self) -> str:
+        from inpaintlab.reports.page import fragment
+
+        return fragment([self])
+
+    def _row_html(self, row: Row) -> Markup:
+        cells = Markup("")
+        for column, value in zip(self.columns, row.cells, strict=True):
+            of = value if isinstance(value, Cell) else Cell(value)
+            heat = "" if of.heat is None else Markup(' style="--heat: {:.2f}"').format(of.heat)
+            names = " ".join(name for name in ("text" if column.text else "", of.tone) if name)
+            cells += Markup("<td{}{}>{}</td>").format(_class(names), heat, of.html())
+        return Markup("<tr{}>{}</tr>\n").format(_class("strong" if row.strong else ""), cells)
+
+    def _fitting(self, console: Console, options: ConsoleOptions) -> RichTable:
+        """Return the fullest drawing that fits: without details first, then without columns."""
+        optional = [place for place, column in enumerate(self.columns) if column.optional]
+        first = next((place for place, column in enumerate(self.columns) if not column.text), 0)
+        everything = set(range(len(self.columns)))
+        drawn = self._rich(everything, everything)
+        for detailed, left_out in (
+            *((everything, 0), ({first}, 0), (set(), 0)),
+            *((set(), count) for count in range(1, len(optional) + 1)),
+        ):
+            shown = everything - set(optional[len(optional) - left_out :])
+            drawn = self._rich(shown, detailed)
+            if Measurement.get(console, options, drawn).minimum <= options.max_width:
+                break
+        return drawn
+
+    def _rich(self, shown: set[int], detailed: set[int]) -> RichTable:
+        table = RichTable(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        for place in sorted(shown):
+            column = self.columns[place]
+            justify: Literal["left", "right"] = "left" if column.text else "right"
+            table.add_column(
+                Text(column.heading),
+                justify=justify,
+                no_wrap=not column.text,
+                overflow="fold",
+                min_width=min(20, self._widest(place)) if column.text else None,
+            )
+        group = ""
+        for row in self.rows:
+            if row.group != group:
+                group = row.group
+                table.add_section()
+                table.add_row(Text(group, "italic"))
+            cells = [_rich_cell(row.cells[place], place in detailed) for place in sorted(shown)]
+            table.add_row(*cells, style="bold" if row.strong else "")
+        return table
+
+    def _widest(self, place: int) -> int:
+        """Return the width of a column's longest text."""
+        return max([len(self.columns[place].heading), *(len(str(row.cells[place])) for row in self.rows)])
+
+
+def _rich_cell(value: str | Cell, detailed: bool) -> Text:
+    if isinstance(value, str):
+        return Text(value)
+    style = " ".join(word for word in (_STYLES[value.tone], "underline" if value.best else "") if word)
+    text = Text(value.text, style)
+    return text.append(f" {value.detail}", "not bold not underline") if detailed and value.detail else text
+
+
+def _class(names: str) -> Markup:
+    return Markup(' class="{}"').format(names) if names else Markup("")
