@@ -21,6 +21,7 @@ ROOMS = [
         "registry",
         "progress",
         "runs",
+        "reports",
         "configs",
         "images",
         "tensors",

@@ -3,6 +3,8 @@
 Nothing here knows a network, a dataset or a metric; a result describes itself with these parts.
 """
 
+from markupsafe import Markup
+
 from inpaintlab.reports.answer import Answer, console
 from inpaintlab.reports.blocks import (
     Block,
@@ -12,7 +14,6 @@ from inpaintlab.reports.blocks import (
     Drawings,
     Facts,
     Heading,
-    Markup,
     Note,
     Raw,
     Text,

@@ -8,9 +8,9 @@ from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from inpaintlab.reports.blocks import Note
-from inpaintlab.reports.page import fragment
-from inpaintlab.reports.table import _STYLES, Table
+from inpaintlab.reports.blocks import Block, Note, Text
+from inpaintlab.reports.notebook import fragment
+from inpaintlab.reports.table import STYLES, Table
 
 #: Lines of a screen that an answer may take: one of 24, with the prompt and the command above.
 LINES = 20
@@ -47,8 +47,9 @@ class Answer:
             to.print(line, markup=False, soft_wrap=True)
 
     def _repr_html_(self) -> str:
-        head = Note(self.headline, "quiet")
-        return fragment([head, *([self.table] if self.table else []), *self.notes, *self.details])
+        table = [self.table] if self.table else []
+        parts: list[Block] = [Text(self.headline), *table, *self.notes, *self.details]
+        return fragment(*(part.html() for part in parts))
 
     def _ends(self) -> list[str]:
         lines = [f"{name}: {place}" for name, place in self.places.items()]
@@ -89,9 +90,9 @@ class Answer:
 def _noted(note: Note) -> RenderableType:
     """Return a note with a mark before it, and its lines under each other."""
     grid = RichTable.grid(padding=(0, 1))
-    text = RichText(f"{note.head} " if note.head else "", _STYLES[note.tone])
+    text = RichText(f"{note.head} " if note.head else "", STYLES[note.tone])
     text.append(note.text, "not bold default")
     if note.advice:
         text.append(f"\n→ {note.advice}", "not bold default")
-    grid.add_row(RichText(_MARKS[note.tone], _STYLES[note.tone]), text)
+    grid.add_row(RichText(_MARKS[note.tone], STYLES[note.tone]), text)
     return grid

@@ -38,9 +38,7 @@ class Text:
 
     def html(self) -> Markup:
         """Return `<p>`."""
-        return Markup("<p{}>{}</p>\n").format(
-            Markup(' class="quiet"') if self.quiet else "", self.text
-        )
+        return Markup("<p{}>{}</p>\n").format(Markup(' class="quiet"') if self.quiet else "", self.text)
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,25 @@
 
 import base64
 import io
-from typing import TYPE_CHECKING
+from typing import IO, Protocol
 
 from markupsafe import Markup
 
 from inpaintlab.arrays import UInt8
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 #: Matplotlib's note of who made a drawing and when: none, so that the same drawing is the same text.
 _UNSIGNED = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
-def svg(figure: "Figure", description: str) -> Markup:
+class Drawing(Protocol):
+    """A figure of matplotlib, which is slow to import and so is not imported here."""
+
+    def savefig(self, fname: IO[str], *, format: str, metadata: dict[str, None]) -> None:
+        """Write it."""
+        ...
+
+
+def svg(figure: Drawing, description: str) -> Markup:
     """Return a drawing as SVG for a page; `description` says in words what it shows."""
     from matplotlib import rc_context
 

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -11,6 +10,7 @@ from markupsafe import Markup
 
 from inpaintlab.files import write_atomically
 from inpaintlab.reports.blocks import Block, Heading, Text
+from inpaintlab.reports.notebook import fragment, style
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Page:
     def html(self) -> str:
         """Return the whole page."""
         template = _environment().get_template("page.html.jinja")
-        return template.render(page=self, base=_style(), body=_joined(self.blocks))
+        body = Markup("").join(block.html() for block in self.blocks)
+        return template.render(page=self, base=style(), body=body)
 
     def write(self, path: Path) -> None:
         """Write the page; raises `OutputError` where the disk refuses."""
@@ -39,21 +40,8 @@ class Page:
         write_atomically(path, self.html().encode("utf-8", "backslashreplace"))
 
     def _repr_html_(self) -> str:
-        return fragment([Heading(self.title), Text(self.headline), *self.blocks])
-
-
-def fragment(blocks: Sequence[Block]) -> str:
-    """Return blocks for a notebook's cell, with their styles, which reach no further."""
-    return f'<style>{_style()}</style><div class="inpaintlab">{_joined(blocks)}</div>'
-
-
-def _joined(blocks: Sequence[Block]) -> Markup:
-    return Markup("").join(block.html() for block in blocks)
-
-
-@cache
-def _style() -> Markup:
-    return Markup(files("inpaintlab.reports").joinpath("style.css").read_text("utf-8"))  # noqa: S704 - our own
+        blocks: list[Block] = [Heading(self.title), Text(self.headline), *self.blocks]
+        return fragment(*(block.html() for block in blocks))
 
 
 @cache

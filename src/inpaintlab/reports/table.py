@@ -7,18 +7,25 @@ from typing import Literal
 from markupsafe import Markup
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from inpaintlab.reports.notebook import fragment
+
 Tone = Literal["", "good", "warn", "bad", "quiet"]
-_STYLES: dict[Tone, str] = {
+#: How a terminal shows a tone.
+STYLES: dict[Tone, str] = {
     "": "",
     "good": "green",
     "warn": "yellow",
     "bad": "bold red",
     "quiet": "dim",
 }
+
+#: Columns between two columns of a table.
+_GAP = 2
+#: Columns that text has at least, if it is that long.
+_WORDS = 20
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Cell:
 
     def html(self) -> Markup:
         """Return what stands inside `<td>`."""
-        text = Markup("<u>{}</u>" if self.best else "{}").format(self.text)
+        text = (Markup("<u>{}</u>") if self.best else Markup("{}")).format(self.text)
         return text + (Markup("<small>{}</small>").format(self.detail) if self.detail else "")
 
 
@@ -90,10 +97,10 @@ class Table:
     """Rows of text under a title. `note` stands below.
 
     >>> print(Table.of(["method", "dB"], [["ours", "23.10"], ["telea", "18.40"]]).text())
-     method      dB
-     ───────────────
-     ours     23.10
-     telea    18.40
+    method     dB
+    ─────────────
+    ours    23.10
+    telea   18.40
     """
 
     columns: tuple[Column, ...]
@@ -134,7 +141,7 @@ class Table:
         """Yield what rich prints: as much of it as the terminal is wide enough for."""
         if self.title:
             yield Text(self.title, "italic")
-        yield self._fitting(console, options)
+        yield self._fitting(options.max_width)
         if self.note:
             yield Text(self.note, "dim")
 
@@ -161,9 +168,7 @@ class Table:
         ).format(label, heads, body, note)
 
     def _repr_html_(self) -> str:
-        from inpaintlab.reports.page import fragment
-
-        return fragment([self])
+        return fragment(self.html())
 
     def _row_html(self, row: Row) -> Markup:
         cells = Markup("")
@@ -174,7 +179,7 @@ class Table:
             cells += Markup("<td{}{}>{}</td>").format(_class(names), heat, of.html())
         return Markup("<tr{}>{}</tr>\n").format(_class("strong" if row.strong else ""), cells)
 
-    def _fitting(self, console: Console, options: ConsoleOptions) -> RichTable:
+    def _fitting(self, width: int) -> RichTable:
         """Return the fullest drawing that fits: without details first, then without columns."""
         optional = [place for place, column in enumerate(self.columns) if column.optional]
         first = next((place for place, column in enumerate(self.columns) if not column.text), 0)
@@ -186,43 +191,49 @@ class Table:
         ):
             shown = everything - set(optional[len(optional) - left_out :])
             drawn = self._rich(shown, detailed)
-            if Measurement.get(console, options, drawn).minimum <= options.max_width:
+            gaps = _GAP * (len(shown) - 1)
+            if gaps + sum(self._least(p, detailed=p in detailed) for p in shown) <= width:
                 break
         return drawn
 
     def _rich(self, shown: set[int], detailed: set[int]) -> RichTable:
-        table = RichTable(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        table = RichTable(box=SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
         for place in sorted(shown):
             column = self.columns[place]
-            justify: Literal["left", "right"] = "left" if column.text else "right"
             table.add_column(
                 Text(column.heading),
-                justify=justify,
-                no_wrap=not column.text,
+                justify="left" if column.text else "right",
                 overflow="fold",
-                min_width=min(20, self._widest(place)) if column.text else None,
+                min_width=self._least(place, detailed=place in detailed),
             )
         group = ""
         for row in self.rows:
             if row.group != group:
                 group = row.group
-                table.add_section()
+                if table.rows:
+                    table.add_section()
                 table.add_row(Text(group, "italic"))
             cells = [_rich_cell(row.cells[place], place in detailed) for place in sorted(shown)]
             table.add_row(*cells, style="bold" if row.strong else "")
         return table
 
-    def _widest(self, place: int) -> int:
-        """Return the width of a column's longest text."""
-        return max([len(self.columns[place].heading), *(len(str(row.cells[place])) for row in self.rows)])
+    def _least(self, place: int, *, detailed: bool) -> int:
+        """Return the width that a column needs: numbers are never broken, words seldom."""
+        values = (row.cells[place] for row in self.rows)
+        cells = [len(str(v) if detailed or isinstance(v, str) else v.text) for v in values]
+        heading = max(map(len, self.columns[place].heading.split()), default=0)
+        widest = max([heading, *cells])
+        return min(_WORDS, widest) if self.columns[place].text else widest
 
 
 def _rich_cell(value: str | Cell, detailed: bool) -> Text:
     if isinstance(value, str):
         return Text(value)
-    style = " ".join(word for word in (_STYLES[value.tone], "underline" if value.best else "") if word)
+    style = " ".join(word for word in (STYLES[value.tone], "underline" if value.best else "") if word)
     text = Text(value.text, style)
-    return text.append(f" {value.detail}", "not bold not underline") if detailed and value.detail else text
+    return (
+        text.append(f" {value.detail}", "not bold not underline") if detailed and value.detail else text
+    )
 
 
 def _class(names: str) -> Markup:
