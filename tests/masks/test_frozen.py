@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from inpaintlab import masks
@@ -41,6 +42,23 @@ def test_facts_are_those_of_the_masks():
     assert 0 < facts["mean_ratio"] < 0.3
     other = masks.frozen([{"name": "rectangles"}], 24, 40, seed=2).facts()
     assert facts["hash"] != other["hash"]
+
+
+@pytest.mark.parametrize("name", ["rectangles", "strokes", "nvidia-style-v1", "folder"])
+def test_every_image_may_have_a_size_of_its_own(name, tmp_path):
+    for side in (4, 5, 6):
+        mask = np.zeros((8, 8, 3), np.uint8)
+        mask[:side, :side] = 255
+        save(tmp_path / f"{side}.png", from_array(mask))
+    part = {"name": name} | ({"path": str(tmp_path)} if name == "folder" else {})
+    sizes = [(20, 30), (41, 17), (64, 64), (20, 30)]
+    own = masks.frozen([part], sizes, 4, seed=1)
+    assert len(own) == 4 * own.per_image
+    assert [own.array(row * own.per_image).shape for row in range(4)] == sizes
+    assert own.facts()["size"] is None
+    assert own.hash != masks.frozen([part], 64, 4, seed=1).hash
+    row = 2 * own.per_image
+    assert np.array_equal(own.array(row), masks.frozen([part], 64, 4, seed=1).array(row))
 
 
 def test_masks_are_drawn_once():

@@ -51,7 +51,7 @@ def sheet(frozen: MaskSet) -> UInt8:
 
     Large masks are shown smaller, by leaving out pixels; the lines between them are grey.
     """
-    step = -(-frozen.size // SHEET_SIDE)
+    step = -(-frozen.shape(0)[0] // SHEET_SIDE)
     shown = [_white(frozen, index)[::step, ::step] for index in range(min(len(frozen), SHEET_COUNT))]
     tiles = np.repeat(np.stack(shown)[..., None], 3, axis=3)
     return grid(tiles, line=128)

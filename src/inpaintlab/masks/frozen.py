@@ -17,13 +17,17 @@ from inpaintlab.masks.irregular import touches_border
 from inpaintlab.masks.kinds import Mixture
 from inpaintlab.randomness import generator_for
 
+#: The side of all masks, or height and width for each image.
+Size = int | Sequence[tuple[int, int]]
+
 
 class MaskSet(ABC):
-    """Masks of one size for `count` images: a mask depends on the seed and on its row alone.
+    """Masks for `count` images: a mask depends on its size, on the seed and on its row alone.
 
-    Row r, from 0, is of image r // `per_image`. `hash` names the very pixels, so that two results
-    can be told to rest on the same masks. Masks are kept once they are drawn, a bit for each pixel
-    (6,000 of 256 px are 50 MB), up to `kept_bytes`; those beyond are drawn again when asked for.
+    `size` is the side of all of them, or height and width for each image. Row r, from 0, is of image
+    r // `per_image`. `hash` names the very pixels, so that two results can be told to rest on the same
+    masks. Masks are kept once they are drawn, a bit for each pixel (6,000 of 256 px are 50 MB), up to
+    `kept_bytes`; those beyond are drawn again when asked for.
     """
 
     #: Masks that each image gets.
@@ -31,7 +35,7 @@ class MaskSet(ABC):
     #: Memory that drawn masks may take: that of 32,768 of 256 px.
     kept_bytes = 2**28
 
-    def __init__(self, size: int, count: int, seed: int, parts: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, size: Size, count: int, seed: int, parts: Sequence[Mapping[str, Any]]) -> None:
         self.size, self.images, self.seed, self.parts = size, count, seed, list(parts)
         self._kept: dict[int, tuple[UInt8, str]] = {}
 
@@ -54,7 +58,13 @@ class MaskSet(ABC):
     def array(self, row: int) -> UInt8:
         """Return a mask `[H, W]` of 0 and 1."""
         packed, _ = self._drawn(row)
-        return np.unpackbits(packed, count=self.size**2).reshape(self.size, self.size)
+        height, width = self.shape(row)
+        return np.unpackbits(packed, count=height * width).reshape(height, width)
+
+    def shape(self, row: int) -> tuple[int, int]:
+        """Return height and width of a mask."""
+        size = self.size
+        return (size, size) if isinstance(size, int) else size[row // self.per_image]
 
     def digest(self, row: int) -> str:
         """SHA-256 of a mask's pixels, 12 hexadecimal digits."""
@@ -62,7 +72,7 @@ class MaskSet(ABC):
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over size and pixels of all masks, 16 hexadecimal digits."""
+        """SHA-256 over sizes and pixels of all masks, 16 hexadecimal digits."""
         digest = hashlib.sha256(f"{self.size} {len(self)}".encode())
         for row in range(len(self)):
             digest.update(self._drawn(row)[0].tobytes())
@@ -90,7 +100,7 @@ class MaskSet(ABC):
             "parts": self.parts,
             "seed": self.seed,
             "hash": self.hash,
-            "size": self.size,
+            "size": self.size if isinstance(self.size, int) else None,
             "count": len(self),
             "mean_ratio": round(float(np.mean(self.ratios)), 4),
             "histogram": histogram(self.ratios),
@@ -121,7 +131,7 @@ class FrozenMasks(MaskSet):
     def __init__(
         self,
         mixture: Mixture,
-        size: int,
+        size: Size,
         count: int,
         seed: int = 0,
         parts: Sequence[Mapping[str, Any]] = (),
@@ -131,7 +141,7 @@ class FrozenMasks(MaskSet):
 
     def draw(self, row: int) -> tuple[UInt8, str]:
         """Draw a mask `[H, W]`, and say which kind drew it."""
-        return self.mixture.draw_named(self.size, self.size, generator_for(self.seed, row))
+        return self.mixture.draw_named(*self.shape(row), generator_for(self.seed, row))
 
 
 def _title(part: Mapping[str, Any]) -> str:

@@ -126,6 +126,10 @@ class Strokes:
         return np.asarray(np.rint(np.stack(path)), np.int32)
 
 
+#: Sizes for which all files of a folder are kept; masks of further sizes are read one by one.
+_SIZES = 2
+
+
 class Folder:
     """Mask files of a folder, searched recursively, one drawn at random each time.
 
@@ -146,6 +150,9 @@ class Folder:
     def draw(self, height: int, width: int, generator: torch.Generator) -> UInt8:
         """Return a mask `[height, width]` of 0 and 1."""
         size = (height, width)
+        if self.level >= 1 and size not in self._packed and len(self._packed) >= _SIZES:
+            file = self.files[integer((0, len(self.files) - 1), generator)]
+            return np.unpackbits(self._read(file, size), count=height * width).reshape(height, width)
         if size not in self._packed:
             with ThreadPoolExecutor() as pool:
                 self._packed[size] = list(pool.map(lambda file: self._read(file, size), self.files))

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.masks.frozen import FrozenMasks, MaskSet
+from inpaintlab.masks.frozen import FrozenMasks, MaskSet, Size
 from inpaintlab.masks.irregular import Irregular
 from inpaintlab.masks.kinds import MaskKind, Mixture, Rectangles, Strokes
 from inpaintlab.randomness import generator_for
@@ -20,7 +20,7 @@ BINS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 class Mixed(FrozenMasks):
     """A set of one kind, one mask an image."""
 
-    def __init__(self, size: int, count: int, seed: int, *, name: str, kind: MaskKind) -> None:
+    def __init__(self, size: Size, count: int, seed: int, *, name: str, kind: MaskKind) -> None:
         super().__init__(Mixture([kind], [1.0]), size, count, seed, [{"name": name}])
 
 
@@ -33,7 +33,7 @@ class Binned(MaskSet):
 
     per_image = len(BINS) - 1
 
-    def __init__(self, size: int, count: int, seed: int, *, name: str) -> None:
+    def __init__(self, size: Size, count: int, seed: int, *, name: str) -> None:
         super().__init__(size, count, seed, [{"name": name}])
 
     def draw(self, row: int) -> tuple[UInt8, str]:
@@ -42,12 +42,12 @@ class Binned(MaskSet):
         low, high = list(pairwise(BINS))[place]
         border = (image + place) % 2 == 1
         generator = generator_for(self.seed, place, image)
-        mask = Irregular(low, high, border).draw(self.size, self.size, generator)
+        mask = Irregular(low, high, border).draw(*self.shape(row), generator)
         return mask, "irregular"
 
 
 #: Arguments are written out, as the defaults of the kinds may change.
-SETS: dict[str, Callable[[int, int, int], MaskSet]] = {
+SETS: dict[str, Callable[[Size, int, int], MaskSet]] = {
     "rectangles-v1": partial(
         Mixed, name="rectangles-v1", kind=Rectangles(count=(1, 1), side=(0.25, 0.5))
     ),

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab.errors import SettingError, near_miss
-from inpaintlab.masks.frozen import FrozenMasks, MaskSet
+from inpaintlab.masks.frozen import FrozenMasks, MaskSet, Size
 from inpaintlab.masks.kinds import KINDS, Mixture
 from inpaintlab.masks.sets import SETS
 
@@ -40,9 +40,10 @@ def create(parts: Sequence[Mapping[str, Any]]) -> Mixture:
     return Mixture([KINDS[part.pop("name")](**part) for part in resolved], weights)
 
 
-def frozen(parts: Sequence[Mapping[str, Any]], size: int, count: int, seed: int) -> MaskSet:
+def frozen(parts: Sequence[Mapping[str, Any]], size: Size, count: int, seed: int) -> MaskSet:
     """Return masks for `count` images: of one set by its name, or of a mixture of kinds.
 
+    `size` is the side of all of them, or height and width for each image.
     Raises `SettingError` for a set with arguments, or beside others: it would no longer be that set.
 
     >>> frozen([{"name": "nvidia-style-v1"}], 64, 3, seed=0).per_image
