@@ -28,7 +28,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     PLAIN: {},
     "curriculum-linear": {"curriculum": "linear"},
     "curriculum-success": {"curriculum": "success"},
-    "guards-off": {"wheels": "off"},
+    "guards-off": {"guards": "off"},
     "discriminator": {"objective": "swift"},
 }
 FOLDER = Path("runs/comparisons")

@@ -107,7 +107,7 @@ def make(faces: Path, illness: Illness, seed: int, place: Path) -> None:
     if not images.exists():
         choose(faces, illness, seed, images)
     settings = {
-        "data": str(images), "size": SIZE, "steps": STEPS, "batch": BATCH, "seed": seed,
+        "data": str(images), "size": SIZE, "steps": STEPS, "batch_size": BATCH, "seed": seed,
         "output": place / "run", "validate_every": 100, "validation_images": VAL, "network": "swift",
         "cache": "memory",
     }  # fmt: skip

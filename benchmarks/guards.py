@@ -1,4 +1,4 @@
-"""What the guards cost: a training step with `--wheels act` over one with `--wheels off`.
+"""What the guards cost: a training step with `--guards act` over one with `--guards off`.
 
 Both runs are made alike and take their steps in turn, in one process. The memory is that of the copy of
 the last good state, in copies of what training changes (weights, moments, average).
@@ -40,7 +40,7 @@ def main(size: int = 64, batch: int = 32, rounds: int = 15) -> None:
 
 
 def settings(mode: str, size: int, batch: int) -> TrainSettings:
-    return TrainSettings(data="samples:400", size=size, batch=batch, steps=10**6, wheels=mode)
+    return TrainSettings(data="samples:400", size=size, batch_size=batch, steps=10**6, guards=mode)
 
 
 def steps(mode: str, size: int, batch: int):

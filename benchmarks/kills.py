@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 COMMAND = [sys.executable, "-c", "from inpaintlab.cli import main; main()", "train"]
 #: Small, with everything that training changes: two networks, averages, a level, guards that remember.
 SETTINGS = (
-    "--size 16 --batch 8 --steps 6000 --objective adversarial --curriculum linear --seed 3 "
+    "--size 16 --batch-size 8 --steps 6000 --objective adversarial --curriculum linear --seed 3 "
     "-s network.width=8 -s objective.discriminator_width=8 -s objective.discriminator_layers=2 "
     "-s objective.warmup=0.2 -s objective.penalty=r1 -s validate_every=60 -s validation_images=16"
 )

@@ -51,7 +51,7 @@ class NoMasks:
 
 
 def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) -> None:
-    settings = TrainSettings(data="samples:400", size=size, batch=batch, steps=10**6)
+    settings = TrainSettings(data="samples:400", size=size, batch_size=batch, steps=10**6)
     session = rehearse(settings, Path(tempfile.mkdtemp()))
     fixed = next(batches_of(session))
     source = open_source(data)

@@ -19,18 +19,21 @@ import psutil
 SETTINGS = [
     ("64 px", "--size 64"),
     ("128 px", "--size 128"),
-    ("256 px, batch 8", "--size 256 --batch 8"),
+    ("256 px, batch 8", "--size 256 --batch-size 8"),
     ("64 px, wide network", "--size 64 -s network.width=64 -s network.depth=4 -s network.max_width=512"),
-    ("128 px, no stem", "--size 128 --batch 16 -s network.stem=1 -s network.width=48"),
-    ("256 px, batch 32", "--size 256 --batch 32"),
+    ("128 px, no stem", "--size 128 --batch-size 16 -s network.stem=1 -s network.width=48"),
+    ("256 px, batch 32", "--size 256 --batch-size 32"),
     ("64 px, 2 workers", "--size 64 --workers"),
-    ("64 px, adversarial", "--size 64 --batch 64 --objective adversarial"),
-    ("64 px, adversarial, R1", "--size 64 --batch 64 --objective adversarial -s objective.penalty=r1"),
+    ("64 px, adversarial", "--size 64 --batch-size 64 --objective adversarial"),
+    (
+        "64 px, adversarial, R1",
+        "--size 64 --batch-size 64 --objective adversarial -s objective.penalty=r1",
+    ),
     (
         "64 px, gradient penalty",
-        "--size 64 --batch 64 --objective adversarial -s objective.penalty=gradient",
+        "--size 64 --batch-size 64 --objective adversarial -s objective.penalty=gradient",
     ),
-    ("64 px, lama", "--size 64 --batch 64 --objective lama"),
+    ("64 px, lama", "--size 64 --batch-size 64 --objective lama"),
     (
         "64 px, partial-conv",
         "--size 64 --objective partial-conv-lite --network partial-unet -s network.depth=5",

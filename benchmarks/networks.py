@@ -59,7 +59,7 @@ def main() -> None:
             size=words.size,
             network=Part(name=name, **ARGUMENTS.get((name, words.size), {})),
             masks=list(kinds.values()),
-            batch=BATCH.get(name, 32),
+            batch_size=BATCH.get(name, 32),
             validate_every=1000,
             steps=10**6,
         )

@@ -48,7 +48,13 @@ def measure(data: str, size: int, network: str, objective: dict) -> tuple[dict[s
         part = {"name": network, **ARGUMENTS.get(network, {})}
         session = rehearse(
             TrainSettings(
-                data=data, size=size, network=part, objective=objective, steps=100, batch=16, cache="off"
+                data=data,
+                size=size,
+                network=part,
+                objective=objective,
+                steps=100,
+                batch_size=16,
+                cache="off",
             ),
             Path(folder),
         )

@@ -25,7 +25,9 @@ REPEATS = 3
 
 
 def main(network: str = "unet", size: int = 64, batch: int = 32) -> None:
-    settings = TrainSettings(data="samples:400", size=size, network=network, batch=batch, steps=10**6)
+    settings = TrainSettings(
+        data="samples:400", size=size, network=network, batch_size=batch, steps=10**6
+    )
     session = rehearse(settings, Path(tempfile.mkdtemp()))
     batches = batches_of(session)
 

@@ -81,7 +81,7 @@ def run(faces: str, fault: Fault, seed: int, wheels: str) -> tuple[float, list[s
     """Train with a fault; return the best hole PSNR, the causes named, and why it was stopped."""
     folder = Path(tempfile.mkdtemp())
     settings = {
-        "data": faces, "size": SIZE, "steps": STEPS, "batch": BATCH, "seed": seed, "wheels": wheels,
+        "data": faces, "size": SIZE, "steps": STEPS, "batch_size": BATCH, "seed": seed, "guards": wheels,
         "output": folder / "run", "validate_every": 100, "validation_images": 300,
         "cache": "disk", "network": "swift",
     }  # fmt: skip

@@ -22,7 +22,7 @@ def main(folder: Path, minutes: float = 4.5, portraits: int = 2500) -> None:
         size=48,
         minutes=minutes,
         masks=["rectangles"],
-        batch=16,
+        batch_size=16,
         validate_every=250,
     )
     train(settings)

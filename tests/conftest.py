@@ -78,7 +78,7 @@ def small_settings(**changes) -> TrainSettings:
         "data": "samples:40",
         "size": 16,
         "steps": 6,
-        "batch": 4,
+        "batch_size": 4,
         "network": {"name": "unet", "width": 8, "depth": 1, "dilations": [1]},
         "validate_every": 3,
         "validation_images": 8,

@@ -18,7 +18,7 @@ from inpaintlab.configs import TrainSettings
 from inpaintlab.data import samples
 
 PROJECT = Path(__file__).parents[1]
-SMALL = "--size 16 --steps 3 --batch 4 -s network.width=8 -s validation_images=4"
+SMALL = "--size 16 --steps 3 --batch-size 4 -s network.width=8 -s validation_images=4"
 
 
 @pytest.fixture
@@ -146,6 +146,10 @@ def test_recipe_and_resume(inpaint, tmp_path):
         ("train empty", "there is no image in"),
         ("train nowhere", "nowhere does not exist"),
         ("train samples:40 --sise 64", "No such option: --sise"),
+        ("train samples:40 --wheels off", "--wheels is called --guards now"),
+        ("train samples:40 -s batch=4", "batch is called batch_size now"),
+        ("train samples:40 -s guards.dorp=true", "the only argument of guards is drop"),
+        ("train samples:40 --guards atc", "guards: must be one of act, watch, off, not 'atc'"),
         ("train samples:40 --size big", "Invalid value for '--size'"),
         ("train samples:40 --size 63", "nearest: "),
         ("train samples:40 --network une", "did you mean 'unet'?"),
@@ -153,10 +157,10 @@ def test_recipe_and_resume(inpaint, tmp_path):
         ("train samples:40 -s widht=3", "unknown setting 'widht'"),
         ("train samples:40 --config none.yaml", "cannot read the recipe none.yaml"),
         ("train samples:40 --steps 3 --minutes 3", "give steps or minutes, not both"),
-        ("train samples:40 --size 512 --batch 900000", "fits with --batch"),
+        ("train samples:40 --size 512 --batch-size 900000", "fits with --batch-size"),
         ("train --resume nowhere", "nowhere does not exist"),
-        ("train --resume run -s batch=3", "leave out --config and -s"),
-        ("train --resume run --batch 3", "batch cannot change"),
+        ("train --resume run -s batch_size=3", "leave out --config and -s"),
+        ("train --resume run --batch-size 3", "batch_size cannot change"),
         ("evaluate nowhere", "nowhere does not exist"),
         ("evaluate empty", "is not a run folder"),
         ("fill photo.png mask.png -o out.png --run run", "there is no file photo.png"),
@@ -198,7 +202,7 @@ def test_flags_name_settings_and_their_defaults(inpaint):
     """The help states defaults in words; they must be those of the settings."""
     _, out, _ = inpaint("train --help")
     flat = re.sub(r"[│\s]+", " ", out)
-    for flag, field in (("--batch", "batch"), ("--seed", "seed"), ("--devices", "devices")):
+    for flag, field in (("--batch-size", "batch_size"), ("--seed", "seed"), ("--devices", "devices")):
         assert re.search(rf"{flag} .*?\[{TrainSettings.model_fields[field].default}\]", flat)
 
 

@@ -28,14 +28,14 @@ def test_torch_is_not_imported():
 
 def test_later_sources_win(tmp_path):
     recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("data: a\nbatch: 4\nseed: 1\nsize: 32\n")
+    recipe.write_text("data: a\nbatch_size: 4\nseed: 1\nsize: 32\n")
     settings = build(
         TrainSettings,
         config=recipe,
-        flags={"seed": 2, "size": None, "batch": 5},
-        assignments=["batch=6"],
+        flags={"seed": 2, "size": None, "batch_size": 5},
+        assignments=["batch_size=6"],
     )
-    assert (settings.data, settings.seed, settings.size, settings.batch) == ("a", 2, 32, 6)
+    assert (settings.data, settings.seed, settings.size, settings.batch_size) == ("a", 2, 32, 6)
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_argument_of_the_only_mask_kind():
 @pytest.mark.parametrize(
     ("assignments", "flags", "words"),
     [
-        (["bacth=3"], {}, "unknown setting 'bacth', did you mean 'batch'?"),
-        (["batch"], {}, "key=value"),
-        (["batch=0"], {}, "batch: Input should be greater than or equal to 1 (got 0)"),
-        (["batch=[1"], {}, "not a YAML value"),
-        (["batch=abc"], {}, "batch: "),
-        (["batch.width=3"], {}, "'batch' has no settings of its own"),
+        (["bacth_size=3"], {}, "unknown setting 'bacth_size', did you mean 'batch_size'?"),
+        (["batch_size"], {}, "key=value"),
+        (["batch_size=0"], {}, "batch_size: Input should be greater than or equal to 1 (got 0)"),
+        (["batch_size=[1"], {}, "not a YAML value"),
+        (["batch_size=abc"], {}, "batch_size: "),
+        (["batch_size.width=3"], {}, "'batch_size' has no settings of its own"),
         (["netwrok.width=3"], {}, "did you mean 'network'?"),
         (["masks.side=[0, 1]"], {"masks": ["strokes", "rectangles"]}, "there are 2"),
         (["steps=3", "minutes=2"], {}, "steps or minutes, not both"),
@@ -123,7 +123,7 @@ def test_dump_is_read_back(tmp_path):
 
 def test_every_setting_is_described():
     for kind in (TrainSettings, EvaluateSettings):
-        obvious = {"precision", "learning_rate", "weight_decay", "batch"}
+        obvious = {"precision", "learning_rate", "weight_decay", "batch_size"}
         missing = [name for name, field in kind.model_fields.items() if not field.description]
         assert set(missing) <= obvious
 
@@ -160,10 +160,10 @@ def varied(**variations):
 
 
 def test_variants_are_every_value_with_every_other():
-    variants = varied(**{"network.width": [32, 48], "network": ["unet", "swift"], "batch": [4, 8]})
+    variants = varied(**{"network.width": [32, 48], "network": ["unet", "swift"], "batch_size": [4, 8]})
     assert len(variants) == 8
-    first = variants["network=unet batch=4 network.width=32"]
-    assert (first.network.name, first.network.arguments, first.batch) == ("unet", {"width": 32}, 4)
+    first = variants["network=unet batch_size=4 network.width=32"]
+    assert (first.network.name, first.network.arguments, first.batch_size) == ("unet", {"width": 32}, 4)
     assert type(first) is TrainSettings
     assert (first.fold, first.folds) == (None, None)
 
@@ -177,8 +177,8 @@ def test_names_of_variants():
 
 
 def test_off_may_vary():
-    key, values = parse_variation("wheels=off,act")
-    assert [variant.wheels for variant in varied(**{key: values}).values()] == ["off", "act"]
+    key, values = parse_variation("guards=off,act")
+    assert [variant.guards.name for variant in varied(**{key: values}).values()] == ["off", "act"]
 
 
 def test_cross_validations_are_read_back(tmp_path):

@@ -137,13 +137,13 @@ def test_commands_of_the_readme_run(tmp_path):
         line = line.replace("../shared/data/faces", "photos")
         words = shlex.split(re.sub(r"--minutes \S+", "", line).split("#")[0])
         if words[1] == "check":
-            words += shlex.split("--size 32 --batch 4 -s seconds=1 -s validation_images=4")
+            words += shlex.split("--size 32 --batch-size 4 -s seconds=1 -s validation_images=4")
         if words[1] == "export":
             words += ["-s", "checks=2"]
         if words[1] == "compare":
             shutil.copytree("runs/photos-1", "runs/photos-2")
         if words[1] == "train":
-            small = "--size 32 --batch 4 -s network.width=8 -s validation_images=4"
+            small = "--size 32 --batch-size 4 -s network.width=8 -s validation_images=4"
             budget = "--steps 4" if "--resume" in words else "--steps 3"
             words += shlex.split(budget if "--resume" in words else f"{budget} {small}")
         code = "from inpaintlab.cli import main; main()"

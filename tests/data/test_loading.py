@@ -149,7 +149,7 @@ def test_too_many_bad_images(tmp_path):
     folder = save_portraits(tmp_path / "p", 40)
     break_some(folder, 20)
     with pytest.raises(
-        DataError, match=r"of \d+ images cannot be used, first 0.*more than max_bad = 0\.1"
+        DataError, match=r"of \d+ images cannot be used, first 0.*more than max_bad_fraction = 0\.1"
     ):
         open_training_data(open_source(str(folder)), 16, 0.1)
     with pytest.raises(DataError, match="less than --size 64"):

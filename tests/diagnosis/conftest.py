@@ -13,7 +13,7 @@ def check_settings(**changes) -> CheckSettings:
         "steps": None,
         "seconds": 1000,
         "rate_steps": 40,
-        "memorise_steps": 20,
+        "overfit_steps": 20,
     }
     return CheckSettings.model_validate(small_settings().model_dump() | defaults | changes)
 

@@ -142,7 +142,7 @@ _HOLES_DO_NOT_COUNT: dict[str, Any] = {"objective": {"name": "reconstruction", "
 ILLNESSES: dict[str, Illness] = {
     "healthy, swift": Illness("healthy"),
     "healthy, unet": Illness("healthy", _network("unet", width=16)),
-    "healthy, strokes": Illness("healthy", {"masks": ["strokes"], "wheels": "off"}),
+    "healthy, strokes": Illness("healthy", {"masks": ["strokes"], "guards": "off"}),
     "healthy, augmented": Illness("healthy", {"augment": "medium", "steps": 400}),
     "few images": Illness(
         "over-fitting", {"augment": "none", "steps": 500, "learning_rate": 3e-3}, images=60
@@ -152,7 +152,7 @@ ILLNESSES: dict[str, Illness] = {
     "weight decay": Illness("under-fitting", {"weight_decay": 60.0}, "regularisation"),
     "few steps": Illness("under-fitting", {"steps": 30, "validate_every": 15}, "time"),
     "rate / 300": Illness("learning rate", {"learning_rate": 5e-6}, "too low"),
-    "rate × 60": Illness("learning rate", {"learning_rate": 0.09, "wheels": "off"}, "too high"),
+    "rate × 60": Illness("learning rate", {"learning_rate": 0.09, "guards": "off"}, "too high"),
     "rate × 60, guards": Illness("learning rate", {"learning_rate": 0.09}, "too high"),
     "skip, mean colour": Illness("copy-through", _network("skipping") | _HOLES_DO_NOT_COUNT),
     "skip, black": Illness("copy-through", _network("skipping", black=True) | _HOLES_DO_NOT_COUNT),
@@ -163,9 +163,9 @@ ILLNESSES: dict[str, Illness] = {
     "tinted": Illness("colour shift", _network("tinted")),
     "brighter or darker": Illness("seam", _network("seamed")),
     "one image for all": Illness(
-        "mean face", _network("mean-face") | {"learning_rate": 0.02, "wheels": "off"}
+        "mean face", _network("mean-face") | {"learning_rate": 0.02, "guards": "off"}
     ),
-    "dead output": Illness("one colour", _network("rectified") | {"wheels": "off"}, spoil=dying_output),
-    "strange batches": Illness("spikes", {"wheels": "watch"}, spoil=strange_batches),
+    "dead output": Illness("one colour", _network("rectified") | {"guards": "off"}, spoil=dying_output),
+    "strange batches": Illness("spikes", {"guards": "watch"}, spoil=strange_batches),
     "a tenth is noise": Illness("data", noise=0.1),
 }

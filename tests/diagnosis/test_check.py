@@ -21,8 +21,8 @@ PARTS = [
     *("images", "split", "variety", "memory", "activations", "learning rate", "capacity", "speed"),
 ]
 QUICK = (
-    "--size 32 --batch 4 --network swift -s network.width=16 -s validation_images=4 --lr 2e-3 "
-    "-s rate_steps=40 -s memorise_steps=60 -s seconds=1000"
+    "--size 32 --batch-size 4 --network swift -s network.width=16 -s validation_images=4 --lr 2e-3 "
+    "-s rate_steps=40 -s overfit_steps=60 -s seconds=1000"
 )
 
 

@@ -149,12 +149,17 @@ def test_networks_are_seen_to_do_what_they_do():
     ("part", "changes"),
     [
         ("copy-through", {"network": "skipping", "steps": 20}),
-        ("mean face", {"network": "mean-face", "learning_rate": 0.02, "steps": 60, "wheels": "off"}),
-        ("learning rate", {"learning_rate": 0.5, "wheels": "off", "steps": 60}),
+        ("mean face", {"network": "mean-face", "learning_rate": 0.02, "steps": 60, "guards": "off"}),
+        ("learning rate", {"learning_rate": 0.5, "guards": "off", "steps": 60}),
     ],
 )
 def test_small_ill_runs(tmp_path, part, changes):
-    small = {"size": 32, "batch": 8, "validate_every": 100, "network": {"name": "swift", "width": 16}}
+    small = {
+        "size": 32,
+        "batch_size": 8,
+        "validate_every": 100,
+        "network": {"name": "swift", "width": 16},
+    }
     with made_networks():
         settings = {"output": tmp_path / "ill", "data": "samples:120"} | small | changes
         train(small_settings(**settings))
@@ -165,8 +170,8 @@ def test_small_ill_runs(tmp_path, part, changes):
 def test_twelve_images_by_heart(tmp_path):
     settings = small_settings(
         output=tmp_path / "ill", data=str(lopsided(tmp_path / "few", {"train": 12, "val": 40})), size=32,
-        batch=8, steps=250, network={"name": "swift", "width": 16}, augment="none", learning_rate=3e-3,
-        validate_every=250, validation_images=40,
+        batch_size=8, steps=250, network={"name": "swift", "width": 16}, augment="none",
+        learning_rate=3e-3, validate_every=250, validation_images=40,
     )  # fmt: skip
     train(settings)
     result = diagnose(DiagnoseSettings(run=tmp_path / "ill"))

@@ -66,7 +66,7 @@ def test_few_odd_images_are_a_note(tmp_path):
     assert (seen.word, seen.figures["nearly white"] > 0) == ("note", True)
     (folder / "broken.png").write_bytes(b"no image")
     save(samples.draw(3, 8), folder / "tiny.png")
-    seen, _ = judged(tmp_path, folder, max_bad=1.0)
+    seen, _ = judged(tmp_path, folder, max_bad_fraction=1.0)
     assert seen.word == "note"
     assert "that cannot be used (first: " in seen.text
 

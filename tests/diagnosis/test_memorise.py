@@ -10,7 +10,7 @@ from inpaintlab.layers.initialise import SCHEMES
 from tests.diagnosis.conftest import check_settings, session_of
 
 #: Fast and good at it; its goal here is what 60 steps can reach.
-SWIFT = {"network": {"name": "swift", "width": 16}, "memorise_steps": 80}
+SWIFT = {"network": {"name": "swift", "width": 16}, "overfit_steps": 80}
 NARROW = {
     "name": "autoencoder", "width": 8, "depth": 3, "max_width": 16,
     "bottleneck": "linear", "bottleneck_size": 1,
@@ -33,7 +33,7 @@ def test_a_sound_network_can_learn(tmp_path, low_goal):
 
 def test_a_bottleneck_of_one_number_is_found_and_widened(tmp_path, monkeypatch):
     monkeypatch.setattr(memorise, "mends", lambda first: islice(mends(first), 1))
-    session, settings = session_of(tmp_path, network=NARROW, memorise_steps=200)
+    session, settings = session_of(tmp_path, network=NARROW, overfit_steps=200)
     verdict = capacity(session, settings, 1.5e-3)
     assert verdict.word == "finding"
     assert "cannot learn" in verdict.text
@@ -76,7 +76,7 @@ def test_bad_first_weights_are_found_and_left_out(tmp_path, low_goal, monkeypatc
 
 def test_what_helps_nothing_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(memorise, "mends", lambda first: iter([first]))
-    session, settings = session_of(tmp_path, memorise_steps=20)
+    session, settings = session_of(tmp_path, overfit_steps=20)
     verdict = capacity(session, settings, 1e-5)
     assert (verdict.word, "none of the usual mends" in verdict.advice) == ("finding", True)
 

@@ -67,14 +67,14 @@ def test_first_weights_stand_in_the_recipe(tmp_path):
 
 
 def test_memory_says_what_fits(tmp_path):
-    settings = check_settings(batch=32)
+    settings = check_settings(batch_size=32)
     network, source = create_network(settings), open_source("samples:40")
     enough = memory(network, settings, source, 10**10)
     assert enough.word == "ok"
     tight = memory(network, settings, source, int(1.1 * enough.figures["needed"]))
-    assert (tight.word, "--batch" in tight.advice) == ("note", True)
+    assert (tight.word, "--batch-size" in tight.advice) == ("note", True)
     short = memory(network, settings, source, enough.figures["needed"] - 10**6)
-    assert (short.word, "fits with --batch" in short.advice) == ("finding", True)
+    assert (short.word, "fits with --batch-size" in short.advice) == ("finding", True)
     assert short.figures["largest_batch"] < 32 <= enough.figures["largest_batch"]
 
 

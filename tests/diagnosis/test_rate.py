@@ -76,7 +76,7 @@ def test_the_test_leaves_the_network_and_repeats_itself(tmp_path):
 
 
 #: Losses of `find_rate` on 1,500 real faces:
-#: rehearse(TrainSettings(data=FACES, size=32, network=Part(name="deepfill"), batch=16), folder)
+#: rehearse(TrainSettings(data=FACES, size=32, network=Part(name="deepfill"), batch_size=16), folder)
 DEEPFILL = [
     1.52,
     1.48,
@@ -158,7 +158,7 @@ def test_no_suggestion_is_higher_than_runs_bear():
 
 
 def test_short_of_time_it_takes_fewer_steps_and_images(tmp_path):
-    test = find_rate(rehearse(small_settings(batch=16), tmp_path), 100, seconds=1e-6)
+    test = find_rate(rehearse(small_settings(batch_size=16), tmp_path), 100, seconds=1e-6)
     assert len(test.rates) <= FEWEST
     assert test.images == FEWEST_PICTURES
 

@@ -65,7 +65,7 @@ def evidence(**changes) -> Evidence:
     """Evidence of a sound run."""
     settings = changes.pop("settings", {})
     sound = {
-        "settings": small_settings(size=32, batch=16, **settings),
+        "settings": small_settings(size=32, batch_size=16, **settings),
         "own_rate": 1.5e-3,
         "steps": 300,
         "train_count": 1500,
@@ -133,7 +133,7 @@ ILL = {
     "one colour": ("one colour", {"last": sides(val=measured(6, contrast=0.0))}),
     "one colour, red": ("one colour", {"last": sides(val=measured(6, contrast=0.5, saturated=0.67))}),
     "mean face": ("mean face", with_val(spread=0.0)),
-    "spikes, guards": ("spikes", {"incidents": [incident()], "settings": {"wheels": "watch"}}),
+    "spikes, guards": ("spikes", {"incidents": [incident()], "settings": {"guards": "watch"}}),
     "spikes, log": ("spikes", {"train_lines": lines([0.1] * 14 + [0.5] + [0.1] * 15)}),
     "colour": ("colour shift", with_val(colour=shifted())),
     "seam": ("seam", with_val(edge=np.full(N, 0.15), painted_edge=np.full(N, 0.14))),

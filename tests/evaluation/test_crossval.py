@@ -285,10 +285,10 @@ def test_a_prepared_dataset_brings_its_folds(processes, portraits):
         ({"data": "samples:3", "folds": 20}, DataError, "too few for 20 folds"),
         ({"vary": {"widht": [1, 2]}}, SettingError, "unknown setting 'widht'"),
         ({"vary": {"size": [16, 32]}}, SettingError, "size must be the same for all"),
-        ({"vary": {"batch": [4]}}, SettingError, "two different values or more, got 4"),
-        ({"vary": {"batch": [4, 4]}}, SettingError, "two different values or more"),
+        ({"vary": {"batch_size": [4]}}, SettingError, "two different values or more, got 4"),
+        ({"vary": {"batch_size": [4, 4]}}, SettingError, "two different values or more"),
         ({"vary": {"masks.x": ["a/b", "a:b"]}}, SettingError, "too alike for folders of their own"),
-        ({"vary": {"batch": [4, 0]}}, SettingError, "batch=0: batch: "),
+        ({"vary": {"batch_size": [4, 0]}}, SettingError, "batch_size=0: batch_size: "),
         ({"vary": {"seed": list(range(17))}}, SettingError, "17 variants are too many: at most 16"),
         ({"vary": {"network": ["unet", "swift"]}}, SettingError, "would drop width, depth, dilations"),
         ({"vary": {"network.widht": [1, 2]}}, SettingError, "network.widht=1: .*did you mean 'width'"),
@@ -349,7 +349,7 @@ def inpaint(monkeypatch, capfd):
 
 WORDS = [
     *("crossval", "samples:60", "--folds", "2", "--vary", "network.width=4,8", "--size", "16"),
-    *("--steps", "2", "--batch", "4", "-s", "validation_images=4", "-s"),
+    *("--steps", "2", "--batch-size", "4", "-s", "validation_images=4", "-s"),
     "network={name: unet, width: 8, depth: 1, dilations: [1]}",
 ]
 

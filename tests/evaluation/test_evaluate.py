@@ -132,7 +132,7 @@ def test_a_rival_of_another_size_is_refused(run, tmp_path):
 
 def test_images_elsewhere_and_images_changed(run, tmp_path):
     folder = save_portraits(tmp_path / "elsewhere", 60)
-    result = evaluate(settings(run, also=[str(folder)], shift=True, shift_images=4))
+    result = evaluate(settings(run, ood=[str(folder)], corruptions=True, corruption_images=4))
     (there,) = result["also"]
     assert there["n"] > 0
     psnr = [of["overall"]["methods"]["ours"]["hole_psnr"]["mean"] for of in (result, {"overall": there})]
@@ -151,7 +151,7 @@ def test_figures_by_group(tmp_path):
     result = evaluate(settings(run, copies=False))
     assert list(result["groups"]) == ["anna", "ben"]
     assert sum(row["n"] for row in result["groups"].values()) == result["overall"]["n"]
-    by_name = evaluate(settings(run, copies=False, by=r"name:(\d)\.png$"))["groups"]
+    by_name = evaluate(settings(run, copies=False, group_by=r"name:(\d)\.png$"))["groups"]
     assert set(by_name) <= set("0123456789")
     assert len(by_name) > 2
 
@@ -213,8 +213,8 @@ def test_table_is_printed(run, capsys):
     "changes",
     [
         {},
-        {"data": "my photos", "split": "test", "limit": 7, "by": "name:(.)_"},
-        {"masks": ["rectangles", "strokes"], "against": ["a", "b c"], "also": ["d"], "shift": True},
+        {"data": "my photos", "split": "test", "limit": 7, "group_by": "name:(.)_"},
+        {"masks": ["rectangles", "strokes"], "against": ["a", "b c"], "ood": ["d"], "corruptions": True},
         {"masks": [{"name": "folder", "path": "m", "invert": True}], "weights": {"fid": "x.pth"}},
         {"also_images": 5, "shift_images": 6, "slow_images": 0, "copies": False, "examples": 2},
     ],

@@ -78,7 +78,7 @@ def test_totals_are_those_of_the_real_network(name, arguments):
     network = networks.create(name, **arguments)
     size = 2 * network.min_size
     part = {"name": name, **arguments}
-    summary = summarise(SummarySettings(network=part, size=size, batch=3))
+    summary = summarise(SummarySettings(network=part, size=size, batch_size=3))
     assert summary["parameters"] == sum(p.numel() for p in network.parameters())
     image, mask = torch.rand(3, 3, size, size), torch.zeros(3, 1, size, size)
     assert summary["training_bytes"] == saved_bytes(network.train(), image, mask)

@@ -101,7 +101,7 @@ JUDGED = {
         "feature_matching_weight": 1.0,
         "penalty": "r1",
         "penalty_weight": 1.0,
-        "warmup": 0.1,
+        "warmup_fraction": 0.1,
         "ramp": 0.5,
     }
 }
@@ -187,7 +187,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
         "record.Recorder.step = press\n"
         "from inpaintlab.cli import main; main()"
     )
-    words = "train samples:40 --size 16 --steps 50 --batch 4 -o run -s network.width=8"
+    words = "train samples:40 --size 16 --steps 50 --batch-size 4 -o run -s network.width=8"
     done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True)
     assert done.returncode == 130, done.stderr
     assert "stopped and saved at step 2; go on: inpaint train --resume run" in done.stdout
@@ -209,7 +209,7 @@ def test_more_steps_can_be_given_later(tmp_path):
     with pytest.raises(RunError, match="is over after 6 steps: give more"):
         resume(tmp_path / "run", {})
     with pytest.raises(RunError, match="batch, size cannot change"):
-        resume(tmp_path / "run", {"batch": 2, "size": 32, "steps": 9})
+        resume(tmp_path / "run", {"batch_size": 2, "size": 32, "steps": 9})
     assert resume(tmp_path / "run", {"steps": 8}).steps == 8
     assert "steps: 8" in (tmp_path / "run" / "recipe.yaml").read_text()
     steps = [line["step"] for line in read_log(tmp_path / "run" / "log.jsonl", "validation")]
@@ -236,7 +236,7 @@ def test_bad_images_are_named_in_the_run(tmp_path, capsys):
     broken = sorted(folder.iterdir())[:12]
     for path in broken:
         path.write_bytes(path.read_bytes()[:400])
-    train(small_settings(data=str(folder), output=tmp_path / "run", max_bad=0.5))
+    train(small_settings(data=str(folder), output=tmp_path / "run", max_bad_fraction=0.5))
     named = json.loads((tmp_path / "run" / "data.json").read_text())["bad"]
     assert named
     assert {bad["name"] for bad in named} <= {path.name for path in broken}
@@ -260,7 +260,12 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
     ):
         train(
             small_settings(
-                output=tmp_path / "run", steps=20, learning_rate=1e30, warmup=0, clip=1e30, wheels="off"
+                output=tmp_path / "run",
+                steps=20,
+                learning_rate=1e30,
+                warmup_fraction=0,
+                grad_clip=1e30,
+                guards="off",
             )
         )
 
@@ -270,8 +275,8 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path):
     [
         ({"size": 18}, SizeError, "nearest: 16 or 20"),
         ({"data": "nowhere"}, DataError, "does not exist"),
-        ({"batch": 3, "devices": 2}, SettingError, "cannot be shared by 2 devices"),
-        ({"batch": 10**9}, MemoryLimitError, r"GB are free: .*fits with --batch \d+"),
+        ({"batch_size": 3, "devices": 2}, SettingError, "cannot be shared by 2 devices"),
+        ({"batch_size": 10**9}, MemoryLimitError, r"GB are free: .*fits with --batch-size \d+"),
         ({"network": {"name": "unet", "widht": 3}}, SettingError, "did you mean 'width'"),
         ({"masks": [{"name": "strokes", "conut": 3}]}, SettingError, "did you mean 'count'"),
         ({"masks": [{"name": "rectangles", "count": 3, "side": [0.9, 0.1]}]}, SettingError, "rising"),

@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_refused_with_its_cause_and_a_batch_that_does():
     free = memory.more - memory.activations // 2
     with pytest.raises(MemoryLimitError, match=r"64 takes (3.\d|4.\d) × the memory of 32") as refused:
         check_memory(memory, network, 64, 32, free)
-    batch = int(re.search(r"fits with --batch (\d+)", str(refused.value))[1])
+    batch = int(re.search(r"fits with --batch-size (\d+)", str(refused.value))[1])
     check_memory(predict(network, 64, batch), network, 64, batch, free)
     with pytest.raises(MemoryLimitError, match="take a smaller --size or network"):
         check_memory(memory, network, 64, 32, free=1000)

@@ -58,10 +58,19 @@ def main() -> None:
     try:
         code = app(arguments, prog_name="inpaint", standalone_mode=False)
     except typer.TyperException as error:
-        code = _complain(error.format_message())
+        code = _complain(_renamed(error) or error.format_message())
     except InpaintlabError as error:
         code = _complain(str(error))
     sys.exit(code)
+
+
+def _renamed(error: typer.TyperException) -> str:
+    """Return what an unknown flag is called now, if it had another name once."""
+    from inpaintlab.configs.build import RENAMED
+
+    old = getattr(error, "option_name", "")
+    new = RENAMED.get(old.lstrip("-").replace("-", "_"), "")
+    return f"{old} is called --{new.replace('_', '-')} now" if new else ""
 
 
 def _complain(message: str) -> int:

@@ -22,15 +22,15 @@ def evaluate(
     against: Annotated[
         list[Path] | None, typer.Option(help="A further run to stand in the table. Repeatable.")
     ] = None,
-    also: Annotated[
+    ood: Annotated[
         list[str] | None,
         typer.Option(help="A folder of other images: how much is lost there? Repeatable."),
     ] = None,
-    shift: Annotated[
+    corruptions: Annotated[
         bool | None,
-        typer.Option("--shift", help="Also: what is lost on images turned, moved, blurred, …?"),
+        typer.Option("--corruptions", help="Also: what is lost on images turned, moved, blurred, …?"),
     ] = None,
-    by: Annotated[
+    group_by: Annotated[
         str | None, typer.Option(help="Figures by group: folder, name:REGEX, column:NAME. [folder]")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many images.")] = None,
@@ -47,7 +47,8 @@ def evaluate(
 
     flags = {
         "run": run, "data": data, "split": split, "masks": mask_parts(mask_kinds), "limit": limit,
-        "against": against, "also": also, "shift": shift, "by": by, "weights": _pairs(weights),
+        "against": against, "ood": ood, "corruptions": corruptions, "group_by": group_by,
+        "weights": _pairs(weights),
     }  # fmt: skip
     settings = build(EvaluateSettings, config=config, assignments=assignments or (), flags=flags)
     from inpaintlab.evaluation.evaluate import evaluate as run_evaluation

@@ -65,7 +65,7 @@ Curriculum = Annotated[
 ]
 
 
-Wheels = Annotated[
+Guards = Annotated[
     str | None,
     typer.Option(help="Guards that see a run go wrong: off, watch, or act: go back and mend. [act]"),
 ]

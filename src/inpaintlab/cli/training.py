@@ -11,6 +11,7 @@ from inpaintlab.cli.options import (
     BatchSize,
     Config,
     Curriculum,
+    Guards,
     Json,
     Masks,
     NetworkName,
@@ -19,7 +20,6 @@ from inpaintlab.cli.options import (
     Seed,
     TrainData,
     TrainSize,
-    Wheels,
     print_json,
 )
 from inpaintlab.cli.verdicts import print_check
@@ -32,7 +32,7 @@ def summary(
         int | None,
         typer.Option(help="Side of the image in pixels. [64, or the next that the network takes]"),
     ] = None,
-    batch: Annotated[int | None, typer.Option(help="Images at a time. [1]")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images at a time. [1]")] = None,
     hole: Annotated[
         float | None, typer.Option(help="Side of the hole, as a share of the image's. [0.5]")
     ] = None,
@@ -54,7 +54,7 @@ def summary(
                 "-s network.… sets up NETWORK: name it, as in inpaint summary unet --compare …"
             )
         network = names.pop(0)
-    flags = {"network": network, "size": size, "batch": batch, "hole": hole, "compare": names}
+    flags = {"network": network, "size": size, "batch_size": batch_size, "hole": hole, "compare": names}
     settings = build(SummarySettings, config=config, assignments=assignments or (), flags=flags)
     from inpaintlab.networks.summary import summarise
 
@@ -75,7 +75,7 @@ def check(
     network: NetworkName = None,
     mask_kinds: Masks = None,
     augment: Augment = None,
-    batch: BatchSize = None,
+    batch_size: BatchSize = None,
     rate: Rate = None,
     seed: Seed = None,
     output: Annotated[
@@ -90,7 +90,7 @@ def check(
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
-        "masks": mask_parts(mask_kinds), "augment": augment, "batch": batch, "seed": seed,
+        "masks": mask_parts(mask_kinds), "augment": augment, "batch_size": batch_size, "seed": seed,
         "output": output, "learning_rate": rate,
     }  # fmt: skip
     if not data and not config:
@@ -113,11 +113,11 @@ def train(
     mask_kinds: Masks = None,
     curriculum: Curriculum = None,
     augment: Augment = None,
-    batch: BatchSize = None,
+    batch_size: BatchSize = None,
     rate: Rate = None,
     seed: Seed = None,
     devices: Annotated[int | None, typer.Option(help="Accelerators, or processes on CPU. [1]")] = None,
-    wheels: Wheels = None,
+    guards: Guards = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Run folder. [a new one under runs/]")
     ] = None,
@@ -134,7 +134,7 @@ def train(
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
         "objective": objective, "masks": mask_parts(mask_kinds), "curriculum": curriculum,
-        "augment": augment, "batch": batch, "seed": seed, "devices": devices, "wheels": wheels,
+        "augment": augment, "batch_size": batch_size, "seed": seed, "devices": devices, "guards": guards,
         "output": output,
         "learning_rate": rate,
     }  # fmt: skip
@@ -171,10 +171,10 @@ def crossval(
     mask_kinds: Masks = None,
     curriculum: Curriculum = None,
     augment: Augment = None,
-    batch: BatchSize = None,
+    batch_size: BatchSize = None,
     rate: Rate = None,
     seed: Seed = None,
-    wheels: Wheels = None,
+    guards: Guards = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder of all runs. [a new one under runs/]")
     ] = None,
@@ -191,8 +191,8 @@ def crossval(
     flags = {
         "data": data, "folds": folds, "size": size, "minutes": minutes, "steps": steps,
         "network": network, "objective": objective, "masks": mask_parts(mask_kinds),
-        "curriculum": curriculum, "augment": augment, "batch": batch, "learning_rate": rate,
-        "seed": seed, "wheels": wheels, "output": output,
+        "curriculum": curriculum, "augment": augment, "batch_size": batch_size, "learning_rate": rate,
+        "seed": seed, "guards": guards, "output": output,
         "vary": dict(parse_variation(word) for word in variations or ()) or None,
     }  # fmt: skip
     if resume and (config or assignments or any(value is not None for value in flags.values())):

@@ -12,6 +12,22 @@ from pydantic import (
 from inpaintlab.configs.parts import Part, Settings
 from inpaintlab.errors import SettingError, near_miss
 
+#: Names that settings had before, and their names now.
+RENAMED = {
+    "also": "ood",
+    "also_images": "ood_images",
+    "batch": "batch_size",
+    "by": "group_by",
+    "clip": "grad_clip",
+    "ema": "ema_decay",
+    "max_bad": "max_bad_fraction",
+    "memorise_steps": "overfit_steps",
+    "shift": "corruptions",
+    "shift_images": "corruption_images",
+    "warmup": "warmup_fraction",
+    "wheels": "guards",
+}
+
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
@@ -41,7 +57,7 @@ def build(
     for name in values:
         if name not in kind.model_fields:
             hint = near_miss(name, kind.model_fields)
-            raise SettingError(f"unknown setting {name!r}{source}{hint}")
+            raise SettingError(_renamed(kind, name) or f"unknown setting {name!r}{source}{hint}")
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -114,7 +130,15 @@ def _part(kind: type[Settings], setting: str, value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return dict(value)
     hint = "" if field else near_miss(setting, kind.model_fields)
-    raise SettingError(f"setting {setting!r} has no settings of its own{hint}")
+    raise SettingError(
+        _renamed(kind, setting) or f"setting {setting!r} has no settings of its own{hint}"
+    )
+
+
+def _renamed(kind: type[Settings], name: str) -> str:
+    """Return what a setting that had another name before is called now."""
+    new = RENAMED.get(name)
+    return f"{name} is called {new} now" if new in kind.model_fields else ""
 
 
 def first_line(error: ValidationError) -> str:

@@ -21,17 +21,19 @@ class EvaluateSettings(Settings):
         None, description="mask kinds, or one mask set; none: those of the run"
     )
     limit: int | None = Field(None, ge=1, description="at most so many images")
-    batch: int = Field(64, ge=1, description="images measured at a time")
-    by: str | None = Field(
+    batch_size: int = Field(64, ge=1, description="images measured at a time")
+    group_by: str | None = Field(
         None, description="groups to give figures for: folder, name:REGEX or column:NAME; none: folder"
     )
     against: list[Path] = Field(default_factory=list, description="further runs beside this one")
-    also: list[str] = Field(
+    ood: list[str] = Field(
         default_factory=list, description="folders of other images: how much is lost there"
     )
-    also_images: int = Field(1000, ge=1, description="at most so many images of each of them")
-    shift: bool = Field(False, description="how much is lost on the same images turned, blurred, …")
-    shift_images: int = Field(200, ge=1, description="at most so many images are shifted")
+    ood_images: int = Field(1000, ge=1, description="at most so many images of each of them")
+    corruptions: bool = Field(
+        False, description="how much is lost on the same images turned, blurred, …"
+    )
+    corruption_images: int = Field(200, ge=1, description="at most so many images are shifted")
     slow_images: int = Field(
         50, ge=0, description="so many images for baselines too slow for all; 0: without them"
     )
@@ -64,5 +66,5 @@ class DiagnoseSettings(Settings):
         300, ge=8, description="at most so many of validation, and as many of training, are filled"
     )
     sample: int = Field(2000, ge=20, description="at most so many training images are looked at")
-    batch: int = Field(64, ge=1, description="images filled at a time")
+    batch_size: int = Field(64, ge=1, description="images filled at a time")
     examples: int = Field(8, ge=1, description="random images shown on the page")

@@ -19,6 +19,14 @@ def _known_precision(value: str) -> str:
     return value
 
 
+def _known_guards(part: Part) -> Part:
+    if part.name not in (modes := ("act", "watch", "off")):
+        raise ValueError(f"must be one of {', '.join(modes)}, not {part.name!r}")
+    if set(part.arguments) - {"drop"} or not isinstance(part.arguments.get("drop", False), bool):
+        raise ValueError("the only argument of guards is drop, true or false")
+    return part
+
+
 def _rate(value: Any) -> Any:
     """Take a number above 0, `auto`, or nothing."""
     if value in (None, "auto"):
@@ -42,7 +50,7 @@ class SummarySettings(Settings):
     size: int | None = Field(
         None, ge=8, description="side in pixels; none: 64, or the next that the networks take"
     )
-    batch: int = Field(1, ge=1, description="images at a time; memory is that of all of them")
+    batch_size: int = Field(1, ge=1, description="images at a time; memory is that of all of them")
     hole: float = Field(0.5, gt=0, lt=1, description="side of a square hole, as a share of the image's")
     bottleneck: float = Field(
         0.1, ge=0, description="warn of one with fewer numbers than this share of the hole's"
@@ -74,7 +82,7 @@ class TrainSettings(Settings):
     objective: Part = Field(Part(name="reconstruction"), description="what a step minimises")
     steps: int | None = Field(None, ge=1, description="number of optimiser steps")
     minutes: float | None = Field(None, gt=0, description="or: time, reading and validation too")
-    batch: int = Field(32, ge=1, description="images a step, over all devices")
+    batch_size: int = Field(32, ge=1, description="images a step, over all devices")
     seed: int = Field(0, ge=0, description="of weights, image order, masks and augmentation")
     devices: int = Field(1, ge=1, description="processes on CPU, or accelerators")
     precision: Annotated[str, AfterValidator(_known_precision)] = Field(
@@ -83,12 +91,15 @@ class TrainSettings(Settings):
     learning_rate: Annotated[float | Literal["auto"] | None, BeforeValidator(_rate)] = Field(
         None, description="its peak, or auto: by a test before the run; none: the network's own"
     )
-    warmup: float = Field(0.03, ge=0, lt=1, description="share of the budget with a rising rate")
+    warmup_fraction: float = Field(
+        0.03, ge=0, lt=1, description="share of the budget with a rising rate"
+    )
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    ema: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
-    wheels: Annotated[Literal["off", "watch", "act"], BeforeValidator(as_off)] = Field(
-        "act", description="guards: off, only watch, or go back and mend"
+    grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    ema_decay: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
+    guards: Annotated[Part, BeforeValidator(as_off), AfterValidator(_known_guards)] = Field(
+        Part(name="act"),
+        description="what guards do: act (roll back and mend), watch or off; drop: leave odd images out",
     )
     augment: Part = Field(Part(name="flip"), description="how images vary: a preset, and its changes")
     cache: Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(as_off)] = Field(
@@ -96,7 +107,7 @@ class TrainSettings(Settings):
     )
     cache_dir: Path | None = Field(None, description="folder of cache files; none: the user's cache")
     workers: int | None = Field(None, ge=0, description="none: 0 if decoded images are kept")
-    max_bad: float = Field(0.1, ge=0, le=1, description="share of bad images that is borne")
+    max_bad_fraction: float = Field(0.1, ge=0, le=1, description="share of bad images that is borne")
     validate_every: int = Field(250, ge=1, description="steps between validations and saves")
     validation_images: int = Field(500, ge=1, description="at most so many are used for it")
 
@@ -113,7 +124,7 @@ class CheckSettings(TrainSettings):
     output: Path | None = Field(None, description="page to write; none: check.html")
     sample: int = Field(5000, ge=20, description="at most so many images are looked at")
     rate_steps: int = Field(100, ge=20, description="steps of the test of learning rates")
-    memorise_steps: int = Field(300, ge=20, description="steps to learn eight images by heart")
+    overfit_steps: int = Field(300, ge=20, description="steps to learn eight images by heart")
     seconds: float = Field(
         20.0, gt=0, description="that the rate test and each try to learn by heart may take"
     )

@@ -20,7 +20,7 @@ MOST_VARIANTS = 16
 
 
 #: Settings in which variants cannot differ: they decide which images are measured, or where.
-_ALIKE = ("data", "fold", "folds", "output", "size", "devices", "cache", "cache_dir", "max_bad")
+_ALIKE = ("data", "fold", "folds", "output", "size", "devices", "cache", "cache_dir", "max_bad_fraction")
 
 
 def vary(settings: CrossvalSettings) -> dict[str, TrainSettings]:

@@ -264,5 +264,5 @@ def check_bad(bad: Sequence[Bad], total: int, max_bad: float) -> None:
     if len(bad) > max_bad * total:
         raise DataError(
             f"{len(bad)} of {total} images cannot be used, first {bad[0].name}: {bad[0].reason}; "
-            f"more than max_bad = {max_bad:g} of them"
+            f"more than max_bad_fraction = {max_bad:g} of them"
         )

@@ -125,9 +125,9 @@ def _steps(
 
 def _alone(settings: CheckSettings, small: bool) -> CheckSettings:
     """Return the settings for one process that keeps its few images in memory and bears bad ones."""
-    changes: dict[str, Any] = {"cache": "memory", "workers": 0, "max_bad": 1.0, "devices": 1}
+    changes: dict[str, Any] = {"cache": "memory", "workers": 0, "max_bad_fraction": 1.0, "devices": 1}
     batch = share_of_batch(settings)
-    return settings.model_copy(update=changes | {"batch": min(2, batch) if small else batch})
+    return settings.model_copy(update=changes | {"batch_size": min(2, batch) if small else batch})
 
 
 def _samples(session: Session) -> TrainingSamples:

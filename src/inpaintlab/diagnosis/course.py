@@ -40,7 +40,7 @@ def learning_rate(evidence: Evidence) -> Verdict:
     }  # fmt: skip
     text = f"peak {evidence.rate:.2g}, the network's own is {evidence.own_rate:g}"
     if norm is not None:
-        text += f"; gradient norm {norm:.2g} in the median, clipped at {evidence.settings.clip:g}"
+        text += f"; gradient norm {norm:.2g} in the median, clipped at {evidence.settings.grad_clip:g}"
     lower = f"--lr {_rounded(min(evidence.rate / 5, evidence.own_rate))}, or --lr auto"
     if blamed:
         figures["blame"] = "too high"
@@ -73,7 +73,7 @@ def spikes(evidence: Evidence) -> Verdict:
     if not found and not steps:
         seen = f"none in {count(len(evidence.train_lines), 'line')} of the log"
         return Verdict("spikes", "ok", f"{seen}, none seen by the guards", "", figures)
-    text = f"the guards ({evidence.settings.wheels}) saw {len(found)}"
+    text = f"the guards ({evidence.settings.guards.name}) saw {len(found)}"
     text += f", causes: {', '.join(f'{cause} {n}×' for cause, n in causes.items())}" if causes else ""
     if found:
         first = found[0]
@@ -82,7 +82,9 @@ def spikes(evidence: Evidence) -> Verdict:
     if steps:
         named = ", ".join(str(step) for step in steps[:5])
         text += f"; lines of the log that stand out: step {named}"
-    mended = bool(found) and evidence.settings.wheels == "act" and len(found) <= _MENDED and not steps
+    mended = (
+        bool(found) and evidence.settings.guards.name == "act" and len(found) <= _MENDED and not steps
+    )
     word: Word = "note" if mended else "finding"
     return Verdict("spikes", word, text, _cure(evidence, causes), figures)
 
@@ -96,8 +98,8 @@ def _cure(evidence: Evidence, causes: Counter[str]) -> str:
     }
     if causes and (cure := cures.get(causes.most_common(1)[0][0])):
         return cure
-    if evidence.settings.wheels != "act":
-        return "train with --wheels act: it finds the cause and goes back to before"
+    if evidence.settings.guards.name != "act":
+        return "train with --guards act: it finds the cause and goes back to before"
     return "incidents/ holds the batches"
 
 

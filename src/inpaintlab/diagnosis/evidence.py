@@ -75,7 +75,7 @@ class Evidence:
     @property
     def epochs(self) -> float:
         """How often the run saw each image."""
-        return self.steps * self.settings.batch / max(1, self.train_count)
+        return self.steps * self.settings.batch_size / max(1, self.train_count)
 
     @property
     def rate(self) -> float:
@@ -198,7 +198,7 @@ def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseS
         sides = {}
         with bar(f"filling images with the {name} weights", len(_SIDES)) as advance:
             for side in _SIDES:
-                ours = paint(network, images[side], mask, settings.batch)
+                ours = paint(network, images[side], mask, settings.batch_size)
                 sides[side] = measure(*ours, images[side], mask)
                 painted = ours[0] if (name, side) == ("best", "val") else painted
                 advance()

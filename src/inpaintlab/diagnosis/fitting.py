@@ -115,7 +115,7 @@ def blame_time(evidence: Evidence) -> tuple[str, str] | None:
     gained = _gained(evidence)
     if evidence.epochs >= _FEW_EPOCHS and gained < _STILL_GAINS:
         return None
-    longer = max(4 * evidence.steps, round(3 * evidence.train_count / evidence.settings.batch))
+    longer = max(4 * evidence.steps, round(3 * evidence.train_count / evidence.settings.batch_size))
     words = f"too short, {steps}" + (f", and the second half gained {gained:.2f} dB" if gained else "")
     return words, f"a run of --steps {longer}"
 

@@ -84,7 +84,7 @@ def values(session: Opened, facts: list[Facts], of: int) -> Verdict:
     grey = sum(one["grey"] for one in facts)
     mixed = [f"{grey} grey among coloured"] if 0 < grey < len(facts) else []
     text += f"; {', '.join(named + mixed)}" if named + mixed else "; none broken, black, white or noise"
-    word, advice = _judge(odd, len(bad), total, (low, high), session.settings.max_bad)
+    word, advice = _judge(odd, len(bad), total, (low, high), session.settings.max_bad_fraction)
     return Verdict(
         "images", word, text, advice,
         {
@@ -140,7 +140,10 @@ def _judge(
     if span[1] < _DARKEST_HIGH or span[0] > _BRIGHTEST_LOW:
         return "finding", "the range is not that of images: look how they were written"
     if bad > max_bad * total:
-        return "finding", f"more than max_bad = {max_bad:g} of them: inpaint train would refuse to start"
+        return (
+            "finding",
+            f"more than max_bad_fraction = {max_bad:g} of them: inpaint train would refuse to start",
+        )
     strange = sum(len(names) for names in odd.values())
     cure = "inpaint prepare lists them and leaves out what it should"
     if strange >= ODD_SHARE * total and strange:

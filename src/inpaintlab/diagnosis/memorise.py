@@ -150,7 +150,7 @@ def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
     """Train a fresh network on one batch, by L1 alone, and measure what it paints into the holes."""
     network, image, mask = _fresh(session, task, attempt)
     objective = objectives.create("reconstruction")
-    objective.attach(session.fabric, network, Optimisation(0.0, session.settings.clip))
+    objective.attach(session.fabric, network, Optimisation(0.0, session.settings.grad_clip))
     start, step, progress = time.monotonic(), 0, 0.0
     with _one_thread(), bar(f"learning by heart, {attempt.name}", task.steps) as advance:
         while progress < 1:
@@ -183,7 +183,7 @@ def task_for(session: Session, settings: CheckSettings) -> Task:
     step = network.multiple_of
     side = max(-(-SIDE // step), -(-network.min_size // step)) * step
     image, mask = _batch(session, min(side, session.data.train.size))
-    return Task(image, mask, settings.memorise_steps, settings.seconds)
+    return Task(image, mask, settings.overfit_steps, settings.seconds)
 
 
 def _batch(session: Session, side: int) -> tuple[Tensor, Tensor]:

@@ -29,7 +29,7 @@ def memory(network: Network, settings: TrainSettings, source: ImageDataset, free
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     stored = augmentation.stored_size(settings.size)
     kept = kept_bytes(source, settings.size, stored, Cache(settings.cache, settings.cache_dir))
-    batch = settings.batch // settings.devices
+    batch = settings.batch_size // settings.devices
     needed = predict(network, settings.size, batch, images=kept, workers=settings.workers or 0)
     share, more = free // settings.devices, needed.more
     fits = max(0, int((share - more + needed.activations) * batch / max(1, needed.activations)))
@@ -40,11 +40,13 @@ def memory(network: Network, settings: TrainSettings, source: ImageDataset, free
         text, _, cure = str(error).rpartition(": ")
         return Verdict("memory", "finding", text, cure, figures)
     text = (
-        f"a run needs {more / 1e9:.2f} GB with --batch {batch} at {settings.size} px, "
-        f"{share / 1e9:.1f} GB are free; up to --batch {fits:,} fits"
+        f"a run needs {more / 1e9:.2f} GB with --batch-size {batch} at {settings.size} px, "
+        f"{share / 1e9:.1f} GB are free; up to --batch-size {fits:,} fits"
     )
     if more > _TIGHT * share:
-        return Verdict("memory", "note", text, f"leave some room: --batch {max(1, fits // 2)}", figures)
+        return Verdict(
+            "memory", "note", text, f"leave some room: --batch-size {max(1, fits // 2)}", figures
+        )
     return Verdict("memory", "ok", text, "", figures)
 
 

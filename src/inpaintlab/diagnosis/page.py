@@ -127,7 +127,7 @@ def _course(evidence: Evidence) -> dict[str, Figure]:
     if evidence.classical:
         level = float(evidence.classical["val"].mean())
         quality.axhline(level, ls="--", lw=0.8, color="gray", label="Telea")
-    norm.axhline(evidence.settings.clip, ls="--", lw=0.8, color="gray", label="clipped at")
+    norm.axhline(evidence.settings.grad_clip, ls="--", lw=0.8, color="gray", label="clipped at")
     for incident in evidence.incidents:
         error.axvline(incident["alarm"]["step"], color="C3", ls=":", lw=1)
     error.set(xlabel="step", ylabel="L1 in the hole", yscale="log" if steps or points else "linear")

@@ -71,7 +71,7 @@ def one_colour(evidence: Evidence) -> Verdict:
     figures = {"contrast": found.contrast, "saturated": found.saturated, "best": best.contrast}
     if found.contrast >= _FLAT and found.saturated < _SATURATED:
         return Verdict("one colour", "ok", text, "", figures)
-    advice = "train again with --wheels act, which goes back to where it was alive, and a smaller --lr"
+    advice = "train again with --guards act, which goes back to where it was alive, and a smaller --lr"
     if best.contrast >= _FLAT and best.saturated < _SATURATED:
         sound = max(evidence.validations, key=lambda line: float(line["hole_psnr"]), default={})
         text += f"; the best weights, of step {sound.get('step', '?')}, do not"

@@ -26,7 +26,7 @@ def judge(test: RateTest, settings: CheckSettings) -> Verdict:
     limit = test.divergence or HIGHEST
     diverges = f"diverges at {limit:.2g}" if test.divergence else "does not diverge up to 1"
     tried = f"({len(test.rates)} steps of {test.images} images)"
-    rough = test.images < settings.batch // settings.devices
+    rough = test.images < settings.batch_size // settings.devices
     if rough:
         tried = f"{tried[:-1]}, as steps are slow: rough, -s seconds={4 * settings.seconds:g} is better)"
     if test.suggestion is None:

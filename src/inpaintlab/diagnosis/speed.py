@@ -17,11 +17,11 @@ _FEW_EPOCHS = 1.0
 def speed(session: Session, settings: TrainSettings, images: int) -> Verdict:
     """Time some steps of a session, which they change; `images` are those to train on in all."""
     pace = _pace(session)
-    batch = settings.batch // settings.devices
-    per_second = settings.batch / pace
+    batch = settings.batch_size // settings.devices
+    per_second = settings.batch_size / pace
     epoch = images / per_second
     minutes = settings.minutes or (None if settings.steps else DEFAULT_MINUTES)
-    epochs = minutes * 60 / epoch if minutes else (settings.steps or 0) * settings.batch / images
+    epochs = minutes * 60 / epoch if minutes else (settings.steps or 0) * settings.batch_size / images
     figures = {
         "seconds_per_step": pace, "images_per_second": per_second, "seconds_per_epoch": epoch,
         "epochs": epochs, "images": images,

@@ -66,7 +66,7 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
         fillers,
         subjects,
         frozen,
-        settings.batch,
+        settings.batch_size,
         slow={name: classical(fill) for name, fill in SLOW.items()},
         slow_images=settings.slow_images,
         learned=offered.metrics,
@@ -89,12 +89,12 @@ def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
     if settings.copies:
         result["copies"] = _copies(subjects, candidate, records, list(fillers))
     best = best_baseline(result)
-    if settings.also:
+    if settings.ood:
         result["also"] = [
             other_images(candidate, folder, settings, parts, fillers, best, records)
-            for folder in settings.also
+            for folder in settings.ood
         ]
-    if settings.shift:
+    if settings.corruptions:
         result["shift"] = shifted_images(subjects, parts, fillers, best, settings)
     name = _file_name(settings)
     result["records"] = {
@@ -147,12 +147,12 @@ def reproduce(settings: EvaluateSettings) -> str:
     words = ["inpaint", "evaluate", str(settings.run)]
     given = settings.model_dump(mode="json", exclude_defaults=True, exclude={"run"})
     for name, value in given.items():
-        if name in ("data", "split", "limit", "by"):
-            words += [f"--{name}", str(value)]
-        elif name in ("against", "also"):
+        if name in ("data", "split", "limit", "group_by"):
+            words += ["--" + name.replace("_", "-"), str(value)]
+        elif name in ("against", "ood"):
             words += [word for one in value for word in (f"--{name}", one)]
-        elif name == "shift":
-            words.append("--shift")
+        elif name == "corruptions":
+            words.append("--corruptions")
         elif name == "masks" and all(list(part) == ["name"] for part in value):
             words += [word for part in value for word in ("--masks", part["name"])]
         else:
@@ -233,8 +233,8 @@ def _open_subjects(
         indices,
         candidate.size,
         trained_on=candidate.trained_on,
-        max_bad=candidate.recipe.max_bad,
-        by=key_for(settings.by, [data]),
+        max_bad=candidate.recipe.max_bad_fraction,
+        by=key_for(settings.group_by, [data]),
         hashes=hashes,
     )
     seen = sum(hashes[index][:16] in candidate.trained_on for index in indices)

@@ -41,9 +41,9 @@ def other_images(
     everything = list(range(len(source.names)))
     there = open_subjects(
         source, everything, candidate.size, trained_on=candidate.trained_on, max_bad=1.0
-    ).first(settings.also_images)
+    ).first(settings.ood_images)
     frozen = masks.frozen(parts, candidate.size, len(there), MASK_SEED)
-    records = measure_all(fillers, there, frozen, settings.batch, what=f"evaluating on {folder}")
+    records = measure_all(fillers, there, frozen, settings.batch_size, what=f"evaluating on {folder}")
     (ours, gain), (own_ours, own_gain) = (_ours_and_gain(of, best) for of in (records, own))
     clusters = own.clusters(), records.clusters()
     return {
@@ -63,13 +63,13 @@ def shifted_images(
     settings: EvaluateSettings,
 ) -> dict[str, Any]:
     """Return for each shift and strength what is lost, paired with the same images unchanged."""
-    few = subjects.first(settings.shift_images)
+    few = subjects.first(settings.corruption_images)
     size = few.images.size
     frozen = masks.frozen(parts, size, len(few), MASK_SEED)
     two = {name: fillers[name] for name in (best, OURS)}
 
     def measured(what: str, subjects: Subjects) -> Records:
-        return measure_all(two, subjects, frozen, settings.batch, what=what)
+        return measure_all(two, subjects, frozen, settings.batch_size, what=what)
 
     own = measured("unchanged", few)
     rows = []

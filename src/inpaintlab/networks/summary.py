@@ -50,7 +50,7 @@ def summarise(settings: SummarySettings) -> dict[str, Any]:
     note = f"the least from {DEFAULT_SIZE} that can be taken" if raised else None
     hole = max(1, round(settings.hole * size))
     first, *others = (
-        describe(network, size, settings.batch, hole, settings.bottleneck)
+        describe(network, size, settings.batch_size, hole, settings.bottleneck)
         | {"network": part.name, "arguments": resolve(part.name, part.arguments), "note": note}
         for part, network in zip(parts, networks, strict=True)
     )

@@ -163,7 +163,10 @@ def _loop(session: Session) -> tuple[bool, str | None]:
             if state.step in state.left_out_steps:
                 state.step += 1
                 continue
-            rate = learning_rate(progress, settings.learning_rate, settings.warmup) * state.rate_factor
+            rate = (
+                learning_rate(progress, settings.learning_rate, settings.warmup_fraction)
+                * state.rate_factor
+            )
             step, alarm = _guarded_step(session, wheels, batch, rate, progress)
             if alarm:
                 went_back = wheels.handle(alarm, batch, step, rate)
@@ -176,7 +179,7 @@ def _loop(session: Session) -> tuple[bool, str | None]:
             assert step is not None
             scalars: dict[str, Tensor | float] = {**step.scalars, "learning_rate": rate}
             scalars |= state.curriculum.scalars() | wheels.scalars()
-            recorder.step(state.step, settings.batch, scalars, progress, budget.elapsed)
+            recorder.step(state.step, settings.batch_size, scalars, progress, budget.elapsed)
             if state.step % settings.validate_every == 0:
                 _validate(session, recorder)
                 _save(session, wheels)

@@ -139,13 +139,13 @@ def check_memory(
     fits = int((free - without) * batch / max(1, memory.activations))
     growth = _growth(memory, network, size, batch, objective)
     if fits >= 1:
-        cure = f"{growth}fits with --batch {fits}"
+        cure = f"{growth}fits with --batch-size {fits}"
     elif memory.images > without / 2:
         cure = "-s cache=disk keeps the images out of memory"
     else:
         cure = f"{growth}take a smaller --size or network"
     raise MemoryLimitError(
-        f"--size {size} with --batch {batch} needs {memory.more / 1e9:.1f} GB "
+        f"--size {size} with --batch-size {batch} needs {memory.more / 1e9:.1f} GB "
         f"(images {memory.images / 1e9:.1f}, a step {memory.activations / 1e9:.1f}), "
         f"{free / 1e9:.1f} GB are free: {cure}"
     )

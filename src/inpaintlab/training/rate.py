@@ -77,9 +77,9 @@ def find_rate(session: Session, steps: int = STEPS, seconds: float | None = None
     settings, fabric = session.settings, session.fabric
     objective = create_objective(settings)
     network: Network = deepcopy(session.state.network)
-    objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
+    objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.grad_clip))
     batches = batches_of(session)
-    images = settings.batch // settings.devices
+    images = settings.batch_size // settings.devices
     if seconds is not None:
         steps, images = _fitting(session, objective, next(batches), steps, seconds)
     rates = np.geomspace(LOWEST, HIGHEST, steps).tolist()

@@ -171,9 +171,9 @@ def share_of_batch(settings: TrainSettings, devices: int | None = None) -> int:
     `devices` are those of the settings, or as many as were started otherwise.
     """
     devices = devices or settings.devices
-    if settings.batch % devices:
-        raise SettingError(f"--batch {settings.batch} cannot be shared by {devices} devices")
-    return settings.batch // devices
+    if settings.batch_size % devices:
+        raise SettingError(f"--batch-size {settings.batch_size} cannot be shared by {devices} devices")
+    return settings.batch_size // devices
 
 
 def create_network(settings: TrainSettings) -> Network:
@@ -215,7 +215,7 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
         Cache(settings.cache, settings.cache_dir),
     )
     workers = settings.workers or 0
-    size, batch = settings.size, settings.batch // fabric.world_size
+    size, batch = settings.size, settings.batch_size // fabric.world_size
     memory = predict(network, size, batch, objective=objective, images=images, workers=workers)
     if fabric.device.type == "cpu":
         check_memory(memory, network, size, batch, free_memory() // fabric.world_size, objective)
@@ -255,7 +255,7 @@ def prepare(
     data = open_training_data(
         source or open_source(settings.data, settings.fold, settings.folds),
         settings.size,
-        settings.max_bad,
+        settings.max_bad_fraction,
         stored=augmentation.stored_size(settings.size),
         cache=Cache(settings.cache, settings.cache_dir),
     )
@@ -268,8 +268,8 @@ def prepare(
             network, settings, TrainingSamples(data.train, mixture, settings.seed, augmentation)
         )
     objective = create_objective(settings)
-    objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.clip))
-    averaged = AveragedModel(network, multi_avg_fn=_averaging(settings.ema), use_buffers=True)
+    objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.grad_clip))
+    averaged = AveragedModel(network, multi_avg_fn=_averaging(settings.ema_decay), use_buffers=True)
     state = State(network, averaged.eval(), objective, create_curriculum(settings))
     if saved:
         _restore(state, saved, run)
@@ -280,7 +280,7 @@ def prepare(
         fabric=fabric,
         data=data,
         augmentation=augmentation,
-        validation=Validation(data.val, frozen, settings.batch),
+        validation=Validation(data.val, frozen, settings.batch_size),
         state=state,
         budget=budget,
         card=ModelCard(
@@ -334,7 +334,9 @@ def batches_of(session: Session, step: int | None = None) -> Iterator[Batch]:
     samples = TrainingSamples(session.data.train, mixture, settings.seed, session.augmentation, left_out)
     start = session.state.step if step is None else step
     rank, world = fabric.global_rank, fabric.world_size
-    return training_batches(samples, BatchSampler(settings.batch, start, rank, world), settings.workers)
+    return training_batches(
+        samples, BatchSampler(settings.batch_size, start, rank, world), settings.workers
+    )
 
 
 def _averaging(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:

@@ -25,7 +25,7 @@ PROJECT = Path(__file__).parents[3]
 
 def settings(tmp_path, fault=None, **changes):
     """A run of a second or two, long enough for the guards to know what is usual."""
-    usual = {"data": "samples:120", "steps": 90, "batch": 8, "validate_every": 20, **SWIFT}
+    usual = {"data": "samples:120", "steps": 90, "batch_size": 8, "validate_every": 20, **SWIFT}
     chosen = usual | (fault.settings if fault else {}) | changes
     if chosen["network"] == "rectified":
         chosen["network"] = {"name": "rectified", "width": 4}
@@ -58,7 +58,7 @@ def test_an_accident_is_seen_named_and_mended(tmp_path, name):
 def test_a_clean_run_is_not_touched(tmp_path):
     """Guards that act leave a run that goes well exactly as it is without them."""
     for mode in ("off", "watch", "act"):
-        train(settings(tmp_path / mode, wheels=mode))
+        train(settings(tmp_path / mode, guards=mode))
         assert read_incidents(Run(tmp_path / mode / "run")) == []
     assert_same_weights(tmp_path / "off" / "run", tmp_path / "act" / "run")
     assert_same_weights(tmp_path / "off" / "run", tmp_path / "watch" / "run")
@@ -75,14 +75,14 @@ def test_images_that_are_none_are_named_and_left_out(tmp_path):
 
 def test_without_guards_a_batch_that_is_no_image_ends_the_run(tmp_path):
     with spoiled(FAULTS["0–255 values"]), pytest.raises(ImageError, match="expected 0 to 1"):
-        train(settings(tmp_path, wheels="off"))
+        train(settings(tmp_path, guards="off"))
 
 
 def test_watching_writes_down_and_changes_nothing(tmp_path):
     fault = FAULTS["dying final ReLU"]
     for mode in ("off", "watch"):
         with spoiled(fault):
-            train(settings(tmp_path / mode, fault, wheels=mode))
+            train(settings(tmp_path / mode, fault, guards=mode))
     assert_same_weights(tmp_path / "off" / "run", tmp_path / "watch" / "run")
     first, *_ = read_incidents(Run(tmp_path / "watch" / "run"))
     assert first["verdict"]["cause"] == "dead-unit"
@@ -98,7 +98,7 @@ def test_the_log_holds_each_step_once_after_going_back(tmp_path):
 
 
 def test_repeated_failure_stops_with_a_sentence(tmp_path, capsys):
-    result = train(settings(tmp_path, learning_rate=1e30, warmup=0, clip=1e30))
+    result = train(settings(tmp_path, learning_rate=1e30, warmup_fraction=0, grad_clip=1e30))
     assert result.stopped is not None
     assert "stopped after 5 returns to step 0" in result.stopped
     assert len(read_incidents(Run(result.run))) == 5
@@ -106,8 +106,8 @@ def test_repeated_failure_stops_with_a_sentence(tmp_path, capsys):
 
 def test_the_command_says_so_and_ends_with_code_1(tmp_path):
     words = (
-        "train samples:40 --size 16 --steps 30 --batch 4 -o run -s network.width=4 "
-        "-s learning_rate=1e30 -s warmup=0 -s clip=1e30"
+        "train samples:40 --size 16 --steps 30 --batch-size 4 -o run -s network.width=4 "
+        "-s learning_rate=1e30 -s warmup_fraction=0 -s grad_clip=1e30"
     )
     code = "from inpaintlab.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True)
@@ -153,7 +153,7 @@ def test_two_devices_decide_alike(tmp_path):
         f"with FAULTS['NaN pixels'].spoil({AT}, 0): main()\n"
     )
     words = (
-        "train samples:120 --size 16 --steps 70 --batch 8 --devices 2 -o run -s network.width=4 "
+        "train samples:120 --size 16 --steps 70 --batch-size 8 --devices 2 -o run -s network.width=4 "
         "-s validation_images=8"
     )
     done = subprocess.run([sys.executable, script, *words.split()], capture_output=True, text=True)

@@ -102,7 +102,7 @@ class Laboratory:
             losses.append(loss.item())
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), self.session.settings.clip)
+            nn.utils.clip_grad_norm_(network.parameters(), self.session.settings.grad_clip)
             optimiser.step()
         return losses[0], float(np.mean(losses[-3:]))
 
@@ -157,7 +157,7 @@ def wrong_values(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     if alarm.kind != "values":
         return None
     # More than half of a batch: then it is the batch that came out wrong, not its images.
-    whole = len(alarm.positions) > laboratory.session.settings.batch / 2
+    whole = len(alarm.positions) > laboratory.session.settings.batch_size / 2
     positions = [] if whole else [position for position in alarm.positions if position >= 0]
     experiment = "each image of the batch was looked at by itself"
     words = "the batch as a whole" if whole else f"{len(positions)} images of it"
@@ -200,7 +200,7 @@ def odd_images(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     kind = (apart > limit) & (shares > HARDLY)
     odd = [position for position, is_odd in zip(chosen, kind, strict=True) if is_odd]
     share = len(odd) / len(chosen)
-    if not odd or share > 2 * session.settings.max_bad:
+    if not odd or share > 2 * session.settings.max_bad_fraction:
         # Not as they are stored: perhaps as they came out of the augmentation.
         return odd_in_batch(alarm, laboratory)
     factor = math.exp(float(apart[kind].mean()))

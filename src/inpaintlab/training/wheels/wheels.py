@@ -35,7 +35,7 @@ class Wheels:
     """
 
     def __init__(self, session: Session) -> None:
-        self.session, self.mode = session, session.settings.wheels
+        self.session, self.mode = session, session.settings.guards.name
         self.stopped: str | None = None
         self.follower = Follower(session.state.network)
         self.snapshots = (
