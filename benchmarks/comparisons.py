@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from inpaintlab.configs import EvaluateSettings, Part, TrainSettings
 from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.settings import EvaluateSettings, Part, TrainSettings
 from inpaintlab.training import train
 from networks import count_steps
 

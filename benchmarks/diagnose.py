@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inpaintlab.configs import DiagnoseSettings, TrainSettings
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import part_of
 from inpaintlab.errors import InpaintlabError
+from inpaintlab.settings import DiagnoseSettings, TrainSettings
 from inpaintlab.training import train
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from inpaintlab.configs import EvaluateSettings
 from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.settings import EvaluateSettings
 
 
 def main(run: str, *counts: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from timing import alternate, median, median_ratio
 
-from inpaintlab.configs import TrainSettings
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training.loop import _guarded_step
 from inpaintlab.training.session import batches_of, rehearse
 from inpaintlab.training.wheels.wheels import Wheels

@@ -27,7 +27,6 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from inpaintlab import masks
-from inpaintlab.configs import TrainSettings
 from inpaintlab.data import augment
 from inpaintlab.data.dataset import hash_all
 from inpaintlab.data.loading import Images
@@ -35,6 +34,7 @@ from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.storage import Cache
 from inpaintlab.data.streaming import training_batches
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training.session import batches_of, rehearse, take_step
 
 BATCHES = 20

@@ -20,8 +20,8 @@ import torch
 from timing import alternate, median
 
 from inpaintlab import networks
-from inpaintlab.configs import EvaluateSettings, Part, TrainSettings
 from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.settings import EvaluateSettings, Part, TrainSettings
 from inpaintlab.training import train
 from inpaintlab.training.session import batches_of, rehearse, take_step
 

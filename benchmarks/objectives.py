@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from inpaintlab.configs import TrainSettings
 from inpaintlab.data.augment import Batch
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training.objectives import OBJECTIVES
 from inpaintlab.training.session import Session, batches_of, rehearse, take_step
 

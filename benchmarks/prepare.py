@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from inpaintlab.configs import PrepareSettings
 from inpaintlab.data import prepare as preparation
 from inpaintlab.data.manifest import BATCH, DatasetFolder, write_part
+from inpaintlab.settings import PrepareSettings
 
 
 def main(folder: str = "", rows: int = 1_000_000) -> None:

@@ -17,7 +17,7 @@ from timing import alternate, median
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from inpaintlab.configs import TrainSettings
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training.session import batches_of, rehearse, take_step
 
 #: Steps or convolutions in one measurement.

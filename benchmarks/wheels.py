@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from inpaintlab.checkpoints import Run
-from inpaintlab.configs import TrainSettings
 from inpaintlab.errors import InpaintlabError
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training import train
 from inpaintlab.training.wheels.incidents import read_incidents
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from inpaintlab.configs import TrainSettings
 from inpaintlab.data import samples
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training import train
 
 REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data"

@@ -22,7 +22,7 @@ ROOMS = [
         "progress",
         "runs",
         "reports",
-        "configs",
+        "settings",
         "images",
         "tensors",
         "masks",

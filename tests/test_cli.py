@@ -14,8 +14,8 @@ from PIL import Image
 
 from inpaintlab import cli
 from inpaintlab.cli.data import KNOWN_DATASETS
-from inpaintlab.configs import TrainSettings
 from inpaintlab.data import samples
+from inpaintlab.settings import TrainSettings
 
 PROJECT = Path(__file__).parents[1]
 SMALL = "--size 16 --steps 3 --batch-size 4 -s network.width=8 -s validation_images=4"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from inpaintlab import masks, networks
-from inpaintlab.configs import (
+from inpaintlab.data import augment
+from inpaintlab.settings import (
     AlignSettings,
     CheckSettings,
     CompareSettings,
@@ -27,7 +28,6 @@ from inpaintlab.configs import (
     TrainSettings,
     build,
 )
-from inpaintlab.data import augment
 from inpaintlab.training import curriculum, objectives
 
 PROJECT = Path(__file__).parents[1]

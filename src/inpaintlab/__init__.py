@@ -5,19 +5,6 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inpaintlab.configs import (
-        AlignSettings,
-        CheckSettings,
-        CompareSettings,
-        CrossvalSettings,
-        EvaluateSettings,
-        ExportSettings,
-        FillSettings,
-        MaskSettings,
-        PrepareSettings,
-        SummarySettings,
-        TrainSettings,
-    )
     from inpaintlab.data.faces import align
     from inpaintlab.data.leaks import find_leaks
     from inpaintlab.data.mask_sets import write_masks
@@ -31,25 +18,38 @@ if TYPE_CHECKING:
     from inpaintlab.inpainter.export import export
     from inpaintlab.networks import create
     from inpaintlab.networks.summary import summarise
+    from inpaintlab.settings import (
+        AlignSettings,
+        CheckSettings,
+        CompareSettings,
+        CrossvalSettings,
+        EvaluateSettings,
+        ExportSettings,
+        FillSettings,
+        MaskSettings,
+        PrepareSettings,
+        SummarySettings,
+        TrainSettings,
+    )
     from inpaintlab.training import TrainResult, resume, train
 
 # Imported when first used: `import inpaintlab` must not take the seconds that torch takes.
 _PLACES = {
-    "AlignSettings": "configs",
-    "CheckSettings": "configs",
+    "AlignSettings": "settings",
+    "CheckSettings": "settings",
     "Checked": "diagnosis.check",
-    "CompareSettings": "configs",
-    "CrossvalSettings": "configs",
-    "EvaluateSettings": "configs",
-    "ExportSettings": "configs",
-    "FillSettings": "configs",
+    "CompareSettings": "settings",
+    "CrossvalSettings": "settings",
+    "EvaluateSettings": "settings",
+    "ExportSettings": "settings",
+    "FillSettings": "settings",
     "InpaintlabError": "errors",
     "Inpainter": "inpainter",
-    "MaskSettings": "configs",
-    "PrepareSettings": "configs",
-    "SummarySettings": "configs",
+    "MaskSettings": "settings",
+    "PrepareSettings": "settings",
+    "SummarySettings": "settings",
     "TrainResult": "training",
-    "TrainSettings": "configs",
+    "TrainSettings": "settings",
     "align": "data.faces",
     "check": "diagnosis.check",
     "compare": "evaluation.compare",

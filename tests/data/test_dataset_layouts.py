@@ -4,11 +4,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from inpaintlab.configs import PrepareSettings
 from inpaintlab.data import samples
 from inpaintlab.data.dataset_layouts import PUBLISHED, open_layout
 from inpaintlab.data.prepare import prepare
 from inpaintlab.errors import DataError
+from inpaintlab.settings import PrepareSettings
 
 
 def save(path: Path, index: int) -> None:

@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from inpaintlab import cli
-from inpaintlab.configs import AlignSettings, build
 from inpaintlab.data import faces, samples
 from inpaintlab.data.faces import align, align_face, eye_places
 from inpaintlab.errors import DataError, SettingError
+from inpaintlab.settings import AlignSettings, build
 from tests.conftest import save_portraits
 
 HEADER = ["file", "left_x", "left_y", "right_x", "right_y"]

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
-from inpaintlab.configs import PrepareSettings
 from inpaintlab.data import samples
 from inpaintlab.data.leaks import find_leaks
 from inpaintlab.data.prepare import prepare
 from inpaintlab.errors import DataError
+from inpaintlab.settings import PrepareSettings
 
 
 def save(path: Path, index: int, **options) -> None:

@@ -6,11 +6,11 @@ from typer.testing import CliRunner
 
 from inpaintlab import masks
 from inpaintlab.cli import app
-from inpaintlab.configs import MaskSettings
 from inpaintlab.data.mask_sets import show, write_masks
 from inpaintlab.errors import OutputError
 from inpaintlab.images import load
 from inpaintlab.masks import FrozenMasks, load_mask
+from inpaintlab.settings import MaskSettings
 
 
 def settings(**changes):

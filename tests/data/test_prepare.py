@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageOps
 
-from inpaintlab.configs import PrepareSettings
 from inpaintlab.data import reading, samples
 from inpaintlab.data.findings import FINDINGS, LEAST_CONTRAST
 from inpaintlab.data.manifest import COLUMNS, DatasetFolder
 from inpaintlab.data.prepare import prepare
 from inpaintlab.data.sources import PreparedDataset, ShardedDataset, open_source
 from inpaintlab.errors import DataError, SettingError
+from inpaintlab.settings import PrepareSettings
 from tests.data import hostile
 
 

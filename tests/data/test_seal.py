@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from inpaintlab.checkpoints import Run, read_json
-from inpaintlab.configs import EvaluateSettings, PrepareSettings
 from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.prepare import prepare
 from inpaintlab.data.seal import TestAccess, open_test, read_ledger
 from inpaintlab.errors import DataError, OutputError
 from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.settings import EvaluateSettings, PrepareSettings
 from inpaintlab.training import resume, train
 from tests.conftest import save_portraits, small_settings
 

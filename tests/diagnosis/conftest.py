@@ -1,6 +1,6 @@
 """Sessions and settings of checks that take a second."""
 
-from inpaintlab.configs import CheckSettings
+from inpaintlab.settings import CheckSettings
 from inpaintlab.training.session import rehearse
 from tests.conftest import small_settings
 

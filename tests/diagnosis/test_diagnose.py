@@ -12,7 +12,6 @@ import torch
 
 from inpaintlab import masks
 from inpaintlab.checkpoints import Run, load_state, save_state, write_json
-from inpaintlab.configs import DiagnoseSettings
 from inpaintlab.data import samples
 from inpaintlab.data.splits import part_of
 from inpaintlab.diagnosis.diagnose import VERDICTS, diagnose
@@ -20,6 +19,7 @@ from inpaintlab.diagnosis.evidence import gather
 from inpaintlab.diagnosis.measures import measure, paint
 from inpaintlab.images import encode_png
 from inpaintlab.masks import FrozenMasks
+from inpaintlab.settings import DiagnoseSettings
 from inpaintlab.tensors import to_tensor
 from inpaintlab.training import train
 from tests.conftest import small_settings

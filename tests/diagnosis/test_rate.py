@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import yaml
 
-from inpaintlab.configs import CheckSettings
 from inpaintlab.diagnosis.rate import judge
 from inpaintlab.errors import RunError
+from inpaintlab.settings import CheckSettings
 from inpaintlab.training import resume, train
 from inpaintlab.training.rate import (
     FEWEST,

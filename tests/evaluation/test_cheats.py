@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from inpaintlab.cli import app
-from inpaintlab.configs import EvaluateSettings, PrepareSettings
 from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.prepare import prepare
 from inpaintlab.data.seal import open_test, read_ledger
 from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.settings import EvaluateSettings, PrepareSettings
 from inpaintlab.training import train
 from tests.conftest import save_portraits, small_settings
 from tests.data.test_seal import LOOK

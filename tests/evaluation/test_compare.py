@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from inpaintlab.checkpoints import read_json
-from inpaintlab.configs import CompareSettings, EvaluateSettings
 from inpaintlab.errors import RunError, SettingError
 from inpaintlab.evaluation.compare import compare, sentence
 from inpaintlab.evaluation.compare import compared as compared_records
 from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.evaluation.records import FACTS, Records, read_records
 from inpaintlab.evaluation.table import show_comparison
+from inpaintlab.settings import CompareSettings, EvaluateSettings
 from inpaintlab.training import train
 from tests.conftest import small_settings
 

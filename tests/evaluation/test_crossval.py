@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from inpaintlab import cli
-from inpaintlab.configs import CrossvalSettings, PrepareSettings, TrainSettings
 from inpaintlab.data.prepare import prepare
 from inpaintlab.data.sources import FolderDataset
 from inpaintlab.data.splits import fold_of, part_of
@@ -22,6 +21,7 @@ from inpaintlab.evaluation.fold import STOPPED, Fold, run_fold
 from inpaintlab.evaluation.folds_table import show
 from inpaintlab.evaluation.records import read_records
 from inpaintlab.evaluation.share import share_machine
+from inpaintlab.settings import CrossvalSettings, PrepareSettings, TrainSettings
 from inpaintlab.training import TrainResult, train
 from tests.conftest import small_settings
 

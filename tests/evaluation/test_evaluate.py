@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from inpaintlab.cli import main
-from inpaintlab.configs import EvaluateSettings
 from inpaintlab.data import samples
 from inpaintlab.errors import DataError, MaskError, RunError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW
@@ -18,6 +17,7 @@ from inpaintlab.evaluation.report import headline
 from inpaintlab.evaluation.shifts import SHIFTS
 from inpaintlab.evaluation.table import notes, show
 from inpaintlab.metrics import METRICS
+from inpaintlab.settings import EvaluateSettings
 from inpaintlab.training import train
 from inpaintlab.training.record import read_log
 from tests.conftest import save_portraits, small_settings

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inpaintlab.configs import FillSettings
 from inpaintlab.errors import SettingError
 from inpaintlab.inpainter import BLENDS, STRATEGIES, crops
 from inpaintlab.inpainter.crops import Box, explain, plan
+from inpaintlab.settings import FillSettings
 from tests.inpainter.holes import some_hole
 
 SIZE = 16

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inpaintlab import masks
-from inpaintlab.configs import MASK_SETS
 from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.masks.irregular import MARGIN, Irregular
 from inpaintlab.masks.sets import BINS, SETS
 from inpaintlab.randomness import generator_for
+from inpaintlab.settings import MASK_SETS
 
 GOLDEN = {
     ("rectangles-v1", 64): "7fd8d04142397f0e",

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from inpaintlab import networks
-from inpaintlab.configs import SummarySettings
 from inpaintlab.errors import SizeError
 from inpaintlab.networks.summary import summarise
+from inpaintlab.settings import SummarySettings
 
 
 def test_linear_bottleneck_is_made_for_one_size_and_takes_others():

@@ -10,12 +10,12 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inpaintlab import networks
-from inpaintlab.configs import SummarySettings
 from inpaintlab.errors import SettingError, SizeError
 from inpaintlab.networks import Network
 from inpaintlab.networks.calls import record, saved_bytes, updated
 from inpaintlab.networks.summary import describe, summarise
 from inpaintlab.networks.table import folded
+from inpaintlab.settings import SummarySettings
 from tests.networks.fields import positive, support
 from tests.test_networks import VARIANTS
 

@@ -11,8 +11,8 @@ import httpx2
 import numpy as np
 import pytest
 
-from inpaintlab.configs import ServeSettings
 from inpaintlab.serving.server import allowed_hosts, is_loopback
+from inpaintlab.settings import ServeSettings
 from tests.serving.conftest import decoded
 
 COMMAND = [sys.executable, "-c", "from inpaintlab.cli import main; main()", "serve"]

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inpaintlab.checkpoints import Run, load_state
-from inpaintlab.configs import EvaluateSettings, TrainSettings, build
 from inpaintlab.errors import SettingError
 from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.settings import EvaluateSettings, TrainSettings, build
 from inpaintlab.training import curriculum, loop, resume, train
 from inpaintlab.training.curriculum import CURRICULA, Success, create
 from inpaintlab.training.record import read_log

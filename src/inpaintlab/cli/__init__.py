@@ -66,7 +66,7 @@ def main() -> None:
 
 def _renamed(error: typer.TyperException) -> str:
     """Return what an unknown flag is called now, if it had another name once."""
-    from inpaintlab.configs.build import RENAMED
+    from inpaintlab.settings.build import RENAMED
 
     old = getattr(error, "option_name", "")
     new = RENAMED.get(old.lstrip("-").replace("-", "_"), "")

@@ -38,7 +38,7 @@ def prepare(
     as_json: Json = False,
 ) -> None:
     """Check, de-duplicate, split and seal a dataset; the images stay where they are."""
-    from inpaintlab.configs import PrepareSettings, build
+    from inpaintlab.settings import PrepareSettings, build
 
     words = list(sources or [])
     layout = words.pop(0) if words and words[0] in KNOWN_DATASETS else None
@@ -89,7 +89,7 @@ def align(
     as_json: Json = False,
 ) -> None:
     """Cut faces out of images so that the eyes stand where you want them."""
-    from inpaintlab.configs import AlignSettings, build
+    from inpaintlab.settings import AlignSettings, build
 
     flags = {
         "folder": folder, "output": output, "size": size, "eyes": eyes, "detector": detector,
@@ -120,7 +120,7 @@ def draw_masks(
     as_json: Json = False,
 ) -> None:
     """Draw a mask set into a folder, or only a sheet of it, and print its hole ratios."""
-    from inpaintlab.configs import MaskSettings, build, mask_parts
+    from inpaintlab.settings import MaskSettings, build, mask_parts
 
     flags = {
         "output": output, "masks": mask_parts(mask_kinds), "size": size, "count": count,

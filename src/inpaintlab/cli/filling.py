@@ -71,7 +71,7 @@ def fill(
     as_json: Json = False,
 ) -> None:
     """Fill the holes of an image, a folder or a list; everything outside them stays as it is."""
-    from inpaintlab.configs import FillSettings, build
+    from inpaintlab.settings import FillSettings, build
 
     flags = {
         "image": image, "mask": mask, "output": output, "run": run, "invert_mask": invert_mask,
@@ -122,7 +122,7 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a network as one ONNX file, after comparing it with torch; exit code 1 if they differ."""
-    from inpaintlab.configs import ExportSettings, build
+    from inpaintlab.settings import ExportSettings, build
 
     flags = {"run": run, "output": output}
     settings = build(ExportSettings, config=config, assignments=assignments or (), flags=flags)

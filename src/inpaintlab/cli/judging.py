@@ -43,7 +43,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a run beside classical methods; write metrics and report.html into the run folder."""
-    from inpaintlab.configs import EvaluateSettings, build, mask_parts
+    from inpaintlab.settings import EvaluateSettings, build, mask_parts
 
     flags = {
         "run": run, "data": data, "split": split, "masks": mask_parts(mask_kinds), "limit": limit,
@@ -74,7 +74,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare runs with the first one, pair by pair on the same images and masks, with intervals."""
-    from inpaintlab.configs import CompareSettings, build
+    from inpaintlab.settings import CompareSettings, build
 
     flags = {"runs": runs, "result": result}
     settings = build(CompareSettings, config=config, assignments=assignments or (), flags=flags)
@@ -101,7 +101,7 @@ def diagnose(
     as_json: Json = False,
 ) -> None:
     """Say what is wrong with a finished or stopped run, and what to try next; exit code 1 if amiss."""
-    from inpaintlab.configs import DiagnoseSettings, build
+    from inpaintlab.settings import DiagnoseSettings, build
 
     flags = {"run": run, "data": data, "output": output}
     settings = build(DiagnoseSettings, config=config, assignments=assignments or (), flags=flags)

@@ -39,7 +39,7 @@ def serve(
     assignments: Assignments = None,
 ) -> None:
     """Fill images for others: REST, also for clients of OpenAI and IOPaint, and a web page."""
-    from inpaintlab.configs import ServeSettings, build
+    from inpaintlab.settings import ServeSettings, build
 
     flags = {
         "run": run, "host": host, "port": port, "token": token, "workers": workers, "cors": cors,

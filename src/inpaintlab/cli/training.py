@@ -45,7 +45,7 @@ def summary(
     as_json: Json = False,
 ) -> None:
     """Show a network layer by layer: shapes, receptive field, parameters, FLOPs, memory, warnings."""
-    from inpaintlab.configs import SummarySettings, build
+    from inpaintlab.settings import SummarySettings, build
 
     names = [name.strip() for name in compare.split(",") if name.strip()] if compare else []
     if names and not network and not config:
@@ -86,7 +86,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Find out what can be known before `inpaint train` with these settings; exit code 1 if amiss."""
-    from inpaintlab.configs import CheckSettings, build, mask_parts
+    from inpaintlab.settings import CheckSettings, build, mask_parts
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
@@ -129,7 +129,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a network on a folder of images, or go on with a run."""
-    from inpaintlab.configs import TrainSettings, build, mask_parts
+    from inpaintlab.settings import TrainSettings, build, mask_parts
 
     flags = {
         "data": data, "size": size, "minutes": minutes, "steps": steps, "network": network,
@@ -186,7 +186,7 @@ def crossval(
     as_json: Json = False,
 ) -> None:
     """Train and measure fold by fold inside train and val, and compare settings; the test stays shut."""
-    from inpaintlab.configs import CrossvalSettings, build, mask_parts, parse_variation
+    from inpaintlab.settings import CrossvalSettings, build, mask_parts, parse_variation
 
     flags = {
         "data": data, "folds": folds, "size": size, "minutes": minutes, "steps": steps,

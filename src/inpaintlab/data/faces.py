@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from inpaintlab.arrays import Float64, UInt8
-from inpaintlab.configs import AlignSettings
 from inpaintlab.data import eyes as detectors
 from inpaintlab.data.eyes import CERTAIN, Detector, Face
 from inpaintlab.data.geometry import HALF, apply, similarity, warp
@@ -29,6 +28,7 @@ from inpaintlab.files import write_atomically
 from inpaintlab.images import from_array, load_rgb_whole, save
 from inpaintlab.machine import processors
 from inpaintlab.progress import bar
+from inpaintlab.settings import AlignSettings
 
 #: Where the eyes go, in shares of the side from the upper left corner: x, y of the left, of the right.
 #: `utkface` is as published with UTKFace. `celeba-hq` follows from the rule with which CelebA-HQ and

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inpaintlab.configs import PrepareSettings
 from inpaintlab.data.dataset_layouts import open_layout
 from inpaintlab.data.duplicates import Fingerprints, matches
 from inpaintlab.data.findings import LEAST_CONTRAST
 from inpaintlab.data.manifest import DatasetFolder, is_dataset, read_rows
 from inpaintlab.data.reading import read_all
+from inpaintlab.settings import PrepareSettings
 
 
 @dataclass(frozen=True)

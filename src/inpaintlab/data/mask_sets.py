@@ -8,12 +8,12 @@ import numpy as np
 
 from inpaintlab import masks
 from inpaintlab.arrays import UInt8
-from inpaintlab.configs import MaskSettings
 from inpaintlab.errors import OutputError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import from_array, save
 from inpaintlab.masks import MaskSet
 from inpaintlab.progress import bar
+from inpaintlab.settings import MaskSettings
 
 #: Masks on the sheet at most, and the side that each has there at most.
 SHEET_COUNT, SHEET_SIDE = 64, 128

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inpaintlab.arrays import Bool, Int64
-from inpaintlab.configs import PrepareSettings
 from inpaintlab.data.assignment import NONE, PARTS, TEST, TRAIN, VAL, Members, assign, torn
 from inpaintlab.data.dataset_layouts import open_layout
 from inpaintlab.data.duplicates import Fingerprints, Groups, link_near
@@ -26,6 +25,7 @@ from inpaintlab.data.manifest import COLUMNS, DatasetFolder, read_batches, read_
 from inpaintlab.data.reading import read_all
 from inpaintlab.data.summary import GROUPS, Examples, list_findings, write_summary
 from inpaintlab.errors import DataError, SettingError, near_miss
+from inpaintlab.settings import PrepareSettings
 
 #: Settings that must not change once parts are fixed: other groups would tear old ones apart.
 _LASTING = ("group_by", "near_distance", "test_share", "train_share", "folds", "layout")

@@ -4,7 +4,6 @@ import torch
 
 from inpaintlab import masks
 from inpaintlab.arrays import UInt8
-from inpaintlab.configs import PrepareSettings
 from inpaintlab.data import augment
 from inpaintlab.data.loading import Images
 from inpaintlab.data.manifest import DatasetFolder
@@ -15,6 +14,7 @@ from inpaintlab.errors import DataError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
 from inpaintlab.randomness import generator_for
+from inpaintlab.settings import PrepareSettings
 from inpaintlab.tensors import to_arrays
 
 #: Samples on the sheet; images tried, as some may be too small.

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from inpaintlab import masks
-from inpaintlab.configs import CheckSettings
 from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.sampling import TrainingSamples
 from inpaintlab.data.sources import open_source
@@ -28,6 +27,7 @@ from inpaintlab.diagnosis.variety import variety
 from inpaintlab.diagnosis.verdict import Verdict, worst
 from inpaintlab.errors import OutputError
 from inpaintlab.networks import Network
+from inpaintlab.settings import CheckSettings
 from inpaintlab.training.memory import free_bytes
 from inpaintlab.training.session import (
     Session,

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from inpaintlab.configs import DiagnoseSettings
 from inpaintlab.diagnosis import course, fitting, painting
 from inpaintlab.diagnosis.evidence import Evidence, gather, need_run
 from inpaintlab.diagnosis.page import write_diagnosis
 from inpaintlab.diagnosis.verdict import Verdict, named
 from inpaintlab.errors import OutputError
+from inpaintlab.settings import DiagnoseSettings
 
 #: Name of the page in a run folder.
 PAGE = "diagnosis.html"

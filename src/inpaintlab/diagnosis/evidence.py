@@ -12,7 +12,6 @@ from torch import Tensor
 from inpaintlab import masks, networks
 from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.checkpoints import Run, load_model, load_state, read_json
-from inpaintlab.configs import DiagnoseSettings, TrainSettings, build
 from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.loading import Images, TrainingData
 from inpaintlab.data.sources import open_source
@@ -24,6 +23,7 @@ from inpaintlab.errors import DataError, RunError
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.networks import Network
 from inpaintlab.progress import bar
+from inpaintlab.settings import DiagnoseSettings, TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.validation import MASK_SEED
 from inpaintlab.training.wheels.incidents import read_incidents

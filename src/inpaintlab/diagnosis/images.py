@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.configs import TrainSettings
 from inpaintlab.data.examine import is_grey
 from inpaintlab.data.findings import LEAST_CONTRAST
 from inpaintlab.data.loading import Images, TrainingData
@@ -17,6 +16,7 @@ from inpaintlab.data.lookalikes import appearance_of, find_lookalikes
 from inpaintlab.data.manifest import is_dataset
 from inpaintlab.diagnosis.verdict import Verdict, Word, count
 from inpaintlab.progress import bar
+from inpaintlab.settings import TrainSettings
 
 Facts = dict[str, Any]
 

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from inpaintlab import masks, networks
-from inpaintlab.configs import CheckSettings, Part
 from inpaintlab.data.loading import Images
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import InpaintlabError
@@ -21,6 +20,7 @@ from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
 from inpaintlab.networks import Network
 from inpaintlab.progress import bar
+from inpaintlab.settings import CheckSettings, Part
 from inpaintlab.tensors import composite, to_tensor
 from inpaintlab.training import objectives
 from inpaintlab.training.objectives import Optimisation

@@ -5,7 +5,6 @@ from copy import deepcopy
 import torch
 from torch import Tensor
 
-from inpaintlab.configs import TrainSettings
 from inpaintlab.data import augment
 from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.loading import kept_bytes
@@ -14,6 +13,7 @@ from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.layers.initialise import variances
 from inpaintlab.networks import Network
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training.memory import check_memory, predict
 
 #: Variance of a layer's output, in training mode, outside of which signals have vanished or exploded.

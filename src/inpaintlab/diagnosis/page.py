@@ -7,13 +7,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from inpaintlab.configs import TrainSettings, dump
 from inpaintlab.diagnosis.evidence import Evidence
 from inpaintlab.diagnosis.network import EXPLODED, VANISHED
 from inpaintlab.diagnosis.verdict import Verdict, named
 from inpaintlab.evaluation import page as pages
 from inpaintlab.evaluation.cards import example_grid
 from inpaintlab.images import encode_png
+from inpaintlab.settings import TrainSettings, dump
 
 
 def write_page(title: str, settings: TrainSettings, verdicts: Sequence[Verdict], page: Path) -> None:

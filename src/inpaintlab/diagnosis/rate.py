@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from inpaintlab import networks
-from inpaintlab.configs import CheckSettings
 from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.settings import CheckSettings
 from inpaintlab.training.rate import HIGHEST, RateTest, find_rate, reason
 from inpaintlab.training.session import Session
 

@@ -3,9 +3,9 @@
 import statistics
 import time
 
-from inpaintlab.configs import TrainSettings
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.progress import bar
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training.session import DEFAULT_MINUTES, Session, batches_of, take_step
 
 #: Steps that are timed, and seconds after which no further one is begun.

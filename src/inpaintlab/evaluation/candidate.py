@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from inpaintlab.checkpoints import Run, read_json
-from inpaintlab.configs import EvaluateSettings, TrainSettings, build
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW
 from inpaintlab.evaluation.fillers import OURS, Filler, classical, learnt
 from inpaintlab.inpainter import Inpainter
+from inpaintlab.settings import EvaluateSettings, TrainSettings, build
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from inpaintlab.checkpoints import Run, read_json
-from inpaintlab.configs import CompareSettings, EvaluateSettings
 from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.evaluate import evaluate
@@ -16,6 +15,7 @@ from inpaintlab.evaluation.records import Records, read_records
 from inpaintlab.evaluation.statistics import is_clear, means, share
 from inpaintlab.metrics import FIGURES
 from inpaintlab.progress import say
+from inpaintlab.settings import CompareSettings, EvaluateSettings
 
 #: The metric that the sentence is about.
 HEADLINE = "hole_psnr"

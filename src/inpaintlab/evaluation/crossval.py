@@ -7,7 +7,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from inpaintlab.configs import CrossvalSettings, TrainSettings, build, dump, vary
 from inpaintlab.data.dataset import hash_all
 from inpaintlab.data.sources import count_folds, open_source
 from inpaintlab.data.splits import split_fold
@@ -18,6 +17,7 @@ from inpaintlab.evaluation.share import Shares, share_machine
 from inpaintlab.evaluation.side_by_side import run_all
 from inpaintlab.files import write_atomically
 from inpaintlab.progress import bar, say
+from inpaintlab.settings import CrossvalSettings, TrainSettings, build, dump, vary
 from inpaintlab.training.session import check_before_reading, create_network, launch, resolve
 
 #: Folds where neither a dataset nor the settings say how many.

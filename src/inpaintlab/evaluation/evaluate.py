@@ -11,7 +11,6 @@ import numpy as np
 
 from inpaintlab import masks
 from inpaintlab.checkpoints import read_json, write_json
-from inpaintlab.configs import EvaluateSettings
 from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.grouping import key_for
 from inpaintlab.data.manifest import DatasetFolder, is_dataset
@@ -32,6 +31,7 @@ from inpaintlab.evaluation.subjects import Subjects, open_subjects
 from inpaintlab.evaluation.whole_sets import whole_sets
 from inpaintlab.metrics import Available, available
 from inpaintlab.progress import say
+from inpaintlab.settings import EvaluateSettings
 from inpaintlab.training.validation import MASK_SEED
 
 

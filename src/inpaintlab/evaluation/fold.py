@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab.checkpoints import Run, read_json, write_json
-from inpaintlab.configs import CrossvalSettings, EvaluateSettings, build, vary
 from inpaintlab.errors import InpaintlabError, RunOverError
 from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.evaluation.obey import obey
 from inpaintlab.evaluation.records import Records, read_records
+from inpaintlab.settings import CrossvalSettings, EvaluateSettings, build, vary
 from inpaintlab.training import TrainResult, resume, train
 
 #: The settings of a cross-validation, in its folder.

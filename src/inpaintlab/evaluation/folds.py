@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from inpaintlab.checkpoints import read_json, write_json
-from inpaintlab.configs import CrossvalSettings, TrainSettings
 from inpaintlab.data.manifest import is_dataset
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.baselines import BASELINES
@@ -18,6 +17,7 @@ from inpaintlab.evaluation.fillers import OURS
 from inpaintlab.evaluation.fold import Fold
 from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.statistics import corrected, is_clear
+from inpaintlab.settings import CrossvalSettings, TrainSettings
 
 #: Figures in the folder of a cross-validation.
 RESULT = "crossval.json"

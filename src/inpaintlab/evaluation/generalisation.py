@@ -8,7 +8,6 @@ import numpy as np
 
 from inpaintlab import masks
 from inpaintlab.arrays import Float64
-from inpaintlab.configs import EvaluateSettings
 from inpaintlab.data.sources import open_source
 from inpaintlab.evaluation.candidate import Candidate
 from inpaintlab.evaluation.fillers import OURS, Filler
@@ -17,6 +16,7 @@ from inpaintlab.evaluation.records import Records
 from inpaintlab.evaluation.shifts import SHIFTS, STRENGTHS
 from inpaintlab.evaluation.statistics import means, unpaired
 from inpaintlab.evaluation.subjects import Subjects, open_subjects
+from inpaintlab.settings import EvaluateSettings
 from inpaintlab.training.validation import MASK_SEED
 
 Parts = Sequence[Mapping[str, Any]]

@@ -14,7 +14,6 @@ from typing import Any
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import newest_run
-from inpaintlab.configs import FillSettings
 from inpaintlab.errors import InpaintlabError, MaskError, OutputError, SettingError
 from inpaintlab.images import WRITABLE, DecodedImage, load, save
 from inpaintlab.inpainter.fill_log import FillLog
@@ -28,6 +27,7 @@ from inpaintlab.inpainter.telling import Done, summary, tell_of_pairs
 from inpaintlab.machine import processors
 from inpaintlab.masks import looks_inverted, read_mask
 from inpaintlab.progress import bar, say
+from inpaintlab.settings import FillSettings
 
 #: So many masks are looked at before a batch begins: do most of them mark everything but the hole?
 MASKS_LOOKED_AT = 40

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from inpaintlab.checkpoints import ModelCard, load_model
-from inpaintlab.configs import ExportSettings
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.inpainter.onnx import INPUTS, MOST_BYTES, OUTPUT, SUFFIX, Facts, OnnxNetwork, needed
 from inpaintlab.inpainter.sources import WeightsFile, find_weights
 from inpaintlab.networks import Network
 from inpaintlab.progress import bar, say
+from inpaintlab.settings import ExportSettings
 
 #: The largest difference from torch that is allowed, in an output that runs from 0 to 1.
 TOLERANCE = 1e-4

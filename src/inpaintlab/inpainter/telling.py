@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inpaintlab.configs import FillSettings
 from inpaintlab.images import LOSSLESS
 from inpaintlab.inpainter.pairs import Pair, Pairing
 from inpaintlab.progress import say
+from inpaintlab.settings import FillSettings
 
 #: So many names stand in a message, so many failures in the summary.
 NAMES, FAILURES = 3, 20

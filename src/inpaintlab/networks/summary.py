@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from inpaintlab.configs import Part, SummarySettings
 from inpaintlab.networks import create, made_for, resolve
 from inpaintlab.networks.base import Network
 from inpaintlab.networks.calls import Call, record
 from inpaintlab.networks.receptive import Field
+from inpaintlab.settings import Part, SummarySettings
 
 #: Side in pixels if none is given: that of training on CPU.
 DEFAULT_SIZE = 64

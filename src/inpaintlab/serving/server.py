@@ -13,13 +13,13 @@ from pathlib import Path
 
 import uvicorn
 
-from inpaintlab.configs import ServeSettings
 from inpaintlab.errors import OutputError, SettingError
 from inpaintlab.runs import newest_run
 from inpaintlab.serving.app import create_app
 from inpaintlab.serving.pool import Pool, default_workers
 from inpaintlab.serving.tokens import MIN_LENGTH
 from inpaintlab.serving.work import work
+from inpaintlab.settings import ServeSettings
 
 #: What a browser calls this machine.
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -18,12 +18,12 @@ from inpaintlab.checkpoints import (
     save_model,
     write_json,
 )
-from inpaintlab.configs import TrainSettings, build, dump
 from inpaintlab.data.augment import Batch
 from inpaintlab.errors import RunError, RunOverError
 from inpaintlab.files import write_atomically
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
+from inpaintlab.settings import TrainSettings, build, dump
 from inpaintlab.training.objectives import Step
 from inpaintlab.training.rate import settle_rate
 from inpaintlab.training.record import Recorder

@@ -18,12 +18,12 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from inpaintlab import networks
-from inpaintlab.configs import dump
 from inpaintlab.data.augment import Batch
 from inpaintlab.files import write_atomically
 from inpaintlab.networks import Network
 from inpaintlab.progress import bar, say
 from inpaintlab.randomness import Stream, stream
+from inpaintlab.settings import dump
 from inpaintlab.training.objectives import Objective, Optimisation
 from inpaintlab.training.session import Session, batches_of, create_objective
 

@@ -19,7 +19,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from inpaintlab import masks, networks
 from inpaintlab.checkpoints import ModelCard, Run, load_state, save_state
-from inpaintlab.configs import Part, TrainSettings
 from inpaintlab.data import augment
 from inpaintlab.data.augment import Augmentation, Batch
 from inpaintlab.data.dataset import ImageDataset
@@ -36,6 +35,7 @@ from inpaintlab.masks import FrozenMasks
 from inpaintlab.networks import Network
 from inpaintlab.randomness import Stream, stream
 from inpaintlab.registry import resolve_arguments
+from inpaintlab.settings import Part, TrainSettings
 from inpaintlab.training import curriculum, objectives
 from inpaintlab.training.curriculum import Curriculum
 from inpaintlab.training.memory import Memory, check_memory, free_bytes, predict

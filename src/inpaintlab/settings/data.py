@@ -9,7 +9,7 @@ from pydantic import (
     model_validator,
 )
 
-from inpaintlab.configs.parts import Part, Settings, as_parts
+from inpaintlab.settings.parts import Part, Settings, as_parts
 
 
 class PrepareSettings(Settings):

@@ -10,10 +10,10 @@ from pydantic import (
     ValidationError,
 )
 
-from inpaintlab.configs.build import first_line, put
-from inpaintlab.configs.parts import Part
-from inpaintlab.configs.training import CrossvalSettings, TrainSettings
 from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.settings.build import first_line, put
+from inpaintlab.settings.parts import Part
+from inpaintlab.settings.training import CrossvalSettings, TrainSettings
 
 #: More variants than this in one cross-validation are refused: it is for comparing, not for searching.
 MOST_VARIANTS = 16

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from inpaintlab.configs.parts import Settings
+from inpaintlab.settings.parts import Settings
 
 
 class ServeSettings(Settings):

@@ -9,8 +9,8 @@ from pydantic import (
     ValidationError,
 )
 
-from inpaintlab.configs.parts import Part, Settings
 from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.settings.parts import Part, Settings
 
 #: Names that settings had before, and their names now.
 RENAMED = {
@@ -43,7 +43,7 @@ def build(
     Flags that are None or an empty list count as not given. Raises `SettingError`, one line that
     names the setting, where it stands and the nearest known name.
 
-    >>> from inpaintlab.configs import TrainSettings
+    >>> from inpaintlab.settings import TrainSettings
     >>> build(TrainSettings, assignments=["network.width=48"], flags={"data": "photos"}).network
     Part(name='swift', width=48)
     """

@@ -8,7 +8,7 @@ from pydantic import (
     Field,
 )
 
-from inpaintlab.configs.parts import Part, Settings, as_parts
+from inpaintlab.settings.parts import Part, Settings, as_parts
 
 
 class EvaluateSettings(Settings):

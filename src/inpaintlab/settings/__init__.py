@@ -4,18 +4,18 @@ A setting comes, later ones winning, from: the default here, a YAML recipe (`--c
 the command line, and single settings (`-s key=value`). Unknown names are refused everywhere.
 """
 
-from inpaintlab.configs.build import build, dump
-from inpaintlab.configs.data import AlignSettings, MaskSettings, PrepareSettings
-from inpaintlab.configs.filling import ExportSettings, FillSettings
-from inpaintlab.configs.judging import CompareSettings, DiagnoseSettings, EvaluateSettings
-from inpaintlab.configs.parts import (
+from inpaintlab.settings.build import build, dump
+from inpaintlab.settings.data import AlignSettings, MaskSettings, PrepareSettings
+from inpaintlab.settings.filling import ExportSettings, FillSettings
+from inpaintlab.settings.judging import CompareSettings, DiagnoseSettings, EvaluateSettings
+from inpaintlab.settings.parts import (
     MASK_SETS,
     Part,
     mask_parts,
 )
-from inpaintlab.configs.serving import ServeSettings
-from inpaintlab.configs.training import CheckSettings, CrossvalSettings, SummarySettings, TrainSettings
-from inpaintlab.configs.variants import parse_variation, vary
+from inpaintlab.settings.serving import ServeSettings
+from inpaintlab.settings.training import CheckSettings, CrossvalSettings, SummarySettings, TrainSettings
+from inpaintlab.settings.variants import parse_variation, vary
 
 __all__ = [
     "MASK_SETS",

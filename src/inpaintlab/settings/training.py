@@ -10,7 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from inpaintlab.configs.parts import Part, Settings, as_off, as_parts
+from inpaintlab.settings.parts import Part, Settings, as_off, as_parts
 
 
 def _known_precision(value: str) -> str:

@@ -3,7 +3,9 @@ import sys
 
 import pytest
 
-from inpaintlab.configs import (
+from inpaintlab.errors import SettingError
+from inpaintlab.registry import resolve_arguments
+from inpaintlab.settings import (
     CrossvalSettings,
     EvaluateSettings,
     TrainSettings,
@@ -13,8 +15,6 @@ from inpaintlab.configs import (
     parse_variation,
     vary,
 )
-from inpaintlab.errors import SettingError
-from inpaintlab.registry import resolve_arguments
 
 
 def built(*assignments, **flags):
@@ -22,7 +22,7 @@ def built(*assignments, **flags):
 
 
 def test_torch_is_not_imported():
-    code = "import sys, inpaintlab.configs; print('torch' in sys.modules)"
+    code = "import sys, inpaintlab.settings; print('torch' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
 
 

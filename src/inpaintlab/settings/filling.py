@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from inpaintlab.configs.parts import Settings
+from inpaintlab.settings.parts import Settings
 
 
 class ExportSettings(Settings):
