@@ -9,7 +9,7 @@ from inpaintlab.cli import app
 from inpaintlab.data.mask_sets import show, write_masks
 from inpaintlab.errors import OutputError
 from inpaintlab.images import load
-from inpaintlab.masks import FrozenMasks, load_mask
+from inpaintlab.masks import FrozenMasks, read_mask
 from inpaintlab.settings import MaskSettings
 
 
@@ -23,7 +23,7 @@ def test_files_are_the_frozen_masks(tmp_path):
     files = sorted((tmp_path / "set/masks").glob("*.png"))
     assert [file.name for file in files] == [f"{index:05}.png" for index in range(10)]
     for index, file in enumerate(files):
-        assert np.array_equal(load_mask(file), frozen[index][0].numpy())
+        assert np.array_equal(read_mask(file)[0], frozen[index][0].numpy())
         assert set(np.unique(load(file).pixels)) == {0, 255}
     assert facts["hash"] == frozen.hash
     assert facts == json.loads((tmp_path / "set/masks.json").read_text())
@@ -59,7 +59,7 @@ def test_a_named_set(tmp_path):
     frozen = masks.frozen([{"name": "nvidia-style-v1"}], 64, 2, 5)
     assert facts["hash"] == frozen.hash
     files = sorted((tmp_path / "set/masks").glob("*.png"))
-    assert np.array_equal(load_mask(files[7]), frozen.array(7))
+    assert np.array_equal(read_mask(files[7])[0], frozen.array(7))
 
 
 def test_command(tmp_path):

@@ -1,6 +1,11 @@
-"""Holes for tests."""
+"""Holes for tests, and an inpainter that shows where it fills."""
 
 import numpy as np
+import torch
+
+from inpaintlab.checkpoints import ModelCard
+from inpaintlab.inpainter import Inpainter
+from inpaintlab.networks import Network
 
 
 def some_hole(height, width, seed=0):
@@ -13,3 +18,17 @@ def some_hole(height, width, seed=0):
     return (
         hole if hole.mean() <= 0.9 else np.eye(1, height * width, dtype=np.uint8).reshape(height, width)
     )
+
+
+class White(Network):
+    """Fills everything with white."""
+
+    multiple_of, min_size = 1, 1
+
+    def forward(self, image, mask):
+        return torch.ones_like(image)
+
+
+def white_inpainter(size=64):
+    """An inpainter that fills with white, so that a black image shows exactly its hole."""
+    return Inpainter(White(), ModelCard("white", {}, size))

@@ -243,7 +243,10 @@ def test_a_few_masks_that_look_inverted_are_counted(fill):
     wide[8:20, 8:28] = 0
     Image.fromarray(wide).save("masks/1.png")
     result = fill()
-    assert result["notes"] == ["a mask looks inverted: the hole is all round its border"]
+    assert result["notes"] == [
+        "a mask looks inverted, its hole is all round the border: "
+        "if so, say --invert-mask, or else --no-invert-mask"
+    ]
     assert fill(invert_mask=False, output="other")["notes"] == []
 
 

@@ -178,9 +178,9 @@ def test_an_image_in_several_lines_is_named_after_its_masks(tmp_path):
         ("a.txt", "a.png\tb.png\t/c.png\n", "leaves the output folder"),
         ("a.jsonl", "{\n", "line 1 is not JSON"),
         ("a.jsonl", "[1]\n", "must be an object"),
-        ("a.jsonl", '{"image": "a.png"}\n', "needs 'image'"),
+        ("a.jsonl", '{"photo": "a.png"}\n', "needs 'image'"),
         ("a.jsonl", '{"image": 3}\n', "a path is text, got 3"),
-        ("a.csv", "image,mask\na,b\n", "has the columns image, mask"),
+        ("a.csv", "photo,mask\na,b\n", "has the columns photo, mask"),
     ],
 )
 def test_bad_lists(tmp_path, name, text, words):

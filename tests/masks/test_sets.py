@@ -124,6 +124,6 @@ def test_likeness_to_the_published_set(real_masks):
     frozen = masks.frozen([{"name": "nvidia-style-v1"}], 256, 40, 0)
     for place in range(6):
         files = sorted(real_masks.glob(f"bin{place + 1}_*.png"))[::5]
-        theirs = np.mean([look(masks.load_mask(file)[1::2, 1::2]) for file in files], axis=0)
+        theirs = np.mean([look(masks.read_mask(file)[0][1::2, 1::2]) for file in files], axis=0)
         ours = np.mean([look(frozen.array(row)) for row in range(place, len(frozen), 6)], axis=0)
         assert np.allclose(np.log(ours / theirs), 0, atol=(0.6, 0.7, 0.25)), (place, ours, theirs)

@@ -5,7 +5,7 @@ written back bit by bit. What networks work on is in `tensors`.
 """
 
 from inpaintlab.images.decoded import SUFFIXES, DecodedImage, Encoded, File, Header
-from inpaintlab.images.decoding import load, load_rgb_whole, to_gray
+from inpaintlab.images.decoding import load, load_rgb_whole
 from inpaintlab.images.encoding import (
     LOSSLESS,
     WRITABLE,
@@ -49,7 +49,6 @@ __all__ = [
     "lossless_suffix",
     "save",
     "shrink",
-    "to_gray",
     "to_pillow",
     "to_rgb",
     "to_uint8",

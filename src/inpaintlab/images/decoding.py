@@ -58,13 +58,6 @@ def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
         return pixels, Header(width, height, mode, kind, frames)
 
 
-def to_gray(image: DecodedImage) -> npt.NDArray[np.uint8]:
-    """Return the largest of each pixel's colours, uint8 `[H, W]`, without alpha: so masks are read."""
-    if image.mode in ("L", "RGB") and image.pixels.dtype == np.uint8:  # most masks, ten times as quick
-        return image.pixels if image.mode == "L" else np.asarray(image.pixels.max(axis=2))
-    return np.asarray(to_uint8(to_rgb(image)).max(axis=2), np.uint8)
-
-
 def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
     """Decode an open file to RGB uint8, upright and on white."""
     if image.mode not in ("L", "RGB") or _is_deep_colour(image):

@@ -210,9 +210,7 @@ def _read_ahead(
 
 def _read(pair: Pair, invert_mask: bool | None) -> Loaded:
     image = load(pair.image)
-    hole, notes = read_mask(pair.mask, invert=bool(invert_mask))
-    if invert_mask is None and looks_inverted(hole):
-        notes.append(f"{pair.mask.name} looks inverted: the hole is all round its border")
+    hole, notes = read_mask(pair.mask, invert=invert_mask)
     kinds = [note.replace(pair.image.name, "an image") for note in image.notes]
     kinds += [note.replace(pair.mask.name, "a mask") for note in notes]
     return Loaded(image, hole, [*image.notes, *notes], kinds)

@@ -26,12 +26,11 @@ from inpaintlab.inpainter.crops import explain, plan
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.painting import paint_crops
 from inpaintlab.inpainter.sources import WeightsFile, find_weights, hub
-from inpaintlab.masks import check_ratio, looks_inverted, read_mask
+from inpaintlab.masks import AnyMask, check_ratio, read_mask
 from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, composite
 
 AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
-AnyMask = Image.Image | npt.NDArray[Any] | Tensor
 
 
 class Inpainter:
@@ -105,19 +104,26 @@ class Inpainter:
         return str(hub().push(self, repo_id, **options))
 
     def fill(
-        self, image: AnyImage, mask: AnyMask, *, strategy: str = "auto", blend: str = "gradient"
+        self,
+        image: AnyImage,
+        mask: AnyMask,
+        *,
+        invert_mask: bool = False,
+        strategy: str = "auto",
+        blend: str = "gradient",
     ) -> AnyImage:
         """Fill the hole of an image; what lies outside comes back bit by bit.
 
-        Image and mask may each be PIL, numpy or torch; the result is of the kind of `image`:
+        The result is of the kind of `image`:
 
         - PIL, 8 or 16 bits a channel. Palette images come back as RGB(A).
         - numpy `[H, W]` or `[H, W, 3 or 4]`, uint8, uint16, or floating point in [0, 1].
         - torch `[3, H, W]` or `[B, 3, H, W]`, floating point in [0, 1].
 
-        A mask is 1, True or white (above 127) in the hole, and of the image's size: `[H, W]`,
-        `[1, H, W]`, or `[B, 1, H, W]` for a batch. Raises `ImageError` and `MaskError` for anything
-        else, and for a mask without a hole or over 90 % of the image.
+        The mask is of the image's size, `[B, 1, H, W]` for a batch, and of any kind that
+        `masks.read_mask` reads: a file, PIL, numpy or torch; white, 1 or True is the hole, or black with
+        `invert_mask`. Raises `ImageError` and `MaskError` for anything else, and for a mask without a
+        hole or over 90 % of the image.
 
         `strategy`, one of `STRATEGIES`, says what is cut out and painted; `blend`, one of `BLENDS`, how
         what was painted small meets the known pixels. Several threads may call at once.
@@ -132,12 +138,19 @@ class Inpainter:
         ((300, 400, 3), dtype('uint8'), True)
         """
         how = {"strategy": strategy, "blend": blend}
+        if isinstance(image, Tensor) and image.ndim == 4:
+            if not isinstance(mask, np.ndarray | Tensor) or len(mask) != len(image):
+                raise MaskError(f"{len(image)} images need as many masks, [B, 1, H, W]")
+            holes = [read_mask(one, invert=invert_mask)[0] for one in mask]
+            pairs = zip(image, holes, strict=True)
+            return torch.stack([self._fill_tensor(one, hole, how) for one, hole in pairs])
+        hole, _ = read_mask(mask, invert=invert_mask)
         if isinstance(image, Image.Image):
-            return to_pillow(self.fill_image(from_pillow(image), as_hole(mask), **how))
+            return to_pillow(self.fill_image(from_pillow(image), hole, **how))
         if isinstance(image, np.ndarray):
-            return self.fill_image(from_array(image), as_hole(mask), **how).pixels
+            return self.fill_image(from_array(image), hole, **how).pixels
         if isinstance(image, Tensor):
-            return self._fill_tensor(image, mask, how)
+            return self._fill_tensor(image, hole, how)
         raise ImageError(f"an image is PIL, numpy or torch, got {type(image).__name__}")
 
     def fill_image(
@@ -170,7 +183,7 @@ class Inpainter:
             seen = f"{hole.shape[1]}×{hole.shape[0]}"
             height, width = size
             raise MaskError(f"{name} is {seen}, but the image is {width}×{height}: sizes must agree")
-        check_ratio(hole, name, inverted_by="invert it (--invert-mask)")
+        check_ratio(hole, name, inverted_by="invert it (invert_mask, --invert-mask)")
 
     def fill_file(
         self,
@@ -192,26 +205,15 @@ class Inpainter:
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")
         decoded = load(image)
-        hole, remarks = read_mask(mask, invert=bool(invert_mask))
+        hole, remarks = read_mask(mask, invert=invert_mask)
         notes = [*decoded.notes, *remarks]
-        if invert_mask is None and looks_inverted(hole):
-            notes.append(
-                f"{mask.name} marks {hole.mean():.0%} of the image, all round its border: "
-                f"if that is not the hole, turn it with --invert-mask (or say --no-invert-mask)"
-            )
         filled = self.fill_image(decoded, hole, mask.name, strategy=strategy, blend=blend)
         if explain:
             notes.insert(0, self.explain(hole, strategy))
         return notes + save(output, filled)
 
-    def _fill_tensor(self, image: Tensor, mask: AnyMask, how: dict[str, str]) -> Tensor:
-        if image.ndim == 4:
-            if isinstance(mask, Image.Image) or len(mask) != len(image):
-                raise MaskError(f"{len(image)} images need as many masks, [B, 1, H, W]")
-            pairs = zip(image, mask, strict=True)
-            return torch.stack([self._fill_tensor(one, hole, how) for one, hole in pairs])
+    def _fill_tensor(self, image: Tensor, hole: UInt8, how: dict[str, str]) -> Tensor:
         check_image(image[None])
-        hole = as_hole(mask)
         pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
         filled = torch.from_numpy(self.fill_image(DecodedImage(pixels, "RGB"), hole, **how).pixels)
         # Put together once more in the image's own type, which may be finer than float32.
@@ -226,23 +228,3 @@ def _exported(source: WeightsFile) -> OnnxNetwork | None:
         return None
     network = OnnxNetwork.load(file)
     return network if network.facts.weights_sha256 == source.sha256() else None
-
-
-def as_hole(mask: AnyMask) -> UInt8:
-    """Read a mask of any kind as `[H, W]` of 0 and 1, 1 = hole.
-
-    Raises `MaskError` for another shape, and for a tensor that is not exactly 0 or 1.
-    """
-    if isinstance(mask, Image.Image):
-        return (np.asarray(mask.convert("L")) > 127).astype(np.uint8)
-    if isinstance(mask, Tensor):
-        if not bool(((mask == 0) | (mask == 1)).all()):
-            raise MaskError("a mask tensor is exactly 0 or 1: use mask > 0.5")
-        mask = mask.detach().cpu().numpy()
-    array = np.asarray(mask)
-    if array.ndim == 3 and array.shape[0] == 1:
-        array = array[0]
-    if array.ndim != 2 or array.size == 0:
-        raise MaskError(f"a mask is [height, width], got {list(array.shape)}")
-    threshold = 127 if array.dtype != bool and array.max() > 1 else 0.5
-    return (array > threshold).astype(np.uint8)

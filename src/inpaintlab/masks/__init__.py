@@ -9,14 +9,13 @@ from inpaintlab.masks.checks import (
     MAX_RATIO,
     check_mask,
     check_ratio,
-    load_mask,
     looks_inverted,
     ratio_bin,
-    read_mask,
 )
 from inpaintlab.masks.frozen import FrozenMasks, MaskSet, histogram
 from inpaintlab.masks.irregular import touches_border
 from inpaintlab.masks.kinds import KINDS, Folder, MaskKind, Mixture, Rectangles, Strokes
+from inpaintlab.masks.reading import AnyMask, read_mask
 from inpaintlab.masks.sets import SETS
 from inpaintlab.masks.table import create, frozen, resolve
 
@@ -25,6 +24,7 @@ __all__ = [
     "KINDS",
     "MAX_RATIO",
     "SETS",
+    "AnyMask",
     "Folder",
     "FrozenMasks",
     "MaskKind",
@@ -37,7 +37,6 @@ __all__ = [
     "create",
     "frozen",
     "histogram",
-    "load_mask",
     "looks_inverted",
     "ratio_bin",
     "read_mask",

@@ -1,4 +1,4 @@
-"""Reading masks, and refusing what is none."""
+"""What a mask may be, and how its hole ratio is spoken of."""
 
 from itertools import pairwise
 
@@ -7,14 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaintlab.arrays import Pixels, UInt8
+from inpaintlab.arrays import UInt8
 from inpaintlab.errors import MaskError
-from inpaintlab.images import File, load, to_gray
 
 #: A mask over this share of the image leaves too little to fill from.
 MAX_RATIO = 0.9
-#: A mask file that is grey in more than this share, its soft edges included, is mentioned.
-MAX_GREY = 0.1
 #: Upper edges of the hole-ratio bins; a bin is (lower, upper].
 BIN_EDGES = tuple(edge / 10 for edge in range(1, 11))
 
@@ -29,51 +26,6 @@ def ratio_bin(ratio: float) -> str:
         if ratio <= upper:
             return f"{lower * 100:.0f}–{upper * 100:.0f} %"
     raise MaskError(f"a hole ratio lies in 0 to 1, got {ratio:g}")
-
-
-def load_mask(path: File, *, invert: bool = False) -> UInt8:
-    """Read a mask file: `[H, W]` of 0 and 1, 1 where it is white (or black, with `invert`)."""
-    return read_mask(path, invert=invert)[0]
-
-
-def read_mask(path: File, *, invert: bool = False) -> tuple[UInt8, list[str]]:
-    """Read a mask file as `load_mask` does, with notes on how it was understood.
-
-    Grey edges are cut at 127. Values of 0 and 1 alone are taken for black and white. Where alpha varies
-    and the colours tell nothing (one colour, or a photo), what is transparent is the hole.
-    """
-    image = load(path)
-    gray = to_gray(image)
-    notes = []
-    if image.mode in ("LA", "RGBA") and _alpha_tells(gray, alpha := image.pixels[..., -1]):
-        notes.append(f"{path.name} marks the hole by its alpha channel: what is transparent is filled")
-        white = alpha <= alpha.max() // 2
-    elif gray.max() == 1:
-        notes.append(f"{path.name} holds only 0 and 1: 1 was taken for the hole")
-        white = gray == 1
-    else:
-        white = gray > 127
-        if share := _grey_share(gray):
-            notes.append(
-                f"{path.name} is grey in {share:.0%} of it: is it a mask? Above 127 is the hole"
-            )
-    return (~white if invert else white).astype(np.uint8), notes
-
-
-def _alpha_tells(gray: UInt8, alpha: Pixels) -> bool:
-    """Tell whether alpha is the mask: it varies, and the colours are not black and white."""
-    if alpha.min() == alpha.max():
-        return False
-    return bool(gray.min() == gray.max() or _grey_share(gray))
-
-
-def _grey_share(gray: UInt8) -> float:
-    """Return the share that is neither black nor white, nor what a lossy format makes of them.
-
-    Of two colours, whichever, and of soft edges it is 0.
-    """
-    share = float(np.mean((gray >= 32) & (gray < 224)))
-    return share if share > MAX_GREY and len(np.unique(gray)) > 2 else 0.0
 
 
 def check_ratio(mask: UInt8, name: str, *, inverted_by: str) -> None:

@@ -21,7 +21,8 @@ import torch
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.images import SUFFIXES
-from inpaintlab.masks.checks import MAX_RATIO, check_ratio, load_mask
+from inpaintlab.masks.checks import MAX_RATIO, check_ratio
+from inpaintlab.masks.reading import read_mask
 from inpaintlab.randomness import integer, real
 from inpaintlab.registry import Registry
 
@@ -180,7 +181,7 @@ class Folder:
         return self._ranked[size]
 
     def _read(self, file: Path, size: tuple[int, int]) -> UInt8:
-        mask = load_mask(file, invert=self.invert)
+        mask, _ = read_mask(file, invert=self.invert)
         check_ratio(mask, file.name, inverted_by="invert: true")
         height, width = size
         return np.packbits(

@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.errors import ImageError, InpaintlabError, MaskError
-from inpaintlab.images import DecodedImage, Encoded, encode, encode_png, load, to_gray
+from inpaintlab.errors import ImageError, InpaintlabError
+from inpaintlab.images import DecodedImage, Encoded, encode, encode_png, load
 from inpaintlab.runs import Run
 from inpaintlab.serving.jobs import Job, Options, Reply, receive_job, send_json, send_reply
 
@@ -111,7 +111,7 @@ def _fill(inpainter: Filler, job: Job) -> DecodedImage:
     options = job.options
     image = load(Encoded("the image", job.image), formats=FORMATS, max_pixels=options.max_pixels)
     _check_size(image, options)
-    hole = _hole(image, job)
+    hole, remarks = _hole(image, job)
     given = {"strategy": options.strategy, "blend": options.blend}
     given = {name: value for name, value in given.items() if value is not None}
     filled = inpainter.fill_image(image, hole, "the mask", **given)
@@ -119,7 +119,7 @@ def _fill(inpainter: Filler, job: Job) -> DecodedImage:
         pixels = filled.pixels.copy()
         pixels[..., -1][hole == 1] = np.iinfo(pixels.dtype).max
         filled = replace(filled, pixels=pixels)
-    return filled
+    return replace(filled, notes=(*filled.notes, *remarks))
 
 
 def _check_size(image: DecodedImage, options: Options) -> None:
@@ -129,15 +129,17 @@ def _check_size(image: DecodedImage, options: Options) -> None:
         raise ImageError(f"the image is {width}×{height} and stays so: size {asked} cannot be had")
 
 
-def _hole(image: DecodedImage, job: Job) -> UInt8:
-    """Return the hole, `[H, W]` of 0 and 1."""
-    mask = image
+def _hole(image: DecodedImage, job: Job) -> tuple[UInt8, list[str]]:
+    """Return the hole, `[H, W]` of 0 and 1, and notes on how the mask was read."""
+    from inpaintlab.masks import read_mask
+
+    mask, options = image, job.options
     if job.mask is not None:
-        mask = load(Encoded("the mask", job.mask), formats=FORMATS, max_pixels=job.options.max_pixels)
-    if not job.options.transparent:
-        white = to_gray(mask) > 127
-        return (~white if job.options.invert_mask else white).astype(np.uint8)
-    if mask.mode not in ("LA", "RGBA"):
-        name = "the mask" if job.mask is not None else "the image"
-        raise MaskError(f"{name} has no transparency, which marks the hole here: send one with alpha")
-    return np.asarray(mask.pixels[..., -1] == 0, np.uint8)
+        mask = load(Encoded("the mask", job.mask), formats=FORMATS, max_pixels=options.max_pixels)
+    return read_mask(
+        mask,
+        invert=options.invert_mask or None,
+        inverted_by="send invert_mask=true",
+        transparent=options.transparent,
+        name="the image" if job.mask is None else "the mask",
+    )
