@@ -51,7 +51,7 @@ bench: $(VENV)/.installed
 	$(if $(DATA),$(BIN)/python benchmarks/memorise.py $(DATA))
 	$(BIN)/python benchmarks/guards.py
 	$(BIN)/python benchmarks/kills.py
-	$(if $(DATA),$(BIN)/python benchmarks/wheels.py $(DATA))
+	$(if $(DATA),$(BIN)/python benchmarks/guard_faults.py $(DATA))
 	$(if $(RUN),$(BIN)/python benchmarks/evaluate.py $(RUN))
 	$(if $(RUN),$(BIN)/python benchmarks/serve.py $(RUN))
 	$(if $(RUN),$(if $(DATA),$(BIN)/python benchmarks/strategies.py $(RUN) $(DATA)))

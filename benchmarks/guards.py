@@ -15,9 +15,9 @@ import torch
 from timing import alternate, median, median_ratio
 
 from inpaintlab.settings import TrainSettings
+from inpaintlab.training.guards.callback import Guards
 from inpaintlab.training.loop import _guarded_step
 from inpaintlab.training.session import batches_of, rehearse
-from inpaintlab.training.wheels.wheels import Wheels
 
 #: Steps in one measurement: as many as the guards have between two looks of the rarest kind.
 STEPS = 20
@@ -31,9 +31,9 @@ def main(size: int = 64, batch: int = 32, rounds: int = 15) -> None:
     print(f"a step at {size} px, batch {batch}: {each['off']:.1f} ms, guarded {each['act']:.1f} ms")
     print(f"ratio {share:.3f} (medians of {rounds} alternating rounds of {STEPS} steps)")
     session = rehearse(settings("act", size, batch), Path(tempfile.mkdtemp()))
-    state, wheels = session.state.state_dict(), Wheels(session)
-    assert wheels.snapshots is not None
-    copies = weight(wheels.snapshots.good) / weight(state)
+    state, guards = session.state.state_dict(), Guards(session)
+    assert guards.snapshots is not None
+    copies = weight(guards.snapshots.good) / weight(state)
     print(
         f"memory: {weight(state) / 1e6:.1f} MB are trained, the guards keep {copies:.2f} times as much"
     )
@@ -46,11 +46,11 @@ def settings(mode: str, size: int, batch: int) -> TrainSettings:
 def steps(mode: str, size: int, batch: int):
     """Return a function that takes some steps of a run."""
     session = rehearse(settings(mode, size, batch), Path(tempfile.mkdtemp()))
-    wheels, batches = Wheels(session), batches_of(session)
+    guards, batches = Guards(session), batches_of(session)
 
     def take() -> None:
         for _ in range(STEPS):
-            step, alarm = _guarded_step(session, wheels, next(batches), 1e-4, 0.5)
+            step, alarm = _guarded_step(session, guards, next(batches), 1e-4, 0.5)
             assert step is not None
             assert alarm is None
 

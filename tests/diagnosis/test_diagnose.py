@@ -98,7 +98,7 @@ def test_a_run_that_left_no_weights_and_half_a_line(run):
 
 def test_what_the_guards_wrote_is_evidence(run):
     found = load_state(run / "state" / "training.pt")
-    changed = {"left_out": ["a.png", "b.png"], "left_out_steps": [4], "rate_factor": 0.1}
+    changed = {"excluded": ["a.png", "b.png"], "excluded_steps": [4], "rate_factor": 0.1}
     save_state(run / "state" / "training.pt", found | changed)
     write_json(run / "incidents" / "001" / "incident.json", {"alarm": {"kind": "spike"}})
     evidence = gather(Run(run), DiagnoseSettings(run=run, images=8))

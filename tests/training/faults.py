@@ -79,7 +79,7 @@ def poisoned_image(step, seed):
 
     def change(number: int, batch: Batch, session: Session) -> Batch:
         position = seed % len(session.data.train)
-        if number < step or session.data.train.name(position) in session.state.left_out:
+        if number < step or session.data.train.name(position) in session.state.excluded:
             return batch
         images, positions = batch.images.clone(), batch.positions.clone()
         random = torch.Generator().manual_seed(seed)
@@ -118,8 +118,8 @@ def overflowing_gradient(step, seed):
     """Once, the loss is so large that its gradient overflows."""
     scalars, calls = Reconstruction.scalars, []
 
-    def spoiled(self, painted, image, mask):
-        found = scalars(self, painted, image, mask)
+    def spoiled(self, output, image, mask):
+        found = scalars(self, output, image, mask)
         if torch.is_grad_enabled():
             calls.append(1)
             if len(calls) == step:
@@ -151,7 +151,7 @@ def noise_among_images(step, seed):
 
 
 #: A run with a discriminator that can be led astray: nothing bounds its weights.
-JUDGED = {
+ADVERSARIAL_RUN = {
     "objective": {
         "name": "adversarial",
         "adversarial_weight": 0.02,
@@ -163,7 +163,7 @@ JUDGED = {
 
 
 @contextmanager
-def spoiled_judge(step, change):
+def spoiled_discriminator(step, change):
     """Change what the discriminator is shown from a step on, until it has been mended."""
     teach, calls, ratios = Adversarial.teach, [], []
 
@@ -178,7 +178,7 @@ def spoiled_judge(step, change):
         yield
 
 
-def silenced_judge(step, seed):
+def silenced_discriminator(step, seed):
     """The discriminator's last layer falls to 0 again and again: it says the same of everything."""
 
     def change(discriminator, filled, mask):
@@ -186,7 +186,7 @@ def silenced_judge(step, seed):
             discriminator.leave.weight.zero_()
         return filled
 
-    return spoiled_judge(step, change)
+    return spoiled_discriminator(step, change)
 
 
 def marked_fills(step, seed):
@@ -195,7 +195,7 @@ def marked_fills(step, seed):
     def change(_, filled, mask):
         return filled + (2 + seed % 2) * F.max_pool2d(mask, 9, 1, 4)
 
-    return spoiled_judge(step, change)
+    return spoiled_discriminator(step, change)
 
 
 FAULTS = {
@@ -207,6 +207,6 @@ FAULTS = {
     "dying final ReLU": Fault("dead-unit", {"network": "rectified"}, dying_output),
     "gradient overflow": Fault("numerics", spoil=overflowing_gradient),
     "a tenth is noise": Fault("data", spoil=noise_among_images),
-    "discriminator collapse": Fault("discriminator", JUDGED, silenced_judge),
-    "discriminator wins": Fault("discriminator", JUDGED, marked_fills),
+    "discriminator collapse": Fault("discriminator", ADVERSARIAL_RUN, silenced_discriminator),
+    "discriminator wins": Fault("discriminator", ADVERSARIAL_RUN, marked_fills),
 }

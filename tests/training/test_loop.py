@@ -93,7 +93,7 @@ LAMA = {"network": {"name": "lama", "width": 4, "depth": 1, "blocks": 1}}
 #: First weights are fitted once, at the start.
 FITTED = {"initialise": "lsuv"}
 #: With everything that a discriminator can have, from an early step on.
-JUDGED = {
+ADVERSARIAL_RUN = {
     "objective": {
         "name": "adversarial",
         "discriminator_width": 8,
@@ -106,7 +106,7 @@ JUDGED = {
     }
 }
 NORMED = {"objective": {"name": "adversarial", "discriminator": "patch", "discriminator_width": 8}}
-PENALISED = {"objective": JUDGED["objective"] | {"penalty": "gradient", "loss": "wasserstein"}}
+PENALISED = {"objective": ADVERSARIAL_RUN["objective"] | {"penalty": "gradient", "loss": "wasserstein"}}
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ PENALISED = {"objective": JUDGED["objective"] | {"penalty": "gradient", "loss": 
         (LAMA, 4),
         (SWIFT, 4),
         (FITTED, 4),
-        (JUDGED, 1),
-        (JUDGED, 4),
+        (ADVERSARIAL_RUN, 1),
+        (ADVERSARIAL_RUN, 4),
         (NORMED, 4),
         (PENALISED, 4),
     ],
@@ -142,7 +142,7 @@ def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, changes,
 def test_batch_normalisation_is_averaged_and_its_counters_are_copied(tmp_path):
     train(small_settings(output=tmp_path / "run", precision="bf16-mixed", **LAMA))
     averaged = weights(tmp_path / "run")
-    last = load_state(Run(tmp_path / "run").state)["objective"]["painter"]["network"]
+    last = load_state(Run(tmp_path / "run").state)["objective"]["generator"]["network"]
     counter, mean = (f"model.1.bn_l.{name}" for name in ("num_batches_tracked", "running_mean"))
     assert averaged[counter] == last[counter] == 6
     assert 0 < (averaged[mean] - last[mean]).abs().max() < 1
@@ -150,7 +150,7 @@ def test_batch_normalisation_is_averaged_and_its_counters_are_copied(tmp_path):
     assert filled.shape == (3, 33, 20)
 
 
-@pytest.mark.parametrize("changes", [{}, JUDGED], ids=["reconstruction", "adversarial"])
+@pytest.mark.parametrize("changes", [{}, ADVERSARIAL_RUN], ids=["reconstruction", "adversarial"])
 def test_killed_runs_resume_bit_by_bit(tmp_path, changes):
     """`kill -9` at several moments: while reading, between saves, and perhaps within one."""
     whole = train(small_settings(output=tmp_path / "whole", steps=40, **changes))
@@ -300,7 +300,7 @@ def two_processes(tmp_path, launcher, words):
 
 @pytest.mark.parametrize(
     ("changes", "launcher", "flag"),
-    [({}, [], "--devices 2"), (JUDGED, [], "--devices 2"), (JUDGED, TORCHRUN, "")],
+    [({}, [], "--devices 2"), (ADVERSARIAL_RUN, [], "--devices 2"), (ADVERSARIAL_RUN, TORCHRUN, "")],
     ids=["reconstruction", "adversarial", "torchrun"],
 )
 def test_two_devices_see_the_same_batch(tmp_path, changes, launcher, flag):
@@ -312,7 +312,7 @@ def test_two_devices_see_the_same_batch(tmp_path, changes, launcher, flag):
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert all(torch.allclose(one[key], two[key], rtol=0, atol=1e-5) for key in one)
     learnt = [load_state(Run(tmp_path / name).state)["objective"] for name in ("one", "two")]
-    for name in learnt[0].keys() - {"painter"}:
+    for name in learnt[0].keys() - {"generator"}:
         first, second = (objective[name]["network"] for objective in learnt)
         assert all(torch.allclose(first[key], second[key], rtol=0, atol=1e-5) for key in first)
 

@@ -65,12 +65,12 @@ def small(name):
 def test_every_objective_takes_steps_that_lower_its_own_validation(name):
     network = {"name": "deepfill", "width": 8} if name == "deepfill" else None
     objective = attached(name, network, **small(name))
-    objective.check(objective.painter.network, 16)
+    objective.check(objective.generator.network, 16)
     image, mask = batch()
-    painter = objective.painter.network
-    before = objective.scalars(painter(image, mask), image, mask)
+    generator = objective.generator.network
+    before = objective.scalars(generator(image, mask), image, mask)
     steps = [objective.step(image, mask, 1e-3, progress) for progress in (0.0, 0.02, 0.1, 0.3, 0.6, 1.0)]
-    after = objective.scalars(painter(image, mask), image, mask)
+    after = objective.scalars(generator(image, mask), image, mask)
     assert after["loss"] < before["loss"]
     assert {"loss", "hole_l1", "known_l1", "gradient_norm"} <= set(steps[0].scalars)
     assert {"loss", "hole_l1", "known_l1"} <= set(after)
@@ -144,11 +144,11 @@ def test_the_recipe_of_a_preset_holds_every_number():
 def test_partial_conv_is_equation_7():
     """Each term as the paper writes it, by hand."""
     image, mask = batch()
-    painted = image + 0.1 * mask + 0.3 * (1 - mask)
+    output = image + 0.1 * mask + 0.3 * (1 - mask)
     objective = create("partial-conv")
-    found = objective.scalars(painted, image, mask)
-    network, filled = tiny_features(), composite(image, painted, mask)
-    truth, raw, whole = network(image), network(painted), network(filled)
+    found = objective.scalars(output, image, mask)
+    network, filled = tiny_features(), composite(image, output, mask)
+    truth, raw, whole = network(image), network(output), network(filled)
     terms = {
         "valid": 0.3 * float((1 - mask).mean()),
         "hole": 0.1 * float(mask.mean()),
@@ -178,10 +178,10 @@ def test_second_phase_freezes_the_encoders_norms_through_validation_and_resume(t
     seen, rates, step = [], [], PartialConv.step
 
     def watched(self, *arguments):
-        self.painter.network.train()  # as whoever has evaluated it would
+        self.generator.network.train()  # as whoever has evaluated it would
         taken = step(self, *arguments)
-        seen.append(norms(self.painter.network))
-        rates.append(self.painter.optimiser.param_groups[0]["lr"] / arguments[2])
+        seen.append(norms(self.generator.network))
+        rates.append(self.generator.optimiser.param_groups[0]["lr"] / arguments[2])
         return taken
 
     monkeypatch.setattr(PartialConv, "step", watched)
@@ -209,10 +209,10 @@ def test_a_run_that_goes_back_before_the_second_phase_learns_norms_again():
     objective = attached("partial-conv", PARTIAL)
     image, mask = batch(size=16)
     objective.step(image, mask, 1e-3, 0.95)
-    before = norms(objective.painter.network)
-    assert objective.painter.frozen
+    before = norms(objective.generator.network)
+    assert objective.generator.frozen
     objective.step(image, mask, 1e-3, 0.5)
-    assert len(moved(before, norms(objective.painter.network))) == len(before)
+    assert len(moved(before, norms(objective.generator.network))) == len(before)
 
 
 @pytest.mark.parametrize("name", networks.NETWORKS)
@@ -253,13 +253,13 @@ def test_polarity(name):
         objective.teach(filled, image, mask, 1e-3)
     taught, cost = errors(objective, filled, image, mask)
     assert taught < start - 0.01
-    painted = filled.clone().requires_grad_()
+    output = filled.clone().requires_grad_()
     for _ in range(5):
-        found = objective.judged(composite(image, painted, mask), image, mask)["adversarial"]
-        (gradient,) = torch.autograd.grad(found, painted)
+        found = objective.judged(composite(image, output, mask), image, mask)["adversarial"]
+        (gradient,) = torch.autograd.grad(found, output)
         assert not (gradient * (1 - mask)).any()
-        painted = (painted - 0.3 * gradient / gradient.norm()).detach().requires_grad_()
-    fooled, lower = errors(objective, painted.detach(), image, mask)
+        output = (output - 0.3 * gradient / gradient.norm()).detach().requires_grad_()
+    fooled, lower = errors(objective, output.detach(), image, mask)
     assert fooled > taught
     assert lower < cost
 
@@ -270,7 +270,7 @@ def test_polarity_of_whole_steps(name):
     objective, _, image, mask = judged(
         name, hole_weight=1e-6, known_weight=0, adversarial_weight=1, warmup=0, ramp=0
     )
-    network = objective.painter.network
+    network = objective.generator.network
     fill = lambda: composite(image, network(image, mask).detach(), mask)  # noqa: E731
     for _ in range(30):
         objective.teach(fill(), image, mask, 1e-3)

@@ -25,8 +25,8 @@ from inpaintlab.networks import Network
 from inpaintlab.progress import bar
 from inpaintlab.settings import DiagnoseSettings, TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
+from inpaintlab.training.guards.incidents import read_incidents
 from inpaintlab.training.validation import MASK_SEED
-from inpaintlab.training.wheels.incidents import read_incidents
 
 Line = dict[str, Any]
 
@@ -135,8 +135,8 @@ def gather(run: Run, settings: DiagnoseSettings) -> Evidence:
         validations=validations,
         incidents=read_incidents(run),
         bad=facts.get("bad", []),
-        left_out=state.get("left_out", []),
-        left_out_steps=state.get("left_out_steps", []),
+        left_out=state.get("excluded", []),
+        left_out_steps=state.get("excluded_steps", []),
         rate_factor=state.get("rate_factor", 1.0),
         looks=[look_at.values(looked, seen, of), look_at.leaks(looked, seen, of)],
     )

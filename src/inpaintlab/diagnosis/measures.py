@@ -14,7 +14,7 @@ from inpaintlab.losses import l1
 from inpaintlab.metrics import colour_difference, edge_step, hole_psnr
 from inpaintlab.networks import Network
 from inpaintlab.tensors import composite, to_arrays, to_tensor
-from inpaintlab.training.wheels.signals import variances
+from inpaintlab.training.guards.signals import variances
 
 #: Colours that a hole can be left in, beside the mean colour of what is known: those of masks.
 FILLERS = {"black": 0.0, "mid-grey": 0.5, "white": 1.0}
@@ -30,7 +30,7 @@ class Measured:
     fill less that of the truth. `peeks` are changes of fills for a change of 1 of what lies under the
     hole. Of all images together:
 
-    - `contrast`, `spread` and `saturated` as the guards measure them (`training.wheels.signals`);
+    - `contrast`, `spread` and `saturated` as the guards measure them (`training.guards.signals`);
     - `unmoved`: distance of fills from the colour that a hole can be left in, over the truth's own
       distance from it, for the colour that lies nearest, which is `left_in`;
     - `hole_missed` and `known_missed`: error in and outside holes, over that of painting the mean colour

@@ -17,7 +17,7 @@ from inpaintlab.evaluation.page import write_page
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
 from inpaintlab.metrics import Figure
-from inpaintlab.training.wheels.incidents import read_incidents
+from inpaintlab.training.guards.incidents import read_incidents
 
 #: How examples were chosen: key -> heading, and what is said of it.
 CHOICES = {

@@ -24,6 +24,8 @@ from inpaintlab.files import write_atomically
 from inpaintlab.networks import Network
 from inpaintlab.progress import say
 from inpaintlab.settings import TrainSettings, build, dump
+from inpaintlab.training.guards.callback import Guards
+from inpaintlab.training.guards.detectors import Alarm
 from inpaintlab.training.objectives import Step
 from inpaintlab.training.rate import settle_rate
 from inpaintlab.training.record import Recorder
@@ -40,8 +42,6 @@ from inpaintlab.training.session import (
 )
 from inpaintlab.training.stop import StopSignal
 from inpaintlab.training.validation import MASK_SEED
-from inpaintlab.training.wheels.alarms import Alarm
-from inpaintlab.training.wheels.wheels import Wheels
 
 
 @dataclass(frozen=True)
@@ -144,9 +144,9 @@ def _loop(session: Session) -> tuple[bool, str | None]:
     settings, fabric = session.settings, session.fabric
     assert isinstance(settings.learning_rate, float)  # settled
     state, budget, saved = session.state, session.budget, -1
-    batches, wheels = batches_of(session), Wheels(session)
+    batches, guards = batches_of(session), Guards(session)
     with StopSignal() as stop, Recorder(session.run, state.step, fabric.is_global_zero) as recorder:
-        while not wheels.stopped:
+        while not guards.stopped:
             # All devices must agree on when to stop, and on the level; with one of them this passes the
             # values through.
             progress = budget.progress(state.step)
@@ -160,35 +160,35 @@ def _loop(session: Session) -> tuple[bool, str | None]:
                 del batches  # so that the workers of before end first
                 batches = batches_of(session)
             batch = next(batches)
-            if state.step in state.left_out_steps:
+            if state.step in state.excluded_steps:
                 state.step += 1
                 continue
             rate = (
                 learning_rate(progress, settings.learning_rate, settings.warmup_fraction)
                 * state.rate_factor
             )
-            step, alarm = _guarded_step(session, wheels, batch, rate, progress)
+            step, alarm = _guarded_step(session, guards, batch, rate, progress)
             if alarm:
-                went_back = wheels.handle(alarm, batch, step, rate)
+                rolled_back = guards.handle(alarm, batch, step, rate)
                 del batches
                 batches = batches_of(session)
-                if went_back:
-                    recorder.went_back(state.step)
-                if went_back or step is None:
+                if rolled_back:
+                    recorder.rolled_back(state.step)
+                if rolled_back or step is None:
                     continue
             assert step is not None
             scalars: dict[str, Tensor | float] = {**step.scalars, "learning_rate": rate}
-            scalars |= state.curriculum.scalars() | wheels.scalars()
+            scalars |= state.curriculum.scalars() | guards.scalars()
             recorder.step(state.step, settings.batch_size, scalars, progress, budget.elapsed)
             if state.step % settings.validate_every == 0:
                 _validate(session, recorder)
-                _save(session, wheels)
+                _save(session, guards)
                 saved = state.step
         if state.step != saved:
             if not stopping:
                 _validate(session, recorder)
-            _save(session, wheels)
-    return bool(stopping), wheels.stopped
+            _save(session, guards)
+    return bool(stopping), guards.stopped
 
 
 def _validate(session: Session, recorder: Recorder) -> None:
@@ -210,16 +210,16 @@ def _validate(session: Session, recorder: Recorder) -> None:
 
 
 def _guarded_step(
-    session: Session, wheels: Wheels, batch: Batch, rate: float, progress: float
+    session: Session, guards: Guards, batch: Batch, rate: float, progress: float
 ) -> tuple[Step | None, Alarm | None]:
     """Take a step unless the batch is not sound; return it, and the alarm if there is one."""
-    alarm = wheels.inspect(batch)
+    alarm = guards.inspect(batch)
     if alarm:
         return None, alarm
-    wheels.before()
+    guards.before()
     step = take_step(session, batch, rate, progress)
     session.state.step += 1
-    return step, wheels.look(step, batch)
+    return step, guards.look(step, batch)
 
 
 def _measure_level(session: Session) -> dict[str, float]:
@@ -234,9 +234,9 @@ def _measure_level(session: Session) -> dict[str, float]:
     return scalars
 
 
-def _save(session: Session, wheels: Wheels) -> None:
+def _save(session: Session, guards: Guards) -> None:
     """Write the newest weights and what resuming needs."""
-    wheels.before_save()
+    guards.before_save()
     if not session.fabric.is_global_zero:
         return
     run, state = session.run, session.state

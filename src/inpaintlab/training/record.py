@@ -92,7 +92,7 @@ class Recorder:
             self._show(step, values["loss"], speed, progress, left)
             self._write("train", step, **values, images_per_second=speed, elapsed=elapsed)
 
-    def went_back(self, step: int) -> None:
+    def rolled_back(self, step: int) -> None:
         """Forget what came after a step that the run has gone back to."""
         self._since, self._images = time.monotonic(), 0
         if self.active:

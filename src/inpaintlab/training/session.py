@@ -38,11 +38,11 @@ from inpaintlab.registry import resolve_arguments
 from inpaintlab.settings import Part, TrainSettings
 from inpaintlab.training import curriculum, objectives
 from inpaintlab.training.curriculum import Curriculum
+from inpaintlab.training.guards.detectors import History
 from inpaintlab.training.memory import Memory, check_memory, free_bytes, predict
 from inpaintlab.training.objectives import Objective, Optimisation, Step
 from inpaintlab.training.schedule import Budget
 from inpaintlab.training.validation import MASK_SEED, Validation
-from inpaintlab.training.wheels.alarms import History
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 SettingsT = TypeVar("SettingsT", bound=TrainSettings)
@@ -57,7 +57,7 @@ FITTED_TO = 8
 class State:
     """Everything that training changes; what is saved to resume.
 
-    `left_out` are names of images, which stay theirs when others are added, `left_out_steps` steps
+    `excluded` are names of images, which stay theirs when others are added, `excluded_steps` steps
     whose batch is passed over, `rate_factor` is what the learning rate is multiplied by, and `returns`
     are the steps that the run went back to: all of them are what its guards have found.
     """
@@ -70,11 +70,11 @@ class State:
     step: int = 0
     best: float = -math.inf
     rate_factor: float = 1.0
-    left_out: list[str] = field(default_factory=list)
-    left_out_steps: list[int] = field(default_factory=list)
-    returns: list[int] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    excluded_steps: list[int] = field(default_factory=list)
+    rollbacks: list[int] = field(default_factory=list)
     _PARTS: ClassVar = ("averaged", "objective", "curriculum", "history")
-    _VALUES: ClassVar = ("step", "best", "rate_factor", "left_out", "left_out_steps", "returns")
+    _VALUES: ClassVar = ("step", "best", "rate_factor", "excluded", "excluded_steps", "rollbacks")
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it, tensors not copied."""
@@ -330,8 +330,8 @@ def batches_of(session: Session, step: int | None = None) -> Iterator[Batch]:
     """Return the batches of a session at its level from a step on, its own if none, without an end."""
     settings, fabric = session.settings, session.fabric
     mixture = session.validation.masks.mixture.at(session.state.curriculum.level)
-    left_out = session.data.train.positions(session.state.left_out)
-    samples = TrainingSamples(session.data.train, mixture, settings.seed, session.augmentation, left_out)
+    excluded = session.data.train.positions(session.state.excluded)
+    samples = TrainingSamples(session.data.train, mixture, settings.seed, session.augmentation, excluded)
     start = session.state.step if step is None else step
     rank, world = fabric.global_rank, fabric.world_size
     return training_batches(

@@ -42,9 +42,9 @@ class Validation:
         sums: dict[str, float] = {}
         for image, mask in self.batches():
             image, mask = image.to(device), mask.to(device)
-            painted = network(image, mask)
-            scalars = objective.scalars(painted, image, mask)
-            filled = composite(image, painted, mask)
+            output = network(image, mask)
+            scalars = objective.scalars(output, image, mask)
+            filled = composite(image, output, mask)
             scalars["hole_psnr"] = hole_psnr(filled, image, mask).mean()
             for name, value in scalars.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * len(image)
@@ -55,6 +55,6 @@ class Validation:
         """Return the first images as `[3 × count, 3, H, W]`: damaged, filled, truth."""
         count = min(count, len(self.masks))
         image, mask = self.images.squares(0, count), self.masks.batch(0, count)
-        painted = network(image.to(device), mask.to(device)).cpu()
+        output = network(image.to(device), mask.to(device)).cpu()
         damaged = composite(image, torch.ones_like(image), mask)
-        return torch.cat([damaged, composite(image, painted, mask), image])
+        return torch.cat([damaged, composite(image, output, mask), image])

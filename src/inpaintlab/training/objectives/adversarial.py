@@ -1,4 +1,4 @@
-"""Reconstruction, and a discriminator that tells painted patches from real ones."""
+"""Reconstruction, and a discriminator that tells output patches from real ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -149,7 +149,7 @@ class Adversarial(Objective):
         self.discriminator = Learner(fabric, self.judge, optimisation, self.betas, self.ratio)
         self.learners["discriminator"] = self.discriminator
         if self.coarse_weight:
-            self.painter.model.mark_forward_method("stages")
+            self.generator.model.mark_forward_method("stages")
         if self.comparing:
             self.comparing.network.to(fabric.device)
 
@@ -166,37 +166,37 @@ class Adversarial(Objective):
         compared = saved(self.comparing.network) if self.comparing else 0
         return max(network + judged + compared, passes * judged)
 
-    def scalars(self, painted: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def scalars(self, output: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return `loss`, which is the reconstruction alone, and its terms without their weights."""
-        hole, known = l1(painted, image, mask), l1(painted, image, 1 - mask)
+        hole, known = l1(output, image, mask), l1(output, image, 1 - mask)
         loss = self.hole_weight * hole + self.known_weight * known
         found = {"hole_l1": hole, "known_l1": known}
         if self.comparing:
-            (maps,), truth = self.comparing.maps([composite(image, painted, mask)], image)
+            (maps,), truth = self.comparing.maps([composite(image, output, mask)], image)
             found["perceptual"] = perceptual(maps, truth)
             loss = loss + self.perceptual_weight * found["perceptual"]
         return {"loss": loss, **found}
 
     def step(self, image: Tensor, mask: Tensor, rate: float, progress: float) -> Step:
         """Take a step of the generator, and after it one of the discriminator."""
-        coarse, painted = self._paint(image, mask)
-        scalars = self.scalars(painted, image, mask)
+        coarse, output = self._paint(image, mask)
+        scalars = self.scalars(output, image, mask)
         if coarse is not None:
             scalars["coarse"] = self._errors(coarse, image, mask)
             scalars["loss"] = scalars["loss"] + self.coarse_weight * scalars["coarse"]
         scalars["reconstruction"] = scalars["loss"]
-        filled = composite(image, painted, mask)
+        filled = composite(image, output, mask)
         if share := self.share(progress):
             scalars |= self.judged(filled, image, mask)
             judgement = self.adversarial_weight * scalars["adversarial"]
             if self.matching_weight:
                 judgement = judgement + self.matching_weight * scalars["feature_matching"]
             scalars["loss"] = scalars["loss"] + share * judgement
-        norm = self.painter.learn(scalars["loss"], rate)
+        norm = self.generator.learn(scalars["loss"], rate)
         found = {**detached(scalars), "gradient_norm": norm}
         if progress >= self.warmup * _HEAD_START:
             found |= self.teach(filled.detach(), image, mask, rate)
-        return Step(found, painted.detach())
+        return Step(found, output.detach())
 
     def share(self, progress: float) -> float:
         """Return the share of the discriminator's weights that counts at a share of the run."""
@@ -206,7 +206,7 @@ class Adversarial(Objective):
 
     def judged(self, filled: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return what the discriminator makes of fills, for the generator to learn from."""
-        with self.judge.unmoved() as discriminator, self.painter.fabric.autocast():
+        with self.judge.unmoved() as discriminator, self.generator.fabric.autocast():
             scores, maps = discriminator(filled, mask)
             found = {"adversarial": self.loss.generator(scores, patch_mask(mask, scores))}
             if self.matching_weight:
@@ -225,28 +225,28 @@ class Adversarial(Objective):
         return {"discriminator_loss": cost.detach(), **verdicts}
 
     def _verdicts(self, real: Tensor, fake: Tensor, where: Tensor) -> dict[str, Tensor]:
-        """Return accuracy (real and painted patches weigh the same), spread, and the two mean scores."""
-        painted, count = where > 0, where.sum().clamp(min=1)
+        """Return accuracy (real and output patches weigh the same), spread, and the two mean scores."""
+        output, count = where > 0, where.sum().clamp(min=1)
         scores = torch.cat([real.flatten(), fake.flatten()])
         middle = scores.mean() if self.loss.middle is None else self.loss.middle
-        right = (real > middle).float().mean() + ((fake < middle) & painted).sum() / count
+        right = (real > middle).float().mean() + ((fake < middle) & output).sum() / count
         return {
             "discriminator_accuracy": right / 2,
             "discriminator_spread": scores.std(),
             "real_score": real.mean(),
-            "fake_score": (fake * painted).sum() / count,
+            "fake_score": (fake * output).sum() / count,
         }
 
     def _paint(self, image: Tensor, mask: Tensor) -> tuple[Tensor | None, Tensor]:
         """Return the coarse image, where it counts, and the final one."""
         if not self.coarse_weight:
-            return None, self.painter.model(image, mask)
-        with self.painter.fabric.autocast():
-            coarse, painted = self.painter.model.stages(image, mask)
-        return coarse.float(), painted.float()
+            return None, self.generator.model(image, mask)
+        with self.generator.fabric.autocast():
+            coarse, output = self.generator.model.stages(image, mask)
+        return coarse.float(), output.float()
 
-    def _errors(self, painted: Tensor, image: Tensor, mask: Tensor) -> Tensor:
-        hole, known = l1(painted, image, mask), l1(painted, image, 1 - mask)
+    def _errors(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+        hole, known = l1(output, image, mask), l1(output, image, 1 - mask)
         return self.hole_weight * hole + self.known_weight * known
 
 

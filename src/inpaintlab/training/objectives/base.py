@@ -24,10 +24,10 @@ class Optimisation:
 
 
 class Step(NamedTuple):
-    """What a step leaves: named scalars, `loss` among them, and what the network painted."""
+    """What a step leaves: named scalars, `loss` among them, and what the network output."""
 
     scalars: dict[str, Tensor]
-    painted: Tensor
+    output: Tensor
 
 
 class Learner:
@@ -91,7 +91,7 @@ class Learner:
 
 
 class Objective:
-    """Losses, and the learners that a step takes on; `painter` is the one of the network to be trained.
+    """Losses, and the learners that a step takes on; `generator` is the one of the trained network.
 
     To be attached to a network before the first step. Subclasses give `scalars`, and where a step is
     more than a loss and its gradient, `attach` and `step` as well.
@@ -102,8 +102,8 @@ class Objective:
 
     def attach(self, fabric: Fabric, network: Network, optimisation: Optimisation) -> None:
         """Set up the networks for the devices of a run."""
-        self.painter = Learner(fabric, network, optimisation, self.betas)
-        self.learners: dict[str, Learner] = {"painter": self.painter}
+        self.generator = Learner(fabric, network, optimisation, self.betas)
+        self.learners: dict[str, Learner] = {"generator": self.generator}
 
     def check(self, network: Network, size: int) -> None:
         """Raise `SettingError` where the objective cannot be had for a network or an image size."""
@@ -124,7 +124,7 @@ class Objective:
         del saved
         return network
 
-    def scalars(self, painted: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def scalars(self, output: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return named scalars, means over images; `loss` is the one to minimise.
 
         Validation measures by the same.
@@ -134,10 +134,10 @@ class Objective:
     def step(self, image: Tensor, mask: Tensor, rate: float, progress: float) -> Step:
         """Take a step on a batch at a learning rate; `progress` is the share of the run that is done."""
         del progress
-        painted = self.painter.model(image, mask)
-        scalars = self.scalars(painted, image, mask)
-        norm = self.painter.learn(scalars["loss"], rate)
-        return Step({**detached(scalars), "gradient_norm": norm}, painted.detach())
+        output = self.generator.model(image, mask)
+        scalars = self.scalars(output, image, mask)
+        norm = self.generator.learn(scalars["loss"], rate)
+        return Step({**detached(scalars), "gradient_norm": norm}, output.detach())
 
     def state_dict(self) -> dict[str, Any]:
         """Return what training changes, not copied."""

@@ -19,7 +19,7 @@ class PartialConv(Objective):
     """The loss of Liu et al. 2018, equation 7, with the paper's weights, and its second phase.
 
     `valid_weight` and `hole_weight` are of the absolute errors outside and in the hole, each divided by
-    the whole image's area as in equation 1. Features and styles are compared for the painted image
+    the whole image's area as in equation 1. Features and styles are compared for the output image
     and for the composite. `features` names the feature network; `weights` is its file, none: downloaded
     or from its package.
 
@@ -86,21 +86,21 @@ class PartialConv(Objective):
         """Return the bytes of the network and of two passes of the feature network."""
         return network + sum(2 * saved(extra) for extra in self.extras())
 
-    def scalars(self, painted: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def scalars(self, output: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return `loss`, its terms without weights, and `hole_l1` and `known_l1` by their areas."""
-        filled = composite(image, painted, mask)
+        filled = composite(image, output, mask)
         everywhere = torch.ones_like(mask)
         terms = {
-            "valid": l1(painted, filled, everywhere),  # which differ outside the hole only
+            "valid": l1(output, filled, everywhere),  # which differ outside the hole only
             "hole": l1(filled, image, everywhere),  # and these in it
             "variation": total_variation(filled, mask),
         }
         if self.comparing:
-            found, truth = self.comparing.maps((painted, filled), image)
+            found, truth = self.comparing.maps((output, filled), image)
             terms["perceptual"] = torch.stack([perceptual(maps, truth) for maps in found]).sum()
             terms["style"] = torch.stack([style(maps, truth) for maps in found]).sum()
         loss = torch.stack([self.parts[name] * term for name, term in terms.items()]).sum()
-        errors = {"hole_l1": l1(painted, image, mask), "known_l1": l1(painted, image, 1 - mask)}
+        errors = {"hole_l1": l1(output, image, mask), "known_l1": l1(output, image, 1 - mask)}
         return {"loss": loss, **errors, **terms}
 
     def step(self, image: Tensor, mask: Tensor, rate: float, progress: float) -> Step:
@@ -117,7 +117,7 @@ class PartialConv(Objective):
         """
         for norm in self.norms:
             norm.train(not frozen)
-        self.painter.frozen = [p for norm in self.norms for p in norm.parameters()] if frozen else []
+        self.generator.frozen = [p for norm in self.norms for p in norm.parameters()] if frozen else []
 
 
 def _batch_norms(network: nn.Module) -> list[nn.Module]:

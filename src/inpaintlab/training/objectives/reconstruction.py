@@ -18,8 +18,8 @@ class Reconstruction(Objective):
             )
         self.hole_weight, self.known_weight = hole_weight, known_weight
 
-    def scalars(self, painted: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def scalars(self, output: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return `loss`, `hole_l1` and `known_l1`."""
-        hole, known = l1(painted, image, mask), l1(painted, image, 1 - mask)
+        hole, known = l1(output, image, mask), l1(output, image, 1 - mask)
         loss = self.hole_weight * hole + self.known_weight * known
         return {"loss": loss, "hole_l1": hole, "known_l1": known}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from inpaintlab.training.wheels.signals import Signals
+from inpaintlab.training.guards.signals import Signals
 
 #: Steps that a rule compares with, and how many it needs at least.
 WINDOW, NEEDED = 100, 30
@@ -220,12 +220,12 @@ def collapse(history: History, step: int) -> Alarm | None:
 
 
 def hard_images(history: History, step: int) -> Alarm | None:
-    """Some images are painted much worse than all others, their known parts as well."""
+    """Some images are output much worse than all others, their known parts as well."""
     if sum(history.hard.values()) < _SIGHTINGS:
         return None
     factor = math.exp(far_above(history.apart))
     sentence = (
-        f"images keep coming that are painted {factor:.1f} times as wrongly as others, "
+        f"images keep coming that are output {factor:.1f} times as wrongly as others, "
         "and with hardly anything of what is in them"
     )
     return Alarm("hard-images", step, step, sentence, sorted(history.hard))
@@ -264,7 +264,7 @@ _WORSE_THAN_AT_START, _WILD, _DRIFT, _DRIFT_ADVERSARIAL = 1.5, 1.8, 1.3, 2.0
 #: Networks that learn well change their weights by up to 0.03 a step, early on.
 _LAYERS, _LARGE_STEPS = 12, 0.1
 _FLAT, _MOSTLY, _LOOKS, _PATIENCE = 0.05, 0.5, 8, 400
-#: Share of the fine structure that is wrong, above which an image is hardly painted at all, known
+#: Share of the fine structure that is wrong, above which an image is hardly output at all, known
 #: parts and all: noise is at 0.97 and above, faces at 0.9 and below, rare colours and early steps too.
 HARDLY = 0.93
 _SIGHTINGS, _HARD, _HARDER = 3, 5.0, 2.5

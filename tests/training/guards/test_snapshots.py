@@ -1,7 +1,7 @@
 import torch
 
 from inpaintlab.checkpoints import Run, load_state, save_state
-from inpaintlab.training.wheels.snapshots import Snapshots
+from inpaintlab.training.guards.snapshots import Snapshots
 
 
 def state(step):
@@ -54,7 +54,7 @@ def test_after_going_back_nothing_older_is_kept(tmp_path):
     save(snapshots, run, 100)
     snapshots.confirm(150)
     save(snapshots, run, 200)
-    snapshots.go_back()
+    snapshots.roll_back()
     assert not run.previous.exists()
     assert snapshots.good["step"] == 100
     assert not list(run.state.parent.glob("*.tmp"))

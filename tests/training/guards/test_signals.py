@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from inpaintlab.training.wheels.alarms import HARDLY
-from inpaintlab.training.wheels.signals import Follower, errors_of, variances
+from inpaintlab.training.guards.detectors import HARDLY
+from inpaintlab.training.guards.signals import Follower, errors_of, variances
 
 
 def batch(count=6, size=16, seed=0):
@@ -53,9 +53,9 @@ def test_the_same_difference_from_the_mean_colour_is_the_same_for_every_image():
 
 def test_what_is_outside_the_hole_does_not_matter():
     truth, hole = batch()
-    painted, _ = batch(seed=1)
-    elsewhere = torch.where(hole > 0, painted, 0.3)
-    for name, value in variances(painted, truth, hole).items():
+    output, _ = batch(seed=1)
+    elsewhere = torch.where(hole > 0, output, 0.3)
+    for name, value in variances(output, truth, hole).items():
         assert float(value) == pytest.approx(float(variances(elsewhere, truth, hole)[name]), abs=1e-6)
 
 
@@ -90,11 +90,11 @@ def test_noise_is_hardly_painted_by_one_colour_but_a_wrong_wall_behind_what_is_p
     errors, shares = errors_of(truth.mean((2, 3), keepdim=True).expand_as(truth), truth)
     assert (shares > HARDLY).all()
     assert (errors > 0.2).all()
-    painted = 0.5 * truth
-    painted[..., :4] = 1.0  # the wall, painted in quite another colour
+    output = 0.5 * truth
+    output[..., :4] = 1.0  # the wall, output in quite another colour
     truth = 0.5 * truth
     truth[..., :4] = 0.0
-    errors, shares = errors_of(painted, truth)
+    errors, shares = errors_of(output, truth)
     assert (errors > 0.15).all()
     assert (shares < 0.5).all()
 

@@ -12,8 +12,8 @@ from inpaintlab.checkpoints import Run, read_json, write_json
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
 from inpaintlab.tensors import composite, to_arrays
-from inpaintlab.training.wheels.alarms import Alarm
-from inpaintlab.training.wheels.causes import Verdict
+from inpaintlab.training.guards.causes import Verdict
+from inpaintlab.training.guards.detectors import Alarm
 
 #: Images shown of an incident at most.
 SHOWN = 8
@@ -57,9 +57,9 @@ def read_incidents(run: Run) -> list[dict[str, Any]]:
     return [read_json(path) for path in sorted(run.incidents.glob("*/incident.json"))]
 
 
-def sheet(images: Tensor, masks: Tensor, painted: Tensor) -> Tensor:
+def sheet(images: Tensor, masks: Tensor, output: Tensor) -> Tensor:
     """Return the first images as one, `[3, H, W]`: as they came, with their holes, and filled."""
-    image, mask, fill = (part[:SHOWN].detach().cpu().float() for part in (images, masks, painted))
+    image, mask, fill = (part[:SHOWN].detach().cpu().float() for part in (images, masks, output))
     image, fill = (torch.nan_to_num(part, posinf=1.0, neginf=0.0).clamp(0, 1) for part in (image, fill))
     damaged = composite(image, torch.ones_like(image), mask)
     rows = torch.cat([image, damaged, composite(image, fill, mask)])

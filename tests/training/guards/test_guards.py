@@ -13,8 +13,8 @@ from PIL import Image
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import ImageError
 from inpaintlab.training import loop, resume, train
+from inpaintlab.training.guards.incidents import read_incidents
 from inpaintlab.training.record import read_log
-from inpaintlab.training.wheels.incidents import read_incidents
 from tests.conftest import small_settings
 from tests.training.faults import FAULTS
 from tests.training.test_loop import SWIFT, _StopAfter, assert_same_weights
@@ -36,7 +36,7 @@ def spoiled(fault, seed=0):
     return fault.spoil(AT, seed) if fault.spoil else nullcontext()
 
 
-#: Those that small runs of drawn portraits can show; benchmarks/wheels.py has all of them on real faces.
+#: Those that small runs of drawn portraits can show; benchmarks/guard_faults.py has all, on real faces.
 SMALL = ("rate × 300", "0–255 values", "NaN pixels", "dying final ReLU", "gradient overflow")
 
 
@@ -69,7 +69,7 @@ def test_images_that_are_none_are_named_and_left_out(tmp_path):
         run = Run(train(settings(tmp_path)).run)
     (incident,) = read_incidents(run)  # one, with all the images, however often they come
     state = load_state(run.state)
-    assert len(state["left_out"]) == len(set(incident["images"])) > 0
+    assert len(state["excluded"]) == len(set(incident["images"])) > 0
     assert "there is a NaN in it" in incident["alarm"]["sentence"]
 
 
@@ -94,7 +94,7 @@ def test_the_log_holds_each_step_once_after_going_back(tmp_path):
         run = Run(train(settings(tmp_path)).run)
     steps = [line["step"] for line in read_log(run.log, "train")]
     assert steps == sorted(set(steps))
-    assert load_state(run.state)["returns"] == [40]
+    assert load_state(run.state)["rollbacks"] == [40]
 
 
 def test_repeated_failure_stops_with_a_sentence(tmp_path, capsys):
@@ -161,4 +161,4 @@ def test_two_devices_decide_alike(tmp_path):
     (incident,) = read_incidents(Run(tmp_path / "run"))
     facts = json.loads((tmp_path / "run" / "incidents" / "001" / "incident.json").read_text())
     assert incident == facts
-    assert len(load_state(Run(tmp_path / "run").state)["left_out"]) == len(set(incident["images"])) > 0
+    assert len(load_state(Run(tmp_path / "run").state)["excluded"]) == len(set(incident["images"])) > 0

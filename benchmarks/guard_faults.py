@@ -4,7 +4,7 @@ Trains a small network on real faces at 32 px, clean and with each fault, over s
 guards and without. A fault is seen when there is an incident, named rightly when the first incident
 names its cause, and mended when the run ends within 0.3 dB of the clean one of its seed.
 
-Usage: python benchmarks/wheels.py FACES [--seeds 5] [--clean 20] [--without] [--only FAULT,FAULT]
+Usage: python benchmarks/guard_faults.py FACES [--seeds 5] [--clean 20] [--without] [--only FAULT,FAULT]
 """
 
 import argparse
@@ -21,7 +21,7 @@ from inpaintlab.checkpoints import Run
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.settings import TrainSettings
 from inpaintlab.training import train
-from inpaintlab.training.wheels.incidents import read_incidents
+from inpaintlab.training.guards.incidents import read_incidents
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -21,9 +21,9 @@ from inpaintlab.errors import ImageError, MaskError
 from inpaintlab.layers.initialise import WEIGHTED
 from inpaintlab.masks import check_mask
 from inpaintlab.tensors import check_image
+from inpaintlab.training.guards.detectors import HARDLY, NEEDED, Alarm, far_above
+from inpaintlab.training.guards.signals import errors_of
 from inpaintlab.training.session import Session, batches_of
-from inpaintlab.training.wheels.alarms import HARDLY, NEEDED, Alarm, far_above
-from inpaintlab.training.wheels.signals import errors_of
 
 #: Steps of an experiment with a learning rate, and what the rate is multiplied by in each.
 _STEPS = 24
@@ -70,14 +70,14 @@ class Laboratory:
         """Return a copy of the network, in training mode."""
         network = copy.deepcopy(self.session.state.network)
         if good:
-            network.load_state_dict(self.good["objective"]["painter"]["network"])
+            network.load_state_dict(self.good["objective"]["generator"]["network"])
         return network.train()
 
     def loss(self, network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
         """Return the loss of a copy, by the objective's reconstruction, in the run's precision."""
         with self.session.fabric.autocast():
-            painted = network(image, mask)
-        return self.session.state.objective.scalars(painted, image, mask)["loss"]
+            output = network(image, mask)
+        return self.session.state.objective.scalars(output, image, mask)["loss"]
 
     def loss_of_batch(self, network: nn.Module) -> Tensor:
         """Return the loss of a copy on the batch of the alarm."""
@@ -93,7 +93,7 @@ class Laboratory:
         """Take steps from the last good state, at a share of the rate; return loss before and after."""
         network = self.network()
         optimiser = torch.optim.AdamW(network.parameters(), fused=True)
-        optimiser.load_state_dict(copy.deepcopy(self.good["objective"]["painter"]["optimiser"]))
+        optimiser.load_state_dict(copy.deepcopy(self.good["objective"]["generator"]["optimiser"]))
         losses = []
         for image, mask in self._first_batches():
             for group in optimiser.param_groups:
@@ -181,7 +181,7 @@ def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     return Verdict(
         "data",
         f"{len(odd)} of the {len(apart)} images of the batch are unlike all others",
-        f"with the weights of step {laboratory.good['step']}, before the alarm, they are painted "
+        f"with the weights of step {laboratory.good['step']}, before the alarm, they are output "
         f"{factor:.1f} times as wrongly as the rest",
         [int(p) for p in laboratory.batch.positions[odd] if p >= 0],
         skip=True,
@@ -207,7 +207,7 @@ def odd_images(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     return Verdict(
         "data",
         f"{len(odd)} of {len(chosen)} images ({share:.1%}) are unlike all others",
-        f"with the weights of step {session.state.step} they are painted {factor:.1f} times as wrongly, "
+        f"with the weights of step {session.state.step} they are output {factor:.1f} times as wrongly, "
         "their known parts as well, with hardly anything of what is in them",
         odd,
     )

@@ -13,7 +13,7 @@ from inpaintlab.training.objectives import Step
 _GRID = 16
 #: Images of a batch whose variance is taken.
 _PICTURES = 16
-#: A painted value this near to black or full colour counts as saturated.
+#: A output value this near to black or full colour counts as saturated.
 _EDGE = 1 / 255
 #: An image that differs less than this from one colour is of one colour.
 _PLAIN = 0.05
@@ -43,8 +43,8 @@ class Signals:
     - `still`: share of layers without any gradient.
 
     `errors` are mean absolute errors, one an image, of the images at `positions`: of all pixels, as
-    what cannot be painted even where it is seen is no image like the others. `shares` say how much of
-    the fine structure of each is wrong: 0, or 1 if none of it is painted.
+    what cannot be output even where it is seen is no image like the others. `shares` say how much of
+    the fine structure of each is wrong: 0, or 1 if none of it is output.
     """
 
     values: dict[str, float]
@@ -82,14 +82,14 @@ class Follower:
 @torch.no_grad()
 def measure(step: Step, batch: Batch, follower: Follower, number: int, fabric: Fabric) -> Signals:
     """Return the signals of step `number`; every device gets the same."""
-    device, stride = step.painted.device, max(1, batch.images.shape[-1] // _GRID)
-    parts = (step.painted, batch.images, batch.masks)
-    painted, truth, hole = (part[..., ::stride, ::stride].to(device).float() for part in parts)
-    errors, shares = errors_of(painted, truth)
+    device, stride = step.output.device, max(1, batch.images.shape[-1] // _GRID)
+    parts = (step.output, batch.images, batch.masks)
+    output, truth, hole = (part[..., ::stride, ::stride].to(device).float() for part in parts)
+    errors, shares = errors_of(output, truth)
     scalars = dict(step.scalars)
     scalars["update"] = follower.update()
     if number % _VARIANCES_EVERY == 0:
-        scalars |= variances(painted[:_PICTURES], truth[:_PICTURES], hole[:_PICTURES])
+        scalars |= variances(output[:_PICTURES], truth[:_PICTURES], hole[:_PICTURES])
     if number % _STILL_EVERY == 0:
         scalars["still"] = follower.still()
     means = torch.stack([value.to(device, torch.float32) for value in scalars.values()])
@@ -102,13 +102,13 @@ def measure(step: Step, batch: Batch, follower: Follower, number: int, fabric: F
     return Signals(values, wrong, [int(place) for place in places], share)
 
 
-def errors_of(painted: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def errors_of(output: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Return each image's mean absolute error, and which share of its fine structure is wrong.
 
     Fine structure is what differs from the mean of its block. Of an image in rare colours, or before a
     vivid wall, much is wrong for long, but not its structure; of noise, which nothing can paint, all is.
     """
-    difference = painted - truth
+    difference = output - truth
     wrong, there = (_fine(x).abs().mean((1, 2, 3, 4, 5)) for x in (difference, truth))
     return difference.abs().mean((1, 2, 3)), wrong / there.clamp(min=_PLAIN)
 
@@ -121,7 +121,7 @@ def _fine(x: Tensor) -> Tensor:
     return blocks - blocks.mean((-3, -1), keepdim=True)
 
 
-def variances(painted: Tensor, truth: Tensor, hole: Tensor) -> dict[str, Tensor]:
+def variances(output: Tensor, truth: Tensor, hole: Tensor) -> dict[str, Tensor]:
     """Return `contrast`, `spread` and `saturated` of the holes of a batch."""
     area = hole.sum((2, 3), keepdim=True).clamp(min=1)
     share = hole.sum(0).clamp(min=1)
@@ -144,10 +144,10 @@ def variances(painted: Tensor, truth: Tensor, hole: Tensor) -> dict[str, Tensor]
     # difference from it.
     known = 1 - hole
     middle = (truth * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
-    spread = across(painted) / across(truth).clamp(min=1e-6)
-    relative = across(painted - middle) / across(truth - middle).clamp(min=1e-6)
+    spread = across(output) / across(truth).clamp(min=1e-6)
+    relative = across(output - middle) / across(truth - middle).clamp(min=1e-6)
     return {
-        "contrast": within(painted) / within(truth).clamp(min=1e-6),
+        "contrast": within(output) / within(truth).clamp(min=1e-6),
         "spread": torch.minimum(spread, relative),
-        "saturated": edges(painted) - edges(truth),
+        "saturated": edges(output) - edges(truth),
     }

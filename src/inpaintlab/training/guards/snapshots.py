@@ -50,7 +50,7 @@ class Snapshots:
             beside.replace(self.run.previous)
         self.on_trial = step
 
-    def go_back(self) -> None:
+    def roll_back(self) -> None:
         """After the run went back to the good state: nothing is on trial, and nothing else is kept."""
         self.on_trial = None
         if self.writes:

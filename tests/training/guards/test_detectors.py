@@ -4,8 +4,8 @@ from itertools import count
 import numpy as np
 import pytest
 
-from inpaintlab.training.wheels.alarms import History, far_above, look
-from inpaintlab.training.wheels.signals import Signals
+from inpaintlab.training.guards.detectors import History, far_above, look
+from inpaintlab.training.guards.signals import Signals
 
 
 def healthy(steps, seed=0, **changed):

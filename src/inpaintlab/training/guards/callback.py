@@ -12,13 +12,13 @@ from inpaintlab.masks import check_mask
 from inpaintlab.progress import say
 from inpaintlab.randomness import Stream, stream
 from inpaintlab.tensors import check_image
+from inpaintlab.training.guards.causes import Laboratory, Verdict, bad_images, find_cause, with_names
+from inpaintlab.training.guards.detectors import Alarm, look
+from inpaintlab.training.guards.incidents import SHOWN, sheet, write_incident
+from inpaintlab.training.guards.signals import OWN, Follower, measure
+from inpaintlab.training.guards.snapshots import Snapshots
 from inpaintlab.training.objectives import Step
 from inpaintlab.training.session import Session
-from inpaintlab.training.wheels.alarms import Alarm, look
-from inpaintlab.training.wheels.causes import Laboratory, Verdict, bad_images, find_cause, with_names
-from inpaintlab.training.wheels.incidents import SHOWN, sheet, write_incident
-from inpaintlab.training.wheels.signals import OWN, Follower, measure
-from inpaintlab.training.wheels.snapshots import Snapshots
 
 #: So many returns to the same good state, and the run is stopped.
 TRIES = 5
@@ -28,7 +28,7 @@ _MUTED = 200
 _RETRY = 50
 
 
-class Wheels:
+class Guards:
     """Looks at every step of a session; `act` goes back and mends, `watch` writes down, `off` neither.
 
     `stopped` is the sentence that says why, once going on makes no sense.
@@ -107,10 +107,10 @@ class Wheels:
         verdict = with_names(verdict, names)
         signals = session.state.history.latest(100)
         if self.mode == "watch":
-            action, went_back = "none: the guards only watch", False
+            action, rolled_back = "none: the guards only watch", False
         else:
-            action, went_back = self._act(alarm, verdict, good)
-        if not went_back and alarm.kind != "values":
+            action, rolled_back = self._act(alarm, verdict, good)
+        if not rolled_back and alarm.kind != "values":
             muted = _RETRY if alarm.kind == "hard-images" else _MUTED
             session.state.history.muted[alarm.kind] = session.state.step + muted
         if session.fabric.is_global_zero:
@@ -119,50 +119,50 @@ class Wheels:
             if new:
                 cause = f"cause: {verdict.sentence}. {action}"
                 say(f"step {alarm.step}: {alarm.sentence}; {cause} ({folder})")
-        return went_back
+        return rolled_back
 
     def _act(self, alarm: Alarm, verdict: Verdict, good: dict[str, Any]) -> tuple[str, bool]:
         """Mend what the verdict names; return what was done, in words, and whether the run went back."""
         state = self.session.state
         names = [self.session.data.train.name(position) for position in verdict.positions]
-        state.left_out = sorted({*state.left_out, *names})
+        state.excluded = sorted({*state.excluded, *names})
         said = [f"{len(verdict.positions)} images are left out"] if verdict.positions else []
-        went_back = alarm.kind not in ("hard-images", "values")
-        if verdict.cause == "unknown" and alarm.kind != "not-finite" and good["step"] in state.returns:
+        rolled_back = alarm.kind not in ("hard-images", "values")
+        if verdict.cause == "unknown" and alarm.kind != "not-finite" and good["step"] in state.rollbacks:
             # Going back has been tried already, and steps go well: then this is how it is.
             return "Nothing is done: going back did not change it, and steps go well", False
-        if went_back:
-            self._go_back(good)
+        if rolled_back:
+            self._roll_back(good)
             said.insert(0, f"Back to step {state.step}")
         if verdict.skip and not verdict.positions:
-            state.left_out_steps = sorted({*state.left_out_steps, alarm.step - went_back})
+            state.excluded_steps = sorted({*state.excluded_steps, alarm.step - rolled_back})
             said.append(f"the batch of step {alarm.step} is left out")
-        again = state.returns.count(state.step)
+        again = state.rollbacks.count(state.step)
         # What was alive in the good state may have died by chance: only a second time is it the rate.
         if verdict.factor != 1 and (verdict.cause != "dead-unit" or again):
             state.rate_factor *= verdict.factor
             said.append(f"the learning rate is {state.rate_factor:.2g} times what was set")
         if verdict.layer and (mended := self._mend(verdict, again)):
             said.append(mended)
-        if went_back:
-            state.returns.append(state.step)
-            if state.returns.count(state.step) >= TRIES:
+        if rolled_back:
+            state.rollbacks.append(state.step)
+            if state.rollbacks.count(state.step) >= TRIES:
                 self.stopped = (
                     f"stopped after {TRIES} returns to step {state.step}: {alarm.sentence}; cause: "
                     f"{verdict.sentence}; every try is in {self.session.run.incidents}"
                 )
             self._save()
         words = ", ".join(said) or "nothing was changed"
-        return words[0].upper() + words[1:], went_back
+        return words[0].upper() + words[1:], rolled_back
 
-    def _go_back(self, good: dict[str, Any]) -> None:
+    def _roll_back(self, good: dict[str, Any]) -> None:
         """Restore the last good state, but for what has been learnt since about data and rate."""
         state = self.session.state
-        kept = state.left_out, state.left_out_steps, state.rate_factor, state.returns, state.best
+        kept = state.excluded, state.excluded_steps, state.rate_factor, state.rollbacks, state.best
         state.load_state_dict(good)
-        state.left_out, state.left_out_steps, state.rate_factor, state.returns, state.best = kept
+        state.excluded, state.excluded_steps, state.rate_factor, state.rollbacks, state.best = kept
         assert self.snapshots is not None
-        self.snapshots.go_back()
+        self.snapshots.roll_back()
 
     def _mend(self, verdict: Verdict, again: int) -> str | None:
         """Give new weights to what is dead in the good state as well."""
@@ -180,7 +180,7 @@ class Wheels:
                 )
             # Where it is alive in the good state, going back is enough, or a smaller rate.
             if verdict.cause == "dead-unit" and (verdict.factor == 1 or again > 1):
-                state.objective.painter.restart(verdict.layer)
+                state.objective.generator.restart(verdict.layer)
                 return f"layer {verdict.layer} begins with new weights"
         return None
 
@@ -211,10 +211,10 @@ class Wheels:
         """Return an image of what an incident is about: the images it names, or else the batch."""
         if verdict.positions and not verdict.skip:
             return self._stored(verdict.positions[:SHOWN], batch.masks)
-        painted = batch.images if step is None else step.painted
+        output = batch.images if step is None else step.output
         named = [place for place, p in enumerate(batch.positions.tolist()) if p in verdict.positions]
         chosen = named or list(range(len(batch.images)))
-        return sheet(batch.images[chosen], batch.masks[chosen], painted[chosen])
+        return sheet(batch.images[chosen], batch.masks[chosen], output[chosen])
 
     @torch.no_grad()
     def _stored(self, positions: list[int], masks: Tensor) -> Tensor:
