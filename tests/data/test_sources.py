@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from inpaintlab.data import samples
 from inpaintlab.data.sources import FolderDataset, count_folds, open_source
@@ -64,3 +65,11 @@ def test_folds_of_a_folder_are_by_content(tmp_path):
         open_source(str(folder), 0)
     with pytest.raises(SettingError, match="say with fold which one"):
         open_source(str(folder), folds=3)
+
+
+def test_an_image_is_read_at_its_own_size_where_none_is_asked_for(tmp_path):
+    Image.fromarray(samples.draw(0, 50)[:31]).save(tmp_path / "a.png")
+    source = open_source(str(tmp_path))
+    assert source.read(0, None).shape == (31, 50, 3)
+    assert source.read(0, 20).shape[0] == 20
+    assert open_source("samples:3").read(0, None).shape == (256, 256, 3)

@@ -20,8 +20,8 @@ class ImageDataset(Protocol):
         """SHA-256 of what image `index` is made from, in hexadecimal."""
         ...
 
-    def read(self, index: int, size: int) -> UInt8:
-        """Decode image `index`: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
+    def read(self, index: int, size: int | None) -> UInt8:
+        """Decode image `index`: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels; None: its own."""
         ...
 
 

@@ -51,13 +51,17 @@ class FolderDataset:
         except OSError as error:
             raise DataError(f"cannot read {self.names[index]}: {error.strerror}") from None
 
-    def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
+    def read(self, index: int, size: int | None) -> npt.NDArray[np.uint8]:
         """Decode image `index`; raises `ImageError` for one that cannot be used at this size."""
         return load_rgb(self.folder / self.names[index], size)
 
     def _is_image(self, path: Path) -> bool:
         hidden = any(part.startswith(".") for part in path.relative_to(self.folder).parts)
         return path.suffix.lower() in SUFFIXES and not hidden and path.is_file()
+
+
+#: Side of a sample portrait where none is asked for.
+OWN_SIZE = 256
 
 
 class SampleDataset:
@@ -71,9 +75,9 @@ class SampleDataset:
         """SHA-256 of the portrait's name: it stands for what is drawn, at every size."""
         return hashlib.sha256(self.names[index].encode()).hexdigest()
 
-    def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
+    def read(self, index: int, size: int | None) -> npt.NDArray[np.uint8]:
         """Draw portrait `index`."""
-        return samples.draw(index, size)
+        return samples.draw(index, size or OWN_SIZE)
 
 
 class PreparedDataset:
@@ -104,7 +108,7 @@ class PreparedDataset:
         """SHA-256 of the bytes of the file, as they were when it was prepared."""
         return str(self._rows["file_sha256"][index])
 
-    def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
+    def read(self, index: int, size: int | None) -> npt.NDArray[np.uint8]:
         """Decode image `index`; raises `ImageError` for one that cannot be used at this size."""
         place = self._place(index)
         file = Path(place.path) if place.offset < 0 else places.encoded(place)

@@ -25,7 +25,7 @@ class Subset:
         """Return that of the image in the whole source."""
         return self.source.content_hash(self.chosen[index])
 
-    def read(self, index: int, size: int) -> npt.NDArray[np.uint8]:
+    def read(self, index: int, size: int | None) -> npt.NDArray[np.uint8]:
         """Decode an image: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
         return self.source.read(self.chosen[index], size)
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from inpaintlab.arrays import Pixels
 from inpaintlab.images.decoded import Encoded, File
-from inpaintlab.images.decoding import decode_rgb
+from inpaintlab.images.decoding import decode_rgb, load_rgb_whole
 from inpaintlab.images.opening import MAX_PIXELS, check_large_enough, in_memory, opened
 
 # Start-of-frame markers of baseline, extended and progressive JPEG.
@@ -26,13 +26,15 @@ _REDUCED = {
 _WORTH_HALVING = 50
 
 
-def load_rgb(path: File, short_side: int) -> npt.NDArray[np.uint8]:
-    """Decode an image for training: RGB uint8 `[H, W, 3]` with the shorter side as asked.
+def load_rgb(path: File, short_side: int | None) -> npt.NDArray[np.uint8]:
+    """Decode an image for training: RGB uint8 `[H, W, 3]` with the shorter side as asked; None: its own.
 
     Transparent images stand on white. Raises `ImageError` as `load` does, and (finding `small`) for
     an image whose shorter side is less than asked: enlarging would teach blur.
     """
     file = in_memory(path)
+    if short_side is None:
+        return load_rgb_whole(file)[0]
     pixels = _decode_plain_jpeg(file, short_side)
     if pixels is not None:
         return np.asarray(cv2.cvtColor(shrink(pixels, short_side), cv2.COLOR_BGR2RGB), np.uint8)
