@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter, fill_files
     from inpaintlab.inpainter.export import export
-    from inpaintlab.networks import create
+    from inpaintlab.networks import create, register_network
     from inpaintlab.networks.summary import summarise
     from inpaintlab.settings import (
         AlignSettings,
@@ -60,6 +60,7 @@ _PLACES = {
     "fill_files": "inpainter",
     "find_leaks": "data.leaks",
     "prepare": "data.prepare",
+    "register_network": "networks",
     "resume": "training",
     "summarise": "networks.summary",
     "train": "training",
@@ -94,6 +95,7 @@ __all__ = [
     "fill_files",
     "find_leaks",
     "prepare",
+    "register_network",
     "resume",
     "summarise",
     "train",

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab import networks
 from inpaintlab.errors import InpaintlabError, RunError
 from inpaintlab.files import write_atomically
-from inpaintlab.networks import Network, lama
+from inpaintlab.networks import lama
 from inpaintlab.runs import Run, newest_run
 
 __all__ = [
@@ -63,7 +63,7 @@ def model_bytes(weights: dict[str, Tensor], card: ModelCard) -> bytes:
     return save_tensors(tensors, metadata)
 
 
-def load_model(path: Path) -> tuple[Network, ModelCard]:
+def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
     """Rebuild a network, ready for use, from a `.safetensors` file of ours or from published weights.
 
     Published are the weights of LaMa, as `.safetensors` or as what `torch.save` wrote; the card of such
@@ -157,7 +157,7 @@ def _published(path: Path, weights: dict[str, Tensor]) -> tuple[ModelCard, dict[
     return ModelCard("lama", arguments, lama.PUBLISHED_SIZE, provenance), weights
 
 
-def _fill(network: Network, weights: dict[str, Tensor]) -> None:
+def _fill(network: nn.Module, weights: dict[str, Tensor]) -> None:
     """Load weights into a network; raises `RunError` that names the first that does not fit."""
     needed = network.state_dict()
     for name in [*needed, *weights]:

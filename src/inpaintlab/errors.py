@@ -9,6 +9,7 @@ ordinary exceptions with one common base::
     ├── ImageError           one image, file or array cannot be used
     ├── MaskError            one mask cannot be used
     ├── SizeError            a network cannot take images of this size
+    ├── NetworkError         a module cannot be used as a network
     ├── MemoryLimitError     the run would not fit into the memory of this machine
     ├── RunError             a run folder or a file of weights cannot be used as asked
     │   └── RunOverError     a run has done all that it was to do
@@ -46,6 +47,10 @@ class MaskError(InpaintlabError):
 
 class SizeError(InpaintlabError):
     """A network cannot take images of this size."""
+
+
+class NetworkError(InpaintlabError):
+    """A module cannot be used as a network."""
 
 
 class MemoryLimitError(InpaintlabError):

@@ -11,7 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from inpaintlab import masks
+from torch import nn
+
+from inpaintlab import masks, networks
 from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.sampling import TrainingSamples
 from inpaintlab.data.sources import open_source
@@ -26,7 +28,6 @@ from inpaintlab.diagnosis.subset import Subset
 from inpaintlab.diagnosis.variety import variety
 from inpaintlab.diagnosis.verdict import Verdict, worst
 from inpaintlab.errors import OutputError
-from inpaintlab.networks import Network
 from inpaintlab.settings import CheckSettings
 from inpaintlab.training.memory import free_bytes
 from inpaintlab.training.session import (
@@ -87,7 +88,7 @@ def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Itera
     """Yield the verdict of every part; those that take steps are left out where these do not fit."""
     network = create_network(settings)
     assert settings.size is not None  # resolved
-    network.check_size(settings.size, settings.size)
+    networks.check_size(network, settings.size, settings.size)
     masks.create([part.model_dump() for part in settings.masks])
     room = memory(network, settings, source, free)
     with TemporaryDirectory(prefix="inpaintlab-") as folder:
@@ -102,7 +103,7 @@ def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Itera
 
 
 def _steps(
-    session: Session, settings: CheckSettings, own: Network, images: int, fits: bool
+    session: Session, settings: CheckSettings, own: nn.Module, images: int, fits: bool
 ) -> Iterator[Verdict]:
     """Yield the verdicts of parts that need the network to run."""
     batch = next(batches_of(session))

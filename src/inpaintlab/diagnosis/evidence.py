@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab import masks, networks
 from inpaintlab.arrays import Float64, UInt8
@@ -21,7 +21,6 @@ from inpaintlab.diagnosis.measures import Measured, classical, measure, paint
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import DataError, RunError
 from inpaintlab.masks import FrozenMasks
-from inpaintlab.networks import Network
 from inpaintlab.progress import bar
 from inpaintlab.settings import DiagnoseSettings, TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
@@ -128,7 +127,7 @@ def gather(run: Run, settings: DiagnoseSettings) -> Evidence:
     of = len(trained_on) + len(data.split.val)
     found = Evidence(
         settings=recipe,
-        own_rate=networks.own_learning_rate(recipe.network.name),
+        own_rate=networks.learning_rate_of(recipe.network.name),
         steps=max([state.get("step", 0), *(line["step"] for line in lines)]),
         train_count=facts.get("train", len(trained_on)),
         train_lines=train_lines,
@@ -208,12 +207,13 @@ def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseS
     return Evidence(**{**vars(found), **changes})
 
 
-def _bottleneck(network: Network, image: Tensor, mask: Tensor) -> int | None:
+def _bottleneck(network: nn.Module, image: Tensor, mask: Tensor) -> int | None:
     """Return how many numbers of an image pass the bottleneck that a network names."""
-    if network.bottleneck is None:
+    name = networks.bottleneck_of(network)
+    if name is None:
         return None
     numbers: list[int] = []
-    layer = network.get_submodule(network.bottleneck)
+    layer = network.get_submodule(name)
     hook = layer.register_forward_hook(lambda _, __, output: numbers.append(output.numel()))
     with torch.inference_mode():
         network(image, mask)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab.arrays import Float64
 from inpaintlab.evaluation.baselines import telea
 from inpaintlab.layers import known_mean
 from inpaintlab.losses import l1
 from inpaintlab.metrics import colour_difference, edge_step, hole_psnr
-from inpaintlab.networks import Network
 from inpaintlab.tensors import composite, to_arrays, to_tensor
 from inpaintlab.training.guards.signals import variances
 
@@ -54,7 +53,7 @@ class Measured:
     known_missed: float
 
 
-def paint(network: Network, image: Tensor, mask: Tensor, batch: int) -> tuple[Tensor, Tensor]:
+def paint(network: nn.Module, image: Tensor, mask: Tensor, batch: int) -> tuple[Tensor, Tensor]:
     """Return what a network paints, with black and with noise under the holes, each `[N, 3, H, W]`."""
     device = next(network.parameters()).device
     noise = torch.rand(image.shape, generator=torch.Generator().manual_seed(0))

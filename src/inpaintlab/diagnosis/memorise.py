@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab import masks, networks
 from inpaintlab.data.loading import Images
@@ -18,7 +18,6 @@ from inpaintlab.images import shrink
 from inpaintlab.layers.initialise import initialise
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
-from inpaintlab.networks import Network
 from inpaintlab.progress import bar
 from inpaintlab.settings import CheckSettings, Part
 from inpaintlab.tensors import composite, to_tensor
@@ -137,7 +136,7 @@ def mends(first: Attempt) -> Iterator[Attempt]:
         yield replace(first, name="first weights by lsuv", initialise=part, flags="-s initialise=lsuv")
     for word, factor in (("lower", 0.1), ("higher", 10)):
         yield _at(first, first.rate * factor, word)
-    usual = networks.own_learning_rate(first.network.name)
+    usual = networks.learning_rate_of(first.network.name)
     if not 0.05 < usual / first.rate < 20:
         yield _at(first, usual, "lower" if usual < first.rate else "higher")
 
@@ -179,9 +178,7 @@ def _one_thread() -> Iterator[None]:
 
 def task_for(session: Session, settings: CheckSettings) -> Task:
     """Return the task for a network: the first images at 32 px, or the least size that it takes."""
-    network: Network = session.state.network
-    step = network.multiple_of
-    side = max(-(-SIDE // step), -(-network.min_size // step)) * step
+    side = networks.needs(session.state.network).next_side(SIDE)
     image, mask = _batch(session, min(side, session.data.train.size))
     return Task(image, mask, settings.overfit_steps, settings.seconds)
 
@@ -195,7 +192,7 @@ def _batch(session: Session, side: int) -> tuple[Tensor, Tensor]:
     return image, FrozenMasks(mixture, side, count, _SEED).batch(0, count)
 
 
-def _fresh(session: Session, task: Task, attempt: Attempt) -> tuple[Network, Tensor, Tensor]:
+def _fresh(session: Session, task: Task, attempt: Attempt) -> tuple[nn.Module, Tensor, Tensor]:
     """Return a network of the attempt, made for the size of the task, and the task on its device."""
     arguments = attempt.network.arguments
     if "side" in arguments:

@@ -3,7 +3,7 @@
 from copy import deepcopy
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab.data import augment
 from inpaintlab.data.dataset import ImageDataset
@@ -12,7 +12,6 @@ from inpaintlab.data.storage import Cache
 from inpaintlab.diagnosis.verdict import Verdict
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.layers.initialise import variances
-from inpaintlab.networks import Network
 from inpaintlab.settings import TrainSettings
 from inpaintlab.training.memory import check_memory, predict
 
@@ -23,7 +22,7 @@ VANISHED, EXPLODED = 1e-7, 1e4
 _TIGHT = 0.8
 
 
-def memory(network: Network, settings: TrainSettings, source: ImageDataset, free: int) -> Verdict:
+def memory(network: nn.Module, settings: TrainSettings, source: ImageDataset, free: int) -> Verdict:
     """Compare what a run will take with the bytes that are free, and say what fits."""
     assert settings.size is not None  # resolved
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
@@ -50,7 +49,9 @@ def memory(network: Network, settings: TrainSettings, source: ImageDataset, free
     return Verdict("memory", "ok", text, "", figures)
 
 
-def activations(fresh: Network, used: Network, image: Tensor, mask: Tensor, changed: bool) -> Verdict:
+def activations(
+    fresh: nn.Module, used: nn.Module, image: Tensor, mask: Tensor, changed: bool
+) -> Verdict:
     """Judge the variance of every layer's output for a batch, by the first weights.
 
     `fresh` has the network's own first weights, `used` those that the run begins with, which are others
@@ -79,7 +80,7 @@ def activations(fresh: Network, used: Network, image: Tensor, mask: Tensor, chan
     return Verdict("activations", "finding", text, advice, figures)
 
 
-def _variances(network: Network, image: Tensor, mask: Tensor) -> dict[str, float]:
+def _variances(network: nn.Module, image: Tensor, mask: Tensor) -> dict[str, float]:
     device = next(network.parameters()).device
     torch.manual_seed(0)
     return variances(deepcopy(network), [image.to(device), mask.to(device)], training=True)

@@ -19,7 +19,7 @@ def rate(session: Session, settings: CheckSettings) -> Verdict:
 
 def judge(test: RateTest, settings: CheckSettings) -> Verdict:
     """Compare a run's rate with a range test."""
-    own = networks.own_learning_rate(settings.network.name)
+    own = networks.learning_rate_of(settings.network.name)
     auto = settings.learning_rate == "auto"
     used = (test.suggestion or own) if auto else float(settings.learning_rate or own)
     figures = asdict(test) | {"used": used, "auto": auto}

@@ -5,11 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.machine import processors
-from inpaintlab.networks import Network
 from inpaintlab.tensors import composite, to_arrays, to_tensor
 
 #: Fills a batch: images `[B, 3, H, W]` in [0, 1] and masks to filled images, rounded to 8 bits.
@@ -31,7 +30,7 @@ def classical(fill: Callable[[UInt8, UInt8], UInt8]) -> Filler:
     return fill_batch
 
 
-def learnt(network: Network) -> Filler:
+def learnt(network: nn.Module) -> Filler:
     """Make a filler of a network."""
 
     @torch.inference_mode()

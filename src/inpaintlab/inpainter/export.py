@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab.checkpoints import ModelCard, load_model
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.inpainter.onnx import INPUTS, MOST_BYTES, OUTPUT, SUFFIX, Facts, OnnxNetwork, needed
 from inpaintlab.inpainter.sources import WeightsFile, find_weights
-from inpaintlab.networks import Network
+from inpaintlab.networks import needs
 from inpaintlab.progress import bar, say
 from inpaintlab.settings import ExportSettings
 
@@ -54,8 +54,7 @@ def export(settings: ExportSettings) -> dict[str, Any]:
         "weights_sha256": sha256,
         "network": card.network,
         "size": card.size,
-        "multiple_of": network.multiple_of,
-        "min_size": network.min_size,
+        **needs(network)._asdict(),
         "checks": checks,
         "largest_difference": largest,
         "tolerance": TOLERANCE,
@@ -80,7 +79,7 @@ def _finding(largest: float) -> str:
     )
 
 
-def to_onnx(network: Network, card: ModelCard, weights_sha256: str) -> bytes:
+def to_onnx(network: nn.Module, card: ModelCard, weights_sha256: str) -> bytes:
     """Return a network in evaluation as the bytes of an ONNX file with our metadata.
 
     Padding is not in it: whoever calls it brings images of sizes that it takes. Raises `RunError` for
@@ -94,7 +93,7 @@ def to_onnx(network: Network, card: ModelCard, weights_sha256: str) -> bytes:
     model = _trace(network)
     transforms = any(node.op_type == "DFT" for node in model.graph.node)
     # onnxruntime was seen to reuse the memory of Fourier transforms too early (1.32 was not).
-    facts = Facts(card, weights_sha256, network.multiple_of, network.min_size, not transforms)
+    facts = Facts(card, weights_sha256, *needs(network), not transforms)
     needed("onnx").helper.set_model_props(model, facts.as_metadata())
     model.producer_name = "inpaintlab"
     for value in model.graph.output:  # the exporter names sides by how they were computed
@@ -103,10 +102,10 @@ def to_onnx(network: Network, card: ModelCard, weights_sha256: str) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _trace(network: Network) -> Any:
+def _trace(network: nn.Module) -> Any:
     """Return the network as an ONNX model, as a protobuf message."""
     # Sides differ from each other and from the size of training: nothing is taken for a constant.
-    side = network.min_size
+    side = needs(network).next_side(8)
     example = _draw(2, 3 * side, 2 * side, torch.Generator().manual_seed(0))
     try:
         with warnings.catch_warnings():
@@ -130,13 +129,13 @@ def _trace(network: Network) -> Any:
 
 
 def compare(
-    network: Network, exported: Network, size: int, settings: ExportSettings
+    network: nn.Module, exported: nn.Module, size: int, settings: ExportSettings
 ) -> Iterator[dict[str, Any]]:
     """Yield, for random sizes and batches, the largest difference of two networks."""
     generator = torch.Generator().manual_seed(settings.seed)
     with bar("comparing with torch", settings.checks) as advance:
         for number in range(settings.checks):
-            least = (1, network.min_size, network.min_size)
+            least = (1, *(needs(network).next_side(2),) * 2)
             shape = _shape(network, size, generator) if number else least
             image, mask = _draw(*shape, generator)
             with torch.inference_mode():
@@ -147,13 +146,13 @@ def compare(
             advance()
 
 
-def _shape(network: Network, size: int, generator: torch.Generator) -> tuple[int, int, int]:
+def _shape(network: nn.Module, size: int, generator: torch.Generator) -> tuple[int, int, int]:
     """Return a random batch, height and width that the network takes, around the size of training."""
-    low = -(-network.min_size // network.multiple_of)
-    high = max(low + 1, 2 * size // network.multiple_of)
+    multiple = needs(network).multiple_of
+    low = needs(network).next_side(2) // multiple
+    high = max(low + 1, 2 * size // multiple)
     height, width = (
-        network.multiple_of * int(torch.randint(low, high + 1, (), generator=generator))
-        for _ in range(2)
+        multiple * int(torch.randint(low, high + 1, (), generator=generator)) for _ in range(2)
     )
     most = min(5, max(1, _MOST_PICTURES * size * size // (height * width)))
     return int(torch.randint(1, most + 1, (), generator=generator)), height, width

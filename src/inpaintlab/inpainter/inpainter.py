@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
@@ -27,7 +27,6 @@ from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.painting import paint_crops
 from inpaintlab.inpainter.sources import WeightsFile, find_weights, hub
 from inpaintlab.masks import AnyMask, check_ratio, read_mask
-from inpaintlab.networks import Network
 from inpaintlab.tensors import check_image, composite
 
 AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
@@ -40,7 +39,7 @@ class Inpainter:
     that it was read from, if it was.
     """
 
-    def __init__(self, network: Network, card: ModelCard, source: WeightsFile | None = None) -> None:
+    def __init__(self, network: nn.Module, card: ModelCard, source: WeightsFile | None = None) -> None:
         # The order of memory in which convolutions on a CPU are quickest (benchmarks/engines.py).
         self.network = network.eval().to(memory_format=torch.channels_last)
         self.card, self.source = card, source

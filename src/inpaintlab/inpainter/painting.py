@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab.arrays import Bool, Float32, UInt8
 from inpaintlab.images import DecodedImage
@@ -17,7 +17,7 @@ from inpaintlab.inpainter.scaling import enlarge, known_colours, shrink
 from inpaintlab.inpainter.tiles import add_detail
 from inpaintlab.machine import processors
 from inpaintlab.masks import check_mask
-from inpaintlab.networks import Network
+from inpaintlab.networks import needs
 from inpaintlab.tensors import check_image, pad_to_multiple
 
 #: So many images go through a network at a time.
@@ -27,7 +27,7 @@ _THREADS = min(4, processors())
 
 
 def paint_crops(
-    network: Network, image: DecodedImage, hole: UInt8, crops: Sequence[Crop], size: int, blend: str
+    network: nn.Module, image: DecodedImage, hole: UInt8, crops: Sequence[Crop], size: int, blend: str
 ) -> Iterator[tuple[Crop, Float32]]:
     """Yield each crop with colours for all of its bounds, `[h, w, 3]` in [0, 1]."""
 
@@ -63,7 +63,7 @@ def _blended(image: DecodedImage, hole: UInt8, crop: Crop, colours: Float32, ble
     return (larger + difference[crop.bounds.inside(region)]).clip(0, 1)
 
 
-def paint(network: Network, images: Sequence[Float32], masks: Sequence[Bool]) -> Iterator[Float32]:
+def paint(network: nn.Module, images: Sequence[Float32], masks: Sequence[Bool]) -> Iterator[Float32]:
     """Run the network on images `[h, w, 3]` with their holes, some at a time where sizes agree."""
     start = 0
     while start < len(images):
@@ -77,13 +77,12 @@ def paint(network: Network, images: Sequence[Float32], masks: Sequence[Bool]) ->
 
 
 @torch.inference_mode()
-def run(network: Network, image: Tensor, mask: Tensor) -> list[Float32]:
+def run(network: nn.Module, image: Tensor, mask: Tensor) -> list[Float32]:
     """Run a network on `[B, 3, H, W]` of any size; arrays `[H, W, 3]` come back."""
     check_image(image)
     check_mask(mask, image)
     height, width = image.shape[-2:]
-    needs = (network.multiple_of, network.min_size)
     # The order of memory that the network is in, in which convolutions are quickest.
-    padded = pad_to_multiple(image, *needs).contiguous(memory_format=torch.channels_last)
-    painted = network(padded, pad_to_multiple(mask, *needs))
+    padded = pad_to_multiple(image, *needs(network)).contiguous(memory_format=torch.channels_last)
+    painted = network(padded, pad_to_multiple(mask, *needs(network)))
     return list(painted[..., :height, :width].float().permute(0, 2, 3, 1).numpy())

@@ -1,14 +1,28 @@
 """Networks: `forward(image, mask) -> image`.
 
-A network is one file and one line in `NETWORKS`. It takes plain keyword arguments, never sees what is
-under the hole, may paint everything, and states its needs as `multiple_of` and `min_size`.
+A network is one file and one line in `NETWORKS`, or any `nn.Module` that a user registers. It takes
+plain keyword arguments, never sees what is under the hole, may predict everything, and states its needs
+as `multiple_of` and `min_size`.
 """
 
 from inspect import signature
 from typing import Any
 
+from torch import nn
+
 from inpaintlab.networks.autoencoder import Autoencoder
-from inpaintlab.networks.base import Network
+from inpaintlab.networks.base import (
+    Needs,
+    Network,
+    adopt,
+    bottleneck_of,
+    check_network,
+    check_output,
+    check_size,
+    encoder_of,
+    needs,
+    stated_rate,
+)
 from inpaintlab.networks.deepfill import DeepFill
 from inpaintlab.networks.lama import LaMa
 from inpaintlab.networks.partial_unet import PartialUNet
@@ -16,9 +30,25 @@ from inpaintlab.networks.swift import Swift
 from inpaintlab.networks.unet import UNet
 from inpaintlab.registry import Registry
 
-__all__ = ["NETWORKS", "Network", "create", "made_for", "own_learning_rate", "resolve"]
+__all__ = [
+    "NETWORKS",
+    "Needs",
+    "Network",
+    "adopt",
+    "bottleneck_of",
+    "check_network",
+    "check_output",
+    "check_size",
+    "create",
+    "encoder_of",
+    "learning_rate_of",
+    "made_for",
+    "needs",
+    "register_network",
+    "resolve",
+]
 
-NETWORKS: Registry[Network] = Registry(
+NETWORKS: Registry[nn.Module] = Registry(
     "network",
     {
         "autoencoder": Autoencoder,
@@ -29,6 +59,9 @@ NETWORKS: Registry[Network] = Registry(
         "unet": UNet,
     },
 )
+
+
+register_network = NETWORKS.register
 
 
 def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -53,15 +86,22 @@ def made_for(size: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     return {**arguments, "side": arguments.get("side", size)} if has_side else arguments
 
 
-def own_learning_rate(name: str) -> float:
-    """Return the peak learning rate that a network states for its training, or the usual one."""
-    return float(getattr(NETWORKS.need(name), "learning_rate", Network.learning_rate))
+def learning_rate_of(network: str | nn.Module) -> float:
+    """Return the peak learning rate that a network states for its training, or the usual one.
+
+    Raises `SettingError` for an unknown name.
+
+    >>> learning_rate_of("swift"), learning_rate_of(nn.Conv2d(4, 3, 1))
+    (0.0015, 0.0015)
+    """
+    return stated_rate(NETWORKS.need(network) if isinstance(network, str) else network)
 
 
-def create(name: str, **arguments: Any) -> Network:
-    """Build a network by name, with fresh weights.
+def create(name: str, /, size: int | None = None, **arguments: Any) -> nn.Module:
+    """Build a network by name, with fresh weights; `size` is the side of the images that it is for.
 
-    Raises `SettingError` for an unknown name or argument.
+    Where a network takes an argument `size` of its own, that is what it gets. Raises `SettingError` for
+    an unknown name or argument.
 
     >>> create("unet", width=16, depth=2).multiple_of
     8
@@ -69,4 +109,8 @@ def create(name: str, **arguments: Any) -> Network:
     Traceback (most recent call last):
     inpaintlab.errors.SettingError: network 'unet' has no setting 'widht', did you mean 'width'?
     """
-    return NETWORKS.create(name, **arguments)
+    if size is not None and "size" in signature(NETWORKS.need(name)).parameters:
+        arguments["size"] = size
+    elif size is not None:
+        arguments = made_for(size, name, arguments)
+    return adopt(NETWORKS.create(name, **arguments))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.layers import ConvBlock, hide, known_mean
-from inpaintlab.networks.base import Network
+from inpaintlab.networks.base import Network, check_size
 
 _BOTTLENECKS = ("conv", "linear")
 
@@ -58,7 +58,7 @@ class Autoencoder(Network):
             self.squeeze: nn.Module = nn.Conv2d(coarsest, bottleneck_size, 3, padding=1)
             self.expand: nn.Module = block(bottleneck_size, coarsest)
         else:
-            self.check_size(side, side)
+            check_size(self, side, side)
             rows = side // self.multiple_of
             self.grid = (rows, rows)
             features = coarsest * rows * rows

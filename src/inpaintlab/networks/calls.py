@@ -19,7 +19,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from inpaintlab.networks.base import Network
 from inpaintlab.networks.receptive import PIXELS, Field, Taps, convolution, shut, union
 from inpaintlab.networks.tracing import Hole, Tracer, common, tensors_in
 
@@ -109,7 +108,7 @@ class Recorder:
         return sum(p.numel() for p in new)
 
 
-def record(network: Network, size: int, batch: int, hole: int) -> list[Call]:
+def record(network: nn.Module, size: int, batch: int, hole: int) -> list[Call]:
     """Run a network on the meta device and return its calls, in the order in which they end.
 
     The image is a square with a square hole in the middle; `size` and `hole` are sides in pixels. The
@@ -156,7 +155,7 @@ class _Forward(Recorder):
         self.alive = _Alive(self, network)
         self._settled = 0
 
-    def run(self, network: Network, image: Tensor, mask: Tensor, hole: Hole) -> None:
+    def run(self, network: nn.Module, image: Tensor, mask: Tensor, hole: Hole) -> None:
         for tensor in (image, mask):
             self.tracer.fields[tensor] = Field((PIXELS, PIXELS))
             self.alive.meet(tensor)

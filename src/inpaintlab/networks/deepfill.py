@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
 from inpaintlab.layers import ContextualAttention, GatedConv2d, GatedUpsampling, check_gate
-from inpaintlab.networks.base import Network
+from inpaintlab.networks.base import Network, check_size
 
 _DILATIONS = (2, 4, 8, 16)
 #: Which convolutions after the first of an encoder halve the side.
@@ -73,7 +73,7 @@ class DeepFill(Network):
 
         Shapes and errors are those of `forward`.
         """
-        self.check_size(image.shape[-2], image.shape[-1])
+        check_size(self, image.shape[-2], image.shape[-1])
         # In here colours run from -1 to 1, and the hole is grey whatever lies under it.
         known = torch.where(mask > 0, 0, image * 2 - 1)
         coarse = self.coarse(_see(known, mask))

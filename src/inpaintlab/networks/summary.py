@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from inpaintlab.networks import create, made_for, resolve
-from inpaintlab.networks.base import Network
+from inpaintlab.networks.base import bottleneck_of, needs
 from inpaintlab.networks.calls import Call, record
 from inpaintlab.networks.receptive import Field
 from inpaintlab.settings import Part, SummarySettings
@@ -57,21 +57,21 @@ def summarise(settings: SummarySettings) -> dict[str, Any]:
     return first | {"compared": others}
 
 
-def build(part: Part) -> Network:
+def build(part: Part) -> nn.Module:
     """Build a network on the meta device: weights with shapes and no content."""
     with torch.device("meta"):
         network = create(part.name, **part.arguments)
     return network.to("meta")
 
 
-def usual_size(networks: Sequence[Network]) -> int:
+def usual_size(networks: Sequence[nn.Module]) -> int:
     """Return `DEFAULT_SIZE`, or the next side that all networks take."""
-    multiple = lcm(*(network.multiple_of for network in networks))
-    least = max(DEFAULT_SIZE, *(network.min_size for network in networks))
+    multiple = lcm(*(needs(network).multiple_of for network in networks))
+    least = max(DEFAULT_SIZE, *(needs(network).min_size for network in networks))
     return ceil(least / multiple) * multiple
 
 
-def describe(network: Network, size: int, batch: int, hole: int, share: float) -> dict[str, Any]:
+def describe(network: nn.Module, size: int, batch: int, hole: int, share: float) -> dict[str, Any]:
     """Return the summary of a network on the meta device, without its name.
 
     `size` and `hole` are sides in pixels; a bottleneck of fewer than `share` times the hole's numbers is
@@ -138,15 +138,14 @@ def _extent(field: Field | None) -> list[int] | str | None:
     return list(field.extent) if field.extent else "whole"
 
 
-def _bottleneck(network: Network, calls: Sequence[Call], hole: int) -> dict[str, Any] | None:
+def _bottleneck(network: nn.Module, calls: Sequence[Call], hole: int) -> dict[str, Any] | None:
     """Return what passes the layer that a network names as its bottleneck."""
-    if network.bottleneck is None:
+    name = bottleneck_of(network)
+    if name is None:
         return None
-    found = [call for call in calls if call.name == network.bottleneck]
+    found = [call for call in calls if call.name == name]
     if not found:
-        raise ValueError(
-            f"{type(network).__name__}.bottleneck names nothing that runs: {network.bottleneck!r}"
-        )
+        raise ValueError(f"{type(network).__name__}.bottleneck names nothing that runs: {name!r}")
     call = min(found, key=lambda call: prod(call.output))
     numbers = prod(call.output)
     return {

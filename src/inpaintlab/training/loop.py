@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import torch.distributed
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab.checkpoints import (
     Run,
@@ -21,7 +21,6 @@ from inpaintlab.checkpoints import (
 from inpaintlab.data.augment import Batch
 from inpaintlab.errors import RunError, RunOverError
 from inpaintlab.files import write_atomically
-from inpaintlab.networks import Network
 from inpaintlab.progress import say
 from inpaintlab.settings import TrainSettings, build, dump
 from inpaintlab.training.guards.callback import Guards
@@ -117,7 +116,7 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainResult:
 
 
 def _fit(
-    run: Run, settings: TrainSettings, network: Network, fabric: Fabric, budget: Budget
+    run: Run, settings: TrainSettings, network: nn.Module, fabric: Fabric, budget: Budget
 ) -> TrainResult:
     """Read the images, restore what an earlier session saved, train, and say how it ended."""
     session = prepare(run, settings, network, fabric, budget)

@@ -9,7 +9,7 @@ from torch import nn
 
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.machine import free_memory
-from inpaintlab.networks import Network
+from inpaintlab.networks import needs
 from inpaintlab.networks.calls import saved_bytes
 from inpaintlab.networks.discriminators import Discriminator
 from inpaintlab.training.objectives import Objective
@@ -68,7 +68,7 @@ class Memory:
 
 
 def predict(
-    network: Network,
+    network: nn.Module,
     size: int,
     batch: int,
     *,
@@ -123,7 +123,7 @@ def free_bytes(device: torch.device) -> int:
 
 def check_memory(
     memory: Memory,
-    network: Network,
+    network: nn.Module,
     size: int,
     batch: int,
     free: int,
@@ -151,10 +151,12 @@ def check_memory(
     )
 
 
-def _growth(memory: Memory, network: Network, size: int, batch: int, objective: Objective | None) -> str:
+def _growth(
+    memory: Memory, network: nn.Module, size: int, batch: int, objective: Objective | None
+) -> str:
     """Say what the size costs, compared with half of it where the network takes that."""
     half = size // 2
-    if half % network.multiple_of or half < network.min_size:
+    if not needs(network).takes(half):
         return ""
     ratio = memory.activations / predict(network, half, batch, objective=objective).activations
     return f"--size {size} takes {ratio:.1f} × the memory of {half}; "

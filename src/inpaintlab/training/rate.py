@@ -15,12 +15,11 @@ from typing import cast
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter1d
-from torch import Tensor
+from torch import Tensor, nn
 
 from inpaintlab import networks
 from inpaintlab.data.augment import Batch
 from inpaintlab.files import write_atomically
-from inpaintlab.networks import Network
 from inpaintlab.progress import bar, say
 from inpaintlab.randomness import Stream, stream
 from inpaintlab.settings import dump
@@ -76,7 +75,7 @@ def find_rate(session: Session, steps: int = STEPS, seconds: float | None = None
     """
     settings, fabric = session.settings, session.fabric
     objective = create_objective(settings)
-    network: Network = deepcopy(session.state.network)
+    network: nn.Module = deepcopy(session.state.network)
     objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.grad_clip))
     batches = batches_of(session)
     images = settings.batch_size // settings.devices
@@ -101,7 +100,7 @@ def settle_rate(session: Session) -> None:
     if settings.learning_rate != "auto":
         return
     found = find_rate(session)
-    rate = found.suggestion or networks.own_learning_rate(settings.network.name)
+    rate = found.suggestion or networks.learning_rate_of(settings.network.name)
     session.settings = settings.model_copy(update={"learning_rate": rate})
     if session.fabric.is_global_zero:
         kept = session.settings.model_copy(update={"output": None})

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 import torch.distributed
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from inpaintlab import masks, networks
@@ -32,7 +32,6 @@ from inpaintlab.layers.initialise import initialise
 from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.machine import free_memory
 from inpaintlab.masks import FrozenMasks
-from inpaintlab.networks import Network
 from inpaintlab.randomness import Stream, stream
 from inpaintlab.registry import resolve_arguments
 from inpaintlab.settings import Part, TrainSettings
@@ -62,7 +61,7 @@ class State:
     are the steps that the run went back to: all of them are what its guards have found.
     """
 
-    network: Network
+    network: nn.Module
     averaged: AveragedModel
     objective: Objective
     curriculum: Curriculum
@@ -135,7 +134,7 @@ def resolve(settings: SettingsT, device: torch.device) -> SettingsT:
             "network": Part(name=name, **network),
             "initialise": first,
             "objective": Part(name=settings.objective.name, **objective),
-            "learning_rate": settings.learning_rate or networks.own_learning_rate(name),
+            "learning_rate": settings.learning_rate or networks.learning_rate_of(name),
             "masks": parts,
             "curriculum": Part(name=settings.curriculum.name, **course),
             "augment": Part(name=settings.augment.name, **augmentation),
@@ -176,7 +175,7 @@ def share_of_batch(settings: TrainSettings, devices: int | None = None) -> int:
     return settings.batch_size // devices
 
 
-def create_network(settings: TrainSettings) -> Network:
+def create_network(settings: TrainSettings) -> nn.Module:
     """Build the network with weights that depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -195,7 +194,7 @@ def create_curriculum(settings: TrainSettings) -> Curriculum:
     return curriculum.create(settings.curriculum.name, **settings.curriculum.arguments)
 
 
-def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabric) -> Memory:
+def check_before_reading(network: nn.Module, settings: TrainSettings, fabric: Fabric) -> Memory:
     """Raise for all that cannot work: data, masks, the network's size, the batch and the memory.
 
     Return the memory that one process of the run will take.
@@ -205,7 +204,7 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
     masks.create([part.model_dump() for part in settings.masks])
     create_curriculum(settings)
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
-    network.check_size(settings.size, settings.size)
+    networks.check_network(network, settings.size)
     objective = create_objective(settings)
     objective.check(network, settings.size)
     images = kept_bytes(
@@ -225,7 +224,7 @@ def check_before_reading(network: Network, settings: TrainSettings, fabric: Fabr
     return memory
 
 
-def give_first_weights(network: Network, settings: TrainSettings, samples: TrainingSamples) -> None:
+def give_first_weights(network: nn.Module, settings: TrainSettings, samples: TrainingSamples) -> None:
     """Give a network the first weights that the settings ask for; `lsuv` fits them to samples."""
     if settings.initialise is None:
         return
@@ -240,7 +239,7 @@ def give_first_weights(network: Network, settings: TrainSettings, samples: Train
 def prepare(
     run: Run,
     settings: TrainSettings,
-    network: Network,
+    network: nn.Module,
     fabric: Fabric,
     budget: Budget,
     source: ImageDataset | None = None,

@@ -11,7 +11,6 @@ from torch.nn.utils import parametrize
 from inpaintlab import losses
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.losses import feature_matching, gradient_penalty, l1, patch_mask, perceptual, r1
-from inpaintlab.networks import Network
 from inpaintlab.networks.discriminators import DISCRIMINATORS, Discriminator
 from inpaintlab.tensors import composite
 from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step, detached
@@ -128,7 +127,7 @@ class Adversarial(Objective):
         self.judge = Judge(network, penalty)
         self.comparing = Comparing(features, weights) if perceptual_weight else None
 
-    def check(self, network: Network, size: int) -> None:
+    def check(self, network: nn.Module, size: int) -> None:
         """Raise `SettingError` for a network without stages where both count, and for a small size."""
         if self.coarse_weight and not hasattr(network, "stages"):
             raise SettingError(
@@ -143,7 +142,7 @@ class Adversarial(Objective):
         if self.comparing:
             self.comparing.check(size)
 
-    def attach(self, fabric: Fabric, network: Network, optimisation: Optimisation) -> None:
+    def attach(self, fabric: Fabric, network: nn.Module, optimisation: Optimisation) -> None:
         """Set up the networks for the devices of a run."""
         super().attach(fabric, network, optimisation)
         self.discriminator = Learner(fabric, self.judge, optimisation, self.betas, self.ratio)

@@ -9,8 +9,6 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from inpaintlab.networks import Network
-
 #: As many as torch takes for a new spectral norm.
 _POWER_ITERATIONS = 15
 
@@ -100,12 +98,12 @@ class Objective:
     #: Decay of AdamW's moments.
     betas: tuple[float, float] = (0.9, 0.999)
 
-    def attach(self, fabric: Fabric, network: Network, optimisation: Optimisation) -> None:
+    def attach(self, fabric: Fabric, network: nn.Module, optimisation: Optimisation) -> None:
         """Set up the networks for the devices of a run."""
         self.generator = Learner(fabric, network, optimisation, self.betas)
         self.learners: dict[str, Learner] = {"generator": self.generator}
 
-    def check(self, network: Network, size: int) -> None:
+    def check(self, network: nn.Module, size: int) -> None:
         """Raise `SettingError` where the objective cannot be had for a network or an image size."""
 
     def extras(self) -> list[nn.Module]:

@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from inpaintlab.errors import SettingError
 from inpaintlab.losses import l1, perceptual, style, total_variation
-from inpaintlab.networks import Network
+from inpaintlab.networks import encoder_of
 from inpaintlab.tensors import composite
 from inpaintlab.training.objectives.base import Objective, Optimisation, Step
 from inpaintlab.training.objectives.comparing import Comparing
@@ -61,9 +61,9 @@ class PartialConv(Objective):
         compares = perceptual_weight or style_weight
         self.comparing = Comparing(features, weights) if compares else None
 
-    def check(self, network: Network, size: int) -> None:
+    def check(self, network: nn.Module, size: int) -> None:
         """Raise `SettingError` where the second phase would not know what to freeze, or for the size."""
-        if self.second_phase and not network.encoder and _batch_norms(network):
+        if self.second_phase and not encoder_of(network) and _batch_norms(network):
             raise SettingError(
                 f"{type(network).__name__} does not name its `encoder`, whose batch norms the second "
                 "phase freezes: -s objective.second_phase=0 leaves it out"
@@ -71,10 +71,11 @@ class PartialConv(Objective):
         if self.comparing:
             self.comparing.check(size)
 
-    def attach(self, fabric: Fabric, network: Network, optimisation: Optimisation) -> None:
+    def attach(self, fabric: Fabric, network: nn.Module, optimisation: Optimisation) -> None:
         """Set up the networks for the devices of a run."""
         super().attach(fabric, network, optimisation)
-        self.norms = [n for name in network.encoder for n in _batch_norms(network.get_submodule(name))]
+        parts = [network.get_submodule(name) for name in encoder_of(network)]
+        self.norms = [norm for part in parts for norm in _batch_norms(part)]
         if self.comparing:
             self.comparing.network.to(fabric.device)
 
