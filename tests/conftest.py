@@ -106,7 +106,7 @@ _QUIET = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it runs, no other test of the process can run an event loop
 def browser():
     """A real browser; skips where there is none."""
     reason = "needs a browser: pip install playwright, and the system's package chromium"

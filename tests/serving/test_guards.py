@@ -37,16 +37,15 @@ def test_what_is_not_the_token(serve, header):
     problem(serve(token=TOKEN).get("/v1/models", headers={"cookie": b"inpaintlab=" + header}), 401)
 
 
-def test_a_form_gives_browsers_a_cookie(pool, monkeypatch):
-    monkeypatch.setattr("inpaintlab.serving.people.mount_for_people", lambda app, service: None)
+def test_a_form_gives_browsers_a_cookie(pool):
     client = TestClient(create_app(pool, token=TOKEN, page=True), follow_redirects=False)
     browser = {"accept": "text/html,*/*"}
-    asked = client.get("/", headers=browser)
+    asked = client.get("/page/", headers=browser)
     assert (asked.status_code, "password" in asked.text) == (401, True)
-    problem(client.get("/page/config"), 401)
+    problem(client.get("/page/page.js", headers=browser), 401)
     assert "not the token" in client.post("/login", data={"token": "wrong"}).text
     given = client.post("/login", data={"token": TOKEN})
-    assert (given.status_code, given.headers["location"]) == (303, "/")
+    assert (given.status_code, given.headers["location"]) == (303, "page/")
     cookie = given.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie

@@ -9,8 +9,8 @@ import typer
 from inpaintlab.cli.options import Assignments, Config
 from inpaintlab.errors import InpaintlabError
 
-#: What the extra `serve` brings, as Python calls it; the last is for the page.
-_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "gradio")
+#: What the extra `serve` brings, as Python calls it.
+_NEEDED = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
 
 
 def serve(
@@ -46,7 +46,7 @@ def serve(
         "allow_host": allow_host, "page": False if no_page else None,
     }  # fmt: skip
     settings = build(ServeSettings, config=config, assignments=assignments or (), flags=flags)
-    for name in _NEEDED if settings.page else _NEEDED[:-1]:
+    for name in _NEEDED:
         if find_spec(name) is None:
             raise InpaintlabError(f"inpaint serve needs {name}: pip install 'inpaintlab[serve]'")
     from inpaintlab.serving.server import serve as run_server

@@ -54,9 +54,9 @@ def create_app(
     for router in (fill_router, openai_router, iopaint_router, state_router):
         app.include_router(router(service))
     if page:
-        from inpaintlab.serving.people import mount_for_people
+        from inpaintlab.serving.page import page_router
 
-        mount_for_people(app, service)
+        app.include_router(page_router(service, max_bytes))
     # From the innermost to the outermost.
     app.add_middleware(BodyGuard, pool=pool, max_bytes=max_bytes, seconds=upload_seconds)
     if token:

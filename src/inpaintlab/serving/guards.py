@@ -111,13 +111,13 @@ class TokenGuard(Guard):
         if scope["type"] != "http" or scope["method"] != "GET":
             return False
         headers = Headers(scope=scope)
-        is_page = scope["path"] == "/" or scope["path"].startswith("/page")
-        return is_page and "text/html" in headers.get("accept", "") and not self._token.is_in(headers)
+        is_page = scope["path"] == "/page/" and "text/html" in headers.get("accept", "")
+        return is_page and not self._token.is_in(headers)
 
     def check(self, scope: Scope, headers: Headers) -> None:
         """Look for the token."""
         path = scope["path"]
-        if path in OPEN or (self._has_page and path == "/login") or self._token.is_in(headers):
+        if path in OPEN or (self._has_page and path in ("/", "/login")) or self._token.is_in(headers):
             return
         raise RefusedError(
             401,

@@ -6,9 +6,6 @@ import math
 import os
 import signal
 import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import uvicorn
@@ -48,20 +45,8 @@ def serve(settings: ServeSettings) -> None:
     token = settings.token or os.environ.get("INPAINTLAB_TOKEN") or None
     _check_token(settings.host, token)
     run = settings.run or newest_run(Path("runs"))
-    folder = _own_folder() if settings.page else nullcontext()
-    with _listening(settings.host, settings.port) as listener, folder:
+    with _listening(settings.host, settings.port) as listener:
         asyncio.run(_serve(settings, token, run, listener))
-
-
-@contextmanager
-def _own_folder() -> Iterator[None]:
-    """Keep what visitors of the page send in a folder of this server alone, and delete it at the end.
-
-    Gradio's own is shared by all its programs on a machine, and outlives them.
-    """
-    with tempfile.TemporaryDirectory(prefix="inpaintlab-") as folder:
-        os.environ.setdefault("GRADIO_TEMP_DIR", folder)
-        yield
 
 
 async def _serve(settings: ServeSettings, token: str | None, run: Path, listener: socket.socket) -> None:

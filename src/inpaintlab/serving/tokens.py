@@ -20,7 +20,7 @@ _FORM = """<!doctype html><html lang="en"><meta charset="utf-8"><title>inpaintla
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:1.1rem system-ui;margin:20vh auto;max-width:22rem;padding:1rem}}
 input,button{{font:inherit;width:100%;box-sizing:border-box;margin:.4rem 0;padding:.5rem}}</style>
-<form method="post" action="/login"><label>The token of this server
+<form method="post" action="../login"><label>The token of this server
 <input type="password" name="token" autocomplete="current-password" required autofocus></label>
 <button>Open the page</button>{note}</form></html>"""
 
@@ -68,7 +68,7 @@ def login_router(token: Token) -> APIRouter:
         """Give the cookie for the token."""
         if not token.matches(token_field):
             return login_page("This is not the token.")
-        reply = RedirectResponse("/", status_code=303)
+        reply = RedirectResponse("page/", status_code=303)
         reply.set_cookie(_COOKIE, token.cookie, httponly=True, samesite="strict")
         return reply
 
