@@ -1,7 +1,7 @@
 """The web page: open a photo, paint over what should go, fill, compare, go on.
 
-Plain files without a build chain. The page fills through `/v1/fill`, so that a stranger's file is decoded
-in a worker process. It loads nothing from elsewhere and sends nothing there.
+Plain files without a build chain. The page fills through `/v1/fill`, so that a worker process decodes
+a strange file. It loads nothing from elsewhere and sends nothing there.
 """
 
 from functools import cache
