@@ -78,7 +78,6 @@ def methods(run: str | None, photo: np.ndarray, hole: np.ndarray) -> dict[str, C
     for inpainter in [Inpainter.load(run)] if run else [fresh(size) for size in SIZES]:
         label = f"{inpainter.card.network} at {inpainter.card.size} px"
         found[label] = lambda one=inpainter: one.fill(photo, hole)  # type: ignore[misc]
-        found[f"{label}, tiles"] = lambda one=inpainter: one.fill(photo, hole, strategy="tiles")  # type: ignore[misc]
     return found
 
 

@@ -45,34 +45,17 @@ def test_a_hole_in_a_crop_is_like_one_in_training():
     assert 0.25 <= 1 / crops.CONTEXT <= 0.5
 
 
-def test_only_tiles_paint_detail_and_only_where_a_crop_is_made_smaller():
-    hole = np.zeros((400, 400), np.uint8)
-    hole[10:50, 10:50] = hole[300:304, 300:304] = 1
-    detail = {name: [crop.detail for crop in plan(hole, SIZE, name)] for name in STRATEGIES}
-    assert detail == {
-        "auto": [False, False],
-        "crop": [False, False],
-        "whole": [False],
-        "tiles": [True, False],
-    }
-
-
 @pytest.mark.parametrize(
     ("strategy", "line"),
     [
         (
             "crop",
             "strategy crop: 2 crops, the largest of 100×100 px for a hole of 40×40 px, "
-            "painted at 16×16 px",
+            "filled at 16×16 px",
         ),
         (
             "whole",
-            "strategy whole: one crop of 400×300 px for a hole of 294×294 px, painted at 21×16 px",
-        ),
-        (
-            "tiles",
-            "strategy tiles: 2 crops, the largest of 100×100 px for a hole of 40×40 px, painted at "
-            "16×16 px, and detail at full size in tiles of 16 px in 1",
+            "strategy whole: one crop of 400×300 px for a hole of 294×294 px, filled at 21×16 px",
         ),
     ],
 )
@@ -83,8 +66,8 @@ def test_explanations(strategy, line):
 
 
 def test_an_unknown_strategy_is_named():
-    with pytest.raises(SettingError, match="unknown strategy 'tile', did you mean 'tiles'"):
-        plan(np.eye(9, dtype=np.uint8), SIZE, "tile")
+    with pytest.raises(SettingError, match="unknown strategy 'hole', did you mean 'whole'"):
+        plan(np.eye(9, dtype=np.uint8), SIZE, "hole")
 
 
 def test_settings_know_all_strategies_and_blends():

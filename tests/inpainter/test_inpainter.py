@@ -9,9 +9,9 @@ from PIL import Image
 
 from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard
-from inpaintlab.errors import ImageError, MaskError, OutputError, RunError
+from inpaintlab.errors import ImageError, MaskError, OutputError, RunError, SettingError
 from inpaintlab.images import load
-from inpaintlab.inpainter import BLENDS, STRATEGIES, Inpainter, painting
+from inpaintlab.inpainter import BLENDS, STRATEGIES, Inpainter, filling
 from tests.inpainter.holes import some_hole
 
 SIZE = 16
@@ -49,7 +49,7 @@ def as_array(image):
 
 @pytest.mark.parametrize(
     ("strategy", "blend"),
-    [(name, "feather") for name in STRATEGIES] + [("crop", name) for name in BLENDS],
+    [(strategy, blend) for strategy in STRATEGIES for blend in BLENDS],
 )
 @given(height=st.integers(1, 120), width=st.integers(2, 120), seed=st.integers(0, 10**6))
 @settings(max_examples=25)
@@ -109,8 +109,10 @@ def test_torch_batches(inpainter):
 
 def test_cost_follows_the_hole(inpainter, monkeypatch):
     sizes = []
-    run = painting.run
-    monkeypatch.setattr(painting, "run", lambda p, x, m: sizes.append(tuple(x.shape)) or run(p, x, m))
+    predict = filling.predict
+    monkeypatch.setattr(
+        filling, "predict", lambda p, x, m: sizes.append(tuple(x.shape)) or predict(p, x, m)
+    )
     hole = np.zeros((800, 1000), np.uint8)
     hole[100:180, 200:250] = 1
     hole[700:703, 900:903] = 1
@@ -145,6 +147,18 @@ def test_one_colour_around_the_hole_has_no_seam_from_shrinking():
     image[hole > 0] = 0
     Inpainter(copy, ModelCard("copy", {}, SIZE)).fill(image, hole)
     assert torch.allclose(copy.seen, torch.tensor(200 / 255))
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"strategy": "hole"}, "unknown strategy 'hole', did you mean 'whole'"),
+        ({"blend": "gradients"}, "unknown blend 'gradients', did you mean 'gradient'"),
+    ],
+)
+def test_unknown_ways_of_filling_are_named(inpainter, how, words):
+    with pytest.raises(SettingError, match=words):
+        inpainter.fill(np.zeros((8, 8, 3), np.uint8), np.eye(8), **how)
 
 
 @pytest.mark.parametrize(

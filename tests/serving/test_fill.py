@@ -91,7 +91,7 @@ def test_a_mask_the_other_way_round(client, files, portrait, hole):
     assert reply.content == client.post("/v1/fill", files=files).content
 
 
-@pytest.mark.parametrize("options", [{"strategy": "whole"}, {"strategy": "tiles"}, {"blend": "none"}])
+@pytest.mark.parametrize("options", [{"strategy": "whole"}, {"blend": "none"}])
 def test_strategy_and_blend_are_those_of_the_inpainter(
     client, files, portrait, hole, inpainter, options
 ):

@@ -54,11 +54,11 @@ def fill(
     ] = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="What the network sees of an image: auto, crop, whole or tiles. [auto]"),
+        typer.Option(help="What the network sees of an image: auto, crop or whole. [auto]"),
     ] = None,
     blend: Annotated[
         str | None,
-        typer.Option(help="How the fill meets known pixels: gradient, feather or none. [gradient]"),
+        typer.Option(help="How the fill meets known pixels: gradient or none. [gradient]"),
     ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say of each image how it is filled.")

@@ -1,26 +1,23 @@
-"""Blending: what was painted small and made larger meets the known pixels without a step.
+"""Blending: a fill that was predicted small and made larger meets the known pixels without a step.
 
-A network paints the whole crop, known pixels too. How far it is from them at the hole's edge tells how
-far it is inside, just beyond: that difference is added, and fades with the distance. Only pixels of the
-hole change.
+A network predicts the whole crop, known pixels too. How far it is from them at the hole's edge tells
+how far it is just inside: that difference is continued smoothly into the hole, and added. Only pixels of
+the hole change.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import cv2
 import numpy as np
 
 from inpaintlab.arrays import Bool, Float32
-from inpaintlab.errors import SettingError, near_miss
 
-#: The difference at the edge is averaged over about this many painted pixels, …
-SPREAD = 1.0
-#: … and is gone at this distance from it. Both are chosen on faces and scenes with networks for 64 and
-#: 128 px: half and twice as much lose a little in the step at the edge or in PSNR.
+#: `gradient` is the blending below, `none` leaves a fill as it was predicted.
+BLENDS = ("gradient", "none")
+#: Known pixels within this distance of the hole, in output pixels, have a say.
 REACH = 4.0
-#: Of gradient blending: sweeps over each level of its pyramid, and how much is lost in each. With less
-#: loss, faces gain and scenes lose: the middle of a large hole takes the colour of its edge.
+#: Sweeps over each level of the pyramid, and how much is lost in each. With less loss, faces gain and
+#: scenes lose: the middle of a large hole takes the colour of its edge.
 SWEEPS, LOSS = 12, 0.02
 _NEIGHBOURS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32) / 4
 #: A level of the pyramid this small is not halved again.
@@ -29,17 +26,18 @@ _SMALLEST = 8
 _TRACE = np.float32(1e-4)
 
 
-def edge_difference(blend: str, known: Float32, hole: Bool, painted: Float32, scale: float) -> Float32:
-    """Return what to add to painted colours, `[h, w, 3]`, so that they meet the known ones.
+def edge_difference(known: Float32, hole: Bool, output: Float32, scale: float) -> Float32:
+    """Return what to add to an enlarged output, `[h, w, 3]`, so that it meets the known colours.
 
-    `known` is 0 in the hole. A pixel that the network painted covers `scale` pixels of these; all is
-    done on cells of half of it, for nothing finer is left of what was painted. `painted` may be given
-    for pixels or for `cells`.
+    `known` is 0 in the hole. One pixel of the network's output covers `scale` pixels of these; all is
+    done on cells of half of it, as the output has nothing finer. `output` may be given for pixels or
+    for `cells`. It keeps its own gradients and takes the known colours at the edge: Poisson blending
+    (Pérez et al., Poisson Image Editing, 2003, equation 7), screened, solved from coarse to fine.
     """
     size = cells(hole.shape, scale)
     share = _averaged((~hole).astype(np.float32), size)
-    mean = _mean(_averaged(known, size) - _averaged(painted, size) * share[..., None], share)
-    difference = BLENDS[blend](mean, share, scale / _cell(scale))
+    mean = _mean(_averaged(known, size) - _averaged(output, size) * share[..., None], share)
+    difference = _continued(mean, share == 0)
     return np.asarray(
         cv2.resize(difference, hole.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32
     )
@@ -47,32 +45,8 @@ def edge_difference(blend: str, known: Float32, hole: Bool, painted: Float32, sc
 
 def cells(shape: tuple[int, ...], scale: float) -> tuple[int, int]:
     """Return how many cells, down and across, stand for so many pixels."""
-    return -(-shape[0] // _cell(scale)), -(-shape[1] // _cell(scale))
-
-
-def feather(mean: Float32, share: Float32, step: float) -> Float32:
-    """Smooth the difference at the hole's edge, and fade it out over `REACH` painted pixels."""
-    total, count = (
-        np.asarray(cv2.GaussianBlur(values, (0, 0), SPREAD * step), np.float32)
-        for values in (mean * share[..., None], share)
-    )
-    smooth = _mean(total, count)
-    distance = cv2.distanceTransform((share == 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    fade = (1 - distance / np.float32(REACH * step)).clip(0, 1)
-    return np.asarray(smooth * fade[..., None], np.float32)
-
-
-def gradient(mean: Float32, share: Float32, _: float) -> Float32:
-    """Keep the painted gradients and take the known colours at the edge: Poisson blending.
-
-    Solves the screened Laplace equation for the difference, which the known pixels give at the edge
-    (Pérez et al., Poisson Image Editing, 2003, equation 7), by sweeps from coarse to fine.
-    """
-    return _continued(mean, share == 0)
-
-
-def _cell(scale: float) -> int:
-    return max(1, round(scale / 2))
+    cell = max(1, round(scale / 2))
+    return -(-shape[0] // cell), -(-shape[1] // cell)
 
 
 def _averaged(values: Float32, size: tuple[int, int]) -> Float32:
@@ -105,18 +79,3 @@ def _continued(mean: Float32, hole: Bool) -> Float32:
         found *= inside
         found += outside
     return np.asarray(found, np.float32)
-
-
-#: Name -> function of the mean difference of each cell, its known share, and how many cells a painted
-#: pixel has: what to add to each cell.
-BLENDS: dict[str, Callable[[Float32, Float32, float], Float32]] = {
-    "none": lambda mean, _share, _step: np.zeros_like(mean),
-    "feather": feather,
-    "gradient": gradient,
-}
-
-
-def check_blend(name: str) -> None:
-    """Raise `SettingError` for a blending that is not known."""
-    if name not in BLENDS:
-        raise SettingError(f"unknown blend {name!r}{near_miss(name, BLENDS)}")

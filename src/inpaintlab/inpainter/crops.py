@@ -5,7 +5,7 @@ hole is cut out with enough around it; the cost follows the hole, not the image.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -61,14 +61,12 @@ class Crop:
     """What is cut out for a hole, and for those that lie in the same crop.
 
     `box` is cut out; `bounds`, a part of it, contains the holes, and `hole` says which of its pixels are
-    to be filled, `[h, w]`. With `detail`, what the network painted of the crop made smaller is painted
-    once more at full size, tile by tile.
+    to be filled, `[h, w]`.
     """
 
     box: Box
     bounds: Box
     hole: Bool
-    detail: bool = False
 
 
 def crop_holes(hole: UInt8, size: int) -> Iterator[Crop]:
@@ -133,19 +131,11 @@ def _whole(hole: UInt8, _: int) -> list[Crop]:
     return [Crop(Box(0, 0, *hole.shape), bounds, hole[bounds.slices] > 0)]
 
 
-def _tiles(hole: UInt8, size: int) -> list[Crop]:
-    """As crop, and detail at full size for each hole whose crop has to be made smaller."""
-    crops = crop_holes(hole, size)
-    return [replace(crop, detail=min(crop.box.size) > size) for crop in crops]
-
-
-#: Name -> what it cuts out. `auto` is crop: beside blending, the detail of tiles gains little or loses,
-#: and takes ten times as long (docs/explanation/filling.md).
+#: Name -> what it cuts out. `auto` is crop, which is better at every size of hole.
 STRATEGIES: dict[str, Callable[[UInt8, int], list[Crop]]] = {
     "auto": _crop,
     "crop": _crop,
     "whole": _whole,
-    "tiles": _tiles,
 }
 
 
@@ -161,23 +151,20 @@ def explain(crops: list[Crop], size: int, strategy: str) -> str:
 
     >>> box = Box(0, 0, 300, 400)
     >>> explain([Crop(box, Box(10, 10, 90, 60), np.ones((80, 50), bool))], 64, "auto")
-    'strategy auto: one crop of 400×300 px for a hole of 50×80 px, painted at 85×64 px'
+    'strategy auto: one crop of 400×300 px for a hole of 50×80 px, filled at 85×64 px'
     """
     largest = max(crops, key=lambda crop: crop.box.size)
-    painted = painted_size(largest.box, size)
     count = "one crop" if len(crops) == 1 else f"{len(crops)} crops, the largest"
-    line = (
+    return (
         f"strategy {strategy}: {count} of {_by(largest.box.size)} px for a hole of "
-        f"{_by(largest.bounds.size)} px, painted at {_by(painted)} px"
+        f"{_by(largest.bounds.size)} px, filled at {_by(working_size(largest.box, size))} px"
     )
-    detailed = sum(crop.detail for crop in crops)
-    return f"{line}, and detail at full size in tiles of {size} px in {detailed}" if detailed else line
 
 
-def painted_size(box: Box, size: int) -> tuple[int, int]:
-    """Return height and width at which a network of a size paints a box: never more than it has.
+def working_size(box: Box, size: int) -> tuple[int, int]:
+    """Return height and width at which a network of a size fills a box: never more than it has.
 
-    >>> painted_size(Box(0, 0, 300, 400), 64), painted_size(Box(0, 0, 30, 40), 64)
+    >>> working_size(Box(0, 0, 300, 400), 64), working_size(Box(0, 0, 30, 40), 64)
     ((64, 85), (30, 40))
     """
     height, width = box.size

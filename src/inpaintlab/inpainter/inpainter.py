@@ -19,12 +19,12 @@ from torch import Tensor, nn
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
-from inpaintlab.errors import ImageError, MaskError, OutputError
+from inpaintlab.errors import ImageError, MaskError, OutputError, SettingError, near_miss
 from inpaintlab.images import DecodedImage, from_array, from_pillow, from_rgb, load, save, to_pillow
-from inpaintlab.inpainter.blending import check_blend
+from inpaintlab.inpainter.blending import BLENDS
 from inpaintlab.inpainter.crops import explain, plan
+from inpaintlab.inpainter.filling import fill_crops
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
-from inpaintlab.inpainter.painting import paint_crops
 from inpaintlab.inpainter.sources import WeightsFile, find_weights, hub
 from inpaintlab.masks import AnyMask, check_ratio, read_mask
 from inpaintlab.tensors import check_image, composite
@@ -124,8 +124,8 @@ class Inpainter:
         `invert_mask`. Raises `ImageError` and `MaskError` for anything else, and for a mask without a
         hole or over 90 % of the image.
 
-        `strategy`, one of `STRATEGIES`, says what is cut out and painted; `blend`, one of `BLENDS`, how
-        what was painted small meets the known pixels. Several threads may call at once.
+        `strategy`, one of `STRATEGIES`, says what the network sees of the image; `blend`, one of
+        `BLENDS`, how the fill meets the known pixels. Several threads may call at once.
 
         >>> from inpaintlab.networks import create
         >>> network = create("unet", width=8, depth=1)  # or Inpainter.load("runs/photos-1")
@@ -162,11 +162,12 @@ class Inpainter:
         blend: str = "gradient",
     ) -> DecodedImage:
         """Fill the hole, `[H, W]` of 0 and 1, of a decoded image; `name` is the mask's, in errors."""
-        check_blend(blend)
+        if blend not in BLENDS:
+            raise SettingError(f"unknown blend {blend!r}{near_miss(blend, BLENDS)}")
         self._check_hole(hole, name, image.size)
         crops = plan(hole, self.card.size, strategy)
         pixels = image.pixels.copy()
-        for crop, colours in paint_crops(self.network, image, hole, crops, self.card.size, blend):
+        for crop, colours in fill_crops(self.network, image, hole, crops, self.card.size, blend):
             part = replace(image, pixels=pixels[crop.bounds.slices])
             where = crop.hole if pixels.ndim == 2 else crop.hole[..., None]
             pixels[crop.bounds.slices] = composite(part.pixels, from_rgb(colours, like=part), where)

@@ -1,4 +1,4 @@
-"""Parts of images made smaller for a network, and what it painted made larger again."""
+"""Parts of images made smaller for a network, and its output made larger again."""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def _any_of_four(unknown: UInt8) -> UInt8:
 
 
 def enlarge(colours: Float32, place: Box, wanted: Box, size: tuple[int, int] | None = None) -> Float32:
-    """Return what `colours`, painted of `place`, show of another box, at its own or a given size.
+    """Return what `colours`, the output for `place`, show of another box, at its own or a given size.
 
     Cubic interpolation; beyond `place` its border is repeated.
     """

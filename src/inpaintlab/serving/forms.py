@@ -35,10 +35,10 @@ class FileForm(BaseModel):
 class FillOptions(FileForm):
     """How to fill."""
 
-    strategy: Literal["auto", "crop", "whole", "tiles"] | None = Field(
+    strategy: Literal["auto", "crop", "whole"] | None = Field(
         None, description="What the network sees of an image. None: the server's default."
     )
-    blend: Literal["none", "feather", "gradient"] | None = Field(
+    blend: Literal["gradient", "none"] | None = Field(
         None, description="How the edge of the hole is hidden. None: the server's default."
     )
     invert_mask: bool = Field(False, description="Black marks the hole, not white.")

@@ -34,11 +34,11 @@ class FillSettings(Settings):
     format: Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None = Field(
         None, description="of the results; none: the image's own if it keeps every pixel, else png"
     )
-    strategy: Literal["auto", "crop", "whole", "tiles"] = Field(
-        "auto", description="what the network sees: auto, crop, whole or tiles"
+    strategy: Literal["auto", "crop", "whole"] = Field(
+        "auto", description="what the network sees: auto, crop or whole"
     )
-    blend: Literal["none", "feather", "gradient"] = Field(
-        "gradient", description="how what was painted small meets the known pixels; or feather, none"
+    blend: Literal["gradient", "none"] = Field(
+        "gradient", description="how the fill meets the known pixels: gradient (Poisson) or none"
     )
     shard: str | None = Field(None, description="i/n: only every n-th image, from the i-th on")
     preview: bool = Field(False, description="write a sheet of images and holes, and fill nothing")
