@@ -56,7 +56,7 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
     fixed = next(batches_of(session))
     source = open_source(data)
     images = range(min(4000, len(source.names)))
-    mixture = masks.create([{"name": "rectangles"}])
+    mixture = masks.make([{"name": "rectangles"}])
     flip, strong = augment.create("flip"), augment.create("strong")
     large = strong.stored_size(size)
     in_memory = Images(source, images, size, "benchmark", cache=Cache("memory"))
@@ -98,7 +98,7 @@ def against_torchvision(data: str, size: int = 64, batch: int = 32) -> None:
 def compare(folder: Path, preset: str, size: int, batch: int) -> None:
     source, augmentation = open_source(str(folder)), augment.create(preset)
     stored = augmentation.stored_size(size)
-    rectangles = masks.create([{"name": "rectangles"}])
+    rectangles = masks.make([{"name": "rectangles"}])
     everything = range(len(source.names))
 
     def read() -> Images:

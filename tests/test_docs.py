@@ -159,7 +159,7 @@ def test_commands_of_the_readme_run(tmp_path):
 def test_recipes_are_settings_and_name_their_score(recipe):
     settings = build(TrainSettings, config=recipe, flags={"data": "photos"})
     networks.create(settings.network.name, **settings.network.arguments)
-    masks.create([part.model_dump() for part in settings.masks])
+    masks.make(settings.masks)
     head = "".join(line for line in recipe.read_text().splitlines() if line.startswith("#"))
     assert all(word in head for word in ("inpaint train", "hardware", "seed", "score"))
 

@@ -38,7 +38,7 @@ def draws(preset="strong", count=12, size=16, seed=0, kind="rectangles", **chang
     augmentation = create(preset, **changes)
     stored = augmentation.stored_size(size)
     images = Images(open_source(f"samples:{count}"), range(count), size, "training", stored=stored)
-    return TrainingSamples(images, masks.create([{"name": kind}]), seed, augmentation)
+    return TrainingSamples(images, masks.make([{"name": kind}]), seed, augmentation)
 
 
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])

@@ -18,7 +18,7 @@ def draws(count=12, size=16, seed=0, augment="flip", **options):
     augmentation = create(augment)
     options["stored"] = augmentation.stored_size(size)
     images = Images(open_source(f"samples:{count}"), range(count), size, "training", **options)
-    return TrainingSamples(images, masks.create([{"name": "rectangles"}]), seed, augmentation)
+    return TrainingSamples(images, masks.make([{"name": "rectangles"}]), seed, augmentation)
 
 
 def stream(source, workers, batches=6, start=0):
@@ -89,7 +89,7 @@ def test_crops_of_long_images_move(tmp_path):
         tmp_path / "long.png"
     )
     images = Images(open_source(str(tmp_path)), [0], 16, "training")
-    source = TrainingSamples(images, masks.create([{"name": "rectangles"}]), 0, create("none"))
+    source = TrainingSamples(images, masks.make([{"name": "rectangles"}]), 0, create("none"))
     assert images[0].shape == (16, 32, 3)
     crops = {source[index].window.tobytes() for index in range(60)}
     assert len(crops) > 10

@@ -19,7 +19,7 @@ def settings(**changes):
 
 def test_files_are_the_frozen_masks(tmp_path):
     facts = write_masks(settings(masks="strokes", seed=3))
-    frozen = FrozenMasks(masks.create([{"name": "strokes"}]), 24, 10, 3)
+    frozen = FrozenMasks(masks.make([{"name": "strokes"}]), 24, 10, 3)
     files = sorted((tmp_path / "set/masks").glob("*.png"))
     assert [file.name for file in files] == [f"{index:05}.png" for index in range(10)]
     for index, file in enumerate(files):

@@ -79,7 +79,7 @@ def draws(source, augment="strong", indices=None, cache="off"):
     stored = augmentation.stored_size(SIZE)
     indices = range(len(source.names)) if indices is None else indices
     images = Images(source, indices, SIZE, "training", stored=stored, cache=Cache(cache))
-    return TrainingSamples(images, masks.create([{"name": "rectangles"}]), 0, augmentation)
+    return TrainingSamples(images, masks.make([{"name": "rectangles"}]), 0, augmentation)
 
 
 def stream(source, workers=0, batches=6, **numbers):

@@ -120,7 +120,7 @@ def test_the_gap_is_measured_on_images_that_were_trained_on(run):
 
 
 def portraits(number=24, size=32):
-    mixture = masks.create([{"name": "rectangles"}])
+    mixture = masks.make([{"name": "rectangles"}])
     image = to_tensor(np.stack([samples.draw(index, size) for index in range(number)]))
     return image, FrozenMasks(mixture, size, number, 1).batch(0, number)
 

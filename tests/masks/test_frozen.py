@@ -9,7 +9,7 @@ from inpaintlab.masks import FrozenMasks, histogram
 
 def test_frozen_masks_do_not_change():
     """A golden value: results that name this hash stay comparable."""
-    mixture = masks.create([{"name": "rectangles"}, {"name": "strokes"}])
+    mixture = masks.make([{"name": "rectangles"}, {"name": "strokes"}])
     frozen = FrozenMasks(mixture, 16, 8, seed=3)
     assert frozen.hash == "61175fca57cb3424"
     assert torch.equal(frozen.batch(2, 5), torch.stack([frozen[2], frozen[3], frozen[4]]))

@@ -10,6 +10,8 @@ from PIL import Image
 from inpaintlab import masks
 from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.randomness import generator_for
+from inpaintlab.registry import Registry
+from inpaintlab.settings import Part
 
 sides = st.integers(8, 60)
 seeds = st.integers(0, 10_000)
@@ -20,7 +22,7 @@ DRAWN = ["rectangles", "strokes"]
 @given(height=sides, width=sides, seed=seeds)
 @settings(max_examples=50)
 def test_drawn_masks_are_binary_partial_and_repeatable(name, height, width, seed):
-    mixture = masks.create([{"name": name}])
+    mixture = masks.make([{"name": name}])
     mask = mixture.draw(height, width, generator_for(seed))
     assert mask.shape == (height, width)
     assert set(np.unique(mask)) == {0, 1}
@@ -46,7 +48,7 @@ def test_number_of_rectangles():
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_draws_differ(name):
-    mixture = masks.create([{"name": name}])
+    mixture = masks.make([{"name": name}])
     drawn = {mixture.draw(32, 32, generator_for(0, index)).tobytes() for index in range(50)}
     assert len(drawn) > 45
 
@@ -62,7 +64,7 @@ def test_mixture_follows_the_weights():
         {"name": "rectangles", "side": (0.5, 0.5), "weight": 3},
         {"name": "rectangles", "side": (0.25, 0.25), "weight": 1},
     ]
-    mixture = masks.create(parts)
+    mixture = masks.make(parts)
     areas = [int(mixture.draw(16, 16, generator_for(i)).sum()) for i in range(400)]
     assert set(areas) == {64, 16}
     assert 0.68 < areas.count(64) / 400 < 0.82
@@ -91,7 +93,7 @@ def test_what_is_always_empty_or_full_is_an_error():
 )
 def test_bad_settings(part, words):
     with pytest.raises(SettingError, match=words):
-        masks.create([part])
+        masks.make([part])
 
 
 def save_mask(path, mask):
@@ -136,7 +138,7 @@ GROWING = {
 
 def growing(name, squares):
     paths = {"folder": {"path": str(squares)}}
-    return masks.create([part | paths.get(part["name"], {}) for part in GROWING[name]])
+    return masks.make([part | paths.get(part["name"], {}) for part in GROWING[name]])
 
 
 @pytest.mark.parametrize("name", GROWING)
@@ -189,7 +191,7 @@ def test_masks_that_vanish_when_they_are_shrunk_are_not_the_smallest(tmp_path):
         mask[:32, :32] |= 0 if number else 255
         save_mask(tmp_path / f"{number}.png", mask)
     assert (
-        masks.create([{"name": "folder", "path": str(tmp_path)}])
+        masks.make([{"name": "folder", "path": str(tmp_path)}])
         .at(0.0)
         .draw(8, 8, generator_for(0))
         .mean()
@@ -209,3 +211,85 @@ def test_inverted_folder(tmp_path):
 def test_empty_folder(tmp_path):
     with pytest.raises(MaskError, match="no mask image"):
         masks.Folder(str(tmp_path))
+
+
+class Crosses:
+    """A kind of somebody else's: a cross of a pixel's width, whose place is drawn."""
+
+    def __init__(self, value=True):
+        self.value = value
+
+    def draw(self, height, width, generator):
+        mask = np.zeros((height, width), type(self.value))
+        row, column = (int(torch.randint(0, side, (), generator=generator)) for side in (height, width))
+        mask[row], mask[:, column] = self.value, self.value
+        return mask
+
+
+def corner(height, width, generator):
+    mask = torch.zeros(height, width)
+    mask[: height // 2, : width // 2] = 1
+    return mask
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    monkeypatch.setattr(masks.kinds, "KINDS", Registry("mask kind", masks.KINDS))
+    monkeypatch.setattr(masks.table, "KINDS", masks.kinds.KINDS)
+    masks.register_mask("crosses")(Crosses)
+    masks.register_mask("corner", corner)
+
+
+@pytest.mark.parametrize(
+    ("spec", "kinds"),
+    [
+        ("crosses", ["crosses"]),
+        ("corner", ["corner"]),
+        (Crosses(), ["crosses"]),
+        (corner, ["corner"]),
+        ({"name": "crosses", "value": np.uint8(255)}, ["crosses"]),
+        (["crosses", Crosses(1.0), {"name": "corner", "weight": 3}], ["crosses", "crosses", "corner"]),
+        (Part(name="crosses"), ["crosses"]),
+        (masks.Mixture([Crosses()], [1]), ["crosses"]),
+    ],
+)
+def test_kinds_of_one_s_own(registered, spec, kinds):
+    mixture = masks.make(spec)
+    assert [masks.kinds.name_of(kind) for kind in mixture.kinds] == kinds
+    mask, name = mixture.draw_named(9, 12, generator_for(1))
+    assert mask.dtype == np.uint8
+    assert set(np.unique(mask)) == {0, 1}
+    assert name in kinds
+    easier = mixture.at(0.3)  # they know nothing of levels
+    assert np.array_equal(easier.draw(9, 12, generator_for(1)), mask)
+    frozen = masks.frozen(spec, 16, 3, seed=0)
+    assert [part["name"] for part in frozen.parts] == kinds
+    assert frozen.facts()["count"] == 3
+
+
+def test_a_folder_by_its_path(tmp_path):
+    Image.fromarray(np.eye(16, dtype=np.uint8) * 255).save(tmp_path / "a.png")
+    for spec in (tmp_path, str(tmp_path), [str(tmp_path)]):
+        assert np.array_equal(masks.make(spec).draw(16, 16, generator_for(0)), np.eye(16))
+    assert masks.frozen(tmp_path, 16, 1, seed=0).name == f"folder {tmp_path.name}"
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "words"),
+    [
+        ("rectangle", SettingError, "did you mean 'rectangles'"),
+        ("nvidia-style-v1", SettingError, "is a mask set"),
+        ([], SettingError, "there are no masks"),
+        (3, MaskError, r"object with draw\(height, width, generator\), got 3"),
+        (Crosses, MaskError, "got <class"),
+        (lambda h, w, g: np.eye(4), MaskError, r"drew a mask \[4, 4\], asked for was \[9, 12\]"),
+    ],
+)
+def test_what_makes_no_masks(spec, error, words):
+    with pytest.raises(error, match=words):
+        masks.make(spec).draw(9, 12, generator_for(0))
+
+
+def test_a_taken_name(registered):
+    with pytest.raises(SettingError, match="there is a mask kind 'rectangles' already"):
+        masks.register_mask("rectangles", corner)

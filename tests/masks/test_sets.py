@@ -107,7 +107,7 @@ def test_a_set_stands_alone(parts):
 
 def test_sets_are_not_for_training():
     with pytest.raises(SettingError, match="is a mask set: it is for measuring"):
-        masks.create([{"name": "nvidia-style-v1"}])
+        masks.make([{"name": "nvidia-style-v1"}])
 
 
 def test_likeness_to_the_published_set(real_masks):

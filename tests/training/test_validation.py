@@ -11,7 +11,7 @@ from inpaintlab.training.validation import Validation
 
 def validation(batch):
     images = Images(open_source("samples:7"), range(7), 16, "validation")
-    return Validation(images, FrozenMasks(masks.create([{"name": "rectangles"}]), 16, 7), batch)
+    return Validation(images, FrozenMasks(masks.make([{"name": "rectangles"}]), 16, 7), batch)
 
 
 def test_means_do_not_depend_on_the_batch():

@@ -39,7 +39,7 @@ def write_preview(settings: PrepareSettings) -> None:
     images = Images(source, sorted(set(indices)), settings.size, "preview", stored=stored)
     if not len(images):
         raise DataError(f"no image is as large as size {settings.size}: -s size=… for the preview")
-    mixture = masks.create([part.model_dump() for part in settings.masks])
+    mixture = masks.make(settings.masks)
     samples = TrainingSamples(images, mixture, _SEED, augmentation)
     sheet = preview_sheet(samples, SAMPLES)
     write_atomically(DatasetFolder(settings.output).preview, encode_png(sheet))

@@ -89,7 +89,7 @@ def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Itera
     network = create_network(settings)
     assert settings.size is not None  # resolved
     networks.check_size(network, settings.size, settings.size)
-    masks.create([part.model_dump() for part in settings.masks])
+    masks.make(settings.masks)
     room = memory(network, settings, source, free)
     with TemporaryDirectory(prefix="inpaintlab-") as folder:
         alone = _alone(settings, room.word == "finding")

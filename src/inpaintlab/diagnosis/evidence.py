@@ -178,7 +178,7 @@ def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseS
     """Return the evidence with all that the run's weights show."""
     recipe = found.settings
     assert recipe.size is not None
-    mixture = masks.create([part.model_dump() for part in recipe.masks])
+    mixture = masks.make(recipe.masks)
     room = max(8, _ROOM // (12 * recipe.size**2))
     count = min(len(data.val), settings.images, recipe.validation_images, room)
     frozen = FrozenMasks(mixture, recipe.size, count, MASK_SEED)

@@ -188,7 +188,7 @@ def _batch(session: Session, side: int) -> tuple[Tensor, Tensor]:
     count = min(PICTURES, len(images))
     squares = (images.square(position) for position in range(count))
     image = to_tensor(np.stack([shrink(s, side) if len(s) != side else s for s in squares]))
-    mixture = masks.create([part.model_dump() for part in session.settings.masks])
+    mixture = masks.make(session.settings.masks)
     return image, FrozenMasks(mixture, side, count, _SEED).batch(0, count)
 
 

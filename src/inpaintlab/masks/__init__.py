@@ -17,7 +17,7 @@ from inpaintlab.masks.irregular import touches_border
 from inpaintlab.masks.kinds import KINDS, Folder, MaskKind, Mixture, Rectangles, Strokes
 from inpaintlab.masks.reading import AnyMask, read_mask
 from inpaintlab.masks.sets import SETS
-from inpaintlab.masks.table import create, frozen, resolve
+from inpaintlab.masks.table import frozen, make, register_mask, resolve
 
 __all__ = [
     "BIN_EDGES",
@@ -34,12 +34,13 @@ __all__ = [
     "Strokes",
     "check_mask",
     "check_ratio",
-    "create",
     "frozen",
     "histogram",
     "looks_inverted",
+    "make",
     "ratio_bin",
     "read_mask",
+    "register_mask",
     "resolve",
     "touches_border",
 ]

@@ -1,17 +1,17 @@
 """What draws masks.
 
-A mask kind is a class with a method `draw(height, width, generator)`, another
-that makes it easier, `at(level)`, and one line in `KINDS`.
-
-A *level* from 0 to 1 says how hard the holes are: at 1 they are what was asked for, below that smaller.
+A mask kind is a class with a method `draw(height, width, generator)` and one line in `KINDS`. With a
+method `at(level)` it takes part in a curriculum: a *level* from 0 to 1 says how hard the holes are, at
+1 they are what was asked for, below that smaller.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from inspect import signature
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -35,13 +35,33 @@ IRREGULAR_FROM = 0.5
 class MaskKind(Protocol):
     """What draws masks: everything random comes from the generator."""
 
-    def draw(self, height: int, width: int, generator: torch.Generator) -> UInt8:
-        """Return a mask `[height, width]` of 0 and 1."""
+    def draw(self, height: int, width: int, generator: torch.Generator) -> Any:
+        """Return a mask `[height, width]`, 1 or True in the hole."""
         ...
 
-    def at(self, level: float) -> Self:
-        """Return what draws holes of this level, 0 to 1: smaller ones below 1, at 1 the very same."""
-        ...
+
+class Drawn:
+    """Masks drawn by a function `(height, width, generator)`."""
+
+    def __init__(self, function: Callable[[int, int, torch.Generator], Any]) -> None:
+        self.draw = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+
+    @staticmethod
+    def takes(part: Any) -> bool:
+        """Tell whether a part draws by itself, rather than makes what draws."""
+        wanted = [p for p in signature(part).parameters.values() if p.default is p.empty]
+        return not isinstance(part, type) and len(wanted) == 3
+
+    @classmethod
+    def maker(cls, function: Callable[[int, int, torch.Generator], Any]) -> Callable[[], "Drawn"]:
+        """Return what makes masks drawn by a function; it bears the function's name."""
+
+        def make() -> Drawn:
+            return cls(function)
+
+        make.__module__, make.__qualname__ = function.__module__, function.__qualname__
+        return make
 
 
 class Rectangles:
@@ -211,7 +231,7 @@ class Mixture:
         for _ in range(100):
             choice = int(np.searchsorted(self.bounds, real((0, 1), generator), side="right"))
             kind = self.kinds[min(choice, len(self.kinds) - 1)]
-            mask = kind.draw(height, width, generator)
+            mask = _mask_of(kind, height, width, generator)
             # A thin stroke can vanish at 8 px, many rectangles can cover everything: draw again.
             if 0 < mask.mean() <= MAX_RATIO:
                 return mask, name_of(kind)
@@ -224,7 +244,7 @@ class Mixture:
         """Return the mixture at this level, 0 to 1; at 1 it draws the very same masks."""
         if level >= 1:
             return self
-        kinds = [kind.at(level) for kind in self.kinds]
+        kinds = [kind.at(level) if hasattr(kind, "at") else kind for kind in self.kinds]
         first = [isinstance(kind, Rectangles) for kind in self.kinds]
         if not np.dot(first, self.weights):  # nothing to come first: irregular masks grow by themselves
             return Mixture(kinds, self.weights)
@@ -240,8 +260,21 @@ KINDS: Registry[MaskKind] = Registry(
 
 def name_of(kind: MaskKind) -> str:
     """Return the name of a kind, or of its class where it is not in the table."""
-    names = {of: name for name, of in KINDS.items()}
+    if isinstance(kind, Drawn):
+        return kind.name
+    names: dict[Any, str] = {of: name for name, of in KINDS.items()}
     return names.get(type(kind), type(kind).__name__)
+
+
+def _mask_of(kind: MaskKind, height: int, width: int, generator: torch.Generator) -> UInt8:
+    """Draw a mask, uint8 of 0 and 1; raises `MaskError` where a kind draws what is none."""
+    mask: Any = kind.draw(height, width, generator)
+    if not (isinstance(mask, np.ndarray) and mask.dtype == np.uint8 and mask.max(initial=0) <= 1):
+        mask, _ = read_mask(mask if isinstance(mask, torch.Tensor) else np.asarray(mask))
+    if mask.shape != (height, width):
+        seen, wanted = list(mask.shape), [height, width]
+        raise MaskError(f"{name_of(kind)} drew a mask {seen}, asked for was {wanted}")
+    return np.asarray(mask)
 
 
 def _range(name: str, value: Sequence[float], lowest: float, highest: float) -> tuple[Any, Any]:

@@ -1,13 +1,39 @@
-"""Masks by name, as settings ask for them."""
+"""Masks as they are asked for: by name, as parts of settings, as a folder, or as objects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.errors import MaskError, SettingError, near_miss
 from inpaintlab.masks.frozen import FrozenMasks, MaskSet, Size
-from inpaintlab.masks.kinds import KINDS, Mixture
+from inpaintlab.masks.kinds import KINDS, Drawn, MaskKind, Mixture, name_of
 from inpaintlab.masks.sets import SETS
+
+#: What `make` and `frozen` take: one part or several. A part is the name of a kind, a folder of mask
+#: files, a name with arguments, a function `(height, width, generator) -> [H, W]`, or what has such a
+#: method `draw`.
+Spec = Any
+Kind = TypeVar("Kind", bound=Callable[..., Any])
+
+
+def register_mask(name: str, part: Any = None) -> Any:
+    """Add a kind of mask under a name, which settings then know; also as a decorator.
+
+    It is a class or function that makes what has a method `draw(height, width, generator)`, or a
+    function of these three that draws itself. Everything random comes from the generator; a mask is
+    `[height, width]`, 1 or True in the hole. A method `at(level)`, which returns easier holes, is
+    for a curriculum and may be missing.
+
+    >>> @register_mask("left-half")
+    ... def left_half(height, width, generator):
+    ...     return [[column < width // 2 for column in range(width)] for row in range(height)]
+    >>> int(make("left-half").draw(4, 6, None).sum())
+    12
+    """
+    if part is None:
+        return lambda decorated: register_mask(name, decorated)
+    KINDS.register(name, Drawn.maker(part) if Drawn.takes(part) else part)
+    return part
 
 
 def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,35 +53,74 @@ def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": name, "weight": weight, **full}
 
 
-def create(parts: Sequence[Mapping[str, Any]]) -> Mixture:
-    """Build what draws masks from a list of parts: a name, a weight and the kind's own arguments.
+def make(spec: Spec) -> Mixture:
+    """Return what draws masks, of one part or of several.
 
-    >>> from inpaintlab.masks import generator_for
-    >>> mixture = create([{"name": "rectangles", "side": (0.5, 0.5)}])
+    Raises `SettingError` for an unknown name or argument, and `MaskError` for what draws no masks.
+
+    >>> from inpaintlab.randomness import generator_for
+    >>> mixture = make({"name": "rectangles", "side": (0.5, 0.5)})
     >>> int(mixture.draw(8, 8, generator_for(0)).sum())
     16
+    >>> len(make(["rectangles", {"name": "strokes", "weight": 2}]).kinds)
+    2
     """
-    resolved = [resolve(part["name"], {k: v for k, v in part.items() if k != "name"}) for part in parts]
-    weights = [part.pop("weight") for part in resolved]
-    return Mixture([KINDS[part.pop("name")](**part) for part in resolved], weights)
+    if isinstance(spec, Mixture):
+        return spec
+    made = [_kind(part) for part in _parts(spec)]
+    return Mixture([kind for kind, _ in made], [part.get("weight", 1.0) for _, part in made])
 
 
-def frozen(parts: Sequence[Mapping[str, Any]], size: Size, count: int, seed: int) -> MaskSet:
-    """Return masks for `count` images: of one set by its name, or of a mixture of kinds.
+def frozen(spec: Spec, size: Size, count: int, seed: int) -> MaskSet:
+    """Return masks for `count` images: of one set by its name, or of what `make` takes.
 
     `size` is the side of all of them, or height and width for each image.
     Raises `SettingError` for a set with arguments, or beside others: it would no longer be that set.
 
-    >>> frozen([{"name": "nvidia-style-v1"}], 64, 3, seed=0).per_image
+    >>> frozen("nvidia-style-v1", 64, 3, seed=0).per_image
     6
     """
-    named = [part["name"] for part in parts if part["name"] in SETS]
+    parts = _parts(spec.kinds if isinstance(spec, Mixture) else spec)
+    named = [part["name"] for part in parts if isinstance(part, Mapping) and part["name"] in SETS]
     if not named:
-        full = [resolve(part["name"], {k: v for k, v in part.items() if k != "name"}) for part in parts]
-        return FrozenMasks(create(parts), size, count, seed, full)
+        described = [description for _, description in map(_kind, parts)]
+        return FrozenMasks(make(spec), size, count, seed, described)
     if len(parts) > 1 or set(parts[0]) - {"name"}:
         raise SettingError(
             f"the mask set {named[0]} stands alone and takes no arguments: evaluate once with "
             f"--masks {named[0]}, and once more with the others"
         )
     return SETS[named[0]](size, count, seed)
+
+
+def _parts(spec: Spec) -> list[Any]:
+    """Return parts as mappings with a name where they have one, and as objects else."""
+    several = isinstance(spec, Sequence) and not isinstance(spec, str)
+    parts = [_named(part) for part in (spec if several else [spec])]
+    if not parts:
+        raise SettingError("there are no masks: name a kind, as rectangles")
+    return parts
+
+
+def _named(part: Any) -> Any:
+    if hasattr(part, "model_dump"):  # a part of settings
+        part = part.model_dump()
+    if not isinstance(part, str | Path):
+        return part
+    is_name = str(part) in KINDS or str(part) in SETS or not Path(part).expanduser().is_dir()
+    return {"name": str(part)} if is_name else {"name": "folder", "path": str(part)}
+
+
+def _kind(part: Any) -> tuple[MaskKind, dict[str, Any]]:
+    """Return what draws the masks of a part, and all that is known of it."""
+    if isinstance(part, Mapping):
+        full = resolve(part["name"], {key: value for key, value in part.items() if key != "name"})
+        arguments = {key: value for key, value in full.items() if key not in ("name", "weight")}
+        return KINDS[full["name"]](**arguments), full
+    if isinstance(part, type) or not (hasattr(part, "draw") or callable(part)):
+        raise MaskError(
+            "masks are a name, a folder, or an object with draw(height, width, generator), "
+            f"got {part!r:.80}"
+        )
+    kind = part if hasattr(part, "draw") else Drawn(part)
+    return kind, {"name": name_of(kind), "weight": 1.0}

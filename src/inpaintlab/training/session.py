@@ -201,7 +201,7 @@ def check_before_reading(network: nn.Module, settings: TrainSettings, fabric: Fa
     """
     assert settings.size is not None  # resolved
     source = open_source(settings.data, settings.fold, settings.folds)
-    masks.create([part.model_dump() for part in settings.masks])
+    masks.make(settings.masks)
     create_curriculum(settings)
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     networks.check_network(network, settings.size)
@@ -258,7 +258,7 @@ def prepare(
         stored=augmentation.stored_size(settings.size),
         cache=Cache(settings.cache, settings.cache_dir),
     )
-    mixture = masks.create([part.model_dump() for part in settings.masks])
+    mixture = masks.make(settings.masks)
     frozen_count = min(len(data.val), settings.validation_images)
     frozen = FrozenMasks(mixture, settings.size, frozen_count, MASK_SEED)
     saved = load_state(run.state)
