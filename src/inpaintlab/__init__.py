@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter, fill_files
     from inpaintlab.inpainter.export import export
+    from inpaintlab.masks import read_mask, register_mask
     from inpaintlab.networks import create, register_network
     from inpaintlab.networks.summary import summarise
     from inpaintlab.settings import (
@@ -60,6 +61,8 @@ _PLACES = {
     "fill_files": "inpainter",
     "find_leaks": "data.leaks",
     "prepare": "data.prepare",
+    "read_mask": "masks",
+    "register_mask": "masks",
     "register_network": "networks",
     "resume": "training",
     "summarise": "networks.summary",
@@ -95,6 +98,8 @@ __all__ = [
     "fill_files",
     "find_leaks",
     "prepare",
+    "read_mask",
+    "register_mask",
     "register_network",
     "resume",
     "summarise",
