@@ -23,7 +23,7 @@ from PIL import Image
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import part_of
 from inpaintlab.errors import InpaintlabError
-from inpaintlab.settings import DiagnoseSettings, TrainSettings
+from inpaintlab.settings import TrainSettings
 from inpaintlab.training import train
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -73,12 +73,11 @@ def right(illness: Illness, findings: list) -> bool:
     if illness.verdict == "healthy" or not findings:
         return illness.verdict == "healthy" and not findings
     first = findings[0]
-    return first.part == illness.verdict and first.figures.get("blame", "") == illness.blame
+    return first.part == illness.verdict and first.blame == illness.blame
 
 
 def words_of(verdict) -> str:
-    blame = verdict.figures.get("blame")
-    return f"{verdict.part}: {blame}" if blame else str(verdict.part)
+    return f"{verdict.part}: {verdict.blame}" if verdict.blame else str(verdict.part)
 
 
 def found(words: argparse.Namespace, folder: Path, name: str, seed: int) -> list:
@@ -93,7 +92,7 @@ def found(words: argparse.Namespace, folder: Path, name: str, seed: int) -> list
         from inpaintlab.diagnosis.diagnose import diagnose
 
         start = time.monotonic()
-        result = diagnose(DiagnoseSettings(run=place / "run"))
+        result = diagnose(place / "run")
     for verdict in result.verdicts:
         if verdict.word != "ok" or words.keep:
             print(f"<!-- {name} {seed}: {verdict.part}: {verdict.word}: {verdict.text} -->", flush=True)

@@ -92,7 +92,7 @@ def run(faces: str, fault: Fault, seed: int, wheels: str) -> tuple[float, list[s
         ended = result.hole_psnr, result.stopped
     except InpaintlabError as error:
         ended = best(Run(folder / "run")), str(error)
-    causes = [incident["verdict"]["cause"] for incident in read_incidents(Run(folder / "run"))]
+    causes = [incident.verdict.cause for incident in read_incidents(Run(folder / "run"))]
     shutil.rmtree(folder)
     return ended[0], causes, ended[1]
 

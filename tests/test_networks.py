@@ -275,9 +275,9 @@ QUICK = {
 
 @pytest.mark.parametrize("name", sorted(QUICK))
 def test_learns_eight_real_faces_by_heart(name, real_faces, monkeypatch):
-    """What cannot do that cannot learn at all. `benchmarks/memorise.py` does it at 64 px, for all."""
+    """What cannot do that cannot learn at all. `benchmarks/overfit.py` does it at 64 px, for all."""
     monkeypatch.syspath_prepend(BENCHMARKS)
-    import memorise
+    import overfit
 
     network = create(name, QUICK[name])
-    assert memorise.memorise(network, *memorise.batch(real_faces, 32)) >= 30
+    assert overfit.overfit(network, *overfit.batch(real_faces, 32)) >= 30

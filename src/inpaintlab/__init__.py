@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from inpaintlab.data.leaks import find_leaks
     from inpaintlab.data.mask_sets import write_masks
     from inpaintlab.data.prepare import prepare
-    from inpaintlab.diagnosis.check import Checked, check
+    from inpaintlab.diagnosis.check import Check, check
     from inpaintlab.errors import InpaintlabError
     from inpaintlab.evaluation.compare import compare
     from inpaintlab.evaluation.crossval import crossval
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 # Imported when first used: `import inpaintlab` must not take the seconds that torch takes.
 _PLACES = {
     "AlignSettings": "settings",
+    "Check": "diagnosis.check",
     "CheckSettings": "settings",
-    "Checked": "diagnosis.check",
     "CompareSettings": "settings",
     "CrossvalSettings": "settings",
     "EvaluateSettings": "settings",
@@ -73,8 +73,8 @@ _PLACES = {
 __version__ = _version("inpaintlab")
 __all__ = [
     "AlignSettings",
+    "Check",
     "CheckSettings",
-    "Checked",
     "CompareSettings",
     "CrossvalSettings",
     "EvaluateSettings",

@@ -36,7 +36,7 @@ class Illness:
 
 
 class Skipping(Network):
-    """Its last layer gets the damaged image itself, which is all that it learns to paint."""
+    """Its last layer gets the damaged image itself, which is all that it learns to pass on."""
 
     multiple_of, min_size = 1, 8
 
@@ -46,48 +46,48 @@ class Skipping(Network):
         self.inner = nn.Sequential(nn.Conv2d(4, 16, 3, padding=1), nn.SiLU(), nn.Conv2d(16, 3, 1))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint what is shown, and a little."""
+        """Pass on what is shown, and a little."""
         middle = known_mean(image, mask) * (not self.black)
         seen = hide(image, mask, middle)
-        painted = seen[:, :3] / 2 + middle + 0.1 * self.inner(seen) * (1 - mask)
-        return painted if self.training else painted.clamp(0, 1)
+        output = seen[:, :3] / 2 + middle + 0.1 * self.inner(seen) * (1 - mask)
+        return output if self.training else output.clamp(0, 1)
 
 
 class Peeking(Swift):
     """Adds to its fill a share of what lies under the hole."""
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint, and peek."""
+        """Fill, and peek."""
         return 0.5 * super().forward(image, mask) + 0.5 * image
 
 
 class Tinted(Swift):
-    """Paints holes in other colours than it has learnt, as where channels are normalised differently."""
+    """Fills holes with other colours than it has learnt, as where channels are normalised otherwise."""
 
     tint = (0.08, -0.02, -0.06)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint, and tint outside training."""
-        painted = super().forward(image, mask)
+        """Fill, and tint outside training."""
+        output = super().forward(image, mask)
         if self.training:
-            return painted
-        return (painted + painted.new_tensor(self.tint).view(1, 3, 1, 1) * mask).clamp(0, 1)
+            return output
+        return (output + output.new_tensor(self.tint).view(1, 3, 1, 1) * mask).clamp(0, 1)
 
 
 class Seamed(Swift):
     """Outside training its fill is brighter in one image and darker in the next."""
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint, and shift the brightness of the hole."""
-        painted = super().forward(image, mask)
+        """Fill, and shift the brightness of the hole."""
+        output = super().forward(image, mask)
         if self.training:
-            return painted
+            return output
         brightness = (255 * known_mean(image, mask).mean((1, 2, 3), keepdim=True)).round()
-        return (painted + 0.15 * (2 * (brightness % 2) - 1) * mask).clamp(0, 1)
+        return (output + 0.15 * (2 * (brightness % 2) - 1) * mask).clamp(0, 1)
 
 
-class MeanFace(Network):
-    """Learns one image, and paints it whatever it sees."""
+class OneImage(Network):
+    """Learns one image, and fills with it whatever it sees."""
 
     multiple_of, min_size = 1, 8
 
@@ -96,7 +96,7 @@ class MeanFace(Network):
         self.image = nn.Parameter(torch.full((1, 3, side, side), 0.5))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the image."""
+        """Fill with the image."""
         photo = F.interpolate(self.image, image.shape[-2:]).expand(len(image), -1, -1, -1)
         return photo if self.training else photo.clamp(0, 1)
 
@@ -106,7 +106,7 @@ MADE: dict[str, type[Network]] = {
     "peeking": Peeking,
     "tinted": Tinted,
     "seamed": Seamed,
-    "mean-face": MeanFace,
+    "one-image": OneImage,
     "rectified": Rectified,
 }
 
@@ -163,9 +163,11 @@ ILLNESSES: dict[str, Illness] = {
     "tinted": Illness("colour shift", _network("tinted")),
     "brighter or darker": Illness("seam", _network("seamed")),
     "one image for all": Illness(
-        "mean face", _network("mean-face") | {"learning_rate": 0.02, "guards": "off"}
+        "mode collapse", _network("one-image") | {"learning_rate": 0.02, "guards": "off"}
     ),
-    "dead output": Illness("one colour", _network("rectified") | {"guards": "off"}, spoil=dying_output),
+    "dead output": Illness(
+        "constant output", _network("rectified") | {"guards": "off"}, spoil=dying_output
+    ),
     "strange batches": Illness("spikes", {"guards": "watch"}, spoil=strange_batches),
     "a tenth is noise": Illness("data", noise=0.1),
 }

@@ -1,6 +1,7 @@
 """The whole command: table, JSON, page, exit codes, and nothing else written."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from PIL import Image
 
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import Split
-from inpaintlab.diagnosis import memorise
-from inpaintlab.diagnosis.check import check
+from inpaintlab.diagnosis import overfit
+from inpaintlab.diagnosis.check import Check, check
 from inpaintlab.diagnosis.subset import Subset
 from inpaintlab.errors import OutputError, SizeError
 from tests.diagnosis.conftest import check_settings
@@ -29,7 +30,7 @@ QUICK = (
 @pytest.fixture(autouse=True)
 def _low_goal(monkeypatch):
     """What a small network can reach in 60 steps."""
-    monkeypatch.setattr(memorise, "GOAL", 15.0)
+    monkeypatch.setattr(overfit, "GOAL", 15.0)
 
 
 class Page(HTMLParser):
@@ -48,15 +49,16 @@ class Page(HTMLParser):
 def test_a_healthy_run_passes(inpaint, tmp_path, portraits):  # noqa: F811
     code, out, err = inpaint(f"check {portraits} {QUICK} --minutes 1")
     assert code == 0, out + err
-    assert all(f"\n {part} " in out for part in PARTS)
-    assert "nothing found that would spoil the run" in out
-    assert out.endswith("page: check.html\n")
+    assert all(part in out for part in PARTS)
+    assert out.startswith("Nothing was found that spoils the run")
+    assert "\npage: check.html\nnext: inpaint train " in out
+    assert len(out.splitlines()) <= 20
     assert {path.name for path in tmp_path.iterdir()} == {"portraits", "check.html"}
     page = Page()
     text = (tmp_path / "check.html").read_text()
     page.feed(text)
     assert (page.svgs, page.outside) == (2, [])
-    assert all(f"<td>{part}</td>" in text for part in PARTS)
+    assert all(f"<b>{part}:</b>" in text for part in PARTS)
 
 
 def test_json_and_a_finding(inpaint, tmp_path, portraits):  # noqa: F811
@@ -70,7 +72,8 @@ def test_json_and_a_finding(inpaint, tmp_path, portraits):  # noqa: F811
     assert found["page"] == "pages/mine.html"
     text = (tmp_path / "pages" / "mine.html").read_text()
     assert "&lt;b&gt;" in text
-    assert "<b>" not in text
+    assert not re.search(r"<b>\d", text)
+    assert Check.from_dict(found).as_dict() == found
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_what_does_not_fit_is_found_and_not_tried(monkeypatch):
     assert words["memory"] == "finding"
     assert words["capacity"] == "note"
     assert "speed" not in words
-    assert result.has_findings
+    assert result.findings
 
 
 def test_settings_of_a_run_are_taken_as_they_are(tmp_path):
@@ -110,7 +113,7 @@ def test_settings_of_a_run_are_taken_as_they_are(tmp_path):
     result = check(settings)
     of = {verdict.part: verdict for verdict in result.verdicts}
     assert of["activations"].figures["initialised"]
-    assert all(line["variance"] > 0 for line in of["activations"].figures["layers"])
+    assert all(line["after"] > 0 for line in of["activations"].figures["layers"])
     assert of["learning rate"].figures["auto"]
     assert not Path("runs").exists()
 
@@ -122,7 +125,7 @@ def test_a_folder_or_a_size_that_cannot_be_is_refused_before_reading(tmp_path):
         check(check_settings(size=36, output=None))
 
 
-def test_a_subset_keeps_sides():
+def test_a_subset_keeps_parts():
     source = open_source("samples:50")
     part = Subset(source, 20, seed=1)
     assert part.names == [source.names[index] for index in part.chosen]

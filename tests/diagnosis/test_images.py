@@ -6,15 +6,18 @@ import pytest
 from PIL import Image
 
 from inpaintlab.data import samples
-from inpaintlab.diagnosis.images import ODD, leaks, look, values
+from inpaintlab.diagnosis.images import ODD, find_leaks, judge_leaks, judge_values, survey
 from tests.conftest import save_portraits
 from tests.diagnosis.conftest import session_of
 
 
 def judged(tmp_path, folder, of=36, **changes):
-    session, _ = session_of(tmp_path, data=str(folder), **changes)
-    facts = look(session)
-    return values(session, facts, of), leaks(session, facts, of)
+    session, settings = session_of(tmp_path, data=str(folder), **changes)
+    seen = survey(session.data, of)
+    return (
+        judge_values(seen, settings.max_bad_fraction),
+        judge_leaks(find_leaks(seen), seen, settings.data),
+    )
 
 
 def save(pixels, path):
@@ -80,7 +83,7 @@ def test_a_range_that_is_not_that_of_images_is_a_finding(tmp_path):
     assert (seen.word, "range" in seen.advice) == ("finding", True)
 
 
-def test_look_alikes_on_two_sides_are_found_and_scaled_to_all(tmp_path, portraits):
+def test_look_alikes_in_two_parts_are_found_and_scaled_to_all(tmp_path, portraits):
     for path in sorted(portraits.iterdir()):
         brighter = np.clip(np.asarray(Image.open(path)).astype(int) + 6, 0, 255)
         Image.fromarray(brighter.astype(np.uint8)[:, ::-1]).save(portraits / f"twin-{path.name}")

@@ -31,7 +31,7 @@ def test_every_network_is_well_within_the_bounds_of_activations(name):
     side = max(network.multiple_of * -(-32 // network.multiple_of), network.min_size)
     verdict = activations(network, network, *batch(side), changed=False)
     assert verdict.word == "ok"
-    found = [line["variance"] for line in verdict.figures["layers"]]
+    found = [line["after"] for line in verdict.figures["layers"]]
     assert min(found) > 30 * VANISHED
     assert max(found) < EXPLODED / 30
 
@@ -48,11 +48,11 @@ def test_vanishing_and_exploding_are_found_by_layer(factor, how):
     assert "lsuv" in verdict.advice
     changed = activations(network, broken, *batch(32), changed=True)
     assert changed.advice == "leave initialise out"
-    assert "the network's own first weights" in changed.text
+    assert "the network's own weights" in changed.text
 
 
 @pytest.mark.parametrize("scheme", ["kaiming", "xavier", "orthogonal", "lsuv"])
-def test_first_weights_by_a_scheme_are_those_of_the_seed(tmp_path, scheme):
+def test_initial_weights_by_a_scheme_are_those_of_the_seed(tmp_path, scheme):
     settings = check_settings(initialise=scheme)
     one, same = (rehearse(settings, tmp_path).state.network.state_dict() for _ in range(2))
     own = create_network(settings).state_dict()
@@ -60,7 +60,7 @@ def test_first_weights_by_a_scheme_are_those_of_the_seed(tmp_path, scheme):
     assert any(not torch.equal(one[key], own[key]) for key in one)
 
 
-def test_first_weights_stand_in_the_recipe(tmp_path):
+def test_initial_weights_stand_in_the_recipe(tmp_path):
     run = train(small_settings(initialise="lsuv", output=tmp_path / "run")).run
     recipe = yaml.safe_load((run / "recipe.yaml").read_text())
     assert recipe["initialise"] == {"name": "lsuv", "activation": "silu"}

@@ -1,16 +1,21 @@
 """Each verdict on made-up evidence: what is sound, and each illness by itself."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from inpaintlab.diagnosis import course, fitting, painting
-from inpaintlab.diagnosis.diagnose import VERDICTS, headline, judge
-from inpaintlab.diagnosis.evidence import Evidence
+from inpaintlab.diagnosis import fills, fitting, training_curve
+from inpaintlab.diagnosis.diagnose import VERDICTS, judge
+from inpaintlab.diagnosis.evidence import Evidence, Line, Parts
+from inpaintlab.diagnosis.images import Leaks
 from inpaintlab.diagnosis.measures import Measured
-from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.diagnosis.result import Verdict, headline
+from inpaintlab.training.guards.causes import Verdict as Cause
+from inpaintlab.training.guards.detectors import Alarm
+from inpaintlab.training.guards.incidents import Incident
 from tests.conftest import small_settings
 
 N = 60
@@ -24,7 +29,7 @@ def measured(psnr=21.0, **changes) -> Measured:
         "hole_l1": np.full(N, 0.07),
         "known_l1": np.full(N, 0.06),
         "edge": np.full(N, 0.066),
-        "painted_edge": np.full(N, 0.034),
+        "output_edge": np.full(N, 0.034),
         "true_edge": np.full(N, 0.052),
         "colour": random.normal(0.01, 0.05, (N, 3)),
         "peeks": np.zeros(N),
@@ -42,23 +47,32 @@ def measured(psnr=21.0, **changes) -> Measured:
 def lines(errors, rate=1.5e-3):
     """Lines of a log whose rate falls."""
     return [
-        {
-            "step": 10 * (n + 1),
-            "hole_l1": error,
-            "learning_rate": rate * (1 - n / len(errors)),
-            "gradient_norm": 2.0,
-        }
+        Line(
+            10 * (n + 1),
+            {
+                "hole_l1": error,
+                "learning_rate": rate * (1 - n / len(errors)),
+                "gradient_norm": 2.0,
+            },
+        )
         for n, error in enumerate(errors)
     ]
 
 
-def sides(train=None, val=None):
-    return {"train": train or measured(21.3), "val": val or measured(21.0)}
+def validation(step, **values):
+    return Line(step, {"hole_l1": 0.08, **values})
+
+
+def parts(train=None, val=None):
+    return Parts(train or measured(21.3), val or measured(21.0))
 
 
 def looks(word="ok", alike=0, odd="ok"):
-    figures = {"validation": 300, "alike": alike, "share_in_all": alike / 300}
-    return [Verdict("images", odd, "300 images"), Verdict("split", word, "look-alikes", "", figures)]
+    return {
+        "images": Verdict("images", odd, "300 images"),
+        "split": Verdict("split", word, "look-alikes"),
+        "leaks": Leaks(300, alike, 0, alike / 300),
+    }
 
 
 def evidence(**changes) -> Evidence:
@@ -70,29 +84,31 @@ def evidence(**changes) -> Evidence:
         "steps": 300,
         "train_count": 1500,
         "train_lines": lines(np.geomspace(0.15, 0.07, 30).tolist()),
-        "validations": [
-            {"step": s, "hole_psnr": p, "hole_l1": 0.08} for s, p in ((150, 20.0), (300, 21.0))
-        ],
-        "best": sides(),
-        "last": sides(),
+        "validations": [validation(150, hole_psnr=20.0), validation(300, hole_psnr=21.0)],
+        "best": parts(),
+        "last": parts(),
         "repeats": list(range(N)),
         "ratios": [0.05, 0.15, 0.25] * (N // 3),
-        "classical": {"train": measured(19.0).hole_psnr, "val": measured(19.0).hole_psnr},
-        "looks": looks(),
+        "telea_train": measured(19.0).hole_psnr,
+        "telea_val": measured(19.0).hole_psnr,
+        **looks(),
     }
     return Evidence(**sound | changes)
 
 
 def incident(kind="spike", cause="data", step=120):
-    return {
-        "alarm": {"kind": kind, "step": step, "sentence": "the error is 5.0 times what it was"},
-        "verdict": {"cause": cause, "sentence": "three images", "experiment": "tried again"},
-    }
+    alarm = Alarm(kind, step, step, "the error is 5.0 times what it was")
+    verdict = Cause(cause, "three images", "tried again")
+    return Incident(alarm, verdict, "nothing", [], Path("incidents/001"))
+
+
+def telea(psnr):
+    return {name: measured(psnr).hole_psnr for name in ("telea_train", "telea_val")}
 
 
 def with_val(**changes):
-    """Best and newest weights whose fills of both sides are changed."""
-    both = sides(measured(21.3, **changes), measured(21.0, **changes))
+    """Best and newest weights whose fills of both parts are changed."""
+    both = parts(measured(21.3, **changes), measured(21.0, **changes))
     return {"best": both, "last": both}
 
 
@@ -105,18 +121,18 @@ def shifted():
 
 
 def test_a_shift_that_is_little_beside_the_error_is_none():
-    assert painting.colour_shift(evidence(**with_val(colour=shifted()))).word == "finding"
+    assert fills.colour_shift(evidence(**with_val(colour=shifted()))).word == "finding"
     wrong = with_val(colour=shifted(), hole_l1=np.full(N, 0.2))
-    assert painting.colour_shift(evidence(**wrong)).word == "ok"
+    assert fills.colour_shift(evidence(**wrong)).word == "ok"
 
 
 ILL = {
-    "data, noise": ("data", {"looks": looks(odd="finding")}),
-    "data, left out": ("data", {"left_out": [f"{n}.png" for n in range(40)]}),
-    "data, look-alikes": ("data", {"looks": looks("finding", alike=20)}),
+    "data, noise": ("data", looks(odd="finding")),
+    "data, left out": ("data", {"excluded": [f"{n}.png" for n in range(40)]}),
+    "data, look-alikes": ("data", looks("finding", alike=20)),
     "data, broken": (
         "data",
-        {"bad": [{"name": f"{n}.png", "reason": f"{n}.png is broken"} for n in range(40)]},
+        {"bad": [f"{n}.png is broken" for n in range(40)]},
     ),
     "left black": ("copy-through", with_val(unmoved=0.0, known_missed=0.01)),
     "not filled": ("copy-through", with_val(hole_missed=1.1, known_missed=0.2)),
@@ -125,22 +141,22 @@ ILL = {
     "rate, guards": ("learning rate", {"incidents": [incident("divergence", "learning-rate")]}),
     "rate, low": (
         "learning rate",
-        {
-            "settings": {"learning_rate": 5e-6},
-            "classical": {side: measured(23).hole_psnr for side in ("train", "val")},
-        },
+        {"settings": {"learning_rate": 5e-6}, **telea(23)},
     ),
-    "one colour": ("one colour", {"last": sides(val=measured(6, contrast=0.0))}),
-    "one colour, red": ("one colour", {"last": sides(val=measured(6, contrast=0.5, saturated=0.67))}),
-    "mean face": ("mean face", with_val(spread=0.0)),
+    "constant output": ("constant output", {"last": parts(val=measured(6, contrast=0.0))}),
+    "one colour, red": (
+        "constant output",
+        {"last": parts(val=measured(6, contrast=0.5, saturated=0.67))},
+    ),
+    "mode collapse": ("mode collapse", with_val(spread=0.0)),
     "spikes, guards": ("spikes", {"incidents": [incident()], "settings": {"guards": "watch"}}),
     "spikes, log": ("spikes", {"train_lines": lines([0.1] * 14 + [0.5] + [0.1] * 15)}),
     "colour": ("colour shift", with_val(colour=shifted())),
-    "seam": ("seam", with_val(edge=np.full(N, 0.15), painted_edge=np.full(N, 0.14))),
-    "over-fitting": ("over-fitting", {"last": sides(measured(24.0), measured(20.0))}),
+    "seam": ("seam", with_val(edge=np.full(N, 0.15), output_edge=np.full(N, 0.14))),
+    "over-fitting": ("over-fitting", {"last": parts(measured(24.0), measured(20.0))}),
     "under-fitting": (
         "under-fitting",
-        {"classical": {side: measured(22).hole_psnr for side in ("train", "val")}},
+        {**telea(22)},
     ),
     "blind": ("under-fitting", with_val(known_missed=0.8)),
 }
@@ -148,9 +164,9 @@ ILL = {
 
 def test_a_sound_run_is_healthy():
     verdicts = judge(evidence())
-    assert [verdict.part for verdict in verdicts] == list(VERDICTS)
+    assert [verdict.part for verdict in verdicts] == [p for p in VERDICTS if p != "discriminator"]
     assert {verdict.word for verdict in verdicts} == {"ok"}
-    assert headline(verdicts).startswith("healthy")
+    assert headline(tuple(verdicts)).startswith("Nothing was found")
 
 
 @pytest.mark.parametrize(("part", "changes"), ILL.values(), ids=ILL)
@@ -160,7 +176,7 @@ def test_each_illness_by_itself_is_the_first_finding(part, changes):
     assert first.part == part
     assert first.text
     assert first.advice
-    json.dumps([asdict(verdict) for verdict in verdicts], allow_nan=False)
+    json.dumps([verdict.as_dict() for verdict in verdicts], allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -181,14 +197,14 @@ def test_each_illness_by_itself_is_the_first_finding(part, changes):
         ("time", {"train_count": 50}),
         (
             "capacity",
-            {"train_count": 50, "validations": [{"step": s, "hole_psnr": 18.0} for s in (100, 300)]},
+            {"train_count": 50, "validations": [validation(s, hole_psnr=18.0) for s in (100, 300)]},
         ),
     ],
 )
 def test_what_is_to_blame_for_under_fitting(blame, changes):
-    short = {"classical": {"train": measured(23).hole_psnr, "val": measured(23).hole_psnr}}
+    short = telea(23)
     found = fitting.under_fitting(evidence(**short | changes))
-    assert (found.word, found.figures["blame"]) == ("finding", blame)
+    assert (found.word, found.blame) == ("finding", blame)
 
 
 def test_known_pixels_that_the_loss_does_not_weigh_are_no_reason():
@@ -199,9 +215,9 @@ def test_known_pixels_that_the_loss_does_not_weigh_are_no_reason():
 def test_what_training_could_and_filling_cannot_is_no_under_fitting():
     worse = measured(
         17.0, hole_l1=np.full(N, 0.15), hole_missed=1.0, known_missed=0.2,
-        painted_edge=np.full(N, 0.2), edge=np.full(N, 0.2),
+        output_edge=np.full(N, 0.2), edge=np.full(N, 0.2),
     )  # fmt: skip
-    verdicts = judge(evidence(best=sides(worse, worse), last=sides(worse, worse)))
+    verdicts = judge(evidence(best=parts(worse, worse), last=parts(worse, worse)))
     assert [verdict.part for verdict in verdicts if verdict.word == "finding"] == ["seam"]
 
 
@@ -210,64 +226,81 @@ def test_over_fitting_tells_the_gap_by_hole_and_how_sure_it_is():
     train = replace(measured(20.0), hole_psnr=21 + gaps)
     val = replace(measured(20.0), hole_psnr=np.full(N, 20.0))
     # Training images that are easier by one decibel: that is no gap of the network's.
-    easier = {"train": np.full(N, 19.0), "val": np.full(N, 18.0)}
+    easier = {"telea_train": np.full(N, 19.0), "telea_val": np.full(N, 18.0)}
     ratios = [0.05] * 20 + [0.15] * 20 + [0.45] * 20
-    found = fitting.over_fitting(evidence(last=sides(train, val), ratios=ratios, classical=easier))
+    found = fitting.over_fitting(evidence(last=parts(train, val), ratios=ratios, **easier))
     assert [one["gap"] for one in found.figures["bins"]] == [1.0, 2.0, 6.0]
     assert found.figures["bins"][2] == {"holes": "40–50 %", "n": 20, "gap": 6.0}
-    low, high = found.figures["interval"]
-    assert low < 3.0 < high
+    gap = found.figures["gap"]
+    assert gap["low"] < 3.0 < gap["high"]
     assert "40–50 % +6.0 dB (20)" in found.text
 
 
 def test_few_training_images_widen_the_interval():
-    values = np.random.default_rng(0).normal(1, 2, 12).repeat(5)
-    apart, together = (
-        fitting.interval(values, clusters)
-        for clusters in (list(range(60)), np.arange(12).repeat(5).tolist())
-    )
-    assert together[1] - together[0] > 1.8 * (apart[1] - apart[0])
+    train = replace(measured(), hole_psnr=21 + np.random.default_rng(0).normal(1, 2, 12).repeat(5))
+    val = replace(measured(), hole_psnr=np.full(N, 21.0))
+    widths = []
+    for repeats in (list(range(N)), np.arange(12).repeat(5).tolist()):
+        found = fitting.over_fitting(evidence(last=parts(train, val), repeats=repeats))
+        widths.append(found.figures["gap"]["high"] - found.figures["gap"]["low"])
+    assert widths[1] > 1.8 * widths[0]
 
 
 def test_a_gap_that_may_be_chance_is_none():
     train = replace(measured(), hole_psnr=21 + np.random.default_rng(0).normal(1.2, 9, N))
     val = replace(measured(), hole_psnr=np.full(N, 21.0))
-    assert fitting.over_fitting(evidence(last=sides(train, val))).word == "ok"
+    assert fitting.over_fitting(evidence(last=parts(train, val))).word == "ok"
 
 
 def test_what_follows_from_a_finding_is_a_note():
     verdicts = judge(evidence(**with_val(unmoved=0.0, known_missed=0.0, contrast=0.0, spread=0.0)))
     words = {verdict.part: verdict.word for verdict in verdicts}
     assert words["copy-through"] == "finding"
-    assert words["one colour"] == words["mean face"] == "note"
-    assert "follows from copy-through" in next(v.advice for v in verdicts if v.part == "mean face")
+    assert words["constant output"] == words["mode collapse"] == "note"
+    assert "follows from copy-through" in next(v.advice for v in verdicts if v.part == "mode collapse")
 
 
 def test_spikes_that_the_guards_mended_and_lone_look_alikes_are_notes():
-    assert course.spikes(evidence(incidents=[incident()])).word == "note"
-    assert course.spikes(evidence(incidents=[incident()] * 3)).word == "finding"
-    assert course.data(evidence(looks=looks("finding", alike=3))).word == "note"
-    assert course.data(evidence(left_out=["a.png"], left_out_steps=[4])).word == "note"
+    assert training_curve.spikes(evidence(incidents=[incident()])).word == "note"
+    assert training_curve.spikes(evidence(incidents=[incident()] * 3)).word == "finding"
+    assert training_curve.data(evidence(**looks("finding", alike=3))).word == "note"
+    assert training_curve.data(evidence(excluded=["a.png"], excluded_steps=[4])).word == "note"
 
 
 def test_a_rate_far_above_that_did_no_harm_is_a_note():
-    assert course.learning_rate(evidence(settings={"learning_rate": 0.02})).word == "note"
+    assert training_curve.learning_rate(evidence(settings={"learning_rate": 0.02})).word == "note"
 
 
 def test_the_first_lines_of_a_log_are_no_spikes():
-    assert course.spikes_of(np.array([9, 3, 1, 1, 1, 1, 1, 1, 1.0])) == []
-    assert course.spikes_of(np.array([])) == []
+    for errors in ([0.45, 0.15, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05], []):
+        assert evidence(train_lines=lines(errors)).alarms == []
+
+
+def test_odd_images_that_the_guards_report_are_a_note():
+    reported = replace(incident("hard-images"), images=["noise.png"])
+    found = training_curve.data(evidence(incidents=[reported]))
+    assert (found.word, "as noise.png" in found.text) == ("note", True)
+
+
+@pytest.mark.parametrize(("accuracy", "word"), [(0.7, "ok"), (0.99, "finding")])
+def test_a_discriminator_that_has_won_is_a_finding(accuracy, word):
+    log = [replace(x, values=x.values | {"discriminator_accuracy": accuracy}) for x in lines([0.1] * 40)]
+    found = training_curve.discriminator(evidence(train_lines=log))
+    assert found.word == word
+    assert training_curve.discriminator(evidence()) is None
 
 
 def test_a_collapse_leaves_word_of_the_best_weights():
-    dead = {"last": sides(val=measured(6, contrast=0.0))}
-    assert "can be used" in painting.one_colour(evidence(**dead)).advice
+    dead = {"last": parts(val=measured(6, contrast=0.0))}
+    assert "can be used" in fills.constant_output(evidence(**dead)).advice
     both = with_val(contrast=0.0)
-    assert "can be used" not in painting.one_colour(evidence(**both)).advice
+    assert "can be used" not in fills.constant_output(evidence(**both)).advice
 
 
 def test_a_run_without_weights_is_judged_by_its_log():
-    verdicts = judge(evidence(best={}, last={}, train_lines=wild(), settings={"learning_rate": 0.09}))
+    verdicts = judge(
+        evidence(best=None, last=None, train_lines=wild(), settings={"learning_rate": 0.09})
+    )
     words = {verdict.part: verdict.word for verdict in verdicts}
     assert words["learning rate"] == "finding"
     assert words["seam"] == "note"

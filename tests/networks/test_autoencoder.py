@@ -44,12 +44,12 @@ def test_a_small_linear_bottleneck_cannot_learn_eight_faces_and_summary_says_so(
     from tests.test_networks import BENCHMARKS
 
     monkeypatch.syspath_prepend(BENCHMARKS)
-    import memorise
+    import overfit
 
     small = {"width": 8, "depth": 3, "max_width": 16, "bottleneck": "linear"}
     arguments = small | {"bottleneck_size": numbers}
     torch.manual_seed(0)
     network = networks.create("autoencoder", **arguments)
-    assert (memorise.memorise(network, *memorise.batch(real_faces, 64)) >= 30) is learns
+    assert (overfit.overfit(network, *overfit.batch(real_faces, 64)) >= 30) is learns
     facts = summarise(SummarySettings(network={"name": "autoencoder", **arguments}, size=64))
     assert "bottleneck" in [warning["kind"] for warning in facts["warnings"]]

@@ -107,10 +107,7 @@ def diagnose(
     settings = build(DiagnoseSettings, config=config, assignments=assignments or (), flags=flags)
     from inpaintlab.diagnosis.diagnose import diagnose as run_diagnosis
 
-    result = run_diagnosis(settings)
-    print_verdicts(result, result.headline, as_json)
-    if result.findings:
-        raise typer.Exit(1)
+    print_verdicts(run_diagnosis(**dict(settings)), as_json)
 
 
 def _pairs(words: list[str] | None) -> dict[str, str] | None:

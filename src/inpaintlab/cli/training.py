@@ -22,7 +22,7 @@ from inpaintlab.cli.options import (
     TrainSize,
     print_json,
 )
-from inpaintlab.cli.verdicts import print_check
+from inpaintlab.cli.verdicts import print_verdicts
 from inpaintlab.errors import InpaintlabError
 
 
@@ -98,7 +98,7 @@ def check(
     settings = build(CheckSettings, config=config, assignments=assignments or (), flags=flags)
     from inpaintlab.diagnosis.check import check as run_check
 
-    print_check(run_check(settings), as_json)
+    print_verdicts(run_check(settings), as_json)
 
 
 def train(

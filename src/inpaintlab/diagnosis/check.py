@@ -6,7 +6,6 @@ with the settings that `inpaint train` would have.
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,17 +17,17 @@ from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.sampling import TrainingSamples
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
-from inpaintlab.diagnosis.images import leaks, look, values
-from inpaintlab.diagnosis.memorise import capacity
+from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey
 from inpaintlab.diagnosis.network import activations, memory
-from inpaintlab.diagnosis.page import write_page
+from inpaintlab.diagnosis.overfit import capacity
 from inpaintlab.diagnosis.rate import rate
+from inpaintlab.diagnosis.result import Result, Verdict
 from inpaintlab.diagnosis.speed import speed
 from inpaintlab.diagnosis.subset import Subset
 from inpaintlab.diagnosis.variety import variety
-from inpaintlab.diagnosis.verdict import Verdict, worst
 from inpaintlab.errors import OutputError
-from inpaintlab.settings import CheckSettings
+from inpaintlab.reports import Code, Heading
+from inpaintlab.settings import CheckSettings, dump
 from inpaintlab.training.memory import free_bytes
 from inpaintlab.training.session import (
     Session,
@@ -44,27 +43,11 @@ from inpaintlab.training.session import (
 PAGE = Path("check.html")
 
 
-@dataclass(frozen=True)
-class Checked:
+class Check(Result):
     """What a check found: one verdict a part, and the page that shows them."""
 
-    title: str
-    page: Path
-    verdicts: list[Verdict]
 
-    @property
-    def has_findings(self) -> bool:
-        """Whether a run with these settings would suffer or fail."""
-        return worst([verdict.word for verdict in self.verdicts]) == "finding"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
-        parts = [asdict(verdict) for verdict in self.verdicts]
-        findings = [verdict.part for verdict in self.verdicts if verdict.word == "finding"]
-        return {"title": self.title, "page": str(self.page), "findings": findings, "parts": parts}
-
-
-def check(settings: CheckSettings) -> Checked:
+def check(settings: CheckSettings) -> Check:
     """Look at everything that can be known before a run, and write a page of it.
 
     Nothing else is written. Raises an `InpaintlabError` for settings that no run can have.
@@ -77,15 +60,19 @@ def check(settings: CheckSettings) -> Checked:
     device = launch(settings.model_copy(update={"devices": 1})).device
     settings = resolve(settings, device)
     source = open_source(settings.data, settings.fold, settings.folds)
-    verdicts = list(_verdicts(settings, source, free_bytes(device)))
-    title = f"check of {settings.data} for {settings.network.name} at {settings.size} px"
-    result = Checked(title, page, verdicts)
-    write_page(result.title, settings, result.verdicts, page)
+    result = Check(
+        f"check of {settings.data} for {settings.network.name} at {settings.size} px",
+        page,
+        tuple(_verdicts(settings, source, free_bytes(device))),
+        settings.data,
+        blocks=(Heading("Settings"), Code(dump(settings))),
+    )
+    result.html().write(page)
     return result
 
 
 def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Iterator[Verdict]:
-    """Yield the verdict of every part; those that take steps are left out where these do not fit."""
+    """Yield the verdict of every part; those that take steps are not tried where these do not fit."""
     network = create_network(settings)
     assert settings.size is not None  # resolved
     networks.check_size(network, settings.size, settings.size)
@@ -94,9 +81,9 @@ def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Itera
     with TemporaryDirectory(prefix="inpaintlab-") as folder:
         alone = _alone(settings, room.word == "finding")
         session = rehearse(alone, Path(folder) / "run", Subset(source, settings.sample, settings.seed))
-        facts = look(session)
-        yield values(session, facts, _seen(source))
-        yield leaks(session, facts, _seen(source))
+        seen = survey(session.data, _seen(source))
+        yield judge_values(seen, settings.max_bad_fraction)
+        yield judge_leaks(find_leaks(seen), seen, settings.data)
         yield variety(_samples(session))
         yield room
         yield from _steps(session, alone, network, _to_train_on(source), room.word != "finding")

@@ -3,17 +3,20 @@
 A verdict is a function of the `Evidence` and one line in `VERDICTS`.
 """
 
+import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from inpaintlab.diagnosis import course, fitting, painting
+from inpaintlab.diagnosis import fills, fitting, training_curve
+from inpaintlab.diagnosis.drawings import examples as drawn_examples
+from inpaintlab.diagnosis.drawings import training
 from inpaintlab.diagnosis.evidence import Evidence, gather, need_run
-from inpaintlab.diagnosis.page import write_diagnosis
-from inpaintlab.diagnosis.verdict import Verdict, named
+from inpaintlab.diagnosis.result import Result, Verdict
 from inpaintlab.errors import OutputError
-from inpaintlab.settings import DiagnoseSettings
+from inpaintlab.reports import Code, Heading
+from inpaintlab.settings import dump
 
 #: Name of the page in a run folder.
 PAGE = "diagnosis.html"
@@ -22,81 +25,84 @@ PAGE = "diagnosis.html"
 class Judge(NamedTuple):
     """A function of the evidence; whether it needs weights; and findings that explain one of its own."""
 
-    look: Callable[[Evidence], Verdict]
+    look: Callable[[Evidence], Verdict | None]
     needs_weights: bool = True
     follows: tuple[str, ...] = ()
 
 
-_PAINTS_NOTHING = ("copy-through", "one colour", "mean face")
+_FILLS_NOTHING = ("copy-through", "constant output", "mode collapse")
 _HARDLY_LEARNT = ("data", "learning rate", "spikes")
 
 #: Part -> judge, causes before what follows from them: the first finding is the one to begin with. A
 #: finding that an earlier one explains is a note.
 VERDICTS: dict[str, Judge] = {
-    "data": Judge(course.data, needs_weights=False),
-    "copy-through": Judge(painting.copy_through),
-    "learning rate": Judge(course.learning_rate, needs_weights=False, follows=("copy-through",)),
-    "one colour": Judge(painting.one_colour, follows=("copy-through", "learning rate")),
-    "mean face": Judge(painting.mean_face, follows=("copy-through", "one colour", "learning rate")),
-    "spikes": Judge(
-        course.spikes, needs_weights=False, follows=("data", *_PAINTS_NOTHING, "learning rate")
+    "data": Judge(training_curve.data, needs_weights=False),
+    "copy-through": Judge(fills.copy_through),
+    "learning rate": Judge(training_curve.learning_rate, needs_weights=False, follows=("copy-through",)),
+    "constant output": Judge(fills.constant_output, follows=("copy-through", "learning rate")),
+    "mode collapse": Judge(
+        fills.mode_collapse, follows=("copy-through", "constant output", "learning rate")
     ),
-    "colour shift": Judge(painting.colour_shift, follows=(*_PAINTS_NOTHING, *_HARDLY_LEARNT)),
-    "over-fitting": Judge(fitting.over_fitting, follows=_PAINTS_NOTHING),
+    "spikes": Judge(
+        training_curve.spikes, needs_weights=False, follows=("data", *_FILLS_NOTHING, "learning rate")
+    ),
+    "discriminator": Judge(
+        training_curve.discriminator, needs_weights=False, follows=(*_FILLS_NOTHING, "learning rate")
+    ),
+    "colour shift": Judge(fills.colour_shift, follows=(*_FILLS_NOTHING, *_HARDLY_LEARNT)),
+    "over-fitting": Judge(fitting.over_fitting, follows=_FILLS_NOTHING),
     "under-fitting": Judge(
         fitting.under_fitting,
-        follows=(*_PAINTS_NOTHING, *_HARDLY_LEARNT, "colour shift", "over-fitting"),
+        follows=(*_FILLS_NOTHING, *_HARDLY_LEARNT, "colour shift", "over-fitting"),
     ),
     "seam": Judge(
-        painting.seam, follows=(*_PAINTS_NOTHING, *_HARDLY_LEARNT, "colour shift", "under-fitting")
+        fills.seam, follows=(*_FILLS_NOTHING, *_HARDLY_LEARNT, "colour shift", "under-fitting")
     ),
 }
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Result):
     """What was found of a run: one verdict a part, and the page that shows them."""
 
-    title: str
-    page: Path
-    verdicts: list[Verdict]
 
-    @property
-    def findings(self) -> list[Verdict]:
-        """The findings, the one to begin with first."""
-        return [verdict for verdict in self.verdicts if verdict.word == "finding"]
-
-    @property
-    def headline(self) -> str:
-        """What was found, in one line."""
-        return headline(self.verdicts)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
-        return {
-            "title": self.title, "page": str(self.page), "healthy": not self.findings,
-            "headline": self.headline, "findings": [verdict.part for verdict in self.findings],
-            "parts": [asdict(verdict) for verdict in self.verdicts],
-        }  # fmt: skip
-
-
-def diagnose(settings: DiagnoseSettings) -> Diagnosis:
+def diagnose(
+    run: str | os.PathLike[str],
+    *,
+    output: Path | None = None,
+    data: str | None = None,
+    images: int = 300,
+    sample: int = 2000,
+    batch_size: int = 64,
+    examples: int = 8,
+) -> Diagnosis:
     """Judge a run that ended or was stopped, and write `diagnosis.html` into its folder.
 
-    Raises `RunError` and `DataError` for a folder that is no run, or whose images are not there.
+    `output` is another page, `data` where its images are now. At most `images` of validation, and as
+    many of training, are filled, `batch_size` at a time, and `sample` training images looked at;
+    `examples` are shown. Raises `RunError` and `DataError` for a folder that is no run, or whose images
+    are not there.
     """
-    run = need_run(settings.run)
-    page = settings.output or run.folder / PAGE
+    opened = need_run(Path(run))
+    page = output or opened.folder / PAGE
     if page.is_dir():
         raise OutputError(f"{page} is a folder: -o takes the page to write, as diagnosis.html")
-    evidence = gather(run, settings)
-    result = Diagnosis(f"diagnosis of {run.folder.resolve().name}", page, judge(evidence))
-    write_diagnosis(result.title, result.headline, evidence, result.verdicts, page)
+    found = gather(
+        opened, data=data, images=images, sample=sample, batch_size=batch_size, examples=examples
+    )
+    result = Diagnosis(
+        f"diagnosis of {opened.folder.resolve().name}",
+        page,
+        tuple(judge(found)),
+        found.settings.data,
+        str(opened.recipe),
+        (*training(found), *drawn_examples(found), Heading("Settings"), Code(dump(found.settings))),
+    )
+    result.html().write(page)
     return result
 
 
 def judge(evidence: Evidence) -> list[Verdict]:
-    """Return the verdict of every part, in the order of `VERDICTS`."""
+    """Return the verdict of every part that the run has, in the order of `VERDICTS`."""
     verdicts: list[Verdict] = []
     for part, (look, needs_weights, follows) in VERDICTS.items():
         if needs_weights and not (evidence.best and evidence.last):
@@ -104,6 +110,8 @@ def judge(evidence: Evidence) -> list[Verdict]:
             verdicts.append(Verdict(part, "note", text))
             continue
         verdict = look(evidence)
+        if verdict is None:
+            continue
         found = [one.part for one in verdicts if one.word == "finding"]
         causes = [cause for cause in found if cause in follows]
         if verdict.word == "finding" and causes:
@@ -111,19 +119,3 @@ def judge(evidence: Evidence) -> list[Verdict]:
             verdict = replace(verdict, word="note", advice=advice)
         verdicts.append(verdict)
     return verdicts
-
-
-def headline(verdicts: list[Verdict]) -> str:
-    """Say in one line what was found.
-
-    >>> headline([Verdict("seam", "ok", ""), Verdict("data", "note", "")])
-    'healthy: nothing found that spoils the run; worth knowing: data'
-    >>> headline([Verdict("seam", "finding", ""), Verdict("data", "finding", "")])
-    'begin with seam; also found: data'
-    """
-    findings, notes = (named(verdicts, word) for word in ("finding", "note"))
-    known = f"; worth knowing: {', '.join(notes)}" if notes else ""
-    if not findings:
-        return f"healthy: nothing found that spoils the run{known}"
-    also = f"; also found: {', '.join(findings[1:])}" if findings[1:] else ""
-    return f"begin with {findings[0]}{also}{known}"

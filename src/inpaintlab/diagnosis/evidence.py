@@ -1,7 +1,8 @@
-"""All that is known of a run, gathered once: its log, what its guards wrote, and how it paints."""
+"""All that is known of a run, gathered once: its log, what its guards wrote, and how it fills holes."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,41 @@ from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.loading import Images, TrainingData
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import split
-from inpaintlab.diagnosis import images as look_at
-from inpaintlab.diagnosis.measures import Measured, classical, measure, paint
-from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.diagnosis.images import Leaks, find_leaks, judge_leaks, judge_values, survey
+from inpaintlab.diagnosis.measures import Measured, classical, fill, measure
+from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import DataError, RunError
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import bar
-from inpaintlab.settings import DiagnoseSettings, TrainSettings, build
+from inpaintlab.settings import TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
-from inpaintlab.training.guards.incidents import read_incidents
+from inpaintlab.training.guards.detectors import Alarm, replay
+from inpaintlab.training.guards.incidents import Incident, read_incidents
 from inpaintlab.training.validation import MASK_SEED
-
-Line = dict[str, Any]
 
 #: Seed of the choice of training images and of examples: nobody picks them.
 CHOICE_SEED = 7
-_SIDES = ("train", "val")
 #: Training's own error over that measured now, below which use is to blame and not learning.
 _WORSE_IN_USE = 0.85
-#: Bytes that the images of one side may take as tensors, of which there are about ten: at 256 px room
+#: Bytes that the images of one part may take as tensors, of which there are about ten: at 256 px room
 #: for 127 of them.
 _ROOM = 100_000_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the log: the step, and its scalars by name."""
+
+    step: int
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one set of weights makes of training and of validation images."""
+
+    train: Measured
+    val: Measured
 
 
 @dataclass(frozen=True)
@@ -44,31 +59,35 @@ class Evidence:
     """What the verdicts go by.
 
     `train_lines` and `validations` are those of the log, `best` and `last` what the best and the newest
-    weights make of the sides `train` and `val` (empty where a run has left no weights), `repeats` which
-    training image each place of `train` holds, `ratios` the hole ratios, the same for both sides, and
-    `classical` the hole PSNR of Telea's method on both. `left_out` are names of images,
-    `left_out_steps` and `rate_factor` what the guards have changed. `bottleneck` is how many numbers
-    pass a network's bottleneck, where it has one. `looks` are what `check` says of the images.
+    weights make of images (none where a run has left no weights), `repeats` which training image each
+    place of `train` holds, `ratios` the hole ratios, the same for both parts, and `telea_train` and
+    `telea_val` the hole PSNR of Telea's method. `excluded` are names of images, `excluded_steps` and
+    `rate_factor` what the guards have changed, `bad` the reasons why images could not be used.
+    `bottleneck` is how many numbers pass a network's bottleneck, where it has one. `images`, `split` and
+    `leaks` are what `check` says of the images.
     """
 
     settings: TrainSettings
     own_rate: float
     steps: int
     train_count: int
+    images: Verdict
+    split: Verdict
+    leaks: Leaks
     train_lines: list[Line] = field(default_factory=list)
     validations: list[Line] = field(default_factory=list)
-    incidents: list[Line] = field(default_factory=list)
-    bad: list[Line] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    left_out_steps: list[int] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+    excluded: list[str] = field(default_factory=list)
+    excluded_steps: list[int] = field(default_factory=list)
     rate_factor: float = 1.0
-    best: dict[str, Measured] = field(default_factory=dict)
-    last: dict[str, Measured] = field(default_factory=dict)
+    best: Parts | None = None
+    last: Parts | None = None
     repeats: list[int] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
-    classical: dict[str, Float64] = field(default_factory=dict)
+    telea_train: Float64 = field(default_factory=lambda: np.zeros(0))
+    telea_val: Float64 = field(default_factory=lambda: np.zeros(0))
     bottleneck: int | None = None
-    looks: list[Verdict] = field(default_factory=list)
     examples: dict[str, UInt8] = field(default_factory=dict)
 
     @property
@@ -91,82 +110,93 @@ class Evidence:
     @property
     def worse_in_use(self) -> bool:
         """Whether training images are filled much worse now than training itself filled them."""
-        used = float(self.last["train"].hole_l1.mean()) if self.last else 0.0
+        used = float(self.last.train.hole_l1.mean()) if self.last else 0.0
         return 0 < self.own_error < _WORSE_IN_USE * used
 
-    def column(self, name: str) -> Float64:
-        """Return a value of every line of training; nothing where its objective has no such value."""
-        return np.array([line[name] for line in self.train_lines if name in line], float)
+    @property
+    def best_and_last(self) -> tuple[Parts, Parts]:
+        """What both sets of weights make of images, for a verdict that is only asked where they are."""
+        assert self.best is not None
+        assert self.last is not None
+        return self.best, self.last
+
+    @cached_property
+    def alarms(self) -> list[Alarm]:
+        """What the detectors of the guards find in the log."""
+        return replay((line.step, line.values) for line in self.train_lines)
+
+    def column(self, name: str, validation: bool = False) -> Float64:
+        """Return a value of every line of the log that has it."""
+        lines = self.validations if validation else self.train_lines
+        return np.array([line.values[name] for line in lines if name in line.values], float)
 
 
-@dataclass(frozen=True)
-class Looked:
-    """A run's images and settings, as `images.look` wants them."""
-
-    data: TrainingData
-    settings: TrainSettings
-
-
-def gather(run: Run, settings: DiagnoseSettings) -> Evidence:
-    """Read what a run has left and measure how it paints.
+def gather(
+    run: Run,
+    *,
+    data: str | None = None,
+    images: int = 300,
+    sample: int = 2000,
+    batch_size: int = 64,
+    examples: int = 8,
+) -> Evidence:
+    """Read what a run has left and measure how it fills holes; arguments as in `diagnose`.
 
     Its own validation images with its own frozen masks are filled, and as many training images with
     the same masks; the test part is not read. Raises `RunError` and `DataError`.
     """
     recipe = build(TrainSettings, config=run.recipe)
-    recipe = recipe.model_copy(update={"data": settings.data or recipe.data})
-    facts = read_json(run.data) if run.data.exists() else {}
+    recipe = recipe.model_copy(update={"data": data or recipe.data})
+    facts: dict[str, Any] = read_json(run.data) if run.data.exists() else {}
     source = open_source(recipe.data, recipe.fold, recipe.folds)
-    data = _open(source, recipe, facts, settings)
+    opened = _open(source, recipe, facts.get("split_hash"), sample, images)
     state = load_state(run.state) or {}
-    trained_on = data.split.train
-    lines = read_lines(run.log)
-    train_lines, validations = ([x for x in lines if x["kind"] == k] for k in ("train", "validation"))
-    looked = Looked(data, recipe)
-    seen = look_at.look(looked)
-    of = len(trained_on) + len(data.split.val)
+    train_lines, validations = read_lines(run.log, "train"), read_lines(run.log, "validation")
+    seen = survey(opened, len(opened.split.train) + len(opened.split.val))
+    leaks = find_leaks(seen)
     found = Evidence(
         settings=recipe,
         own_rate=networks.learning_rate_of(recipe.network.name),
-        steps=max([state.get("step", 0), *(line["step"] for line in lines)]),
-        train_count=facts.get("train", len(trained_on)),
+        steps=max([state.get("step", 0), *(line.step for line in train_lines + validations)]),
+        train_count=facts.get("train", len(opened.split.train)),
+        images=judge_values(seen, recipe.max_bad_fraction),
+        split=judge_leaks(leaks, seen, recipe.data),
+        leaks=leaks,
         train_lines=train_lines,
         validations=validations,
         incidents=read_incidents(run),
-        bad=facts.get("bad", []),
-        left_out=state.get("excluded", []),
-        left_out_steps=state.get("excluded_steps", []),
+        bad=[bad["reason"] for bad in facts.get("bad", [])],
+        excluded=state.get("excluded", []),
+        excluded_steps=state.get("excluded_steps", []),
         rate_factor=state.get("rate_factor", 1.0),
-        looks=[look_at.values(looked, seen, of), look_at.leaks(looked, seen, of)],
     )
-    return _measured(found, run, data, settings)
+    return _measured(found, run, opened, images, batch_size, examples)
 
 
-def read_lines(log: Path) -> list[Line]:
-    """Return the lines of a log, without a last one that was cut short."""
+def read_lines(log: Path, kind: str) -> list[Line]:
+    """Return the lines of a kind, without a last one that was cut short."""
     if not log.exists():
         return []
-    text = log.read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+    whole = (line for line in log.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n"))
+    lines = [line for line in map(json.loads, whole) if line.pop("kind") == kind]
+    return [Line(line.pop("step"), line) for line in lines]
 
 
 def _open(
-    source: ImageDataset, recipe: TrainSettings, facts: Line, settings: DiagnoseSettings
+    source: ImageDataset, recipe: TrainSettings, split_hash: str | None, sample: int, images: int
 ) -> TrainingData:
     """Open the first validation images of a run, as it did, and random training images."""
     assert recipe.size is not None  # resolved
-    hashes = hash_all(source)
-    parts = source.predefined_split or split(hashes)
-    if facts and parts.hash != facts["split_hash"]:
+    parts = source.predefined_split or split(hash_all(source))
+    if split_hash not in (None, parts.hash):
         raise DataError(
             f"the images of {recipe.data} are not those of the run (split {parts.hash}, then "
-            f"{facts['split_hash']}): say where those are with --data"
+            f"{split_hash}): say where those are with --data"
         )
     random = np.random.default_rng(CHOICE_SEED)
-    count = min(len(parts.train), settings.sample)
-    chosen = random.choice(parts.train, count, replace=False).tolist()
+    chosen = random.choice(parts.train, min(len(parts.train), sample), replace=False).tolist()
     # Some more than are measured, as some may be broken.
-    first = parts.val[: 2 * min(settings.images, recipe.validation_images)]
+    first = parts.val[: 2 * min(images, recipe.validation_images)]
     train = Images(source, chosen, recipe.size, "training")
     val = Images(source, first, recipe.size, "validation")
     if not len(train) or not len(val):
@@ -174,37 +204,41 @@ def _open(
     return TrainingData(train, val, parts, frozenset())
 
 
-def _measured(found: Evidence, run: Run, data: TrainingData, settings: DiagnoseSettings) -> Evidence:
+def _measured(
+    found: Evidence, run: Run, data: TrainingData, images: int, batch_size: int, examples: int
+) -> Evidence:
     """Return the evidence with all that the run's weights show."""
     recipe = found.settings
     assert recipe.size is not None
     mixture = masks.make(recipe.masks)
     room = max(8, _ROOM // (12 * recipe.size**2))
-    count = min(len(data.val), settings.images, recipe.validation_images, room)
+    count = min(len(data.val), images, recipe.validation_images, room)
     frozen = FrozenMasks(mixture, recipe.size, count, MASK_SEED)
     mask = frozen.batch(0, count)
     repeats = [place % len(data.train) for place in range(count)]
-    images = {"train": torch.cat([data.train.squares(p, p + 1) for p in repeats])}
-    images["val"] = data.val.squares(0, count)
-    changes: dict[str, Any] = {"ratios": frozen.ratios, "repeats": repeats}
-    changes["classical"] = {side: classical(images[side], mask) for side in _SIDES}
-    painted: Tensor | None = None
+    train = torch.cat([data.train.squares(place, place + 1) for place in repeats])
+    val = data.val.squares(0, count)
+    found = replace(
+        found, ratios=frozen.ratios, repeats=repeats,
+        telea_train=classical(train, mask), telea_val=classical(val, mask),
+    )  # fmt: skip
     for name, path in (("best", run.model), ("last", run.last)):
         if not path.is_file():
             continue
         network = load_model(path)[0]
-        changes["bottleneck"] = _bottleneck(network, images["val"][:1], mask[:1])
-        sides = {}
-        with bar(f"filling images with the {name} weights", len(_SIDES)) as advance:
-            for side in _SIDES:
-                ours = paint(network, images[side], mask, settings.batch_size)
-                sides[side] = measure(*ours, images[side], mask)
-                painted = ours[0] if (name, side) == ("best", "val") else painted
+        parts = []
+        with bar(f"filling images with the {name} weights", 2) as advance:
+            for image in (train, val):
+                output, over_noise = fill(network, image, mask, batch_size)
+                parts.append(measure(output, over_noise, image, mask))
                 advance()
-        changes[name] = sides
-    if painted is not None:
-        changes["examples"] = _examples(painted, images["val"], mask, settings.examples)
-    return Evidence(**{**vars(found), **changes})
+        if name == "best":
+            shown = _examples(output, val, mask, examples)
+            found = replace(found, best=Parts(*parts), examples=shown)
+        else:
+            found = replace(found, last=Parts(*parts))
+        found = replace(found, bottleneck=_bottleneck(network, val[:1], mask[:1]))
+    return found
 
 
 def _bottleneck(network: nn.Module, image: Tensor, mask: Tensor) -> int | None:
@@ -221,14 +255,14 @@ def _bottleneck(network: nn.Module, image: Tensor, mask: Tensor) -> int | None:
     return numbers[0] if numbers else None
 
 
-def _examples(painted: Tensor, image: Tensor, mask: Tensor, count: int) -> dict[str, UInt8]:
+def _examples(output: Tensor, image: Tensor, mask: Tensor, count: int) -> dict[str, UInt8]:
     """Return rows of random images, uint8 `[N, H, W, 3]`."""
     random = np.random.default_rng(CHOICE_SEED)
     chosen = sorted(random.choice(len(image), min(count, len(image)), replace=False).tolist())
     rows = {
         "damaged": composite(image, torch.ones_like(image), mask),
-        "filled": composite(image, painted, mask),
-        "painted": painted,
+        "filled": composite(image, output, mask),
+        "output": output,
         "truth": image,
     }
     return {name: to_arrays(row[chosen]) for name, row in rows.items()}

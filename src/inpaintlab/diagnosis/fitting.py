@@ -1,25 +1,25 @@
-"""Verdicts on how well a run has learnt: too little, and why; or its training images by heart."""
+"""Verdicts on how well a run has learnt: too little, and why; or its training images alone."""
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from inpaintlab.arrays import Float64
 from inpaintlab.diagnosis.evidence import Evidence
-from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.diagnosis.result import Verdict
+from inpaintlab.evaluation.statistics import Interval, bootstrap_interval
 from inpaintlab.masks import ratio_bin
 
-#: Resamples of a bootstrap interval of 95 %, and their seed.
-RESAMPLES, SEED = 2000, 7
 #: A gap of training over validation is over-fitting from so many dB on, and if it is surely above the
 #: second. Sound runs of three epochs have up to 0.3, one of 60 images and 130 epochs 3.4.
 _GAP, _SURELY = 1.0, 0.5
 #: Training images should be filled better than by a method that learns nothing, by so many dB. The
 #: weakest sound runs have 0.5 to 0.8 after 300 steps, one with a bottleneck of two numbers -0.4 to -0.1.
 LEAST_AHEAD = 0.3
-#: Error on known pixels over that of one colour, above which a network cannot paint what it sees; sound
-#: ones have 0.4 to 0.5 after 300 steps.
+#: Error on known pixels over that of one colour, above which a network cannot pass on what it sees;
+#: sound ones have 0.4 to 0.5 after 300 steps.
 _BLIND = 0.65
 #: A peak rate so many times below the network's own is to blame.
 FAR_BELOW = 5.0
@@ -34,36 +34,33 @@ _FEW_EPOCHS, _STILL_GAINS = 10.0, 0.3
 
 
 def under_fitting(evidence: Evidence) -> Verdict:
-    """The run has not even learnt its training images; `figures["blame"]` says why."""
-    found = evidence.best["train"]
-    ahead = found.hole_psnr - evidence.classical["train"]
-    low, high = interval(ahead, evidence.repeats)
+    """The run has not even learnt its training images; `blame` says why."""
+    best, last = evidence.best_and_last
+    found, part = best.train, "under-fitting"
+    ahead = bootstrap_interval(found.hole_psnr - evidence.telea_train, evidence.repeats)
     blind = found.known_missed > _BLIND and _known_weight(evidence) > 0
     text = (
-        f"{found.hole_psnr.mean():.2f} dB in holes of training images, {ahead.mean():+.2f} dB "
-        f"({low:+.2f} to {high:+.2f}) beside Telea's method, which learns nothing; known pixels with "
+        f"{found.hole_psnr.mean():.2f} dB in holes of training images, {ahead.mean:+.2f} dB "
+        f"{_interval(ahead, '+')} beside Telea's method, which learns nothing; known pixels with "
         f"{found.known_missed:.0%} of the error of one colour"
     )
     figures = {
-        "train_psnr": float(found.hole_psnr.mean()), "ahead": float(ahead.mean()),
-        "interval": [low, high], "known_missed": found.known_missed,
+        "train_psnr": float(found.hole_psnr.mean()), "ahead": ahead.as_dict(),
+        "known_missed": found.known_missed,
     }  # fmt: skip
-    if ahead.mean() > LEAST_AHEAD and not blind:
-        return Verdict("under-fitting", "ok", text, "", figures)
+    if ahead.mean > LEAST_AHEAD and not blind:
+        return Verdict(part, "ok", text, "", figures)
     if evidence.worse_in_use:
-        own, used = evidence.own_error, evidence.last["train"].hole_l1.mean()
+        own, used = evidence.own_error, last.train.hole_l1.mean()
         words = f"learnt, but fills otherwise: error in the hole {own:.3f} in training, {used:.3f} now"
-        advice = "look at colour shift and seam"
-        return Verdict("under-fitting", "note", f"{words}: {text}", advice, figures)
+        return Verdict(part, "note", f"{words}: {text}", "look at colour shift and seam", figures)
     for reason, look in BLAMES.items():
         if blamed := look(evidence):
             words, advice = blamed
-            figures["blame"] = reason
-            return Verdict("under-fitting", "finding", f"{words}: {text}", advice, figures)
-    figures["blame"] = "capacity"
+            return Verdict(part, "finding", f"{words}: {text}", advice, figures, reason)
     words = "neither rate, decay, bottleneck nor time is to blame, so the network is"
-    advice = "a wider one, as -s network.width=48; inpaint check tries to let it learn by heart"
-    return Verdict("under-fitting", "finding", f"{words}: {text}", advice, figures)
+    advice = "-s network.width=48 makes it wider; inpaint check tries whether it can overfit one batch"
+    return Verdict(part, "finding", f"{words}: {text}", advice, figures, "capacity")
 
 
 def blame_rate(evidence: Evidence) -> tuple[str, str] | None:
@@ -86,7 +83,7 @@ def blame_regularisation(evidence: Evidence) -> tuple[str, str] | None:
         )
         return words, "-s weight_decay=0.01"
     own = evidence.own_error
-    plain = float(evidence.last["train"].hole_l1.mean())
+    plain = float(evidence.best_and_last[1].train.hole_l1.mean())
     name = evidence.settings.augment.name
     if own > _HARDER * plain and name not in ("none", "flip"):
         words = f"augmented images ({name}) have {own / plain:.1f} times the error of real ones"
@@ -117,7 +114,7 @@ def blame_time(evidence: Evidence) -> tuple[str, str] | None:
         return None
     longer = max(4 * evidence.steps, round(3 * evidence.train_count / evidence.settings.batch_size))
     words = f"too short, {steps}" + (f", and the second half gained {gained:.2f} dB" if gained else "")
-    return words, f"a run of --steps {longer}"
+    return words, f"--steps {longer} gives it the time"
 
 
 #: What may be to blame -> what shows it, the first that does. A rate or a decay that is far off spoils a
@@ -132,25 +129,28 @@ BLAMES: dict[str, Callable[[Evidence], tuple[str, str] | None]] = {
 
 def over_fitting(evidence: Evidence) -> Verdict:
     """Training images are filled better than others."""
-    train, val = (evidence.last[side].hole_psnr for side in ("train", "val"))
+    last, part = evidence.best_and_last[1], "over-fitting"
+    train, val = last.train.hole_psnr, last.val.hole_psnr
     # Less what a method that learns nothing has on the same images: some are easier than others, and
     # the interval is a good deal narrower without that.
-    gaps = (train - evidence.classical["train"]) - (val - evidence.classical["val"])
-    low, high = interval(gaps, evidence.repeats)
+    gaps = (train - evidence.telea_train) - (val - evidence.telea_val)
+    # Values of the same training image say less than as many different ones.
+    gap = bootstrap_interval(gaps, evidence.repeats)
     bins = gaps_by_ratio(gaps, evidence.ratios)
     fell = _fell(evidence)
     figures: dict[str, Any] = {
-        "train_psnr": float(train.mean()), "val_psnr": float(val.mean()), "gap": float(gaps.mean()),
-        "interval": [low, high], "bins": bins, "fell": fell,
+        "train_psnr": float(train.mean()), "val_psnr": float(val.mean()), "gap": gap.as_dict(),
+        "bins": [asdict(one) for one in bins], "fell": fell,
     }  # fmt: skip
     text = (
         f"training images {train.mean():.2f} dB in the hole, validation {val.mean():.2f}: a gap of "
-        f"{gaps.mean():.2f} dB ({low:.2f} to {high:.2f}, {len(gaps)} images a side), less that of "
-        "Telea's method on the same"
+        f"{gap.mean:.2f} dB {_interval(gap)}, {len(gaps)} images of each part, less that of Telea's "
+        "method on the same"
     )
-    if gaps.mean() < _GAP or low < _SURELY:
-        return Verdict("over-fitting", "ok", text, "", figures)
-    sizes = ", ".join(f"{one['holes']} {one['gap']:+.1f} dB ({one['n']})" for one in bins)
+    # A gap without an interval, of a handful of images, is no ground for a verdict.
+    if gap.mean < _GAP or gap.low is None or gap.low < _SURELY:
+        return Verdict(part, "ok", text, "", figures)
+    sizes = ", ".join(f"{one.holes} {one.gap:+.1f} dB ({one.n})" for one in bins)
     text += f"; by hole {sizes}; each image was seen {evidence.epochs:.0f} times"
     if fell > 0:
         text += f"; validation ended {fell:.2f} dB below its best"
@@ -159,33 +159,32 @@ def over_fitting(evidence: Evidence) -> Verdict:
     advice = (
         f"--augment {how}, more images, or fewer steps (model.safetensors is of the best validation)"
     )
-    return Verdict("over-fitting", "finding", text, advice, figures)
+    return Verdict(part, "finding", text, advice, figures)
 
 
-def gaps_by_ratio(gaps: Float64, ratios: list[float]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Gap:
+    """The mean gap in dB of images whose holes are in one bin of ratios."""
+
+    holes: str
+    n: int
+    gap: float
+
+
+def gaps_by_ratio(gaps: Float64, ratios: list[float]) -> list[Gap]:
     """Return the mean gap of every bin of hole ratios that has images, smallest holes first."""
     names = np.array([ratio_bin(ratio) for ratio in ratios])
     order = dict.fromkeys(ratio_bin(tenth / 10) for tenth in range(1, 11))
     return [
-        {"holes": name, "n": int((names == name).sum()), "gap": float(gaps[names == name].mean())}
+        Gap(name, int((names == name).sum()), float(gaps[names == name].mean()))
         for name in order
         if name in names
     ]
 
 
-def interval(values: Float64, clusters: list[int]) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of a mean.
-
-    Values of the same training image, which `clusters` number, are drawn together: they say less than
-    as many different ones.
-    """
-    numbers = np.unique(clusters, return_inverse=True)[1]
-    sums, counts = np.bincount(numbers, values), np.bincount(numbers)
-    random = np.random.default_rng(SEED)
-    drawn = random.integers(0, len(sums), (RESAMPLES, len(sums)))
-    means = sums[drawn].sum(1) / counts[drawn].sum(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(low), float(high)
+def _interval(found: Interval, sign: str = "") -> str:
+    """Return an interval in brackets, empty where there is none."""
+    return "" if found.low is None else f"({found.low:{sign}.2f} to {found.high:{sign}.2f})"
 
 
 def _known_weight(evidence: Evidence) -> float:
@@ -194,12 +193,12 @@ def _known_weight(evidence: Evidence) -> float:
 
 def _gained(evidence: Evidence) -> float:
     """Return the dB that validation rose from the middle of the run to its end."""
-    lines = evidence.validations
-    before = [line for line in lines if line["step"] <= evidence.steps / 2]
-    return float(lines[-1]["hole_psnr"] - before[-1]["hole_psnr"]) if before else 0.0
+    values = evidence.column("hole_psnr", validation=True)
+    before = [line for line in evidence.validations if line.step <= evidence.steps / 2]
+    return float(values[-1] - values[len(before) - 1]) if before else 0.0
 
 
 def _fell(evidence: Evidence) -> float:
     """Return the dB that the last validation lies below the best one."""
-    values = [float(line["hole_psnr"]) for line in evidence.validations]
-    return max(values) - values[-1] if values else 0.0
+    values = evidence.column("hole_psnr", validation=True)
+    return float(values.max() - values[-1]) if len(values) else 0.0

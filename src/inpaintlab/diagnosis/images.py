@@ -1,24 +1,21 @@
-"""What can be told from the images themselves: odd ones, and look-alikes on two sides."""
+"""What can be told from the images themselves: odd ones, and look-alikes in two parts of the split."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.data.examine import is_grey
 from inpaintlab.data.findings import LEAST_CONTRAST
-from inpaintlab.data.loading import Images, TrainingData
-from inpaintlab.data.lookalikes import appearance_of, find_lookalikes
+from inpaintlab.data.loading import TrainingData
+from inpaintlab.data.lookalikes import Appearance, appearance_of, find_lookalikes
 from inpaintlab.data.manifest import is_dataset
-from inpaintlab.diagnosis.verdict import Verdict, Word, count
+from inpaintlab.diagnosis.result import Verdict, Word, count
 from inpaintlab.progress import bar
-from inpaintlab.settings import TrainSettings
-
-Facts = dict[str, Any]
 
 #: Share of odd images from which they are a finding; fewer are a note.
 ODD_SHARE = 0.02
@@ -34,145 +31,161 @@ _DARKEST_HIGH, _BRIGHTEST_LOW = 64, 192
 _SAME = 0.99
 _NAMED = 5
 
-#: Kind of oddity -> whether an image is of it. The first that fits names the image.
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an image: grey values of 0 to 255, and how its neighbouring pixels correlate."""
+
+    part: Literal["train", "val"]
+    name: str
+    low: float
+    high: float
+    mean: float
+    contrast: float
+    smoothness: float
+    is_grey: bool
+    appearance: Appearance
+
+    @property
+    def oddity(self) -> str:
+        """The first kind of odd image that this one is of, empty where it is of none."""
+        return next((kind for kind, test in ODD.items() if test(self)), "")
+
+
+#: Kind of oddity -> whether an image is of it.
 ODD: dict[str, Callable[[Facts], bool]] = {
-    "nearly black": lambda facts: facts["mean"] < _DARK,
-    "nearly white": lambda facts: facts["mean"] > 255 - _DARK,
-    "of one colour": lambda facts: facts["contrast"] < LEAST_CONTRAST,
-    "noise": lambda facts: facts["smoothness"] < _NOISE,
+    "nearly black": lambda facts: facts.mean < _DARK,
+    "nearly white": lambda facts: facts.mean > 255 - _DARK,
+    "of one colour": lambda facts: facts.contrast < LEAST_CONTRAST,
+    "noise": lambda facts: facts.smoothness < _NOISE,
 }
 
 
-class Opened(Protocol):
-    """Images that were opened for a run: a session of training, or what is left to diagnose."""
+@dataclass(frozen=True)
+class Survey:
+    """The images that were looked at: `bad` cannot be used, `of` is how many there are in all."""
+
+    facts: list[Facts]
+    bad: list[str]
+    of: int
 
     @property
-    def data(self) -> TrainingData:
-        """The images to train on and to validate with."""
-        ...
-
-    @property
-    def settings(self) -> TrainSettings:
-        """The settings of the run."""
-        ...
+    def total(self) -> int:
+        """How many images were looked at."""
+        return len(self.facts) + len(self.bad)
 
 
-def look(session: Opened) -> list[Facts]:
-    """Return the facts of every image to train on and to validate with, but not of the test's."""
-    sides = {"train": session.data.train, "val": session.data.val}
-    total = sum(len(images) for images in sides.values())
-    facts = []
-    with bar("looking at images", total) as advance:
-        for side, images in sides.items():
-            for name, image in _named(images):
-                facts.append({"side": side, "name": name, **_facts(image)})
+@dataclass(frozen=True)
+class Leaks:
+    """How many validation images have a look-alike to train on, and how many of those are the same.
+
+    `share_in_all` is the share among all images: a look-alike is in a sample only by chance.
+    """
+
+    validation: int
+    alike: int
+    same: int
+    share_in_all: float
+    pairs: list[tuple[str, str, float]] = field(default_factory=list)
+
+
+def survey(data: TrainingData, of: int) -> Survey:
+    """Look at every image to train on and to validate with, but not at those of the test part."""
+    facts: list[Facts] = []
+    with bar("looking at images", len(data.train) + len(data.val)) as advance:
+        for part, images in (("train", data.train), ("val", data.val)):
+            for place in range(len(images)):
+                facts.append(facts_of(images[place], images.name(place), part))  # type: ignore[arg-type]
                 advance()
-    return facts
+    return Survey(facts, [bad.reason for bad in data.bad], of)
 
 
-def values(session: Opened, facts: list[Facts], of: int) -> Verdict:
-    """Judge range and oddities of images; `of` is how many there are in all."""
-    odd = {kind: [one["name"] for one in facts if one["kind"] == kind] for kind in ODD}
-    bad = session.data.bad
-    total = len(facts) + len(bad)
-    low, high = (float(np.mean([one[key] for one in facts])) for key in ("low", "high"))
-    mean = float(np.mean([one["mean"] for one in facts]))
-    looked = count(total, "image") + (f" of {of:,}, drawn at random" if of > total else "")
-    text = f"{looked}: mostly from {low / 255:.2f} to {high / 255:.2f} of 0 to 1, mean {mean / 255:.2f}"
-    named = [f"{len(names)} {kind} (as {names[0]})" for kind, names in odd.items() if names]
-    named += [f"{len(bad)} that cannot be used (first: {bad[0].reason})"] if bad else []
-    grey = sum(one["grey"] for one in facts)
-    mixed = [f"{grey} grey among coloured"] if 0 < grey < len(facts) else []
-    text += f"; {', '.join(named + mixed)}" if named + mixed else "; none broken, black, white or noise"
-    word, advice = _judge(odd, len(bad), total, (low, high), session.settings.max_bad_fraction)
-    return Verdict(
-        "images", word, text, advice,
-        {
-            "looked_at": total, "of": of, "low": low / 255, "high": high / 255, "mean": mean / 255,
-            "bad": len(bad), "grey": grey, **{kind: len(names) for kind, names in odd.items()},
-        },
+def facts_of(image: UInt8, name: str, part: Literal["train", "val"]) -> Facts:
+    """Return the facts of an image, RGB uint8 `[H, W, 3]`."""
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+    low, high = np.percentile(grey, (1, 99))
+    values = grey.astype(np.float32)
+    steps = (np.diff(values, axis=axis) for axis in (0, 1))
+    smallest = min(float(np.square(step).mean()) for step in steps)
+    return Facts(
+        part, name, float(low), float(high), float(values.mean()), float(values.std()),
+        1 - smallest / (2 * max(float(values.var()), 1e-9)), is_grey(image), appearance_of(grey),
     )  # fmt: skip
 
 
-def leaks(session: Opened, facts: list[Facts], of: int) -> Verdict:
-    """Judge whether images to validate with look like images to train on."""
-    telling = [one for one in facts if one["contrast"] >= LEAST_CONTRAST]
-    train = [one for one in telling if one["side"] == "train"]
-    val = [one for one in telling if one["side"] == "val"]
-    pairs = find_lookalikes([one["look"] for one in val], [one["look"] for one in train])
-    having = len({ours for ours, *_ in pairs})
+def judge_values(seen: Survey, max_bad_fraction: float) -> Verdict:
+    """Judge range and oddities of images."""
+    odd = {kind: [one.name for one in seen.facts if one.oddity == kind] for kind in ODD}
+    low, high, mean = (
+        float(np.mean([getattr(one, key) for one in seen.facts])) for key in ("low", "high", "mean")
+    )
+    looked = count(seen.total, "image")
+    looked += f" of {seen.of:,}, drawn at random" if seen.of > seen.total else ""
+    named = [f"{len(names)} {kind} (as {names[0]})" for kind, names in odd.items() if names]
+    named += [f"{len(seen.bad)} that cannot be used (first: {seen.bad[0]})"] if seen.bad else []
+    grey = sum(one.is_grey for one in seen.facts)
+    named += [f"{grey} grey among coloured"] if 0 < grey < len(seen.facts) else []
+    text = (
+        f"{looked}: mostly from {low / 255:.2f} to {high / 255:.2f} of 0 to 1, mean {mean / 255:.2f}; "
+        f"{', '.join(named) or 'none broken, black, white or noise'}"
+    )
+    strange = sum(map(len, odd.values()))
+    word, advice = _judge(strange, len(seen.bad), seen.total, (low, high), max_bad_fraction)
+    figures = {
+        "looked_at": seen.total, "of": seen.of, "low": low / 255, "high": high / 255,
+        "mean": mean / 255, "bad": len(seen.bad), "grey": grey,
+    } | {kind: len(names) for kind, names in odd.items()}  # fmt: skip
+    return Verdict("images", word, text, advice, figures)
+
+
+def find_leaks(seen: Survey) -> Leaks:
+    """Find images to validate with that look like images to train on."""
+    telling = [one for one in seen.facts if one.contrast >= LEAST_CONTRAST]
+    train, val = ([one for one in telling if one.part == part] for part in ("train", "val"))
+    pairs = find_lookalikes([one.appearance for one in val], [one.appearance for one in train])
+    alike = len({ours for ours, *_ in pairs})
     same = len({ours for ours, _, likeness in pairs if likeness > _SAME})
-    share = having / max(1, len(val))
-    total = len(facts) + len(session.data.bad)
-    in_all = min(1.0, share * max(1.0, of / total))  # a look-alike is in a sample only by chance
-    figures: dict[str, Any] = {
-        "validation": len(val),
-        "alike": having,
-        "same": same,
-        "share_in_all": in_all,
-    }
-    figures["pairs"] = [
-        [val[a]["name"], train[b]["name"], likeness] for a, b, likeness in pairs[:_NAMED]
-    ]
-    text = f"{having:,} of {count(len(val), 'validation image')} looked at have a look-alike to train on"
-    if not having:
-        text = text.replace("0 of", "none of", 1).replace("have", "has")
-        seldom = f"; a sample of {total / of:.0%} holds few pairs, -s sample={of} looks at all"
-        return Verdict("split", "ok", text + (seldom if of > total else ""), "", figures)
-    ours, theirs, _ = pairs[0]
-    text += f" ({same} of them the same image), as {val[ours]['name']} and {train[theirs]['name']}"
-    if of > total:
-        text += f"; among all {of:,} it would be about {in_all:.1%} of them"
-    prepared = is_dataset(Path(session.settings.data))
-    word: Word = "finding" if in_all >= LEAK_SHARE else "note"
+    share = alike / max(1, len(val)) * max(1.0, seen.of / max(1, seen.total))
+    named = [(val[a].name, train[b].name, likeness) for a, b, likeness in pairs[:_NAMED]]
+    return Leaks(len(val), alike, same, min(1.0, share), named)
+
+
+def judge_leaks(leaks: Leaks, seen: Survey, data: str) -> Verdict:
+    """Judge the look-alikes of a split; `data` is where the images come from."""
+    sampled, figures = seen.of > seen.total, asdict(leaks)
+    looked_at = f"{count(leaks.validation, 'validation image')} looked at"
+    if not leaks.alike:
+        text = f"none of {looked_at} has a look-alike to train on"
+        if sampled:
+            share = f"{seen.total / seen.of:.0%}"
+            text += f"; a sample of {share} holds few pairs, -s sample={seen.of} looks at all"
+        return Verdict("split", "ok", text, "", figures)
+    ours, theirs, _ = leaks.pairs[0]
+    text = (
+        f"{leaks.alike:,} of {looked_at} have a look-alike to train on ({leaks.same} of them the same "
+        f"image), as {ours} and {theirs}"
+    )
+    if sampled:
+        text += f"; among all {seen.of:,} it would be about {leaks.share_in_all:.1%} of them"
+    word: Word = "finding" if leaks.share_in_all >= LEAK_SHARE else "note"
     advice = (
         "prepare the dataset anew: its look-alikes are no longer all in one part"
-        if prepared
-        else f"a plain folder is split by content, which keeps copies of a file together but not "
-        f"look-alikes: inpaint prepare {session.settings.data} -o NAME.dataset does"
+        if is_dataset(Path(data))
+        else "a plain folder is split by content, which keeps copies of a file together but not "
+        f"look-alikes: inpaint prepare {data} -o NAME.dataset does"
     )
     return Verdict("split", word, text, advice, figures)
 
 
 def _judge(
-    odd: dict[str, list[str]], bad: int, total: int, span: tuple[float, float], max_bad: float
+    strange: int, bad: int, total: int, span: tuple[float, float], max_bad_fraction: float
 ) -> tuple[Word, str]:
     if span[1] < _DARKEST_HIGH or span[0] > _BRIGHTEST_LOW:
         return "finding", "the range is not that of images: look how they were written"
-    if bad > max_bad * total:
-        return (
-            "finding",
-            f"more than max_bad_fraction = {max_bad:g} of them: inpaint train would refuse to start",
-        )
-    strange = sum(len(names) for names in odd.values())
+    if bad > max_bad_fraction * total:
+        limit = f"max_bad_fraction = {max_bad_fraction:g}"
+        return "finding", f"more than {limit} of them: inpaint train would refuse to start"
     cure = "inpaint prepare lists them and leaves out what it should"
     if strange >= ODD_SHARE * total and strange:
         return "finding", f"{strange / total:.1%} are no images to learn from: {cure}"
     return ("note", cure) if strange or bad else ("ok", "")
-
-
-def _named(images: Images) -> Iterator[tuple[str, UInt8]]:
-    for position, index in enumerate(images.indices):
-        yield images.source.names[index], images[position]
-
-
-def _facts(image: UInt8) -> Facts:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    low, high = np.percentile(grey, (1, 99))
-    facts: Facts = {
-        "low": float(low),
-        "high": float(high),
-        "mean": float(grey.mean()),
-        "contrast": float(grey.std()),
-        "smoothness": _smoothness(grey.astype(np.float32)),
-        "grey": is_grey(image),
-        "look": appearance_of(np.asarray(grey, np.uint8)),
-    }
-    return facts | {"kind": next((kind for kind, test in ODD.items() if test(facts)), "")}
-
-
-def _smoothness(grey: npt.NDArray[np.float32]) -> float:
-    """Return the correlation of neighbouring pixels, the larger of across and down."""
-    variance = max(float(grey.var()), 1e-9)
-    steps = (np.diff(grey, axis=axis) for axis in (0, 1))
-    return 1 - min(float(np.square(step).mean()) for step in steps) / (2 * variance)

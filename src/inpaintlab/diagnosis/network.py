@@ -1,6 +1,7 @@
 """What can be told of a network before it learns: its memory, and how signals run through it."""
 
 from copy import deepcopy
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -9,9 +10,10 @@ from inpaintlab.data import augment
 from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.loading import kept_bytes
 from inpaintlab.data.storage import Cache
-from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.diagnosis import drawings
+from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import MemoryLimitError
-from inpaintlab.layers.initialise import variances
+from inpaintlab.layers.initialise import LayerVariance, variances
 from inpaintlab.settings import TrainSettings
 from inpaintlab.training.memory import check_memory, predict
 
@@ -52,32 +54,29 @@ def memory(network: nn.Module, settings: TrainSettings, source: ImageDataset, fr
 def activations(
     fresh: nn.Module, used: nn.Module, image: Tensor, mask: Tensor, changed: bool
 ) -> Verdict:
-    """Judge the variance of every layer's output for a batch, by the first weights.
+    """Judge the variance of every layer's output for a batch, with the initial weights.
 
-    `fresh` has the network's own first weights, `used` those that the run begins with, which are others
-    where they are `changed`.
+    `fresh` has the network's own initial weights, `used` those that the run begins with, which are
+    others where they are `changed`.
     """
-    before, after = (_variances(network, image, mask) for network in (fresh, used))
-    lines = [
-        {"layer": name, "own": before[name], "variance": variance} for name, variance in after.items()
-    ]
-    low, high = (choose(after, key=lambda name: after[name]) for choose in (min, max))
-    figures = {"layers": lines, "initialised": changed}
+    own, now = (_variances(network, image, mask) for network in (fresh, used))
+    layers = [LayerVariance(name, own[name], variance) for name, variance in now.items()]
+    low, high = (choose(layers, key=lambda layer: layer.after) for choose in (min, max))
     text = (
-        f"variance of the {len(after)} layers' outputs {after[low]:.1e} ({low}) to "
-        f"{after[high]:.1e} ({high})"
+        f"variance of the {len(layers)} layers' outputs {low.after:.1e} ({low.name}) to "
+        f"{high.after:.1e} ({high.name})"
     )
     if changed:
-        own = before.values()
-        text += f"; with the network's own first weights {min(own):.1e} to {max(own):.1e}"
-    broken = [name for name, value in after.items() if not VANISHED <= value <= EXPLODED]
+        text += f"; with the network's own weights {min(own.values()):.1e} to {max(own.values()):.1e}"
+    figures = {"layers": [asdict(layer) for layer in layers], "initialised": changed}
+    drawn = drawings.variances(layers, (VANISHED, EXPLODED), changed)
+    broken = [layer for layer in layers if not VANISHED <= layer.after <= EXPLODED]
     if not broken:
-        return Verdict("activations", "ok", text, "", figures)
-    first = broken[0]
-    how = "vanish" if after[first] < VANISHED else "explode"
-    text = f"signals {how} at the start: {text}; first at {first} with {after[first]:.1e}"
+        return Verdict("activations", "ok", text, "", figures, blocks=drawn)
+    how = "vanish" if broken[0].after < VANISHED else "explode"
+    text = f"signals {how} at the start: {text}; first at {broken[0].name} with {broken[0].after:.1e}"
     advice = "leave initialise out" if changed else "-s initialise=lsuv brings every layer to variance 1"
-    return Verdict("activations", "finding", text, advice, figures)
+    return Verdict("activations", "finding", text, advice, figures, blocks=drawn)
 
 
 def _variances(network: nn.Module, image: Tensor, mask: Tensor) -> dict[str, float]:

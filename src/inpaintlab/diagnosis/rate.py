@@ -3,7 +3,8 @@
 from dataclasses import asdict
 
 from inpaintlab import networks
-from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.diagnosis import drawings
+from inpaintlab.diagnosis.result import Verdict, Word
 from inpaintlab.settings import CheckSettings
 from inpaintlab.training.rate import HIGHEST, RateTest, find_rate, reason
 from inpaintlab.training.session import Session
@@ -23,6 +24,11 @@ def judge(test: RateTest, settings: CheckSettings) -> Verdict:
     auto = settings.learning_rate == "auto"
     used = (test.suggestion or own) if auto else float(settings.learning_rate or own)
     figures = asdict(test) | {"used": used, "auto": auto}
+
+    def verdict(word: Word, text: str, advice: str = "") -> Verdict:
+        drawn = drawings.rate_curve(test, used)
+        return Verdict("learning rate", word, text, advice, figures, blocks=drawn)
+
     limit = test.divergence or HIGHEST
     diverges = f"diverges at {limit:.2g}" if test.divergence else "does not diverge up to 1"
     tried = f"({len(test.rates)} steps of {test.images} images)"
@@ -32,20 +38,20 @@ def judge(test: RateTest, settings: CheckSettings) -> Verdict:
     if test.suggestion is None:
         text = f"the loss falls at no rate from {test.rates[0]:.0e} to {test.rates[-1]:.0e} {tried}"
         advice = "look at the parts activations and capacity first"
-        return Verdict("learning rate", "finding", text, advice, figures)
+        return verdict("finding", text, advice)
     text = (
         f"suggested {test.suggestion:g} ({reason(test)}), training {diverges} {tried}; "
         f"the run takes {used:g}"
     )
     advice = f"--lr {test.suggestion:g}"
     if used >= limit:
-        return Verdict("learning rate", "finding", f"far too high: {text}", advice, figures)
+        return verdict("finding", f"far too high: {text}", advice)
     if rough:  # smaller batches bear smaller rates: no ground to call the run's unfit
-        return Verdict("learning rate", "ok", text, "", figures)
+        return verdict("ok", text)
     if used > _FAR * test.suggestion:
-        return Verdict("learning rate", "note", f"rather high: {text}", advice, figures)
+        return verdict("note", f"rather high: {text}", advice)
     if used < test.suggestion / _FAR**2:
-        return Verdict("learning rate", "finding", f"far too low: {text}", advice, figures)
+        return verdict("finding", f"far too low: {text}", advice)
     if used < test.suggestion / _FAR:
-        return Verdict("learning rate", "note", f"rather low: {text}", advice, figures)
-    return Verdict("learning rate", "ok", text, "", figures)
+        return verdict("note", f"rather low: {text}", advice)
+    return verdict("ok", text)

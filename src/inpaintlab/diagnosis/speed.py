@@ -3,7 +3,7 @@
 import statistics
 import time
 
-from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.progress import bar
 from inpaintlab.settings import TrainSettings
 from inpaintlab.training.session import DEFAULT_MINUTES, Session, batches_of, take_step

@@ -10,7 +10,7 @@ from inpaintlab.data.splits import Split
 class Subset:
     """At most `count` images of a source, drawn by a seed, in their old order.
 
-    Each keeps its side: it goes by the content or by the split that the source brings.
+    Each stays in its part: it goes by the content or by the split that the source brings.
     """
 
     def __init__(self, source: ImageDataset, count: int, seed: int) -> None:
@@ -19,7 +19,7 @@ class Subset:
         self.chosen: list[int] = np.sort(chosen).tolist()
         self.source = source
         self.names = [source.names[index] for index in self.chosen]
-        self.predefined_split = self._settled(source.predefined_split)
+        self.predefined_split = self._split(source.predefined_split)
 
     def content_hash(self, index: int) -> str:
         """Return that of the image in the whole source."""
@@ -29,12 +29,12 @@ class Subset:
         """Decode an image: RGB uint8 `[H, W, 3]`, its shorter side `size` pixels."""
         return self.source.read(self.chosen[index], size)
 
-    def _settled(self, split: Split | None) -> Split | None:
+    def _split(self, split: Split | None) -> Split | None:
         """Return what is left of a split."""
         if split is None:
             return None
         place = {index: position for position, index in enumerate(self.chosen)}
         train, val = (
-            [place[index] for index in side if index in place] for side in (split.train, split.val)
+            [place[index] for index in part if index in place] for part in (split.train, split.val)
         )
         return Split(train, val, split.test_count, split.hash)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from inpaintlab.data.sampling import TrainingSamples, check_variants
-from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import DataError
 
 #: Samples drawn; as many as a batch or two.

@@ -145,7 +145,7 @@ def shown_incidents(run: Run) -> list[dict[str, Any]]:
     images = sorted(run.incidents.glob("*/images.png"))
     found = [base64.b64encode(path.read_bytes()).decode() for path in images]
     incidents = read_incidents(run)
-    return [dict(of, image=image) for of, image in zip(incidents, found, strict=True)]
+    return [dict(vars(of), image=image) for of, image in zip(incidents, found, strict=True)]
 
 
 def _tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -18,7 +18,7 @@ from inpaintlab.reports.blocks import (
     Raw,
     Text,
 )
-from inpaintlab.reports.drawing import data_url, plain, svg, thumbnail
+from inpaintlab.reports.drawing import data_url, plain, sheet, svg, thumbnail
 from inpaintlab.reports.page import Page
 from inpaintlab.reports.table import Cell, Column, Row, Table, Tone, cell
 
@@ -45,6 +45,7 @@ __all__ = [
     "console",
     "data_url",
     "plain",
+    "sheet",
     "svg",
     "thumbnail",
 ]

@@ -2,14 +2,19 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import IO, Protocol
 
+import numpy as np
 from markupsafe import Markup
 
 from inpaintlab.arrays import UInt8
 
 #: Matplotlib's note of who made a drawing and when: none, so that the same drawing is the same text.
 _UNSIGNED = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+#: Pixels between the images of a sheet, and the least height of one.
+_GAP, _CELL = 2, 96
 
 
 class Drawing(Protocol):
@@ -60,3 +65,18 @@ def data_url(data: bytes, media_type: str = "image/png") -> str:
     'data:image/png;base64,YWJj'
     """
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+
+
+def sheet(rows: Sequence[UInt8]) -> UInt8:
+    """Join rows of images, each `[N, H, W, 3]`, to one image: a column for each of the N.
+
+    Small images are enlarged by a whole factor, pixel by pixel, so that they can be seen.
+    """
+    cells = np.stack(rows)
+    factor = -(-_CELL // cells.shape[2])
+    cells = cells.repeat(factor, axis=2).repeat(factor, axis=3)
+    gaps = ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0))
+    cells = np.pad(cells, gaps, constant_values=255)
+    count, across, height, width, channels = cells.shape
+    grid = cells.transpose(0, 2, 1, 3, 4).reshape(count * height, across * width, channels)
+    return np.pad(grid, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_an_accident_is_seen_named_and_mended(tmp_path, name):
         result = train(settings(tmp_path, fault))
     assert (result.steps, result.stopped) == (90, None)
     first, *_ = read_incidents(Run(result.run))
-    assert first["verdict"]["cause"] == fault.cause
+    assert first.verdict.cause == fault.cause
     last = read_log(Run(result.run).log, "validation")[-1]
     assert last["step"] == 90
     assert last["hole_psnr"] > 8
@@ -69,8 +70,8 @@ def test_images_that_are_none_are_named_and_left_out(tmp_path):
         run = Run(train(settings(tmp_path)).run)
     (incident,) = read_incidents(run)  # one, with all the images, however often they come
     state = load_state(run.state)
-    assert len(state["excluded"]) == len(set(incident["images"])) > 0
-    assert "there is a NaN in it" in incident["alarm"]["sentence"]
+    assert len(state["excluded"]) == len(set(incident.images)) > 0
+    assert "there is a NaN in it" in incident.alarm.sentence
 
 
 def test_without_guards_a_batch_that_is_no_image_ends_the_run(tmp_path):
@@ -85,8 +86,8 @@ def test_watching_writes_down_and_changes_nothing(tmp_path):
             train(settings(tmp_path / mode, fault, guards=mode))
     assert_same_weights(tmp_path / "off" / "run", tmp_path / "watch" / "run")
     first, *_ = read_incidents(Run(tmp_path / "watch" / "run"))
-    assert first["verdict"]["cause"] == "dead-unit"
-    assert first["action"] == "none: the guards only watch"
+    assert first.verdict.cause == "dead-unit"
+    assert first.action == "none: the guards only watch"
 
 
 def test_the_log_holds_each_step_once_after_going_back(tmp_path):
@@ -160,5 +161,5 @@ def test_two_devices_decide_alike(tmp_path):
     assert done.returncode == 0, done.stderr
     (incident,) = read_incidents(Run(tmp_path / "run"))
     facts = json.loads((tmp_path / "run" / "incidents" / "001" / "incident.json").read_text())
-    assert incident == facts
-    assert len(load_state(Run(tmp_path / "run").state)["excluded"]) == len(set(incident["images"])) > 0
+    assert [asdict(incident.alarm), incident.images] == [facts["alarm"], facts["images"]]
+    assert len(load_state(Run(tmp_path / "run").state)["excluded"]) == len(set(incident.images)) > 0

@@ -6,7 +6,7 @@ looked for does not widen it).
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -40,6 +40,8 @@ class History:
     """What the rules remember: recent values of each signal, and which images keep being hard.
 
     `first` is the median error of the first steps, `best` the lowest median error of a whole window.
+    `window` values are compared with, and `needed` at least: there are fewer where not every step is
+    seen.
     """
 
     recent: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -50,18 +52,20 @@ class History:
     limit: float = math.inf
     hard: dict[int, int] = field(default_factory=dict)
     muted: dict[str, int] = field(default_factory=dict)
+    window: int = WINDOW
+    needed: int = NEEDED
 
     def add(self, step: int, signals: Signals) -> None:
         """Take in the signals of a step."""
         for name, value in signals.values.items():
             values = self.recent.setdefault(name, [])
             values.append((step, value))
-            del values[: -2 * WINDOW]
+            del values[: -2 * self.window]
         errors = self.values("hole_l1")
         if len(errors) == 5 and math.isnan(self.first):
             self.first = float(np.median(errors))
-        if len(errors) >= WINDOW and step % _RARELY == 0:
-            self.best = min(self.best, float(np.median(errors[-WINDOW:])))
+        if len(errors) >= self.window and step % _RARELY == 0:
+            self.best = min(self.best, float(np.median(errors[-self.window :])))
         contrasts = self.values("contrast")
         if len(contrasts) >= 5 and "contrast" in signals.values:
             self.alive = max(self.alive, float(np.median(contrasts[-5:])))
@@ -96,7 +100,7 @@ class History:
     def _add_images(self, step: int, signals: Signals) -> None:
         """Remember how far images stand from the middle of their batch, and which far above it."""
         errors = np.log(np.maximum(signals.errors, 1e-6))
-        if len(self.values("hole_l1")) < NEEDED or len(errors) < 4 or not np.isfinite(errors).all():
+        if len(self.values("hole_l1")) < self.needed or len(errors) < 4 or not np.isfinite(errors).all():
             return
         apart = (errors - np.median(errors)).tolist()
         for position, distance, share in zip(signals.positions, apart, signals.shares, strict=True):
@@ -117,10 +121,20 @@ def far_above(apart: Sequence[float]) -> float:
     return max(math.log(_HARDER), _HARD * spread)
 
 
-def _standing(values: list[float], newest: int = 1) -> tuple[float, float]:
+def is_flat(*variations: float) -> bool:
+    """Tell whether fills vary so little, beside the truth, that they are one colour or one image."""
+    return max(variations) < _FLAT
+
+
+def is_saturated(share: float) -> bool:
+    """Tell whether so large a share of holes is black or full colour that nothing else is filled in."""
+    return share > _MOSTLY
+
+
+def _standing(values: list[float], window: int, newest: int = 1) -> tuple[float, float]:
     """Return how far the newest values are above those before: in spreads, and as a factor."""
     logs = np.log(np.maximum(values, 1e-12))
-    before, now = logs[-WINDOW - newest : -newest], float(np.median(logs[-newest:]))
+    before, now = logs[-window - newest : -newest], float(np.median(logs[-newest:]))
     middle = float(np.median(before))
     spread = max(_LEAST_SPREAD, _MAD * float(np.median(np.abs(before - middle))))
     return (now - middle) / spread, math.exp(min(50.0, now - middle))
@@ -140,10 +154,12 @@ def spike(history: History, step: int) -> Alarm | None:
     for name, least in (("hole_l1", _SPIKE), ("gradient_norm", _GRADIENT_SPIKE)):
         values = history.values(name)
         # Above their median by a factor is above their least by it, which is quickly seen.
-        if len(values) > NEEDED and not values[-1] < least * min(values[-WINDOW - 1 : -1]):
-            spreads, factor = _standing(values)
+        before = values[-history.window - 1 : -1]
+        if len(values) > history.needed and not values[-1] < least * min(before):
+            spreads, factor = _standing(values, history.window)
             if spreads > _FAR and factor > least:
-                sentence = f"the {_WORDS[name]} is {factor:.1f} times that of the {WINDOW} steps before"
+                steps = step - max(0, history.recent[name][-len(before) - 1][0])
+                sentence = f"the {_WORDS[name]} is {factor:.1f} times that of the {steps} steps before"
                 return Alarm("spike", step, step, sentence)
     return None
 
@@ -151,10 +167,10 @@ def spike(history: History, step: int) -> Alarm | None:
 def jump(history: History, step: int) -> Alarm | None:
     """The error has jumped and stays."""
     values = history.values("hole_l1")
-    if len(values) < NEEDED + _STAYS:
+    if len(values) < history.needed + _STAYS:
         return None
-    spreads, factor = _standing(values, _STAYS)
-    highest = np.quantile(values[-WINDOW - _STAYS : -_STAYS], 0.9)
+    spreads, factor = _standing(values, history.window, _STAYS)
+    highest = np.quantile(values[-history.window - _STAYS : -_STAYS], 0.9)
     if spreads > 3 and factor > _JUMP and min(values[-_STAYS:]) > highest:
         since = history.since("hole_l1", _STAYS)
         return Alarm(
@@ -188,9 +204,10 @@ def divergence(history: History, step: int) -> Alarm | None:
         )
     # An adversarial loss gives up some of the error for texture.
     drift = _DRIFT_ADVERSARIAL if history.values("adversarial") else _DRIFT
-    if len(errors) >= WINDOW and np.median(errors[-WINDOW:]) > drift * history.best:
-        factor = np.median(errors[-WINDOW:]) / history.best
-        since = history.since("hole_l1", 2 * WINDOW)
+    window = history.window
+    if len(errors) >= window and np.median(errors[-window:]) > drift * history.best:
+        factor = np.median(errors[-window:]) / history.best
+        since = history.since("hole_l1", 2 * window)
         return Alarm(
             "divergence",
             step,
@@ -208,7 +225,7 @@ def collapse(history: History, step: int) -> Alarm | None:
     never = step > _PATIENCE and history.alive < _FLAT
     for name, words in (("contrast", "of one colour"), ("spread", "the same for every image")):
         values = history.values(name)
-        flat = len(values) >= _LOOKS and max(values[-_LOOKS:]) < _FLAT
+        flat = len(values) >= _LOOKS and is_flat(*values[-_LOOKS:])
         if flat and (never or history.alive > 5 * _FLAT):
             edges = history.values("saturated")[-1:]
             more = (
@@ -235,20 +252,14 @@ def discriminator(history: History, step: int) -> Alarm | None:
     """The discriminator is right of everything, or says the same of everything."""
     accuracy, spread = history.values("discriminator_accuracy"), history.values("discriminator_spread")
     # The middle of many steps: patches that only touch the hole's edge deceive it now and then.
-    if len(accuracy) >= WINDOW and np.median(accuracy[-WINDOW:]) > _ALWAYS_RIGHT:
-        return Alarm(
-            "discriminator",
-            step,
-            history.since("discriminator_accuracy", WINDOW),
-            f"the discriminator has been right of nearly everything for {WINDOW} steps",
-        )
-    if len(spread) >= NEEDED and max(spread[-NEEDED:]) < _SAME:
-        return Alarm(
-            "discriminator",
-            step,
-            history.since("discriminator_spread", NEEDED),
-            "the discriminator says the same of every patch",
-        )
+    window, needed = history.window, history.needed
+    if len(accuracy) >= window and np.median(accuracy[-window:]) > _ALWAYS_RIGHT:
+        since = history.since("discriminator_accuracy", window)
+        sentence = f"the discriminator has been right of nearly everything since step {since}"
+        return Alarm("discriminator", step, since, sentence)
+    if len(spread) >= needed and max(spread[-needed:]) < _SAME:
+        since = history.since("discriminator_spread", needed)
+        return Alarm("discriminator", step, since, "the discriminator says the same of every patch")
     return None
 
 
@@ -288,3 +299,33 @@ def look(history: History, step: int) -> Alarm | None:
         if step % every == 0 and (alarm := rule(history, step)):
             return alarm
     return None
+
+
+#: Of a log, a line every ten steps: values that rules compare with, and how many they need at least.
+_LOG_WINDOW, _LOG_NEEDED = 30, 8
+#: Mean absolute error of a hole filled with one colour, as measured on faces (0.15) and photographs
+#: (0.2). It stands for that of the first steps, which a log does not hold.
+_ONE_COLOUR = 0.2
+#: Steps for which an alarm that lasts is not raised again.
+_LASTS = 200
+
+
+def replay(lines: Iterable[tuple[int, dict[str, float]]]) -> list[Alarm]:
+    """Return the alarms that the rules raise for the scalars of a log, as (step, values) in order.
+
+    Batches are not in a log, so that images are not judged.
+    """
+    history = History(first=_ONE_COLOUR, window=_LOG_WINDOW, needed=_LOG_NEEDED)
+    history.recent["hole_l1"] = [(0, _ONE_COLOUR)] * 5
+    alarms: list[Alarm] = []
+    for step, values in lines:
+        history.add(step, Signals(values))
+        for _, rule in RULES.values():
+            alarm = rule(history, step)
+            if alarm and (alarm.kind == "spike" or not _is_known(alarm, alarms)):
+                alarms.append(alarm)
+    return alarms
+
+
+def _is_known(alarm: Alarm, before: list[Alarm]) -> bool:
+    return any(one.kind == alarm.kind and alarm.step - one.step < _LASTS for one in before)

@@ -1,8 +1,7 @@
 """What happened in a run: one folder for each incident, with its figures and its images."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torchvision
@@ -52,9 +51,25 @@ def write_incident(
     return folder, True
 
 
-def read_incidents(run: Run) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Incident:
+    """What was seen, why it was, what was done, and the names of the images that it is about."""
+
+    alarm: Alarm
+    verdict: Verdict
+    action: str
+    images: list[str]
+    folder: Path
+
+
+def read_incidents(run: Run) -> list[Incident]:
     """Return the incidents of a run, in order."""
-    return [read_json(path) for path in sorted(run.incidents.glob("*/incident.json"))]
+    found = []
+    for path in sorted(run.incidents.glob("*/incident.json")):
+        facts = read_json(path)
+        alarm, verdict = Alarm(**facts["alarm"]), Verdict(**facts["verdict"])
+        found.append(Incident(alarm, verdict, facts["action"], facts["images"], path.parent))
+    return found
 
 
 def sheet(images: Tensor, masks: Tensor, output: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Whether a network can learn at all: eight images by heart, and what mends it where it cannot."""
+"""Whether a network can learn at all: it is to overfit one batch; and what mends it where it cannot."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from inpaintlab import masks, networks
 from inpaintlab.data.loading import Images
-from inpaintlab.diagnosis.verdict import Verdict
+from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.images import shrink
 from inpaintlab.layers.initialise import initialise
@@ -27,9 +27,9 @@ from inpaintlab.training.schedule import learning_rate
 from inpaintlab.training.session import Session
 
 #: Images to be learnt, and the side they are brought to where the network takes it.
-PICTURES, SIDE = 8, 32
+IMAGES, SIDE = 8, 32
 #: PSNR in the hole that is asked for, in dB. Sound networks have more after 200 steps already
-#: (docs/how-to/check.md); the narrow autoencoder of benchmarks/memorise.py, whose bottleneck is a single
+#: (docs/how-to/check.md); the narrow autoencoder of benchmarks/overfit.py, whose bottleneck is a single
 #: number, has 29.7 after 300.
 GOAL = 31.0
 #: A mend that is worth naming gains so many dB.
@@ -40,7 +40,7 @@ _WARMUP = 0.03
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way to train: network, first weights, peak rate; `name` and `flags` say which."""
+    """One way to train: network, initial weights, peak rate; `name` and `flags` say which."""
 
     name: str
     network: Part
@@ -72,7 +72,7 @@ class Learnt(NamedTuple):
 
 
 def capacity(session: Session, settings: CheckSettings, rate: float) -> Verdict:
-    """Let the network learn eight images by heart at a rate; where it cannot, try to mend it."""
+    """Let the network overfit one batch at a rate; where it cannot, try to mend it."""
     first = Attempt("as it is", settings.network, settings.initialise, rate)
     task = task_for(session, settings)
     reached, steps = learn(session, task, first)
@@ -114,7 +114,7 @@ def _mended(session: Session, task: Task, first: Attempt, text: str, figures: di
 
 
 def mends(first: Attempt) -> Iterator[Attempt]:
-    """Yield what may help a network that cannot learn: width, first weights, rates."""
+    """Yield what may help a network that cannot learn: width, initial weights, rates."""
     given = first.network.arguments
     own = networks.resolve(first.network.name, {})
     wide = {
@@ -129,11 +129,11 @@ def mends(first: Attempt) -> Iterator[Attempt]:
             flags = " ".join(f"-s network.{key}={value}" for key, value in changed.items())
             yield replace(first, name=f"{name} ({flags})", network=part, flags=flags)
     if first.initialise is not None:
-        name = "the network's own first weights"
+        name = "the network's own initial weights"
         yield replace(first, name=name, initialise=None, flags="leave initialise out")
     else:
         part = Part.model_validate({"name": "lsuv", "activation": "silu"})
-        yield replace(first, name="first weights by lsuv", initialise=part, flags="-s initialise=lsuv")
+        yield replace(first, name="weights by lsuv", initialise=part, flags="-s initialise=lsuv")
     for word, factor in (("lower", 0.1), ("higher", 10)):
         yield _at(first, first.rate * factor, word)
     usual = networks.learning_rate_of(first.network.name)
@@ -146,12 +146,12 @@ def _at(first: Attempt, rate: float, word: str) -> Attempt:
 
 
 def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
-    """Train a fresh network on one batch, by L1 alone, and measure what it paints into the holes."""
+    """Train a fresh network on one batch, by L1 alone, and measure how it fills the holes."""
     network, image, mask = _fresh(session, task, attempt)
     objective = objectives.create("reconstruction")
     objective.attach(session.fabric, network, Optimisation(0.0, session.settings.grad_clip))
     start, step, progress = time.monotonic(), 0, 0.0
-    with _one_thread(), bar(f"learning by heart, {attempt.name}", task.steps) as advance:
+    with _one_thread(), bar(f"overfitting one batch, {attempt.name}", task.steps) as advance:
         while progress < 1:
             objective.step(image, mask, learning_rate(progress, attempt.rate, _WARMUP), progress)
             step += 1
@@ -160,8 +160,8 @@ def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
             progress = max(progress, step / task.steps, elapsed)
             advance()
     with torch.inference_mode():
-        painted = torch.nan_to_num(network.eval()(image, mask)).clamp(0, 1)
-        psnr = float(hole_psnr(composite(image, painted, mask), image, mask).mean())
+        output = torch.nan_to_num(network.eval()(image, mask)).clamp(0, 1)
+        psnr = float(hole_psnr(composite(image, output, mask), image, mask).mean())
     return Learnt(psnr, step)
 
 
@@ -185,7 +185,7 @@ def task_for(session: Session, settings: CheckSettings) -> Task:
 
 def _batch(session: Session, side: int) -> tuple[Tensor, Tensor]:
     images: Images = session.data.train
-    count = min(PICTURES, len(images))
+    count = min(IMAGES, len(images))
     squares = (images.square(position) for position in range(count))
     image = to_tensor(np.stack([shrink(s, side) if len(s) != side else s for s in squares]))
     mixture = masks.make(session.settings.masks)

@@ -1,11 +1,11 @@
-"""Learning by heart, and what mends a network that cannot."""
+"""Overfitting one batch, and what mends a network that cannot."""
 
 from itertools import islice
 
 import pytest
 
-from inpaintlab.diagnosis import memorise
-from inpaintlab.diagnosis.memorise import GOAL, capacity, mends, task_for
+from inpaintlab.diagnosis import overfit
+from inpaintlab.diagnosis.overfit import GOAL, capacity, mends, task_for
 from inpaintlab.layers.initialise import SCHEMES
 from tests.diagnosis.conftest import check_settings, session_of
 
@@ -20,7 +20,7 @@ NARROW = {
 @pytest.fixture
 def low_goal(monkeypatch):
     """What a small network can reach in 80 steps."""
-    monkeypatch.setattr(memorise, "GOAL", 24.0)
+    monkeypatch.setattr(overfit, "GOAL", 24.0)
 
 
 def test_a_sound_network_can_learn(tmp_path, low_goal):
@@ -32,7 +32,7 @@ def test_a_sound_network_can_learn(tmp_path, low_goal):
 
 
 def test_a_bottleneck_of_one_number_is_found_and_widened(tmp_path, monkeypatch):
-    monkeypatch.setattr(memorise, "mends", lambda first: islice(mends(first), 1))
+    monkeypatch.setattr(overfit, "mends", lambda first: islice(mends(first), 1))
     session, settings = session_of(tmp_path, network=NARROW, overfit_steps=200)
     verdict = capacity(session, settings, 1.5e-3)
     assert verdict.word == "finding"
@@ -51,14 +51,14 @@ def test_a_rate_far_off_is_found_and_mended(tmp_path, low_goal, monkeypatch, rat
     def only_rates(first):
         return (m for m in mends(first) if "rate" in m.name)
 
-    monkeypatch.setattr(memorise, "mends", only_rates)
+    monkeypatch.setattr(overfit, "mends", only_rates)
     verdict = capacity(session, settings, rate)
     assert verdict.word == "finding"
     assert f"a {word} rate" in verdict.text
     assert verdict.advice.startswith("--lr ")
 
 
-def test_bad_first_weights_are_found_and_left_out(tmp_path, low_goal, monkeypatch):
+def test_bad_initial_weights_are_found_and_left_out(tmp_path, low_goal, monkeypatch):
     def tiny(weight, gain):
         return weight.zero_()
 
@@ -68,14 +68,14 @@ def test_bad_first_weights_are_found_and_left_out(tmp_path, low_goal, monkeypatc
     def only(first):
         return (m for m in mends(first) if "weights" in m.name)
 
-    monkeypatch.setattr(memorise, "mends", only)
+    monkeypatch.setattr(overfit, "mends", only)
     verdict = capacity(session, settings, 5e-3)
     assert (verdict.word, verdict.advice) == ("finding", "leave initialise out")
-    assert "the network's own first weights mends it" in verdict.text
+    assert "the network's own initial weights mends it" in verdict.text
 
 
 def test_what_helps_nothing_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(memorise, "mends", lambda first: iter([first]))
+    monkeypatch.setattr(overfit, "mends", lambda first: iter([first]))
     session, settings = session_of(tmp_path, overfit_steps=20)
     verdict = capacity(session, settings, 1e-5)
     assert (verdict.word, "none of the usual mends" in verdict.advice) == ("finding", True)
@@ -90,7 +90,7 @@ def test_too_little_time_is_a_note(tmp_path):
 
 def test_mends_change_one_thing_each(tmp_path):
     _session, settings = session_of(tmp_path, network=NARROW)
-    first = memorise.Attempt("", settings.network, None, 1.0)
+    first = overfit.Attempt("", settings.network, None, 1.0)
     found = list(mends(first))
     assert [mend.flags.split("=")[0] for mend in found[:3]] == [
         "-s network.bottleneck_size",
@@ -98,7 +98,7 @@ def test_mends_change_one_thing_each(tmp_path):
         "-s initialise",
     ]
     assert [mend.rate for mend in found[3:]] == [0.1, 10, 1.5e-3]
-    given = memorise.Attempt("", settings.network, check_settings(initialise="lsuv").initialise, 1.0)
+    given = overfit.Attempt("", settings.network, check_settings(initialise="lsuv").initialise, 1.0)
     assert any(mend.initialise is None and mend.network == first.network for mend in mends(given))
 
 

@@ -3,7 +3,7 @@
 What cannot do that cannot learn at all; 30 dB is asked for. The autoencoder with a bottleneck of a
 single number is there to fail.
 
-Usage: python benchmarks/memorise.py FOLDER [NETWORK …]
+Usage: python benchmarks/overfit.py FOLDER [NETWORK …]
 """
 
 import sys
@@ -41,7 +41,7 @@ def main(folder: str, *names: str) -> None:
             torch.manual_seed(0)
             network = networks.create(name, **arguments)
             start = time.perf_counter()
-            reached = memorise(network, image, mask, RATES.get(name, 2e-3))
+            reached = overfit(network, image, mask, RATES.get(name, 2e-3))
             each = 1000 * (time.perf_counter() - start) / STEPS
             words = ", ".join(f"{key} {value}" for key, value in arguments.items())
             print(f"| {name} | {words} | {reached:.1f} | {each:.0f} |", flush=True)
@@ -58,7 +58,7 @@ def batch(folder: Path, size: int) -> tuple[Tensor, Tensor]:
     return image, mask
 
 
-def memorise(
+def overfit(
     network: Network, image: Tensor, mask: Tensor, rate: float = 2e-3, steps: int = STEPS
 ) -> float:
     """Train on one batch by the loss of `inpaint train`; return the PSNR in its holes."""

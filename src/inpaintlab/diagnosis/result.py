@@ -1,0 +1,147 @@
+"""What a check or a diagnosis says: verdicts, and a result that draws itself."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+from inpaintlab.reports import Answer, Block, Note, Page, Tone
+
+Word = Literal["ok", "note", "finding"]
+_TONES: dict[Word, Tone] = {"ok": "good", "note": "warn", "finding": "bad"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One thing that was looked at.
+
+    `ok`: nothing to do. `note`: worth knowing. `finding`: the run would suffer, or fail. `text` is a
+    sentence with its figures, `advice` what to do next (empty where nothing is), `figures` are the
+    numbers behind it, all of which JSON can hold, and `blame` says which of several causes it was.
+    `blocks` are drawings for a page.
+    """
+
+    part: str
+    word: Word
+    text: str
+    advice: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    blame: str = ""
+    blocks: tuple[Block, ...] = field(default=(), repr=False, compare=False)
+
+    def note(self) -> Note:
+        """Return it as a page and a terminal show it."""
+        return Note(self.text, _TONES[self.word], self.advice, f"{self.part}:")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        names = ("part", "word", "text", "advice", "figures", "blame")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One verdict a part, and the page that shows them; a run is made from `data` or `recipe`."""
+
+    schema: ClassVar[int] = 1
+    title: str
+    page: Path
+    verdicts: tuple[Verdict, ...]
+    data: str = ""
+    recipe: str = ""
+    blocks: tuple[Block, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def findings(self) -> list[Verdict]:
+        """What a run suffers from, what to begin with first."""
+        return self.of("finding")
+
+    @property
+    def headline(self) -> str:
+        """What was found, in one line."""
+        return headline(self.verdicts)
+
+    @property
+    def command(self) -> str:
+        """What to type next."""
+        flags = flags_of(self.findings[0].advice) if self.findings else ""
+        start = f"--config {self.recipe}" if self.recipe else self.data
+        return f"inpaint train {start} {flags}".rstrip() if flags or not self.findings else ""
+
+    def of(self, word: Word) -> list[Verdict]:
+        """Return the verdicts that are this word, in order."""
+        return [verdict for verdict in self.verdicts if verdict.word == word]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON can hold it."""
+        return {
+            "schema": self.schema, "title": self.title, "page": str(self.page), "data": self.data,
+            "recipe": self.recipe, "healthy": not self.findings, "headline": self.headline,
+            "findings": [verdict.part for verdict in self.findings],
+            "parts": [verdict.as_dict() for verdict in self.verdicts],
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return what `as_dict` wrote; its drawings are on the page alone."""
+        verdicts = tuple(Verdict(**part) for part in values["parts"])
+        title, data, recipe = (str(values[name]) for name in ("title", "data", "recipe"))
+        return cls(title, Path(values["page"]), verdicts, data, recipe)
+
+    def answer(self) -> Answer:
+        """Return what a terminal shows: findings and notes first; `verbose` tells what is sound, too."""
+        notes = [verdict.note() for word in ("finding", "note") for verdict in self.of(word)]
+        sound = self.of("ok")
+        if sound:
+            names = ", ".join(verdict.part for verdict in sound)
+            notes.append(Note(names, "good", head="sound:"))
+        details = [verdict.note() for verdict in sound]
+        return Answer(
+            f"{self.headline}.", notes=notes, places={"page": self.page}, command=self.command,
+            details=details,
+        )  # fmt: skip
+
+    def html(self) -> Page:
+        """Return the page: verdicts in their order, and then what is drawn of them."""
+        notes = [verdict.note() for verdict in self.verdicts]
+        drawn = [block for verdict in self.verdicts for block in verdict.blocks]
+        return Page(self.title, f"{self.headline}.", [*notes, *drawn, *self.blocks])
+
+    def _repr_html_(self) -> str:
+        return self.html()._repr_html_()
+
+
+def headline(verdicts: tuple[Verdict, ...]) -> str:
+    """Say in one line what was found.
+
+    >>> headline((Verdict("seam", "ok", ""), Verdict("data", "note", "")))
+    'Nothing was found that spoils the run; worth knowing: data'
+    >>> headline((Verdict("seam", "finding", ""), Verdict("data", "finding", "")))
+    'Begin with seam; also found: data'
+    """
+    findings, notes = ([v.part for v in verdicts if v.word == word] for word in ("finding", "note"))
+    known = f"; worth knowing: {', '.join(notes)}" if notes else ""
+    if not findings:
+        return f"Nothing was found that spoils the run{known}"
+    also = f"; also found: {', '.join(findings[1:])}" if findings[1:] else ""
+    return f"Begin with {findings[0]}{also}{known}"
+
+
+def flags_of(advice: str) -> str:
+    """Return the flags that an advice begins with.
+
+    >>> flags_of("--lr 0.001, or leave it out"), flags_of("-s a.b=1 -s c=2 helps"), flags_of("look")
+    ('--lr 0.001', '-s a.b=1 -s c=2', '')
+    """
+    found = re.match(r"(?:--?[a-z][a-z-]* [^\s,]+[\s,]?)*", advice)
+    return found.group().rstrip(" ,") if found else ""
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it has to be.
+
+    >>> count(1, "image"), count(12_000, "image")
+    ('1 image', '12,000 images')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,192 @@
+"""Verdicts on the training curve, by the detectors of the guards: learning rate, spikes, data."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from inpaintlab.arrays import Float64
+from inpaintlab.diagnosis.evidence import Evidence
+from inpaintlab.diagnosis.fitting import FAR_BELOW, LEAST_AHEAD
+from inpaintlab.diagnosis.images import LEAK_SHARE, ODD_SHARE, Leaks
+from inpaintlab.diagnosis.result import Verdict, Word, count
+from inpaintlab.evaluation.statistics import share
+from inpaintlab.training.guards.detectors import Alarm
+
+#: A rate so many times the network's own is high, whatever it did.
+_FAR_ABOVE = 5.0
+#: Kinds of alarm that are spikes.
+_SPIKES = ("spike", "jump", "not-finite")
+#: Spikes that the guards have mended are worth knowing; more than this are a finding all the same.
+_MENDED = 2
+
+
+def learning_rate(evidence: Evidence) -> Verdict:
+    """The learning rate was too high, or too low; `blame` says which."""
+    errors, norms = evidence.column("hole_l1"), evidence.column("gradient_norm")
+    blamed = [one for one in evidence.incidents if one.verdict.cause == "learning-rate"]
+    diverged = _diverged(evidence)
+    norm = float(np.median(norms)) if len(norms) else None
+    figures: dict[str, Any] = {
+        "peak": evidence.rate, "own": evidence.own_rate, "factor": evidence.rate_factor,
+        "incidents": len(blamed), "diverged": [alarm.step for alarm in diverged], "gradient_norm": norm,
+    }  # fmt: skip
+    text = f"peak {evidence.rate:.2g}, the network's own is {evidence.own_rate:g}"
+    if norm is not None:
+        clip = evidence.settings.grad_clip
+        text += f"; gradient norm {norm:.2g} in the median, clipped at {clip:g}"
+
+    def finding(blame: str, words: str, advice: str) -> Verdict:
+        return Verdict("learning rate", "finding", f"{words}; {text}", advice, figures, blame)
+
+    lower = f"--lr {min(evidence.rate / 5, evidence.own_rate):.1g}, or --lr auto"
+    if blamed:
+        words = f"the guards found it too high at step {blamed[0].alarm.step}"
+        if evidence.rate_factor < 1:
+            words += f" and ended at {evidence.rate_factor:.2g} of it"
+        return finding("too high", words, lower)
+    if diverged:
+        words = f"too high: by the log, {diverged[0].sentence} (step {diverged[0].step})"
+        return finding("too high", words, lower)
+    if evidence.rate * FAR_BELOW < evidence.own_rate and _short_of_telea(evidence):
+        words = f"too low: {_fallen(errors)}, and Telea's method fills training images as well"
+        return finding("too low", words, "--lr auto, or leave the rate out")
+    far = evidence.rate > _FAR_ABOVE * evidence.own_rate
+    return Verdict("learning rate", "note" if far else "ok", text, "--lr auto" if far else "", figures)
+
+
+def spikes(evidence: Evidence) -> Verdict:
+    """Errors that stand far out of those before, and why."""
+    found = [one for one in evidence.incidents if one.alarm.kind in _SPIKES]
+    logged = [alarm for alarm in evidence.alarms if alarm.kind in _SPIKES]
+    causes = Counter(one.verdict.cause for one in found)
+    figures = {
+        "incidents": len(found), "causes": dict(causes), "steps": [alarm.step for alarm in logged],
+    }  # fmt: skip
+    if not found and not logged:
+        seen = f"none in {count(len(evidence.train_lines), 'line')} of the log"
+        return Verdict("spikes", "ok", f"{seen}, none seen by the guards", "", figures)
+    mode = evidence.settings.guards.name
+    text = f"the guards ({mode}) saw {len(found)}"
+    text += f", causes: {', '.join(f'{cause} {n}×' for cause, n in causes.items())}" if causes else ""
+    if found:
+        alarm, verdict = found[0].alarm, found[0].verdict
+        text += (
+            f"; first: {alarm.sentence} (step {alarm.step}), {verdict.sentence}: {verdict.experiment}"
+        )
+    if logged:
+        named = ", ".join(str(alarm.step) for alarm in logged[:5])
+        text += f"; in the log {logged[0].sentence} (step {named})"
+    mended = bool(found) and mode == "act" and len(found) <= _MENDED and not logged
+    word: Word = "note" if mended else "finding"
+    return Verdict("spikes", word, text, _cure(mode, causes), figures)
+
+
+def _cure(mode: str, causes: Counter[str]) -> str:
+    cures = {
+        "data": "look at the images of incidents/, and let inpaint prepare leave out what is none",
+        "numerics": "-s precision=32-true, or a smaller -s grad_clip",
+        "learning-rate": "a smaller --lr",
+        "dead-unit": "a smaller --lr, or another activation",
+    }
+    if causes and (cure := cures.get(causes.most_common(1)[0][0])):
+        return cure
+    if mode != "act":
+        return "--guards act finds the cause and rolls back to before"
+    return "incidents/ holds the batches"
+
+
+def data(evidence: Evidence) -> Verdict:
+    """Images that should not be there: broken, noise, found by the guards, or in both parts."""
+    total = max(1, evidence.train_count)
+    excluded, bad = len(evidence.excluded), len(evidence.bad)
+    odd = sorted({name for one in evidence.incidents for name in one.images} - set(evidence.excluded))
+    figures: dict[str, Any] = {
+        "excluded": excluded, "bad": bad, "reported": len(odd),
+        "excluded_steps": len(evidence.excluded_steps),
+        "images": evidence.images.figures, "alike": evidence.split.figures,
+    }  # fmt: skip
+    seen = []
+    if excluded:
+        seen.append(f"the guards left out {count(excluded, 'image')} (as {evidence.excluded[0]})")
+    if odd:
+        seen.append(f"the guards found {count(len(odd), 'image')} unlike all others (as {odd[0]})")
+    if passed := len(evidence.excluded_steps):
+        seen.append(f"the guards passed over the batches of {count(passed, 'step')}")
+    if bad:
+        seen.append(f"{count(bad, 'image')} could not be used, first {evidence.bad[0]}")
+    text = "; ".join([*seen, evidence.images.text, evidence.split.text])
+    many = excluded + bad >= ODD_SHARE * total
+    if evidence.images.word == "finding" or many or _surely_alike(evidence.leaks):
+        advice = "inpaint prepare leaves out what is no image, and keeps look-alikes in one part"
+        return Verdict("data", "finding", text, advice, figures)
+    noted = bool(seen) or {evidence.images.word, evidence.split.word} != {"ok"}
+    advice = evidence.split.advice if noted else ""
+    return Verdict("data", "note" if noted else "ok", text, advice, figures)
+
+
+def discriminator(evidence: Evidence) -> Verdict | None:
+    """The discriminator has won, or says nothing; none where the run has no discriminator."""
+    accuracy = evidence.column("discriminator_accuracy")
+    if not len(accuracy):
+        return None
+    alarms = [one.alarm for one in evidence.incidents if one.alarm.kind == "discriminator"]
+    alarms += [alarm for alarm in evidence.alarms if alarm.kind == "discriminator"]
+    figures = {"accuracy": float(np.median(accuracy)), "steps": [alarm.step for alarm in alarms]}
+    text = f"right of {figures['accuracy']:.0%} of what it was shown, in the median"
+    if not alarms:
+        return Verdict("discriminator", "ok", text, "", figures)
+    words = f"{alarms[0].sentence} (step {alarms[0].step}); {text}"
+    advice = (
+        "a smaller rate of the discriminator (-s objective.ratio=0.5), or a longer warm-up without it"
+    )
+    return Verdict("discriminator", "finding", words, advice, figures)
+
+
+def _diverged(evidence: Evidence) -> list[Alarm]:
+    """Return the alarms of the log for which a rate that is too high is to blame.
+
+    The error must have come down with the rate, or the rate be far above the network's own: otherwise
+    something else has gone wrong.
+    """
+    found = [alarm for alarm in evidence.alarms if alarm.kind == "divergence"]
+    if evidence.rate > _FAR_ABOVE * evidence.own_rate:
+        return found
+    lines = [line for line in evidence.train_lines if "hole_l1" in line.values]
+    top = max((line.values["learning_rate"] for line in lines), default=0.0)
+
+    def recovered(alarm: Alarm) -> bool:
+        at = [line for line in lines if alarm.since <= line.step <= alarm.step]
+        high = any(line.values["learning_rate"] > top / 2 for line in at)
+        errors = [line.values["hole_l1"] for line in at]
+        return high and bool(lines[-1].values["hole_l1"] < 0.5 * np.median(errors))
+
+    return [alarm for alarm in found if recovered(alarm)]
+
+
+def _short_of_telea(evidence: Evidence) -> bool:
+    """Tell whether training images are filled no better than by Telea's method."""
+    if evidence.best is None:
+        return False
+    ahead = evidence.best.train.hole_psnr - evidence.telea_train
+    return bool(ahead.mean() <= LEAST_AHEAD)
+
+
+def _fallen(errors: Float64) -> str:
+    if len(errors) < 2:
+        return "there is hardly a log"
+    tenth = max(1, len(errors) // 10)
+    first, last = float(np.median(errors[:tenth])), float(np.median(errors[-tenth:]))
+    return f"the error in the hole went from {first:.3f} to {last:.3f}"
+
+
+def _surely_alike(leaks: Leaks) -> bool:
+    """Tell whether more validation images have a look-alike than is borne, chance apart.
+
+    By the lower end of an interval: three of 300 may be one of a thousand.
+    """
+    if not leaks.alike:
+        return False
+    found = share(np.arange(leaks.validation) < leaks.alike, np.arange(leaks.validation))
+    # A look-alike is in a sample only by chance: as `check` says, there are more in all.
+    return (found.low or 0.0) * leaks.share_in_all / found.mean >= LEAK_SHARE
