@@ -269,9 +269,9 @@ def test_incidents_are_shown(page, run):
     folder = run.incidents / "001"
     folder.mkdir(parents=True)
     Image.new("RGB", (8, 8)).save(folder / "images.png")
-    alarm = {"step": 5, "kind": "spike", "sentence": "the loss jumped"}
+    alarm = {"step": 5, "since": 5, "kind": "spike", "sentence": "the loss jumped"}
     verdict = {"cause": "data", "sentence": "two are <odd>", "experiment": "again without them"}
-    facts = {"alarm": alarm, "verdict": verdict, "action": "left out"}
+    facts = {"alarm": alarm, "verdict": verdict, "action": "left out", "images": []}
     (folder / "incident.json").write_text(json.dumps(facts))
     text = page(small_result())
     assert "Step 5: spike" in text
