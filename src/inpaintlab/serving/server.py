@@ -103,7 +103,7 @@ def _check_token(host: str, token: str | None) -> None:
         )
     if token is not None and len(token) < MIN_LENGTH:
         raise SettingError(
-            f"the token has {len(token)} characters and could be guessed; it needs {MIN_LENGTH}: {cure}"
+            f"the token has {len(token)} characters, which is short: give {MIN_LENGTH} or more; {cure}"
         )
 
 
