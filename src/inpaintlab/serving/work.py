@@ -8,12 +8,12 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -25,14 +25,19 @@ from inpaintlab.runs import Run
 from inpaintlab.serving.jobs import About, Job, Options, Reply, send_hello, send_reply
 from inpaintlab.serving.pool import Pool, default_workers
 
-if TYPE_CHECKING:
-    from inpaintlab.inpainter import Inpainter
-
 #: Decided by content; a name or a content type of a client counts for nothing.
 _READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 #: Of PNG: a third of the time that the common 6 takes, for about a tenth more bytes.
 _COMPRESSION = 1
 _LOG = logging.getLogger("inpaintlab.serving")
+
+
+class Filler(Protocol):
+    """An `Inpainter`, whose module this one cannot import without torch."""
+
+    @property
+    def fill_image(self) -> Callable[..., DecodedImage]:
+        """Fill the hole, `[H, W]` of 0 and 1, of an image."""
 
 
 def worker_pool(
@@ -68,7 +73,7 @@ def work(pipe: Connection, weights: str, plugins: Sequence[str] = ()) -> None:
             send_reply(pipe, answer(inpainter, pipe.recv()))
 
 
-def answer(inpainter: "Inpainter", job: Job) -> Reply:
+def answer(inpainter: Filler, job: Job) -> Reply:
     """Do one job; whatever is wrong with it becomes a reply."""
     start = time.perf_counter()
     options = job.options
@@ -93,7 +98,7 @@ def _stand_back() -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _load(weights: Path) -> tuple["Inpainter", About]:
+def _load(weights: Path) -> tuple[Filler, About]:
     """Load weights, fill one small image to have everything in memory, and describe them."""
     import torch
 
@@ -117,7 +122,7 @@ def _load(weights: Path) -> tuple["Inpainter", About]:
     )
 
 
-def _fill(inpainter: "Inpainter", job: Job) -> DecodedImage:
+def _fill(inpainter: Filler, job: Job) -> DecodedImage:
     """Decode and fill, with names that the client knows in every error."""
     options = job.options
     image = load(Encoded("the image", job.image), formats=_READABLE, max_pixels=options.max_pixels)
