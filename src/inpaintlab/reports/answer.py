@@ -87,7 +87,7 @@ class Answer:
 
 
 def _noted(note: Note, to: Console) -> RichText:
-    """Return a note with a mark before it, its lines under each other and none longer than the screen."""
+    """Return a note with a mark before it, its lines under each other and within the screen."""
     text = RichText(f"{note.head} " if note.head else "", STYLES[note.tone])
     text.append(note.text, "not bold default")
     if note.advice:
