@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from inpaintlab import cli
 from inpaintlab.data import samples
 from inpaintlab.settings import TrainSettings
 from inpaintlab.training import train
@@ -23,6 +25,22 @@ torch.set_num_threads(1)
 def _own_folder(tmp_path, monkeypatch):
     """Every test works in a folder of its own: nothing lands in the project."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def inpaint(monkeypatch, capfd):
+    """Run a command line in this process; returns exit code, stdout and stderr."""
+
+    def run(words):
+        monkeypatch.setattr(
+            sys, "argv", ["inpaint", *(words.split() if isinstance(words, str) else words)]
+        )
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capfd.readouterr()
+        return stopped.value.code or 0, out, err
+
+    return run
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
+from zlib import crc32
 
 from inpaintlab.errors import InpaintlabError, SettingError, near_miss
 
@@ -20,6 +21,8 @@ Part = TypeVar("Part", bound=Callable[..., Any])
 
 #: Packages that are installed announce their plugins under this name.
 ENTRY_POINTS = "inpaintlab.plugins"
+#: Plugins that this process has loaded, as they were named and as another process can name them.
+_LOADED: dict[str, str] = {}
 
 
 class Registry(dict[str, Callable[..., T]], Generic[T]):
@@ -108,7 +111,7 @@ def load_plugins(plugins: Iterable[str] = ()) -> None:
     """
     for plugin in plugins:
         try:
-            _import(plugin)
+            _LOADED[plugin] = _import(plugin)
         except InpaintlabError:
             raise
         except Exception as error:  # noqa: BLE001 - it is the user's code, which can raise anything
@@ -118,18 +121,26 @@ def load_plugins(plugins: Iterable[str] = ()) -> None:
 
 def load_installed_plugins() -> None:
     """Import the plugins that installed packages announce in the group `inpaintlab.plugins`."""
-    for point in entry_points(group=ENTRY_POINTS):
-        load_plugins([point.module])
+    known = dict(_LOADED)
+    load_plugins(point.module for point in entry_points(group=ENTRY_POINTS))
+    _LOADED.clear()  # of a machine, not of a run: every process finds them
+    _LOADED.update(known)
 
 
-def _import(plugin: str) -> None:
+def loaded_plugins() -> tuple[str, ...]:
+    """Return the plugins that this process has loaded, as a process that it starts can load them."""
+    return tuple(_LOADED.values())
+
+
+def _import(plugin: str) -> str:
+    """Import a plugin and return its name, of a file its whole path."""
     if not plugin.endswith(".py"):
         import_module(plugin)
-        return
+        return plugin
     path = Path(plugin).expanduser().resolve()
-    name = f"inpaintlab_plugin_{path.stem}_{abs(hash(str(path))):x}"
+    name = f"inpaintlab_plugin_{path.stem}_{crc32(str(path).encode()):08x}"
     if name in sys.modules:
-        return
+        return str(path)
     if not path.is_file():
         raise SettingError(f"there is no plugin file {path}")
     spec = spec_from_file_location(name, path)
@@ -142,6 +153,7 @@ def _import(plugin: str) -> None:
     except BaseException:
         del sys.modules[name]
         raise
+    return str(path)
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -2,10 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from inpaintlab import masks
-from inpaintlab.cli import app
 from inpaintlab.data.mask_sets import show, write_masks
 from inpaintlab.errors import OutputError
 from inpaintlab.images import load
@@ -62,15 +60,15 @@ def test_a_named_set(tmp_path):
     assert np.array_equal(read_mask(files[7])[0], frozen.array(7))
 
 
-def test_command(tmp_path):
+def test_command(inpaint, tmp_path):
     words = ["masks", "out", "--masks", "rectangles", "--masks", "strokes", "--size", "32"]
     words += ["--count", "5", "--seed", "2"]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
-    assert "5 masks (rectangles+strokes) of 32×32, seed 2, #" in done.output
-    assert "out/sheet.png" in done.output
+    code, out, err = inpaint(words)
+    assert code == 0, err
+    assert "5 masks (rectangles+strokes) of 32×32, seed 2, #" in out
+    assert "sheet: out/sheet.png" in out
     words = ["masks", "other", "--config", "recipe.yaml", "-s", "masks.side=[0.5, 0.5]", "--json"]
     (tmp_path / "recipe.yaml").write_text("size: 16\ncount: 4\nmasks: rectangles\n")
-    facts = json.loads(CliRunner().invoke(app, words).stdout)
+    facts = json.loads(inpaint(words)[1])
     assert facts["histogram"]["20–30 %"] == 4
     assert "40" not in show(facts).splitlines()[0]

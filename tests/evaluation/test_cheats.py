@@ -10,9 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from inpaintlab.cli import app
 from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.prepare import prepare
 from inpaintlab.data.seal import open_test, read_ledger
@@ -32,7 +30,7 @@ def dataset(tmp_path):
     return DatasetFolder(tmp_path / "p.dataset")
 
 
-def test_training_on_the_test_is_a_finding(dataset, tmp_path):
+def test_training_on_the_test_is_a_finding(inpaint, dataset, tmp_path):
     """The folder itself has no seal: who trains on all of it has trained on the test."""
     folder = tmp_path / "everything"
     shutil.copytree(tmp_path / "portraits", folder)
@@ -47,9 +45,9 @@ def test_training_on_the_test_is_a_finding(dataset, tmp_path):
     (finding,) = evaluate(EvaluateSettings.model_validate(settings))["findings"]
     assert "of the test part have been trained on" in finding
     words = ["evaluate", str(run), "--data", str(dataset.folder), "--split", "test"]
-    done = CliRunner().invoke(app, [*words, "-s", "learned=false", "-s", "slow_images=0"])
-    assert done.exit_code == 1
-    assert "finding: " in done.stdout
+    code, out, _ = inpaint([*words, "-s", "learned=false", "-s", "slow_images=0"])
+    assert code == 1
+    assert "finding: " in out
 
 
 def test_an_edited_ledger_is_a_finding(dataset, tmp_path):

@@ -381,7 +381,7 @@ def test_exit_codes_of_the_command(inpaint, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("crossval", "say what to train on"),
+        ("crossval", "data is missing"),
         ("crossval --resume x --steps 3", "give nothing but --jobs"),
         ("crossval --resume x", "no folder of a cross-validation"),
         ("crossval samples:40 --vary network", "--vary takes SETTING=A,B, got 'network'"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from inpaintlab.serving.server import allowed_hosts, is_loopback
+from inpaintlab.settings import ServeSettings
 from tests.serving.conftest import decoded
 
 COMMAND = [sys.executable, "-c", "from inpaintlab.cli import main; main()", "serve"]
@@ -106,7 +107,7 @@ def refuse(trained_run, monkeypatch, capfd):
 
 def test_mistakes_are_one_line(refuse, trained_run, monkeypatch):
     run = str(trained_run)
-    monkeypatch.setattr("inpaintlab.cli.serving.find_spec", lambda name: name)
+    monkeypatch.setattr("inpaintlab.cli.commands.find_spec", lambda name: name)
     assert "no trained run in runs/" in refuse()
     assert "set INPAINTLAB_TOKEN" in refuse(run, "--host", "0.0.0.0")  # noqa: S104
     assert "16 or more" in refuse(run, "--token", "short")
@@ -120,7 +121,7 @@ def test_mistakes_are_one_line(refuse, trained_run, monkeypatch):
         run, "--host", "nowhere.invalid", "--token", "x" * 16
     )
     assert "port: " in refuse(run, "--port", "99999")
-    monkeypatch.setattr("inpaintlab.cli.serving.find_spec", lambda name: None)
+    monkeypatch.setattr("inpaintlab.cli.commands.find_spec", lambda name: None)
     assert "pip install 'inpaintlab[serve]'" in refuse(run)
 
 
@@ -137,9 +138,9 @@ def test_weights_that_cannot_be_loaded(refuse, tmp_path):
 )
 def test_addresses_of_this_machine_alone(host, own):
     assert is_loopback(host) == own
-    hosts = allowed_hosts(host)
+    hosts = allowed_hosts(ServeSettings(host=host))
     assert (hosts is not None) == own
-    assert allowed_hosts(host, ["a.b"]) >= {"a.b", "localhost", host}
+    assert allowed_hosts(ServeSettings(host=host, allow_host=["a.b"])) >= {"a.b", "localhost", host}
 
 
 def test_the_server_itself_is_free_of_torch():

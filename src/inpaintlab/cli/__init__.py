@@ -1,41 +1,39 @@
-"""The command `inpaint`.
+"""The command `inpaint`, generated from the settings.
 
-Only typer is imported here; each command imports what it needs when it runs, so that help is quick.
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 a finding, 2 a mistake of the
-user (one line, no traceback), 130 stopped by Ctrl-C with everything saved.
+user (one line, no traceback), 130 stopped by Ctrl-C with everything saved. Only the command that is
+called is built, and imports what it needs.
 """
 
+import json
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 import typer
 
-from inpaintlab.cli.data import align, draw_masks, prepare
-from inpaintlab.cli.filling import export, fill
-from inpaintlab.cli.judging import compare, diagnose, evaluate
-from inpaintlab.cli.serving import serve
-from inpaintlab.cli.training import check, crossval, summary, train
+from inpaintlab.cli.commands import COMMANDS, STOPPED, Command, Done
 from inpaintlab.errors import InpaintlabError
 
-#: All commands, in the order of `inpaint --help`.
-COMMANDS: dict[str, Callable[..., None]] = {
-    "prepare": prepare,
-    "align": align,
-    "masks": draw_masks,
-    "summary": summary,
-    "check": check,
-    "train": train,
-    "crossval": crossval,
-    "evaluate": evaluate,
-    "compare": compare,
-    "diagnose": diagnose,
-    "fill": fill,
-    "export": export,
-    "serve": serve,
-}
+
+def main() -> None:
+    """Run the command line; every mistake of the user is one line on stderr and exit code 2."""
+    words = sys.argv[1:] or ["--help"]
+    try:
+        code = _application(words)(words, prog_name="inpaint", standalone_mode=False)
+    except typer.TyperException as error:
+        code = _complain(_renamed(error) or error.format_message())
+    except InpaintlabError as error:
+        code = _complain(str(error))
+    except (typer.Abort, KeyboardInterrupt):
+        code = STOPPED
+    sys.exit(code)
 
 
-def _assemble() -> typer.Typer:
+def _application(words: list[str]) -> typer.Typer:
+    """Return all commands for typer; of those that the words do not name, only the help."""
     application = typer.Typer(
         name="inpaint",
         help="Train an image-inpainting network on your own images, know whether to trust it, use it.",
@@ -44,24 +42,70 @@ def _assemble() -> typer.Typer:
         # Otherwise a default in square brackets, as [swift], is taken for markup and swallowed.
         rich_markup_mode=None,
     )
+    application.callback(help=application.info.help)(_about)
     for name, command in COMMANDS.items():
-        application.command(name)(command)
+        function = _function(command) if name in words else lambda: None
+        application.command(name, help=command.run.__doc__, short_help=command.run.__doc__)(function)
     return application
 
 
-app = _assemble()
+def _about(
+    _: bool = typer.Option(
+        False, "--version", help="Print the version.", is_eager=True, callback=lambda on: _version(on)
+    ),
+) -> None:
+    """Hold the flags that need no command."""
 
 
-def main() -> None:
-    """Run the command line; every mistake of the user is one line on stderr and exit code 2."""
-    arguments = sys.argv[1:] or ["--help"]
-    try:
-        code = app(arguments, prog_name="inpaint", standalone_mode=False)
-    except typer.TyperException as error:
-        code = _complain(_renamed(error) or error.format_message())
-    except InpaintlabError as error:
-        code = _complain(str(error))
-    sys.exit(code)
+def _version(wanted: bool) -> None:
+    if wanted:
+        print("inpaintlab", version("inpaintlab"))
+        raise typer.Exit
+
+
+def _function(command: Command) -> Callable[..., int]:
+    """Return a command as typer takes it: a function of its flags."""
+    from inpaintlab import settings
+    from inpaintlab.cli.flags import function_for
+
+    kind: type[settings.Settings] = getattr(settings, command.settings)
+
+    def run(
+        flags: dict[str, Any],
+        config: Path | None,
+        assignments: list[str] | None,
+        verbose: bool,
+        as_json: bool,
+        resume: Path | None = None,
+    ) -> int:
+        if resume and command.resume:
+            if config or assignments:
+                raise InpaintlabError("--resume keeps all settings: leave out --config and -s")
+            _load_plugins(flags.pop("plugins", ()))
+            return _finish(command.resume(resume, settings.typed(kind, flags)), verbose, as_json)
+        if verbose and "verbose" in kind.model_fields:
+            flags["verbose"] = True
+        built = settings.build(kind, config=config, assignments=assignments or (), flags=flags)
+        _load_plugins(built.plugins)
+        return _finish(command.run(built), verbose, as_json)
+
+    return function_for(kind, run, resume=command.resume is not None)
+
+
+def _load_plugins(plugins: Any) -> None:
+    from inpaintlab.registry import load_installed_plugins, load_plugins
+
+    load_installed_plugins()
+    load_plugins(plugins)
+
+
+def _finish(done: Done, verbose: bool, as_json: bool) -> int:
+    """Print what a command has done, and return its exit code."""
+    if as_json:
+        print(json.dumps(done.values, indent=1, ensure_ascii=False))
+    else:
+        done.show(verbose)
+    return int(done.code)
 
 
 def _renamed(error: typer.TyperException) -> str:

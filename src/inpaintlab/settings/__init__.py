@@ -4,22 +4,26 @@ A setting comes, later ones winning, from: the default here, a YAML recipe (`--c
 the command line, and single settings (`-s key=value`). Unknown names are refused everywhere.
 """
 
-from inpaintlab.settings.build import build, dump
-from inpaintlab.settings.data import AlignSettings, MaskSettings, PrepareSettings
+from inpaintlab.settings.build import build, dump, typed
+from inpaintlab.settings.data import LAYOUTS, AlignSettings, MaskSettings, PrepareSettings
+from inpaintlab.settings.evaluation import CompareSettings, DiagnoseSettings, EvaluateSettings
 from inpaintlab.settings.filling import ExportSettings, FillSettings
-from inpaintlab.settings.judging import CompareSettings, DiagnoseSettings, EvaluateSettings
-from inpaintlab.settings.parts import (
-    MASK_SETS,
-    Part,
-    mask_parts,
-)
+from inpaintlab.settings.parts import MASK_SETS, Argument, Flag, Part, Settings
 from inpaintlab.settings.serving import ServeSettings
-from inpaintlab.settings.training import CheckSettings, CrossvalSettings, SummarySettings, TrainSettings
-from inpaintlab.settings.variants import parse_variation, vary
+from inpaintlab.settings.training import (
+    CheckSettings,
+    CrossvalSettings,
+    ResolvedTrainSettings,
+    SummarySettings,
+    TrainSettings,
+)
+from inpaintlab.settings.variants import vary
 
 __all__ = [
+    "LAYOUTS",
     "MASK_SETS",
     "AlignSettings",
+    "Argument",
     "CheckSettings",
     "CompareSettings",
     "CrossvalSettings",
@@ -27,15 +31,17 @@ __all__ = [
     "EvaluateSettings",
     "ExportSettings",
     "FillSettings",
+    "Flag",
     "MaskSettings",
     "Part",
     "PrepareSettings",
+    "ResolvedTrainSettings",
     "ServeSettings",
+    "Settings",
     "SummarySettings",
     "TrainSettings",
     "build",
     "dump",
-    "mask_parts",
-    "parse_variation",
+    "typed",
     "vary",
 ]

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.settings.parts import Part, Settings
+from inpaintlab.settings.plugins import require
 
 #: Names that settings had before, and their names now.
 RENAMED = {
@@ -28,6 +27,23 @@ RENAMED = {
     "wheels": "guards",
 }
 
+#: What pydantic finds, in plain words.
+_FINDINGS = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "too_short": "needs at least {min_length}",
+}
+
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
@@ -41,19 +57,27 @@ def build(
     """Merge a recipe, flags and `key=value` assignments into checked settings.
 
     Flags that are None or an empty list count as not given. Raises `SettingError`, one line that
-    names the setting, where it stands and the nearest known name.
+    names the setting, where it stands and the nearest known name; also for a recipe that names plugins
+    which neither the flags nor the assignments name.
 
     >>> from inpaintlab.settings import TrainSettings
     >>> build(TrainSettings, assignments=["network.width=48"], flags={"data": "photos"}).network
     Part(name='swift', width=48)
     """
     values = _read_recipe(config) if config else {}
+    wanted = values.pop("plugins", None) or []
     for key, value in (flags or {}).items():
         if value not in (None, []) and not _keeps_name(values.get(key), value):
             values[key] = value
     for assignment in assignments:
         _assign(kind, values, assignment)
-    source = f" in {config.name}" if config else ""
+    settings = check(kind, values, f" in {config.name}" if config else "")
+    settings.plugins = require(wanted, settings.plugins, str(config))
+    return settings
+
+
+def check(kind: type[SettingsT], values: Mapping[str, Any], source: str = "") -> SettingsT:
+    """Return checked settings; raises `SettingError`, one line that names what is wrong."""
     for name in values:
         if name not in kind.model_fields:
             hint = near_miss(name, kind.model_fields)
@@ -61,7 +85,18 @@ def build(
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise SettingError(first_line(error)) from None
+        raise SettingError(first_line(error, kind)) from None
+
+
+def typed(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return some settings as the values that they come to; raises `SettingError` as `check` does."""
+    settings = kind.model_construct()
+    try:
+        for name, value in values.items():
+            setattr(settings, name, value)
+    except ValidationError as error:
+        raise SettingError(first_line(error, kind)) from None
+    return {name: getattr(settings, name) for name in values}
 
 
 def dump(settings: Settings) -> str:
@@ -87,11 +122,7 @@ def _read_recipe(path: Path) -> dict[str, Any]:
 def _keeps_name(old: Any, new: Any) -> bool:
     """Tell whether a flag only repeats the recipe's name, whose arguments then stay in force."""
     old_parts, new_parts = ([v] if not isinstance(v, list) else v for v in (old, new))
-    names = [part.get("name") if isinstance(part, dict) else part for part in old_parts]
-    return names == [
-        part.get("name", part) if isinstance(part, dict) and len(part) == 1 else part
-        for part in new_parts
-    ]
+    return new_parts == [part.get("name") if isinstance(part, dict) else part for part in old_parts]
 
 
 def _assign(kind: type[Settings], values: dict[str, Any], assignment: str) -> None:
@@ -141,11 +172,16 @@ def _renamed(kind: type[Settings], name: str) -> str:
     return f"{name} is called {new} now" if new in kind.model_fields else ""
 
 
-def first_line(error: ValidationError) -> str:
-    """Return `path: message` of the first finding."""
+def first_line(error: ValidationError, kind: type[Settings]) -> str:
+    """Return `path: message` of the first finding; of a missing setting, what it is."""
     finding = error.errors()[0]
     path = ".".join(str(part) for part in finding["loc"])
     message = finding["msg"].removeprefix("Value error, ")
+    if plain := _FINDINGS.get(finding["type"]):
+        message = plain.format(**finding.get("ctx", {}))
+    if finding["type"] == "missing":
+        what = (kind.model_fields[path].description or "").rstrip(".")
+        return f"{path} is missing: {what[:1].lower()}{what[1:]}"
     given = finding["input"]
     seen = f" (got {given!r})" if path and not isinstance(given, dict | list) else ""
     return f"{path}: {message}{seen}" if path else message

@@ -1,63 +1,89 @@
-"""Settings of what makes data: prepare, align, masks."""
+"""Settings of the commands that make data: prepare, align, masks."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from inpaintlab.settings.parts import Part, Settings, as_parts
+from inpaintlab.settings.parts import Argument, Flag, Masks, Part, Settings
+
+#: Published datasets whose layout is known, as `inpaintlab.data` has them; this page is free of torch.
+LAYOUTS = ("celeba-hq", "ffhq", "imagenet", "paris", "places2")
 
 
 class PrepareSettings(Settings):
     """Settings of `inpaint prepare`."""
 
-    sources: list[str] = Field(
-        default_factory=list, description="folders, .tar shards, hf:NAME data sets"
-    )
-    output: Path | None = Field(None, description="folder of the dataset, NAME.dataset")
-    layout: str | None = Field(None, description="a known data set: its published split is kept")
-    min_size: int = Field(32, ge=1, description="images with a shorter side in pixels are left out")
-    max_aspect: float = Field(4.0, ge=1, description="longest side over shortest; above: left out")
-    near_distance: int = Field(6, ge=0, le=7, description="bits in which look-alikes may differ, of 64")
-    group_by: str | None = Field(
-        None, description="what stays in one part: folder, name:REGEX or column:NAME"
-    )
-    stratify: bool | None = Field(None, description="by folder; none: if folders look like classes")
-    test_share: float = Field(0.1, ge=0, lt=1, description="share of all images for the test")
-    train_share: float = Field(0.8, gt=0, lt=1, description="share of the rest for training")
-    folds: int = Field(5, ge=2, le=100, description="folds inside train and val, for k-fold")
-    keep: list[str] = Field(default_factory=list, description="findings taken in all the same")
-    leave_out: list[str] = Field(default_factory=list, description="other findings to leave out")
-    size: int = Field(128, ge=8, description="of the preview: side in pixels")
-    augment: Part = Field(Part(name="flip"), description="of the preview: as in training")
-    masks: Annotated[list[Part], BeforeValidator(as_parts)] = Field(
-        default_factory=lambda: [Part(name="rectangles")],
-        min_length=1,
-        description="of the preview: as in training",
-    )
+    sources: Annotated[list[str], Argument()] = Field(default_factory=list)
+    """Folders of images, .tar shards or hf:NAME; or one of celeba-hq, ffhq, imagenet, paris, places2
+    and its folder."""
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """Folder of the new dataset, NAME.dataset."""
+    group_by: Annotated[str | None, Flag(metavar="KEY")] = None
+    """What stays together in one part, such as a person: folder, name:REGEX or column:NAME."""
+    against: Annotated[str | None, Flag(metavar="DATA")] = None
+    """Only list images that also stand in this other folder or dataset."""
+    preview: Annotated[bool, Flag()] = False
+    """Also draw preview.png, what training would see."""
+    layout: str | None = None
+    """Published dataset, whose own split is kept."""
+    min_size: int = Field(default=32, ge=1)
+    """Shortest side in pixels that is taken in."""
+    max_aspect: float = Field(default=4.0, ge=1)
+    """Largest ratio of longest to shortest side that is taken in."""
+    near_distance: int = Field(default=6, ge=0, le=7)
+    """Bits of 64 in which the hashes of look-alikes may differ."""
+    stratify: bool | None = None
+    """Whether parts hold equal shares of each folder; by default if folders look like classes."""
+    test_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all images that is sealed for the test."""
+    train_share: float = Field(default=0.8, gt=0, lt=1)
+    """Share of the other images that is trained on."""
+    folds: int = Field(default=5, ge=2, le=100)
+    """Folds for cross-validation, inside training and validation."""
+    keep: list[str] = Field(default_factory=list)
+    """Findings whose images are taken in all the same."""
+    leave_out: list[str] = Field(default_factory=list)
+    """Further findings whose images are left out."""
+    size: int = Field(default=128, ge=8)
+    """Side of the preview's images in pixels."""
+    augment: Part = Part("flip")
+    """Augmentation in the preview."""
+    masks: Masks = Field(default_factory=lambda: [Part("rectangles")], min_length=1)
+    """Mask kinds in the preview."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _layout_comes_first(cls, values: Any) -> Any:
+        sources = values.get("sources") if isinstance(values, dict) else None
+        if isinstance(sources, list | tuple) and sources and sources[0] in LAYOUTS:
+            return {"layout": sources[0], **values, "sources": list(sources[1:])}
+        return values
 
 
 class AlignSettings(Settings):
     """Settings of `inpaint align`."""
 
-    folder: Path = Field(description="folder of images, searched recursively")
-    output: Path = Field(description="new or empty folder for the crops, align.json and align.csv")
-    size: int = Field(200, ge=8, description="side of the crops in pixels")
-    eyes: str = Field("utkface", description="utkface, celeba-hq, or x,y,x,y in shares of the side")
-    detector: str | None = Field(
-        None, description="haar, dlib or points; none: points where they are given, else haar"
-    )
-    points: Path | None = Field(None, description="CSV of eyes, or folder of point lists NAME.txt")
-    left_rows: tuple[int, int] = Field((19, 24), description="first and last row of one eye, from 0")
-    right_rows: tuple[int, int] = Field((25, 30), description="first and last row of the other eye")
-    faces: Literal["largest", "all"] = Field(
-        "largest", description="of several faces in an image, or all"
-    )
-    format: Literal["png", "jpg"] = Field("png", description="of the crops; or jpg")
+    folder: Annotated[Path, Argument()]
+    """Folder of images, searched with all folders in it."""
+    output: Annotated[Path, Argument("OUT")]
+    """New or empty folder for the crops, align.json and align.csv."""
+    size: Annotated[int, Flag()] = Field(default=200, ge=8)
+    """Side of the crops in pixels."""
+    eyes: Annotated[str, Flag(metavar="WHERE")] = "utkface"
+    """Place of the eyes: utkface, celeba-hq, or x,y,x,y in shares of the side."""
+    detector: Annotated[str | None, Flag()] = None
+    """Detector of eyes: haar, dlib or points; by default points if given, else haar."""
+    points: Annotated[Path | None, Flag()] = None
+    """Known eyes: a CSV file, or a folder of point lists NAME.txt."""
+    left_rows: tuple[int, int] = (19, 24)
+    """First and last row of one eye in a point list, counted from 0."""
+    right_rows: tuple[int, int] = (25, 30)
+    """First and last row of the other eye, counted from 0."""
+    faces: Annotated[Literal["largest", "all"], Flag()] = "largest"
+    """Which of several faces in an image are cut out."""
+    format: Literal["png", "jpg"] = "png"
+    """File format of the crops."""
 
     @model_validator(mode="after")
     def _points_and_detector_agree(self) -> Self:
@@ -76,13 +102,15 @@ class AlignSettings(Settings):
 class MaskSettings(Settings):
     """Settings of `inpaint masks`."""
 
-    output: Path = Field(description="folder to write, new or empty")
-    masks: Annotated[list[Part], BeforeValidator(as_parts)] = Field(
-        default_factory=lambda: [Part(name="rectangles")],
-        min_length=1,
-        description="mask kinds to draw, mixed by their `weight`",
-    )
-    size: int = Field(256, ge=8, description="side of a mask in pixels")
-    count: int = Field(100, ge=1, le=100_000, description="number of masks")
-    seed: int = Field(0, ge=0, description="of all masks; the same seed draws the same ones")
-    preview: bool = Field(False, description="write only the sheet")
+    output: Annotated[Path, Argument("OUT")]
+    """New or empty folder to write."""
+    masks: Masks = Field(default_factory=lambda: [Part("rectangles")], min_length=1)
+    """Mask kinds to draw, mixed by their weight."""
+    size: Annotated[int, Flag()] = Field(default=256, ge=8)
+    """Side of a mask in pixels."""
+    count: Annotated[int, Flag()] = Field(default=100, ge=1, le=100_000)
+    """Number of masks."""
+    seed: Annotated[int, Flag()] = Field(default=0, ge=0)
+    """Seed of all masks; the same seed draws the same ones."""
+    preview: Annotated[bool, Flag()] = False
+    """Write only the sheet."""

@@ -1,51 +1,54 @@
-"""Settings of what uses a network: export, fill."""
+"""Settings of the commands that use a network: export, fill."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from inpaintlab.settings.parts import Settings
+from inpaintlab.settings.parts import Argument, Flag, Settings
 
 
 class ExportSettings(Settings):
     """Settings of `inpaint export`."""
 
-    run: Path = Field(description="run folder, file of weights, or USER/MODEL of the hub")
-    output: Path | None = Field(None, description=".onnx file to write; none: model.onnx of the run")
-    checks: int = Field(8, ge=1, description="so many random sizes and batches are compared with torch")
-    seed: int = Field(0, description="of these sizes, images and holes")
+    run: Annotated[Path, Argument()]
+    """Run folder, file of weights, or USER/MODEL of the hub."""
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """.onnx file to write; by default model.onnx of the run."""
+    checks: int = Field(default=8, ge=1)
+    """Random sizes and batches that are compared with torch."""
+    seed: int = 0
+    """Seed of the sizes, images and holes of the comparison."""
 
 
 class FillSettings(Settings):
     """Settings of `inpaint fill`."""
 
-    image: Path = Field(description="image, folder, or list: .txt, .jsonl or .csv")
-    mask: Path | None = Field(
-        None, description="mask for all, or folder of masks; none: beside the images, or in the list"
-    )
-    output: Path | None = Field(None, description="file to write, or folder if there are several")
-    run: Path | None = Field(
-        None, description="run folder or file of weights; none: the newest under runs/"
-    )
-    invert_mask: bool | None = Field(
-        None, description="black marks the hole; false: white, though it looks inverted"
-    )
-    format: Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None = Field(
-        None, description="of the results; none: the image's own if it keeps every pixel, else png"
-    )
-    strategy: Literal["auto", "crop", "whole"] = Field(
-        "auto", description="what the network sees: auto, crop or whole"
-    )
-    blend: Literal["gradient", "none"] = Field(
-        "gradient", description="how the fill meets the known pixels: gradient (Poisson) or none"
-    )
-    shard: str | None = Field(None, description="i/n: only every n-th image, from the i-th on")
-    preview: bool = Field(False, description="write a sheet of images and holes, and fill nothing")
-    verbose: bool = Field(False, description="say in a line for each image how it is filled")
-    workers: int | None = Field(
-        None, ge=1, description="threads that read and write; none: as many as processors, up to 4"
-    )
+    image: Annotated[Path, Argument()]
+    """Image, folder, or list of images: .txt, .jsonl or .csv."""
+    mask: Annotated[Path | None, Argument()] = None
+    """Mask file of the same size, white = hole, or folder of masks; by default
+    NAME_mask.png beside NAME.png, or as the list says."""
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """File to write, whose suffix names the format; for several images a folder."""
+    run: Annotated[Path | None, Flag()] = None
+    """Run folder or file of weights; by default the newest under runs/."""
+    invert_mask: Annotated[bool | None, Flag()] = None
+    """Take black for the hole; or white, though the masks look inverted."""
+    format: Annotated[Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None, Flag()] = None
+    """File format of several results; by default the image's own if it is lossless, else png."""
+    strategy: Annotated[Literal["auto", "crop", "whole"], Flag()] = "auto"
+    """What the network sees of an image."""
+    blend: Annotated[Literal["gradient", "none"], Flag()] = "gradient"
+    """How the fill meets the known pixels: gradient (Poisson) or none."""
+    shard: Annotated[str | None, Flag(metavar="I/N")] = None
+    """Fill only the I-th of N equal parts of the images."""
+    preview: Annotated[bool, Flag()] = False
+    """Write a sheet of images and holes, and fill nothing."""
+    verbose: bool = False
+    """Say for each image how it is filled."""
+    workers: int | None = Field(default=None, ge=1)
+    """Threads that read and write; by default one per processor, at most 4."""
 
     @field_validator("shard")
     @classmethod

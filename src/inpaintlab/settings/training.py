@@ -1,22 +1,12 @@
-"""Settings of what comes before a run, and of runs: summary, check, train, crossval."""
+"""Settings of runs and of what comes before them: summary, check, train, crossval."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from inpaintlab.settings.parts import Part, Settings, as_off, as_parts
-
-
-def _known_precision(value: str) -> str:
-    if value not in (allowed := ("32-true", "bf16-mixed", "16-mixed")):
-        raise ValueError(f"must be one of {', '.join(allowed)}")
-    return value
+from inpaintlab.settings.parts import Argument, Flag, Masks, Part, Settings, as_off
+from inpaintlab.settings.words import as_names, as_variations
 
 
 def _known_guards(part: Part) -> Part:
@@ -40,76 +30,99 @@ def _rate(value: Any) -> Any:
     return rate
 
 
+Rate = Annotated[float | Literal["auto"] | None, BeforeValidator(_rate), Flag("--lr", metavar="RATE")]
+
+
 class SummarySettings(Settings):
     """Settings of `inpaint summary`."""
 
-    network: Part = Field(Part(name="swift"), description="name and arguments of the network to sum up")
-    compare: Annotated[list[Part], BeforeValidator(as_parts)] = Field(
-        default_factory=list, description="further networks, in one table with the first"
+    network: Annotated[Part, Argument()] = Part("swift")
+    """Network by name."""
+    compare: Annotated[list[Part], BeforeValidator(as_names), Flag(metavar="A,B,…")] = Field(
+        default_factory=list
     )
-    size: int | None = Field(
-        None, ge=8, description="side in pixels; none: 64, or the next that the networks take"
-    )
-    batch_size: int = Field(1, ge=1, description="images at a time; memory is that of all of them")
-    hole: float = Field(0.5, gt=0, lt=1, description="side of a square hole, as a share of the image's")
-    bottleneck: float = Field(
-        0.1, ge=0, description="warn of one with fewer numbers than this share of the hole's"
-    )
+    """Further networks, in one table with the first."""
+    size: Annotated[int | None, Flag()] = Field(default=None, ge=8)
+    """Side of the image in pixels; by default 64, or the next that the networks take."""
+    batch_size: Annotated[int, Flag()] = Field(default=1, ge=1)
+    """Images that the memory is told for."""
+    hole: Annotated[float, Flag()] = Field(default=0.5, gt=0, lt=1)
+    """Side of the square hole, as a share of the image's side."""
+    bottleneck: float = Field(default=0.1, ge=0)
+    """Least numbers of a bottleneck without a warning, as a share of the hole's numbers."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _first_of_several(cls, values: Any) -> Any:
+        """Without a network, the first of those to compare is the network."""
+        names = as_names(values.get("compare")) if isinstance(values, dict) else None
+        if names and "network" not in values:
+            return {**values, "network": names[0], "compare": names[1:]}
+        return values
 
 
 class TrainSettings(Settings):
-    """Settings of `inpaint train`."""
+    """Settings of `inpaint train`, as the user gives them."""
 
-    data: str = Field(description="folder of images, prepared dataset, or samples:N")
-    fold: int | None = Field(None, ge=0, description="this fold validates, the others train")
-    folds: int | None = Field(
-        None, ge=2, le=100, description="how many there are; none: those of the dataset"
-    )
-    output: Path | None = Field(None, description="run folder; none: a new one under runs/")
-    size: int | None = Field(None, ge=8, description="side in pixels; none: 64 on CPU, else 256")
-    network: Part = Field(Part(name="swift"), description="name and arguments of the network")
-    masks: Annotated[list[Part], BeforeValidator(as_parts)] = Field(
-        default_factory=lambda: [Part(name="rectangles")],
-        min_length=1,
-        description="mask kinds, mixed by their `weight`",
-    )
-    curriculum: Annotated[Part, BeforeValidator(as_off)] = Field(
-        Part(name="off"), description="how holes grow during the run"
-    )
-    initialise: Part | None = Field(
-        None, description="scheme of the first weights; none: the network's own"
-    )
-    objective: Part = Field(Part(name="reconstruction"), description="what a step minimises")
-    steps: int | None = Field(None, ge=1, description="number of optimiser steps")
-    minutes: float | None = Field(None, gt=0, description="or: time, reading and validation too")
-    batch_size: int = Field(32, ge=1, description="images a step, over all devices")
-    seed: int = Field(0, ge=0, description="of weights, image order, masks and augmentation")
-    devices: int = Field(1, ge=1, description="processes on CPU, or accelerators")
-    precision: Annotated[str, AfterValidator(_known_precision)] = Field(
-        "32-true", description="or bf16-mixed, 16-mixed where the device is good at it"
-    )
-    learning_rate: Annotated[float | Literal["auto"] | None, BeforeValidator(_rate)] = Field(
-        None, description="its peak, or auto: by a test before the run; none: the network's own"
-    )
-    warmup_fraction: float = Field(
-        0.03, ge=0, lt=1, description="share of the budget with a rising rate"
-    )
-    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
-    grad_clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    ema_decay: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
-    guards: Annotated[Part, BeforeValidator(as_off), AfterValidator(_known_guards)] = Field(
-        Part(name="act"),
-        description="what guards do: act (roll back and mend), watch or off; drop: leave odd images out",
-    )
-    augment: Part = Field(Part(name="flip"), description="how images vary: a preset, and its changes")
-    cache: Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(as_off)] = Field(
-        "auto", description="where decoded images are kept"
-    )
-    cache_dir: Path | None = Field(None, description="folder of cache files; none: the user's cache")
-    workers: int | None = Field(None, ge=0, description="none: 0 if decoded images are kept")
-    max_bad_fraction: float = Field(0.1, ge=0, le=1, description="share of bad images that is borne")
-    validate_every: int = Field(250, ge=1, description="steps between validations and saves")
-    validation_images: int = Field(500, ge=1, description="at most so many are used for it")
+    data: Annotated[str, Argument()]
+    """Folder of images, prepared dataset, or samples:N for drawn portraits."""
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """Run folder; by default a new one under runs/."""
+    size: Annotated[int | None, Flag()] = Field(default=None, ge=8)
+    """Side of the training images in pixels; by default 64 on a CPU, else 256."""
+    minutes: Annotated[float | None, Flag()] = Field(default=None, gt=0)
+    """Time to take, with reading and validation; by default 10 unless steps are given."""
+    steps: Annotated[int | None, Flag()] = Field(default=None, ge=1)
+    """Number of optimiser steps, in place of minutes."""
+    network: Annotated[Part, Flag()] = Part("swift")
+    """Network by name."""
+    masks: Masks = Field(default_factory=lambda: [Part("rectangles")], min_length=1)
+    """Rectangles, strokes, a folder of mask files, or a frozen set; several are mixed."""
+    objective: Annotated[Part, Flag()] = Part("reconstruction")
+    """What a step minimises, by name."""
+    curriculum: Annotated[Part, BeforeValidator(as_off), Flag()] = Part("off")
+    """How holes grow during the run: linear, stepped, success or off."""
+    augment: Annotated[Part, Flag()] = Part("flip")
+    """How images vary: none, flip, light, medium or strong."""
+    batch_size: Annotated[int, Flag()] = Field(default=32, ge=1)
+    """Images in a step, over all devices."""
+    learning_rate: Rate = None
+    """Peak learning rate, or auto to find it by a test; by default the network's own."""
+    seed: Annotated[int, Flag()] = Field(default=0, ge=0)
+    """Seed of weights, image order, masks and augmentation."""
+    devices: Annotated[int, Flag()] = Field(default=1, ge=1)
+    """Number of accelerators, or of processes on a CPU."""
+    guards: Annotated[Part, BeforeValidator(as_off), AfterValidator(_known_guards), Flag()] = Part("act")
+    """What guards do when a run goes wrong: act (roll back and mend), watch or off; guards.drop=true
+    lets them leave out images that look odd."""
+    fold: int | None = Field(default=None, ge=0)
+    """Fold that validates while the others train."""
+    folds: int | None = Field(default=None, ge=2, le=100)
+    """Number of folds; by default that of the dataset."""
+    initialise: Part | None = None
+    """Scheme of weight initialisation; by default the network's own."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Number format: 32-true, or bf16-mixed or 16-mixed on a GPU."""
+    warmup_fraction: float = Field(default=0.03, ge=0, lt=1)
+    """Share of the run in which the learning rate rises."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Weight decay of AdamW."""
+    grad_clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient; a longer one is shortened."""
+    ema_decay: float = Field(default=0.998, ge=0, lt=1)
+    """Decay of the moving average of the weights."""
+    cache: Annotated[Literal["auto", "memory", "disk", "off"], BeforeValidator(as_off)] = "auto"
+    """Where decoded images are kept: auto, memory, disk or off."""
+    cache_dir: Path | None = None
+    """Folder of cache files; by default in the user's cache."""
+    workers: int | None = Field(default=None, ge=0)
+    """Processes that load images; by default 0 if decoded images are kept."""
+    max_bad_fraction: float = Field(default=0.1, ge=0, le=1)
+    """Share of unreadable images above which a run is refused."""
+    validate_every: int = Field(default=250, ge=1)
+    """Steps between validations and saves."""
+    validation_images: int = Field(default=500, ge=1)
+    """Most images that are used for validation during the run."""
 
     @model_validator(mode="after")
     def _one_budget(self) -> Self:
@@ -118,28 +131,44 @@ class TrainSettings(Settings):
         return self
 
 
+class ResolvedTrainSettings(TrainSettings):
+    """Settings that a run goes by: what was left to the machine and to the parts is filled in.
+
+    Parts name all their arguments. The learning rate is `auto` until the test before the run has found
+    it.
+    """
+
+    size: int = Field(ge=8)
+    """Side of the training images in pixels."""
+    learning_rate: float | Literal["auto"]
+    """Peak learning rate."""
+
+
 class CheckSettings(TrainSettings):
     """Settings of `inpaint check`: those of `inpaint train`, and how much is tried."""
 
-    output: Path | None = Field(None, description="page to write; none: check.html")
-    sample: int = Field(5000, ge=20, description="at most so many images are looked at")
-    rate_steps: int = Field(100, ge=20, description="steps of the test of learning rates")
-    overfit_steps: int = Field(300, ge=20, description="steps to learn eight images by heart")
-    seconds: float = Field(
-        20.0, gt=0, description="that the rate test and each try to learn by heart may take"
-    )
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """Page to write; by default check.html."""
+    sample: int = Field(default=5000, ge=20)
+    """Most images that are looked at."""
+    rate_steps: int = Field(default=100, ge=20)
+    """Steps of the test of learning rates."""
+    overfit_steps: int = Field(default=300, ge=20)
+    """Steps to overfit one batch of images."""
+    seconds: float = Field(default=20.0, gt=0)
+    """Time that the rate test and each attempt to overfit one batch may take."""
 
 
 class CrossvalSettings(TrainSettings):
     """Settings of `inpaint crossval`: those of `inpaint train`, how many folds, and what varies."""
 
-    folds: int | None = Field(
-        None, ge=2, le=100, description="how many folds; none: those of the dataset, else 5"
-    )
-    output: Path | None = Field(None, description="folder of all runs; none: a new one under runs/")
-    vary: dict[str, list[Any]] = Field(
-        default_factory=dict, description="settings and the values to compare, each with each"
-    )
-    jobs: int | None = Field(
-        None, ge=1, description="runs side by side; none: what processors, devices and memory allow"
-    )
+    folds: Annotated[int | None, Flag()] = Field(default=None, ge=2, le=100)
+    """Number of folds; by default that of the dataset, else 5."""
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """Folder of all runs; by default a new one under runs/."""
+    vary: Annotated[
+        dict[str, list[Any]], BeforeValidator(as_variations), Flag(metavar="SETTING=A,B")
+    ] = Field(default_factory=dict)
+    """Setting and the values to compare, as network=unet,swift."""
+    jobs: Annotated[int | None, Flag()] = Field(default=None, ge=1)
+    """Runs side by side; by default what processors, devices and memory allow."""

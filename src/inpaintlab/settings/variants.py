@@ -5,13 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-from pydantic import (
-    ValidationError,
-)
-
 from inpaintlab.errors import SettingError, near_miss
-from inpaintlab.settings.build import first_line, put
+from inpaintlab.settings.build import check, put
 from inpaintlab.settings.parts import Part
 from inpaintlab.settings.training import CrossvalSettings, TrainSettings
 
@@ -20,7 +15,9 @@ MOST_VARIANTS = 16
 
 
 #: Settings in which variants cannot differ: they decide which images are measured, or where.
-_ALIKE = ("data", "fold", "folds", "output", "size", "devices", "cache", "cache_dir", "max_bad_fraction")
+_ALIKE = {"data", "fold", "folds", "output", "size", "devices", "plugins"} | {
+    *("cache", "cache_dir", "max_bad_fraction")
+}
 
 
 def vary(settings: CrossvalSettings) -> dict[str, TrainSettings]:
@@ -48,27 +45,11 @@ def vary(settings: CrossvalSettings) -> dict[str, TrainSettings]:
         for key, value in chosen.items():
             put(TrainSettings, given, key, value)
         try:
-            variant = TrainSettings.model_validate(given)
-        except ValidationError as error:
-            raise SettingError(f"{name}: {first_line(error)}") from None
+            variant = check(TrainSettings, given)
+        except SettingError as error:
+            raise SettingError(f"{name}: {error}") from None
         variants[name or f"network={settings.network.name}"] = variant
     return variants
-
-
-def parse_variation(word: str) -> tuple[str, list[Any]]:
-    """Read `network=unet,swift`; values are YAML, so that one may have commas in its brackets.
-
-    >>> parse_variation("network={name: unet, width: 8},swift")
-    ('network', [{'name': 'unet', 'width': 8}, 'swift'])
-    """
-    key, equals, text = word.partition("=")
-    try:
-        values = yaml.safe_load(f"[{text}]")
-    except yaml.YAMLError:
-        values = []
-    if not (key and equals and values):
-        raise SettingError(f"--vary takes SETTING=A,B, got {word!r}")
-    return key, values
 
 
 def _check_varies(settings: CrossvalSettings, key: str) -> None:

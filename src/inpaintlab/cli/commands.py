@@ -1,0 +1,257 @@
+"""The commands: each calls one function with its settings, and says how the result is printed.
+
+What a command needs is imported when it runs, so that help is quick.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inpaintlab.errors import InpaintlabError
+
+if TYPE_CHECKING:
+    from inpaintlab import settings as of
+
+#: Exit code of what was stopped with everything saved.
+STOPPED = 130
+#: What the extra `serve` brings, as Python calls it.
+_SERVING = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command has done: values for machines, how to show it to people, and its exit code."""
+
+    values: Any
+    show: Callable[[bool], None]
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Command:
+    """A settings class of `inpaintlab.settings`, and what to do with such settings.
+
+    `resume` goes on with a folder, with some settings changed.
+    """
+
+    settings: str
+    run: Callable[[Any], Done]
+    resume: Callable[[Path, dict[str, Any]], Done] | None = None
+
+
+def prepare(settings: "of.PrepareSettings") -> Done:
+    """Check, de-duplicate, split and seal a dataset; the images stay where they are."""
+    if settings.against:
+        from inpaintlab.data.leaks import find_leaks
+        from inpaintlab.data.leaks import show as show_leaks
+
+        against = settings.against
+        leaks = find_leaks(settings, against)
+        return Done(leaks, lambda _: print(show_leaks(leaks, against)), bool(leaks["pairs"]))
+    from inpaintlab.data.prepare import prepare, show
+
+    facts = prepare(settings)
+    assert settings.output is not None  # or it would not have been prepared
+    folder = settings.output
+    if settings.preview:
+        # Only now: it needs torch, which reading images does without.
+        from inpaintlab.data.preview import write_preview
+
+        write_preview(settings)
+    return Done(facts, lambda _: print(show(facts, folder)))
+
+
+def align(settings: "of.AlignSettings") -> Done:
+    """Cut faces out of images so that the eyes stand where you want them."""
+    from inpaintlab.data.faces import align, summary
+
+    report = align(settings)
+    return Done(report, lambda _: print(summary(report)), not report["crops"])
+
+
+def masks(settings: "of.MaskSettings") -> Done:
+    """Draw a mask set into a folder, or only a sheet of it, and print its hole ratios."""
+    from inpaintlab.data.mask_sets import show, write_masks
+
+    facts, folder = write_masks(settings), settings.output
+    train = "" if settings.preview else f"\nnext: inpaint train FOLDER --masks {folder / 'masks'}"
+    return Done(facts, lambda _: print(f"{show(facts)}\nsheet: {folder / 'sheet.png'}{train}"))
+
+
+def summary(settings: "of.SummarySettings") -> Done:
+    """Show a network layer by layer: shapes, receptive field, parameters, FLOPs, memory, warnings."""
+    from inpaintlab.networks.summary import summarise
+    from inpaintlab.networks.table import show
+
+    result = summarise(settings)
+    return Done(result, lambda _: show(result))
+
+
+def check(settings: "of.CheckSettings") -> Done:
+    """Find out what can be known before `inpaint train` with these settings; exit code 1 if amiss."""
+    from inpaintlab.diagnosis.check import check
+
+    return _done(check(settings))
+
+
+def train(settings: "of.TrainSettings") -> Done:
+    """Train a network on a folder of images, or go on with a run."""
+    from inpaintlab.training import train
+
+    return _trained(train(settings))
+
+
+def resume(folder: Path, changes: dict[str, Any]) -> Done:
+    """Go on with a run."""
+    from inpaintlab.training import resume
+
+    return _trained(resume(folder, changes))
+
+
+def crossval(settings: "of.CrossvalSettings") -> Done:
+    """Train and measure fold by fold inside train and val, and compare settings; the test stays shut."""
+    from inpaintlab.evaluation.crossval import crossval
+
+    return _cross_validated(crossval(settings))
+
+
+def resume_crossval(folder: Path, changes: dict[str, Any]) -> Done:
+    """Go on with a cross-validation."""
+    from inpaintlab.evaluation.crossval import resume_crossval
+
+    if set(changes) - {"jobs"}:
+        raise InpaintlabError("--resume keeps the settings of the folder: give nothing but --jobs")
+    return _cross_validated(resume_crossval(folder, changes.get("jobs")))
+
+
+def evaluate(settings: "of.EvaluateSettings") -> Done:
+    """Measure a run beside classical methods; write metrics and report.html into the run folder."""
+    from inpaintlab.evaluation.evaluate import evaluate
+    from inpaintlab.evaluation.table import show
+
+    result = evaluate(settings)
+
+    def show_all(verbose: bool) -> None:  # noqa: ARG001
+        show(result)
+        print(f"report: {settings.run / 'report.html'}")
+
+    return Done(result, show_all, bool(result["findings"]))
+
+
+def compare(settings: "of.CompareSettings") -> Done:
+    """Compare runs with the first one, pair by pair on the same images and masks, with intervals."""
+    from inpaintlab.evaluation.compare import compare
+    from inpaintlab.evaluation.table import show_comparison
+
+    result = compare(settings)
+    return Done(result, lambda _: show_comparison(result))
+
+
+def diagnose(settings: "of.DiagnoseSettings") -> Done:
+    """Say what is wrong with a finished or stopped run, and what to try next; exit code 1 if amiss."""
+    from inpaintlab.diagnosis.diagnose import diagnose
+
+    return _done(diagnose(**settings.arguments()))
+
+
+def fill(settings: "of.FillSettings") -> Done:
+    """Fill the holes of an image, a folder or a list; everything outside them stays as it is."""
+    from inpaintlab.inpainter import fill_files
+    from inpaintlab.progress import say
+
+    result = fill_files(settings)
+    for kind in ("note", "finding"):
+        for text in result[f"{kind}s"]:
+            say(f"{kind}: {text}")
+    return Done(result, lambda _: print(_filled(result)), bool(result["findings"]))
+
+
+def export(settings: "of.ExportSettings") -> Done:
+    """Write a network as one ONNX file, after comparing it with torch; exit code 1 if they differ."""
+    from inpaintlab.inpainter.export import export
+
+    result = export(settings)
+    return Done(result, lambda _: print(_exported(result)), bool(result["findings"]))
+
+
+def serve(settings: "of.ServeSettings") -> Done:
+    """Fill images for others: REST, also for clients of OpenAI and IOPaint, and a web page."""
+    for name in _SERVING:
+        if find_spec(name) is None:
+            raise InpaintlabError(f"inpaint serve needs {name}: pip install 'inpaintlab[serve]'")
+    from inpaintlab.serving.server import serve
+
+    serve(settings)
+    return Done(None, lambda _: None)
+
+
+#: All commands, in the order of `inpaint --help`.
+COMMANDS = {
+    "prepare": Command("PrepareSettings", prepare),
+    "align": Command("AlignSettings", align),
+    "masks": Command("MaskSettings", masks),
+    "summary": Command("SummarySettings", summary),
+    "check": Command("CheckSettings", check),
+    "train": Command("TrainSettings", train, resume),
+    "crossval": Command("CrossvalSettings", crossval, resume_crossval),
+    "evaluate": Command("EvaluateSettings", evaluate),
+    "compare": Command("CompareSettings", compare),
+    "diagnose": Command("DiagnoseSettings", diagnose),
+    "fill": Command("FillSettings", fill),
+    "export": Command("ExportSettings", export),
+    "serve": Command("ServeSettings", serve),
+}
+
+
+def _done(result: Any) -> Done:
+    """Return what a typed result says of itself."""
+    code = STOPPED if getattr(result, "interrupted", False) else bool(result.findings)
+    return Done(result.as_dict(), lambda verbose: result.answer().show(verbose=verbose), code)
+
+
+def _trained(result: Any) -> Done:
+    code = STOPPED if result.interrupted else bool(result.stopped)
+    return Done(result.as_dict(), lambda _: print(result), code)
+
+
+def _cross_validated(result: Mapping[str, Any]) -> Done:
+    if result["interrupted"]:
+        text = (
+            f"stopped and saved: {result['done']} of {result['of']} runs are done; "
+            f"go on: inpaint crossval --resume {result['folder']}"
+        )
+        return Done(result, lambda _: print(text), STOPPED)
+
+    def show_all(verbose: bool) -> None:  # noqa: ARG001
+        from inpaintlab.evaluation.folds_table import show
+
+        show(result)
+        print(f"all figures: {result['folder']}/crossval.json")
+
+    return Done(result, show_all, bool(result["failed"]))
+
+
+def _filled(result: Mapping[str, Any]) -> str:
+    if "preview" in result:
+        return f"{result['preview']} shows the holes in red; nothing was filled"
+    if "filled" not in result:
+        return f"{result['output']} (filled by {result['run']})"
+    skipped = f", {result['skipped']} were there already" if result["skipped"] else ""
+    failed = f", {result['failed']} failed" if result["failed"] else ""
+    return f"{result['output']}: {result['filled']} filled{skipped}{failed} (by {result['run']})"
+
+
+def _exported(result: Mapping[str, Any]) -> str:
+    shapes = {f"{one['batch']} × {one['height']}×{one['width']}": one for one in result["checks"]}
+    lines = [f"{shape:>16}  differs by {one['difference']:.1e}" for shape, one in shapes.items()]
+    lines += result["findings"]
+    if result["output"]:
+        most, allowed = result["largest_difference"], result["tolerance"]
+        lines.append(
+            f"{result['output']} ({result['bytes'] / 1e6:.1f} MB): differs from torch by at most "
+            f"{most:.1e}, allowed is {allowed:.0e}; sides are multiples of {result['multiple_of']}, "
+            f"at least {result['min_size']}"
+        )
+    return "\n".join(lines)

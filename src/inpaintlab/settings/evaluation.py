@@ -1,0 +1,80 @@
+"""Settings of the commands that judge a run: evaluate, compare, diagnose."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from inpaintlab.settings.parts import Argument, Flag, Masks, Settings
+from inpaintlab.settings.words import as_pairs
+
+
+class EvaluateSettings(Settings):
+    """Settings of `inpaint evaluate`."""
+
+    run: Annotated[Path, Argument()]
+    """Run folder."""
+    data: Annotated[str | None, Flag()] = None
+    """Folder or dataset of other images; by default the validation part of the run's own."""
+    split: Annotated[Literal["val", "test"], Flag()] = "val"
+    """Part of the run's own images; each access to the test is recorded."""
+    masks: Annotated[Masks | None, Flag(metavar="KIND|SET|FOLDER")] = None
+    """Mask kind, folder of mask files, or frozen set as nvidia-style-v1; by default as in training."""
+    against: Annotated[list[Path], Flag(metavar="RUN")] = Field(default_factory=list)
+    """Further run in the same table."""
+    ood: Annotated[list[str], Flag(metavar="FOLDER")] = Field(default_factory=list)
+    """Folder of out-of-distribution images, to measure how much is lost there."""
+    corruptions: Annotated[bool, Flag()] = False
+    """Measure how much is lost on images turned, moved, blurred and more."""
+    group_by: Annotated[str | None, Flag(metavar="KEY")] = None
+    """Groups to give figures for: folder, name:REGEX or column:NAME; by default folder."""
+    limit: Annotated[int | None, Flag()] = Field(default=None, ge=1)
+    """Most images that are measured."""
+    weights: Annotated[dict[str, str], BeforeValidator(as_pairs), Flag(metavar="NAME=PATH")] = Field(
+        default_factory=dict
+    )
+    """File of a feature network: fid, lpips, lpips-vgg or efficientnet."""
+    batch_size: int = Field(default=64, ge=1)
+    """Images measured at a time."""
+    ood_images: int = Field(default=1000, ge=1)
+    """Most images of each out-of-distribution folder."""
+    corruption_images: int = Field(default=200, ge=1)
+    """Most images that are corrupted."""
+    slow_images: int = Field(default=50, ge=0)
+    """Images for slow baselines; 0 leaves these baselines out."""
+    learned: bool = True
+    """Whether to give metrics that need a feature network, if it is there."""
+    download: bool = False
+    """Whether to download missing weights of standard feature networks."""
+    copies: bool = True
+    """Whether to look for look-alikes among the training images."""
+    examples: int = Field(default=8, ge=1)
+    """Random images shown in the report."""
+
+
+class CompareSettings(Settings):
+    """Settings of `inpaint compare`."""
+
+    runs: Annotated[list[Path], Argument()] = Field(min_length=2)
+    """Two run folders or more; each is compared with the first."""
+    result: Annotated[str, Flag(metavar="NAME")] = Field(default="val", pattern=r"^[^/\\]+$")
+    """Result to compare, NAME of the file metrics/NAME.json."""
+
+
+class DiagnoseSettings(Settings):
+    """Settings of `inpaint diagnose`."""
+
+    run: Annotated[Path, Argument()]
+    """Run folder of a finished or stopped run."""
+    data: Annotated[str | None, Flag()] = None
+    """Folder or dataset of the run's images; by default as in training."""
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """Page to write; by default diagnosis.html of the run."""
+    images: int = Field(default=300, ge=8)
+    """Most images that are filled, of validation and of training each."""
+    sample: int = Field(default=2000, ge=20)
+    """Most training images that are looked at."""
+    batch_size: int = Field(default=64, ge=1)
+    """Images filled at a time."""
+    examples: int = Field(default=8, ge=1)
+    """Random images shown on the page."""
