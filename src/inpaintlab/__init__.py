@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         SummarySettings,
         TrainSettings,
     )
-    from inpaintlab.training import TrainResult, resume, train
+    from inpaintlab.training import TrainedRun, resume, train
 
 # Imported when first used: `import inpaintlab` must not take the seconds that torch takes.
 _PLACES = {
@@ -49,7 +49,7 @@ _PLACES = {
     "MaskSettings": "settings",
     "PrepareSettings": "settings",
     "SummarySettings": "settings",
-    "TrainResult": "training",
+    "TrainedRun": "training",
     "TrainSettings": "settings",
     "align": "data.faces",
     "check": "diagnosis.check",
@@ -86,8 +86,8 @@ __all__ = [
     "MaskSettings",
     "PrepareSettings",
     "SummarySettings",
-    "TrainResult",
     "TrainSettings",
+    "TrainedRun",
     "__version__",
     "align",
     "check",
