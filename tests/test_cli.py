@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from inpaintlab import settings
 from inpaintlab.cli.commands import COMMANDS
@@ -316,28 +317,34 @@ def test_known_data_sets_are_the_tables():
     assert set(LAYOUTS) == set(PUBLISHED)
 
 
-def test_summary_is_readable_at_100_columns(inpaint, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "100")
-    code, out, err = inpaint("summary unet --size 256 -s network.depth=2 -s network.dilations=[]")
+def test_a_summary_fits_a_screen(inpaint, monkeypatch):
+    monkeypatch.setattr(
+        "inpaintlab.reports.answer.console", lambda: Console(width=80, color_system=None)
+    )
+    command = "summary unet --size 256 -s network.depth=2 -s network.dilations=[]"
+    code, out, err = inpaint(command)
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].startswith("unet at 256 px, batch 1, hole 128 px")
-    assert all(len(line) <= 100 for line in lines if "receptive" not in line and "memory" not in line)
+    assert "unet at 256 px, batch 1, hole 128 px" in lines[0]
+    assert len(lines) <= 20
+    assert all(len(line) <= 80 for line in lines)
     assert any(line.split()[:4] == ["enter.0", "Conv2d", "norm", "SiLU"] for line in lines)
-    assert "does not reach beyond the hole of 128" in lines[-1]
+    assert "does not reach beyond the hole" in out
+    assert "more rows" in inpaint("summary unet")[1]
+    assert "more rows" not in inpaint("summary unet --verbose")[1]
 
 
 def test_summary_of_several_networks(inpaint):
     code, out, err = inpaint("summary unet -s network.width=8 --compare unet")
     assert (code, err) == (0, "")
-    assert [line.split()[:2] for line in out.splitlines() if " unet " in line] == [
+    assert [line.split()[:2] for line in out.splitlines() if line.startswith("unet ")] == [
         ["unet", "width=8"],
         ["unet", "width=32"],
     ]
     code, out, _ = inpaint("summary --compare unet,unet --json")
-    assert [part["network"] for part in json.loads(out)["compared"]] == ["unet"]
+    assert [part["network"] for part in json.loads(out)["networks"]] == ["unet", "unet"]
     code, out, _ = inpaint("summary --compare unet -s network.width=8 --json")
-    assert (code, json.loads(out)["network"]) == (0, "swift")  # whose width it is
+    assert (code, json.loads(out)["networks"][0]["network"]) == (0, "swift")  # whose width it is
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,9 @@
-"""The support of a gradient, which computed receptive fields are held against."""
+"""The support of a gradient, which receptive fields are held against."""
 
 import torch
 from torch.overrides import TorchFunctionMode
 
-from inpaintlab.networks.receptive import PIXELS, Field
-from inpaintlab.networks.tracing import Tracer
+from inpaintlab.networks.fields import Fields
 
 NORMALISATIONS = {"group_norm", "instance_norm", "layer_norm", "batch_norm"}
 
@@ -42,11 +41,15 @@ def support(run, image, row, column):
     return tuple((int(hit.nonzero()[0]), int(hit.nonzero()[-1])) for hit in (seen.any(1), seen.any(0)))
 
 
-def computed(run, image, *others):
-    """The field of the output by arithmetic, and the output's shape, on the meta device."""
-    image = image.detach().to("meta", torch.float64)
-    with torch.no_grad(), Tracer() as tracer:
-        for tensor in (image, *others):
-            tracer.fields[tensor] = Field((PIXELS, PIXELS))
-        output = run(image)
-    return tracer.fields.get(output), output.shape
+def followed(run, image, row, column):
+    """First and last row, then column, that one position of the output sees, and the output's shape."""
+    spans = []
+    for axis, place in enumerate((row, column)):
+        tensor = torch.zeros(3, *image.shape[1:], device="meta", dtype=image.dtype)
+        fields = Fields(axis, image.shape[2 + axis], range(0))
+        fields.start(tensor)
+        with torch.no_grad(), fields:
+            output = run(tensor)
+        seen = fields._of(output).select(2 + axis, min(place, output.shape[2 + axis] - 1))
+        spans.append((-int(seen[0].max()), int(seen[1].max())))
+    return tuple(spans), output.shape

@@ -4,7 +4,7 @@ import torch
 from inpaintlab import networks
 from inpaintlab.errors import SizeError
 from inpaintlab.networks.summary import summarise
-from inpaintlab.settings import SummarySettings
+from inpaintlab.settings import Part
 
 
 def test_linear_bottleneck_is_made_for_one_size_and_takes_others():
@@ -51,5 +51,5 @@ def test_a_small_linear_bottleneck_cannot_learn_eight_faces_and_summary_says_so(
     torch.manual_seed(0)
     network = networks.create("autoencoder", **arguments)
     assert (overfit.overfit(network, *overfit.batch(real_faces, 64)) >= 30) is learns
-    facts = summarise(SummarySettings(network={"name": "autoencoder", **arguments}, size=64))
-    assert "bottleneck" in [warning["kind"] for warning in facts["warnings"]]
+    (facts,) = summarise(Part("autoencoder", **arguments), size=64).networks
+    assert "bottleneck" in [warning.kind for warning in facts.warnings]

@@ -2,13 +2,14 @@
 
 from copy import deepcopy
 
+import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tests.networks.fields import computed, positive, support
+from tests.networks.fields import followed, positive, support
 
 SIZE = 96
 small = st.integers(1, 3)
@@ -78,12 +79,43 @@ def test_any_chain_sees_what_its_gradient_shows(chain, data):
     network = positive(nn.Sequential(*chain))
     image = torch.rand(1, 4, SIZE, SIZE)
     try:
-        field, shape = computed(deepcopy(network).to("meta"), image)
+        with torch.no_grad():
+            shape = network(image.double()).shape
     except RuntimeError:  # such a chain leaves nothing
         assume(False)
     assume(min(shape[-2:]) >= 8 and max(shape[-2:]) < 400)
     place = [side // 2 + data.draw(st.integers(-2, 2)) for side in shape[-2:]]
-    expected = tuple(axis.span(i) for axis, i in zip(field.axes, place, strict=True))
+    found, _ = followed(deepcopy(network).to("meta"), image.double(), *place)
     # At the border, padding stands in for some of the pixels.
-    assume(all(low >= 8 and high < SIZE - 8 for low, high in expected))
-    assert support(network, image, *place) == expected
+    assume(all(low >= 8 and high < SIZE - 8 for low, high in found))
+    assert support(network, image, *place) == found
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
+        nn.Upsample(size=(41, 67), mode="bilinear"),
+        nn.Upsample(size=(41, 67), mode="bicubic", align_corners=True),
+        Function(lambda x: F.interpolate(x, (41, 67), mode="bilinear", antialias=True)),
+        Function(lambda x: F.interpolate(x, scale_factor=0.7, mode="bilinear")),
+        Function(lambda x: F.interpolate(x, scale_factor=0.7, mode="bicubic", antialias=True)),
+        Function(lambda x: F.interpolate(x, (40, 30), mode="nearest")),
+        nn.AdaptiveAvgPool2d((24, 10)),
+        nn.MaxPool2d(3, 2, 1, dilation=2, ceil_mode=True),
+        nn.AvgPool2d(3, 2, 1, ceil_mode=True),
+        nn.ConvTranspose2d(4, 4, 3, 3, output_padding=1, dilation=2),
+        nn.Conv2d(4, 4, 3, padding="same", dilation=3),
+        nn.Conv2d(4, 4, 3, padding="valid"),
+        Function(lambda x: x[..., 1:, 1:] + F.pad(x, (-1, 0, -1, 0))),
+    ],
+)  # fmt: skip
+def test_resampling_and_its_kind(layer):
+    image = torch.rand(1, 4, SIZE, SIZE).double()
+    network = positive(layer)
+    place = [side // 2 for side in network(image).shape[-2:]]
+    found, _ = followed(deepcopy(network).to("meta"), image, *place)
+    if isinstance(layer, nn.MaxPool2d):  # of a maximum only the largest has a gradient
+        assert [high - low for low, high in found] == [4, 4]
+    else:
+        assert support(network, image, *place) == found

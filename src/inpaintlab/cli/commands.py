@@ -83,10 +83,11 @@ def masks(settings: "of.MaskSettings") -> Done:
 def summary(settings: "of.SummarySettings") -> Done:
     """Show a network layer by layer: shapes, receptive field, parameters, FLOPs, memory, warnings."""
     from inpaintlab.networks.summary import summarise
-    from inpaintlab.networks.table import show
 
-    result = summarise(settings)
-    return Done(result, lambda _: show(result))
+    arguments = settings.arguments()
+    networks = [arguments.pop("network"), *arguments.pop("compare")]
+    result = summarise(*networks, **arguments)
+    return Done(result.as_dict(), lambda verbose: result.answer().show(verbose=verbose))
 
 
 def check(settings: "of.CheckSettings") -> Done:

@@ -1,28 +1,31 @@
 """What each module of a network does in one forward pass: shapes, fields, operations, memory.
 
 The pass runs on the meta device, where tensors have shapes but no content: it costs no memory, whatever
-the size of the image.
+the size of the image. A module that cannot run there runs where its weights are.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from math import log2, prod
-from typing import Any
-from weakref import ref
+from math import inf, log2, prod
+from typing import Any, NamedTuple
+from weakref import finalize
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from inpaintlab.networks.receptive import PIXELS, Field, Taps, convolution, shut, union
-from inpaintlab.networks.tracing import Hole, Tracer, common, tensors_in
+from inpaintlab.networks.base import needs
+from inpaintlab.networks.fields import Fields
 
 aten = torch.ops.aten
+#: Sides of the images, one after the other, on which fields are followed that reach the border.
+_SIDES = (512, 2048, 8192)
+#: Name and turn of a call.
+Key = tuple[str, int]
 
 
 @dataclass
@@ -31,7 +34,8 @@ class Call:
 
     `turn` counts the calls of the same module before it; `parameters` are those that nothing before it
     has used; `before` is the plane that came in, without padding added just before; `alive` the bytes of
-    features in memory, at the most, while it ran; `saved` the bytes kept for the backward pass; `hole`
+    features in memory, at the most, while it ran; `saved` the bytes kept for the backward pass; `field`
+    the pixels seen, height and width, infinite for the whole image, None where no image comes in; `hole`
     what its mask update leaves of the hole. `flops`, `alive` and `saved` are those of the batch.
     """
 
@@ -39,65 +43,70 @@ class Call:
     module: nn.Module
     turn: int
     parameters: int
-    before: tuple[int, ...] = ()
+    before: tuple[int, int] = (0, 0)
     output: tuple[int, ...] = ()
-    field: Field | None = None
-    hole: Hole | None = None
+    field: tuple[float, float] | None = None
+    hole: tuple[int, int] | None = None
     flops: int = 0
     alive: int = 0
     saved: int = 0
 
 
 class Recorder:
-    """Keeps a `Call` for each call of each module; here one that does nothing else."""
+    """Keeps a `Call` for each call of each module, in the order in which they end.
 
-    def __init__(self, network: nn.Module) -> None:
+    `spent` gives the operations up to now; `leave` is told the call, its arguments and its output.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        leave: Callable[[Call, list[Any], Any], None] = lambda *_: None,
+        spent: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.calls: list[Call] = []
         self._names = {module: name for name, module in network.named_modules()}
         self._open: list[Call] = []
         self._counted: set[Tensor] = set()
         self._turns: Counter[str] = Counter()
+        self._leave, self._spent, self._settled = leave, spent, 0
 
     @property
     def current(self) -> Call:
         """The innermost module that is running."""
         return self._open[-1]
 
+    def save(self, size: int) -> None:
+        """Charge bytes that are kept for the backward pass to the module that is running."""
+        self.current.saved += size
+
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Watch the modules; calls are kept in the order in which they end."""
-        handles = []
-        for module, name in self._names.items():
-            if "parametrizations" not in name:  # a part of how a weight is made, not a layer
-                handles.append(module.register_forward_pre_hook(self._before, with_kwargs=True))
-                handles.append(module.register_forward_hook(self._after, with_kwargs=True))
-        try:
+        """Watch the modules."""
+        with ExitStack() as handles:
+            for module, name in self._names.items():
+                if "parametrizations" not in name:  # a part of how a weight is made, not a layer
+                    handles.callback(module.register_forward_pre_hook(self._before).remove)
+                    after = module.register_forward_hook(self._after, with_kwargs=True)
+                    handles.callback(after.remove)
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
-    def enter(self, call: Call, given: list[Any]) -> None:
-        """Note what there is to note when a module starts; `given` are its arguments."""
-
-    def leave(self, call: Call, given: list[Any], output: Any) -> None:
-        """Note what there is to note when a module has ended."""
-
-    def settle(self) -> None:
-        """Charge what was done since the last change of module to the one that is running."""
-
-    def _before(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        self.settle()
+    def _before(self, module: nn.Module, _: Any) -> None:
+        self._settle()
         name = self._names[module]
         self._open.append(Call(name, module, self._turns[name], self._own_parameters(module)))
         self._turns[name] += 1
-        self.enter(self.current, [*args, *kwargs.values()])
 
     def _after(self, _: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        self.settle()
-        call = self._open.pop()
-        self.leave(call, [*args, *kwargs.values()], output)
-        self.calls.append(call)
+        self._settle()
+        self._leave(self.current, [*args, *kwargs.values()], output)
+        self.calls.append(self._open.pop())
+
+    def _settle(self) -> None:
+        total = self._spent()
+        if self._open:
+            self.current.flops += total - self._settled
+        self._settled = total
 
     def _own_parameters(self, module: nn.Module) -> int:
         own = list(module.parameters(recurse=False))
@@ -109,140 +118,148 @@ class Recorder:
 
 
 def record(network: nn.Module, size: int, batch: int, hole: int) -> list[Call]:
-    """Run a network on the meta device and return its calls, in the order in which they end.
+    """Run a network and return its calls, in the order in which they end.
 
-    The image is a square with a square hole in the middle; `size` and `hole` are sides in pixels. The
-    network must be on the meta device. Raises `SizeError` for a size that it cannot take.
+    The image is a square with a square hole in the middle; `size` and `hole` are sides in pixels. Raises
+    `SizeError` for a size that the network cannot take.
     """
-    with torch.device("meta"):
-        image, mask = torch.zeros(batch, 3, size, size), torch.zeros(batch, 1, size, size)
-        forward = _Forward(network)
-        forward.run(network.eval(), image, mask, _middle(size, hole))
-        training = Recorder(network)
-        with training.running(), _noting_saved(network, lambda size: _save(training.current, size)):
-            network.train()(image, mask)
+    image, mask = _images(network, batch, size, size)
+    calls = _forward(network.eval(), image, mask)
+    training = Recorder(network)
+    with training.running(), _noting_saved(network, training.save):
+        network.train()(image, mask)
     saved = {(call.name, call.turn): call.saved for call in training.calls}
-    for call in forward.calls:
-        call.saved = saved.get((call.name, call.turn), 0)
-    return forward.calls
-
-
-def _save(call: Call, size: int) -> None:
-    call.saved += size
-
-
-def _at_full_size(x: Any, valid: Any, enlarge: bool = False) -> tuple[list[Tensor], list[Tensor]]:
-    """Return inputs and masks of a layer that updates masks, the first enlarged where it says so."""
-    xs, valids = list(tensors_in(x)), list(tensors_in(valid))
-    if enlarge:
-        xs[0], valids[0] = (F.interpolate(some[0], scale_factor=2) for some in (xs, valids))
-    return xs, valids
-
-
-def _middle(size: int, hole: int) -> Hole:
     start = (size - hole) // 2
-    side = tuple(start <= place < start + hole for place in range(size))
-    return side, side
+    seen = [_seen(network.eval(), size, range(start, start + hole), axis) for axis in (0, 1)]
+    for call in calls:
+        key = (call.name, call.turn)
+        call.saved = saved.get(key, 0)
+        rows, columns = (axis.get(key, Seen()) for axis in seen)
+        call.before = (rows.before, columns.before)
+        if rows.field is not None and columns.field is not None:
+            call.field = (rows.field, columns.field)
+        if rows.hole is not None and columns.hole is not None:
+            call.hole = (rows.hole, columns.hole)
+    return calls
 
 
-class _Forward(Recorder):
-    """Notes shapes, fields, what is left of the hole, operations and memory of a pass in evaluation."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__(network)
-        self.tracer = Tracer()
-        self.counter = FlopCounterMode(display=False, custom_mapping=_FOURIER)
-        self.alive = _Alive(self, network)
-        self._settled = 0
-
-    def run(self, network: nn.Module, image: Tensor, mask: Tensor, hole: Hole) -> None:
-        for tensor in (image, mask):
-            self.tracer.fields[tensor] = Field((PIXELS, PIXELS))
-            self.alive.meet(tensor)
-        self.tracer.holes[mask] = hole
-        with torch.no_grad(), self.running(), self.counter, self.alive, self.tracer:
-            network(image, mask)
-
-    def settle(self) -> None:
-        total = self.counter.get_total_flops()
-        if self._open:
-            self.current.flops += total - self._settled
-        self._settled = total
-
-    def enter(self, call: Call, given: list[Any]) -> None:
-        first = next(tensors_in(given), None)
-        call.before = () if first is None else self.tracer.before_padding(first)
-
-    def leave(self, call: Call, given: list[Any], output: Any) -> None:
-        if getattr(call.module, "updates_mask", False):
-            call.hole = self._update(call.module, *_at_full_size(*given), *output)
-        first = next(tensors_in(output))
-        call.output = tuple(first.shape[1:])
-        call.field = self.tracer.fields.get(first)  # type: ignore[no-untyped-call]
-        call.alive = max(call.alive, self.alive.now)
-
-    def _update(self, layer: nn.Module, x: Any, valid: Any, y: Tensor, new: Tensor) -> Hole | None:
-        """Follow a layer that updates a mask by its kernel: there are no values that could tell."""
-        fields = [self.tracer.fields[tensor] for tensor in tensors_in(x)]
-        self.tracer.fields[y] = self.tracer.fields[new] = kernel_field(union(fields), layer)
-        holes = [
-            self.tracer.holes[tensor] for tensor in tensors_in(valid) if tensor in self.tracer.holes
-        ]
-        if not holes:
-            return None
-        left = updated(common(holes), layer, new.shape[-2:])
-        self.tracer.holes[new] = left
-        return left
+def _images(network: nn.Module, batch: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    device = next((p.device for p in network.parameters()), torch.device("meta"))
+    image, mask = (torch.zeros(batch, n, height, width, device=device) for n in (3, 1))
+    return image, mask
 
 
-def _kernel_taps(layer: Any) -> list[Taps]:
-    arguments = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-    return [convolution(*(pair[axis] for pair in arguments)) for axis in (0, 1)]
+def _forward(network: nn.Module, image: Tensor, mask: Tensor) -> list[Call]:
+    """Note shapes, parameters, operations and memory of a pass in evaluation."""
+    alive = _Alive(network)
+    counter = FlopCounterMode(display=False, custom_mapping=_FOURIER)
+
+    def leave(call: Call, _: list[Any], output: Any) -> None:
+        call.output = tuple(next(_tensors(output)).shape[1:])
+        call.alive = max(call.alive, alive.now)
+
+    recorder = Recorder(network, leave, counter.get_total_flops)
+    alive.start(recorder, image, mask)
+    with torch.no_grad(), recorder.running(), counter, alive:
+        network(image, mask)
+    return recorder.calls
 
 
-def kernel_field(field: Field, layer: nn.Module) -> Field:
-    """Return what is seen after a convolution."""
-    if field.axes is None:
-        return field
-    rows, columns = (axis.through(t) for axis, t in zip(field.axes, _kernel_taps(layer), strict=True))
-    return Field((rows, columns))
+class Seen(NamedTuple):
+    """What a call sees along one axis: pixels, what is left of the hole, and the side that came in."""
+
+    field: float | None = None
+    hole: int | None = None
+    before: int = 0
 
 
-def updated(hole: Hole, layer: nn.Module, plane: Sequence[int]) -> Hole:
-    """Return what a layer that updates its mask leaves of a hole; `plane` is its output's size."""
-    rows, columns = map(shut, hole, _kernel_taps(layer), plane)
-    return rows, columns
+def _seen(network: nn.Module, size: int, hole: range, axis: int) -> dict[Key, Seen]:
+    """Return what each call sees along one axis.
+
+    On images that grow until no field reaches their border; a network made for one size has that alone.
+    """
+    found: dict[Key, Seen] = {}
+    shares: dict[Key, float] = {}
+    for side in (size, *(side for side in _SIDES if side >= 2 * size)):
+        try:
+            more = _follow(network, side, size, hole, axis)
+        except Exception:
+            if not found:
+                raise
+            break
+        before, shares = shares, {key: (seen.field or 0) / side for key, seen in more.items()}
+        # More than half of an image and of one twice as large: it grows with the image.
+        wide = {key for key, share in shares.items() if share > 0.5}
+        whole = {key for key in wide if 0.5 < before.get(key, 1) < 1 or side == _SIDES[-1]}
+        for key, seen in more.items():
+            field = inf if key in whole or shares[key] >= 1 else seen.field
+            found[key] = found.get(key, seen)._replace(field=field)
+        if all(key in whole or shares[key] == inf for key in wide):
+            break
+    return found
+
+
+def _follow(network: nn.Module, side: int, size: int, hole: range, axis: int) -> dict[Key, Seen]:
+    """Follow one pass, on a strip where the network takes that."""
+    found: dict[Key, Seen] = {}
+    fields = Fields(axis, side, hole)
+
+    def leave(call: Call, given: list[Any], output: Any) -> None:
+        with torch._C.DisableTorchFunction():  # what is asked here is not followed
+            updates = getattr(call.module, "updates_mask", False)
+            left = fields.update(call.module, given, output) if updates else None
+            before = next((fields.side(x) for x in _tensors(given) if x.ndim > 2), 0)
+            found[call.name, call.turn] = Seen(fields.extent(next(_tensors(output))), left, before)
+
+    for other in (needs(network).next_side(min(size, 32)), size):
+        image, mask = _images(network, 3, *((side, other) if axis == 0 else (other, side)))
+        fields.start(image, mask)
+        with torch.no_grad(), Recorder(network, leave).running(), fields:
+            try:
+                network(image, mask)
+                break
+            except Exception:
+                if other == size:
+                    raise
+    return found
 
 
 class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the bytes of features in memory: when storages are made, and when they go."""
 
-    def __init__(self, recorder: Recorder, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = 0
-        self._recorder = recorder
         self._weights = [t.untyped_storage() for t in (*network.parameters(), *network.buffers())]
-        self._known: dict[int, Any] = {storage._cdata: storage for storage in self._weights}
+        self._known = {storage._cdata for storage in self._weights}
+
+    def start(self, recorder: Recorder, *images: Tensor) -> None:
+        self._recorder = recorder
+        for image in images:
+            self._meet(image)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, Tensor):
-                self.meet(leaf)
+        for leaf in _tensors(result):
+            self._meet(leaf)
         call = self._recorder.current
         call.alive = max(call.alive, self.now)
         return result
 
-    def meet(self, tensor: Tensor) -> None:
+    def _meet(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if key not in self._known:
-            self._known[key] = ref(storage, lambda _: self._forget(key, size))
-            self.now += size
+        if storage._cdata not in self._known:
+            self._known.add(storage._cdata)
+            self.now += storage.nbytes()
+            finalize(storage, self._forget, storage._cdata, storage.nbytes())
 
     def _forget(self, key: int, size: int) -> None:
-        del self._known[key]
+        self._known.remove(key)
         self.now -= size
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    return (leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor))
 
 
 def _fourier(before: Sequence[int], dims: Sequence[int], *_: Any, out_shape: Sequence[int]) -> int:

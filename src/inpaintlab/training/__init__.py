@@ -1,8 +1,5 @@
-"""Training: the trainer and its loop, objectives, callbacks, and what a run writes down."""
+"""Training: the loop, what it minimises, its schedule, and what it writes down."""
 
-from inpaintlab.training.build import build_trainer, resume, train
-from inpaintlab.training.callbacks import Callback
-from inpaintlab.training.run_folder import TrainedRun
-from inpaintlab.training.trainer import Trainer
+from inpaintlab.training.loop import TrainResult, resume, train
 
-__all__ = ["Callback", "TrainedRun", "Trainer", "build_trainer", "resume", "train"]
+__all__ = ["TrainResult", "resume", "train"]
