@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from timing import alternate, median, median_ratio
 
+from inpaintlab.masks import check_mask
 from inpaintlab.settings import TrainSettings
+from inpaintlab.tensors import check_image
+from inpaintlab.training.build import rehearse
 from inpaintlab.training.guards.callback import Guards
-from inpaintlab.training.loop import _guarded_step
-from inpaintlab.training.session import batches_of, rehearse
 
 #: Steps in one measurement: as many as the guards have between two looks of the rarest kind.
 STEPS = 20
@@ -30,9 +31,9 @@ def main(size: int = 64, batch: int = 32, rounds: int = 15) -> None:
     share = median_ratio(times["act"], times["off"])
     print(f"a step at {size} px, batch {batch}: {each['off']:.1f} ms, guarded {each['act']:.1f} ms")
     print(f"ratio {share:.3f} (medians of {rounds} alternating rounds of {STEPS} steps)")
-    session = rehearse(settings("act", size, batch), Path(tempfile.mkdtemp()))
-    state, guards = session.state.state_dict(), Guards(session)
-    assert guards.snapshots is not None
+    trainer = rehearse(settings("act", size, batch), Path(tempfile.mkdtemp()))
+    state, guards = trainer.state_dict(), Guards()
+    guards.on_start(trainer)
     copies = weight(guards.snapshots.good) / weight(state)
     print(
         f"memory: {weight(state) / 1e6:.1f} MB are trained, the guards keep {copies:.2f} times as much"
@@ -45,14 +46,20 @@ def settings(mode: str, size: int, batch: int) -> TrainSettings:
 
 def steps(mode: str, size: int, batch: int):
     """Return a function that takes some steps of a run."""
-    session = rehearse(settings(mode, size, batch), Path(tempfile.mkdtemp()))
-    guards, batches = Guards(session), batches_of(session)
+    trainer = rehearse(settings(mode, size, batch), Path(tempfile.mkdtemp()))
+    guards, trainer.progress = Guards(), 0.5
+    if mode == "act":
+        guards.on_start(trainer)
 
     def take() -> None:
         for _ in range(STEPS):
-            step, alarm = _guarded_step(session, guards, next(batches), 1e-4, 0.5)
-            assert step is not None
-            assert alarm is None
+            trainer.batch = next(trainer.batches)
+            assert mode == "off" or guards.on_batch(trainer, trainer.batch)
+            check_image(trainer.batch.images)
+            check_mask(trainer.batch.masks, trainer.batch.images)
+            step = trainer.take_step(trainer.batch)
+            trainer.step += 1
+            assert mode == "off" or guards.on_step(trainer, step)
 
     take()
     return take

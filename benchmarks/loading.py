@@ -35,7 +35,7 @@ from inpaintlab.data.sources import open_source
 from inpaintlab.data.storage import Cache
 from inpaintlab.data.streaming import training_batches
 from inpaintlab.settings import TrainSettings
-from inpaintlab.training.session import batches_of, rehearse, take_step
+from inpaintlab.training.build import rehearse
 
 BATCHES = 20
 #: Images of an epoch in the comparison with torchvision.
@@ -52,8 +52,8 @@ class NoMasks:
 
 def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) -> None:
     settings = TrainSettings(data="samples:400", size=size, batch_size=batch, steps=10**6)
-    session = rehearse(settings, Path(tempfile.mkdtemp()))
-    fixed = next(batches_of(session))
+    trainer = rehearse(settings, Path(tempfile.mkdtemp()))
+    fixed = next(trainer.batches_from(trainer.step))
     source = open_source(data)
     images = range(min(4000, len(source.names)))
     mixture = masks.make([{"name": "rectangles"}])
@@ -78,7 +78,7 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
     def take(name: str):
         return lambda: [next(iterators[name]) for _ in range(BATCHES)]
 
-    functions = {"step": lambda: [take_step(session, fixed, 1e-4, 0.5) for _ in range(3)]}
+    functions = {"step": lambda: [trainer.take_step(fixed) for _ in range(3)]}
     seconds = alternate(functions | {name: take(name) for name in iterators})
     steps = [3 * batch / s for s in seconds["step"]]
     print(f"{median(steps):9.0f} images/s  training step at {size} px, both cores, no loading in it")

@@ -23,7 +23,7 @@ from inpaintlab import networks
 from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.settings import EvaluateSettings, Part, TrainSettings
 from inpaintlab.training import train
-from inpaintlab.training.session import batches_of, rehearse, take_step
+from inpaintlab.training.build import rehearse
 
 #: Arguments where the defaults are not meant for images this small.
 ARGUMENTS: dict[tuple[str, int], dict[str, Any]] = {
@@ -93,9 +93,9 @@ def count_steps(
 def one_step(settings: TrainSettings):
     """Return a function that takes a step of a run of drawn portraits, batch and all."""
     settings = settings.model_copy(update={"data": "samples:400"})
-    session = rehearse(settings, Path(tempfile.mkdtemp()))
-    batches = batches_of(session)
-    return lambda: take_step(session, next(batches), 1e-4, 0.5)
+    trainer = rehearse(settings, Path(tempfile.mkdtemp()))
+    batches = trainer.batches_from(trainer.step)
+    return lambda: trainer.take_step(next(batches))
 
 
 def report(run: Path, name: str, step: dict[str, Any], kinds: dict[str, Part]) -> None:

@@ -16,8 +16,9 @@ import torch
 
 from inpaintlab.data.augment import Batch
 from inpaintlab.settings import TrainSettings
+from inpaintlab.training.build import rehearse
 from inpaintlab.training.objectives import OBJECTIVES
-from inpaintlab.training.session import Session, batches_of, rehearse, take_step
+from inpaintlab.training.trainer import Trainer
 
 #: Networks that an objective was made for; `swift` for all others.
 NETWORKS = {"partial-conv": "partial-unet", "partial-conv-lite": "partial-unet", "deepfill": "deepfill"}
@@ -46,7 +47,7 @@ def measure(data: str, size: int, network: str, objective: dict) -> tuple[dict[s
     """Return scalars of the first step, and the median seconds of a step of the whole objective."""
     with TemporaryDirectory() as folder:
         part = {"name": network, **ARGUMENTS.get(network, {})}
-        session = rehearse(
+        trainer = rehearse(
             TrainSettings(
                 data=data,
                 size=size,
@@ -58,18 +59,19 @@ def measure(data: str, size: int, network: str, objective: dict) -> tuple[dict[s
             ),
             Path(folder),
         )
-        batch = next(batches_of(session))
+        batch = next(trainer.batches_from(trainer.step))
         # The end of a run: everything counts, and nothing moves.
-        scalars = take_step(session, batch, 0.0, 1.0).scalars
-        return {key: float(value) for key, value in scalars.items()}, median(times(session, batch))
+        trainer.progress, trainer.rate_factor = 1.0, 0.0
+        scalars = trainer.take_step(batch).scalars
+        return {key: float(value) for key, value in scalars.items()}, median(times(trainer, batch))
 
 
-def times(session: Session, batch: Batch) -> list[float]:
+def times(trainer: Trainer, batch: Batch) -> list[float]:
     """Return the seconds of some steps, with everything that the end of a run has."""
     taken = []
     for _ in range(STEPS):
         start = time.perf_counter()
-        take_step(session, batch, 1e-4, 1.0)
+        trainer.take_step(batch)
         taken.append(time.perf_counter() - start)
     return taken
 

@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inpaintlab.settings import TrainSettings
-from inpaintlab.training.session import batches_of, rehearse, take_step
+from inpaintlab.training.build import rehearse
 
 #: Steps or convolutions in one measurement.
 REPEATS = 3
@@ -28,17 +28,17 @@ def main(network: str = "unet", size: int = 64, batch: int = 32) -> None:
     settings = TrainSettings(
         data="samples:400", size=size, network=network, batch_size=batch, steps=10**6
     )
-    session = rehearse(settings, Path(tempfile.mkdtemp()))
-    batches = batches_of(session)
+    trainer = rehearse(settings, Path(tempfile.mkdtemp()))
+    batches = trainer.batches_from(trainer.step)
 
     def step() -> None:
-        take_step(session, next(batches), 1e-4, 0.5)
+        trainer.take_step(next(batches))
 
     counter = FlopCounterMode(display=False)
     with counter:
         step()
     step_flops = counter.get_total_flops()
-    shapes = convolutions(session.state.network, size)
+    shapes = convolutions(trainer.network, size)
     functions = {"step": repeat(step)}
     flops = {"step": step_flops}
     for inputs, outputs, side, dilation in shapes:

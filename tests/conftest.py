@@ -108,7 +108,7 @@ def small_settings(**changes) -> TrainSettings:
 def trained_run(tmp_path_factory) -> Path:
     """The folder of a small finished run; tests that write into it work on a copy."""
     folder = tmp_path_factory.mktemp("shared") / "run"
-    return train(small_settings(output=folder, size=32)).run
+    return train(small_settings(output=folder, size=32)).folder
 
 
 @pytest.fixture

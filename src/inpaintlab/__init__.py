@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inpaintlab.evaluation.compare import compare
     from inpaintlab.evaluation.crossval import crossval
     from inpaintlab.evaluation.evaluate import evaluate
-    from inpaintlab.inpainter import Inpainter, fill_files
+    from inpaintlab.inpainter import Inpainter, fill_files, load
     from inpaintlab.inpainter.export import export
     from inpaintlab.masks import read_mask, register_mask
     from inpaintlab.networks import create, register_network
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         SummarySettings,
         TrainSettings,
     )
-    from inpaintlab.training import TrainResult, resume, train
+    from inpaintlab.training import TrainedRun, resume, train
 
 # Imported when first used: `import inpaintlab` must not take the seconds that torch takes.
 _PLACES = {
@@ -49,7 +49,7 @@ _PLACES = {
     "MaskSettings": "settings",
     "PrepareSettings": "settings",
     "SummarySettings": "settings",
-    "TrainResult": "training",
+    "TrainedRun": "training",
     "TrainSettings": "settings",
     "align": "data.faces",
     "check": "diagnosis.check",
@@ -60,6 +60,7 @@ _PLACES = {
     "export": "inpainter.export",
     "fill_files": "inpainter",
     "find_leaks": "data.leaks",
+    "load": "inpainter",
     "prepare": "data.prepare",
     "read_mask": "masks",
     "register_mask": "masks",
@@ -85,8 +86,8 @@ __all__ = [
     "MaskSettings",
     "PrepareSettings",
     "SummarySettings",
-    "TrainResult",
     "TrainSettings",
+    "TrainedRun",
     "__version__",
     "align",
     "check",
@@ -97,6 +98,7 @@ __all__ = [
     "export",
     "fill_files",
     "find_leaks",
+    "load",
     "prepare",
     "read_mask",
     "register_mask",

@@ -22,6 +22,7 @@ from inpaintlab.runs import Run, newest_run
 from inpaintlab.settings.plugins import plugin_names, require
 
 __all__ = [
+    "OBJECT",
     "WEIGHTS",
     "ModelCard",
     "Run",
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 _METADATA_KEY = "inpaintlab"
+#: Name of a part of a run that was given as an object: a recipe cannot make it again.
+OBJECT = "object"
 #: Suffixes of files of weights; anything else is a run folder.
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 
@@ -43,8 +46,9 @@ WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 class ModelCard:
     """What weights carry with them: enough to rebuild the network, and where they come from.
 
-    `size` is the side of the images that the network was trained on, `plugins` are those that may be
-    needed to make it again: all that the process had loaded.
+    `size` is the side of the images that the network was trained on. A network that was given as an
+    object is called `OBJECT`, and its arguments say of what `type` it was. `plugins` are those that may
+    be needed to make it again: all that the process had loaded.
     """
 
     network: str
@@ -66,9 +70,10 @@ def model_bytes(weights: dict[str, Tensor], card: ModelCard) -> bytes:
     return save_tensors(tensors, metadata)
 
 
-def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
+def load_model(path: Path, network: nn.Module | None = None) -> tuple[nn.Module, ModelCard]:
     """Rebuild a network, ready for use, from a `.safetensors` file of ours or from published weights.
 
+    With `network`, the weights are loaded into that module, whatever its name.
     Published are the weights of LaMa, as `.safetensors` or as what `torch.save` wrote; the card of such
     says so, with the file's SHA-256. No code of a file is run. Raises `RunError` for a file that is
     missing, damaged or neither.
@@ -82,9 +87,15 @@ def load_model(path: Path) -> tuple[nn.Module, ModelCard]:
         raise RunError(f"{path.name} was not written by inpaintlab: it says of no network") from None
     if card is None:
         card, weights = _published(path, weights)
-    require(card.plugins, where=path.name)
+    if network is None and card.network == OBJECT:
+        raise RunError(
+            f"the network of {path.name} was given as an object ({card.arguments.get('type')}): load it "
+            "with network=…, or register it by a name before training"
+        )
+    if network is None:
+        require(card.plugins, where=path.name)
     try:
-        network = networks.create(card.network, **card.arguments)
+        network = networks.create(card.network, **card.arguments) if network is None else network
         _fill(network, weights)
     except (InpaintlabError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())

@@ -1,7 +1,7 @@
 """Sessions and settings of checks that take a second."""
 
 from inpaintlab.settings import CheckSettings
-from inpaintlab.training.session import rehearse
+from inpaintlab.training.build import rehearse
 from tests.conftest import small_settings
 
 
@@ -19,6 +19,6 @@ def check_settings(**changes) -> CheckSettings:
 
 
 def session_of(tmp_path, **changes):
-    """A session to look at, and its settings."""
-    session = rehearse(check_settings(**changes), tmp_path / "none")
-    return session, session.settings
+    """A trainer to look at, and its settings."""
+    trainer = rehearse(check_settings(**changes), tmp_path / "none")
+    return trainer, trainer.settings

@@ -15,7 +15,7 @@ from inpaintlab.data.augment import Batch
 from inpaintlab.layers import hide, known_mean
 from inpaintlab.networks import Network
 from inpaintlab.networks.swift import Swift
-from inpaintlab.training.session import Session
+from inpaintlab.training.trainer import Trainer
 from tests.training.faults import Rectified, dying_output, spoiled_batches
 
 
@@ -121,7 +121,7 @@ def made_networks() -> Iterator[None]:
 def strange_batches(step: int, seed: int) -> AbstractContextManager[None]:
     """Now and then a whole batch is noise."""
 
-    def change(number: int, batch: Batch, _: Session) -> Batch:
+    def change(number: int, batch: Batch, _: Trainer) -> Batch:
         if number < step or number % 40 != 39:
             return batch
         random = torch.Generator().manual_seed(seed + number)

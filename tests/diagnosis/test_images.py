@@ -12,8 +12,8 @@ from tests.diagnosis.conftest import session_of
 
 
 def judged(tmp_path, folder, of=36, **changes):
-    session, settings = session_of(tmp_path, data=str(folder), **changes)
-    seen = survey(session.data, of)
+    trainer, settings = session_of(tmp_path, data=str(folder), **changes)
+    seen = survey(trainer.data, of)
     return (
         judge_values(seen, settings.max_bad_fraction),
         judge_leaks(find_leaks(seen), seen, settings.data),

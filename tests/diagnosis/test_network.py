@@ -13,7 +13,7 @@ from inpaintlab.diagnosis.network import EXPLODED, VANISHED, activations, memory
 from inpaintlab.diagnosis.speed import speed
 from inpaintlab.tensors import to_tensor
 from inpaintlab.training import train
-from inpaintlab.training.session import create_network, rehearse
+from inpaintlab.training.build import create_network, rehearse
 from tests.conftest import small_settings
 from tests.diagnosis.conftest import check_settings, session_of
 
@@ -54,14 +54,14 @@ def test_vanishing_and_exploding_are_found_by_layer(factor, how):
 @pytest.mark.parametrize("scheme", ["kaiming", "xavier", "orthogonal", "lsuv"])
 def test_initial_weights_by_a_scheme_are_those_of_the_seed(tmp_path, scheme):
     settings = check_settings(initialise=scheme)
-    one, same = (rehearse(settings, tmp_path).state.network.state_dict() for _ in range(2))
+    one, same = (rehearse(settings, tmp_path).network.state_dict() for _ in range(2))
     own = create_network(settings).state_dict()
     assert all(torch.equal(one[key], same[key]) for key in one)
     assert any(not torch.equal(one[key], own[key]) for key in one)
 
 
 def test_initial_weights_stand_in_the_recipe(tmp_path):
-    run = train(small_settings(initialise="lsuv", output=tmp_path / "run")).run
+    run = train(small_settings(initialise="lsuv", output=tmp_path / "run")).folder
     recipe = yaml.safe_load((run / "recipe.yaml").read_text())
     assert recipe["initialise"] == {"name": "lsuv", "activation": "silu"}
 
@@ -88,10 +88,10 @@ def test_memory_says_what_fits(tmp_path):
     ],
 )
 def test_speed(tmp_path, changes, images, word, text):
-    session, settings = session_of(tmp_path, **changes)
-    before = [value.clone() for value in session.state.network.parameters()]
-    verdict = speed(session, settings, images)
+    trainer, settings = session_of(tmp_path, **changes)
+    before = [value.clone() for value in trainer.network.parameters()]
+    verdict = speed(trainer, settings, images)
     assert (verdict.word, text in verdict.text) == (word, True)
     assert verdict.figures["images_per_second"] > 0
-    after = session.state.network.parameters()
+    after = trainer.network.parameters()
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))

@@ -8,16 +8,16 @@ from inpaintlab.diagnosis.rate import judge
 from inpaintlab.errors import RunError
 from inpaintlab.settings import CheckSettings
 from inpaintlab.training import resume, train
+from inpaintlab.training.build import rehearse
 from inpaintlab.training.rate import (
     FEWEST,
-    FEWEST_PICTURES,
+    FEWEST_IMAGES,
     MOST,
     RateTest,
     find_rate,
     read_curve,
     reason,
 )
-from inpaintlab.training.session import rehearse
 from tests.conftest import small_settings
 
 RATES = np.geomspace(1e-6, 1, 100)
@@ -64,11 +64,11 @@ def test_infinite_losses_are_borne():
 
 
 def test_the_test_leaves_the_network_and_repeats_itself(tmp_path):
-    session = rehearse(small_settings(), tmp_path)
-    before = {key: value.clone() for key, value in session.state.network.state_dict().items()}
-    first, second = (find_rate(session, 50) for _ in range(2))
+    trainer = rehearse(small_settings(), tmp_path)
+    before = {key: value.clone() for key, value in trainer.network.state_dict().items()}
+    first, second = (find_rate(trainer, 50) for _ in range(2))
     assert first == second
-    after = session.state.network.state_dict()
+    after = trainer.network.state_dict()
     assert all((after[key] == value).all() for key, value in before.items())
     assert 1e-4 < first.suggestion < 0.1
     assert first.divergence is None or first.divergence > first.suggestion
@@ -160,7 +160,7 @@ def test_no_suggestion_is_higher_than_runs_bear():
 def test_short_of_time_it_takes_fewer_steps_and_images(tmp_path):
     test = find_rate(rehearse(small_settings(batch_size=16), tmp_path), 100, seconds=1e-6)
     assert len(test.rates) <= FEWEST
-    assert test.images == FEWEST_PICTURES
+    assert test.images == FEWEST_IMAGES
 
 
 def test_auto_is_found_before_the_first_step_and_written_as_a_number(tmp_path, capsys):

@@ -10,8 +10,8 @@ from tests.diagnosis.conftest import session_of
 
 @pytest.mark.parametrize("name", augment.PRESETS)
 def test_our_own_draws_vary(tmp_path, name):
-    session, _ = session_of(tmp_path, augment={"name": name}, data="samples:200")
-    verdict = variety(_samples(session))
+    trainer, _ = session_of(tmp_path, augment={"name": name}, data="samples:200")
+    verdict = variety(_samples(trainer))
     assert verdict.word == "ok"
     assert 0 < verdict.figures["mean_hole"] < 0.5
 
@@ -37,14 +37,14 @@ class SameMask(TrainingSamples):
     ],
 )
 def test_one_augmentation_or_mask_for_all_is_a_finding(tmp_path, kind, preset, text):
-    session, _settings = session_of(tmp_path, augment={"name": preset})
-    mixture = session.validation.masks.mixture
-    verdict = variety(kind(session.data.train, mixture, 0, augment.create(preset)))
+    trainer, _settings = session_of(tmp_path, augment={"name": preset})
+    mixture = trainer.validation.masks.mixture
+    verdict = variety(kind(trainer.data.train, mixture, 0, augment.create(preset)))
     assert (verdict.word, text in verdict.text) == ("finding", True)
     assert verdict.figures["repeated_masks"] == 1
 
 
 def test_a_handful_of_images_is_a_note(tmp_path):
-    session, _ = session_of(tmp_path, data="samples:20", augment={"name": "none"})
-    verdict = variety(_samples(session))
+    trainer, _ = session_of(tmp_path, data="samples:20", augment={"name": "none"})
+    verdict = variety(_samples(trainer))
     assert (verdict.word, verdict.figures["repeated_images"]) == ("note", 1)

@@ -34,7 +34,7 @@ def test_training_on_the_test_is_a_finding(inpaint, dataset, tmp_path):
     """The folder itself has no seal: who trains on all of it has trained on the test."""
     folder = tmp_path / "everything"
     shutil.copytree(tmp_path / "portraits", folder)
-    run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).run
+    run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).folder
     known = set(json.loads((run / "data.json").read_text())["train_hashes"])
     names = open_test(dataset, LOOK).names
     # One at least is among those trained on.
@@ -51,7 +51,7 @@ def test_training_on_the_test_is_a_finding(inpaint, dataset, tmp_path):
 
 
 def test_an_edited_ledger_is_a_finding(dataset, tmp_path):
-    run = train(small_settings(data=str(dataset.folder), output=tmp_path / "run", size=32)).run
+    run = train(small_settings(data=str(dataset.folder), output=tmp_path / "run", size=32)).folder
     settings = EvaluateSettings.model_validate({"run": run, **QUICK})
     assert evaluate(settings)["findings"] == []
     evaluate(settings)

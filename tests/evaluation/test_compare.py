@@ -109,7 +109,7 @@ def test_edited_rows_are_refused(pair):
 def test_a_run_without_a_result_or_with_other_weights_is_measured(pair, capsys):
     assert compared(pair, result="val")["images"] < 10
     assert (pair[0] / "metrics" / "val.csv").is_file()
-    other = train(small_settings(output=pair[1].parent / "new", size=32, seed=1)).run
+    other = train(small_settings(output=pair[1].parent / "new", size=32, seed=1)).folder
     shutil.copy(other / "model.safetensors", pair[1])
     (of,) = compared(pair, result="val")["comparisons"]
     assert of["overall"]["metrics"]["hole_psnr"]["mean"] != 0

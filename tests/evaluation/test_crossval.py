@@ -22,7 +22,7 @@ from inpaintlab.evaluation.folds_table import show
 from inpaintlab.evaluation.records import read_records
 from inpaintlab.evaluation.share import share_machine
 from inpaintlab.settings import CrossvalSettings, PrepareSettings, TrainSettings
-from inpaintlab.training import TrainResult, train
+from inpaintlab.training import TrainedRun, train
 from tests.conftest import small_settings
 
 CHANGES = {"data": "samples:40", "folds": 2, "steps": 2, "validate_every": 2, "output": Path("out")}
@@ -179,7 +179,7 @@ def test_an_interrupted_run_is_gone_on_with(monkeypatch):
 
 
 def test_a_stopped_process_leaves_its_fold_open(processes, monkeypatch):
-    stopped = TrainResult(Path("x"), 1, 0.0, 1.0, interrupted=True)
+    stopped = TrainedRun(Path("x"), 1, 0.0, 1.0, interrupted=True)
     with monkeypatch.context() as patch:
         patch.setattr(fold_module, "train", lambda of: stopped)
         assert crossval(settings())["failed"][0]["reason"] == "it was stopped before it was done"
@@ -403,7 +403,7 @@ def test_a_fold_can_be_trained_by_itself(processes):
     given = TrainSettings.model_validate(
         small_settings().model_dump() | CHANGES | {"fold": 1, "output": Path("alone")}
     )
-    alone = train(given).run
+    alone = train(given).folder
     assert (alone / "recipe.yaml").read_text() == (Path(row["run"]) / "recipe.yaml").read_text()
     facts = [json.loads((folder / "data.json").read_text()) for folder in (alone, Path(row["run"]))]
     assert facts[0]["train_hashes"] == facts[1]["train_hashes"]

@@ -82,7 +82,7 @@ def test_mask_folder(run, tmp_path):
 
 def test_images_that_were_trained_on_are_left_out(tmp_path, capsys):
     folder = save_portraits(tmp_path / "images", 40)
-    run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).run
+    run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).folder
     trained_on = json.loads((run / "data.json").read_text())["train"]
     result = evaluate(settings(run, data=str(folder)))
     assert result["overall"]["n"] == 40 - trained_on
@@ -125,7 +125,7 @@ def test_another_run_stands_beside_it(run, tmp_path):
 
 
 def test_a_rival_of_another_size_is_refused(run, tmp_path):
-    other = train(small_settings(output=tmp_path / "other")).run
+    other = train(small_settings(output=tmp_path / "other")).folder
     with pytest.raises(RunError, match="trained at 16 px"):
         evaluate(settings(run, against=[other]))
 
@@ -147,7 +147,7 @@ def test_figures_by_group(tmp_path):
     folder = tmp_path / "images"
     for name in ("anna", "ben"):
         save_portraits(folder / name, 30 if name == "anna" else 20)
-    run = train(small_settings(data=str(folder), output=tmp_path / "run")).run
+    run = train(small_settings(data=str(folder), output=tmp_path / "run")).folder
     result = evaluate(settings(run, copies=False))
     assert list(result["groups"]) == ["anna", "ben"]
     assert sum(row["n"] for row in result["groups"].values()) == result["overall"]["n"]
@@ -159,7 +159,7 @@ def test_figures_by_group(tmp_path):
 def test_a_copy_of_an_image_that_was_learnt_from_is_named(tmp_path):
     """An image saved anew is another file: it may fall on the other side of the split."""
     folder = save_portraits(tmp_path / "images", 40)
-    run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).run
+    run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).folder
     assert evaluate(settings(run))["copies"]["pairs"] == []
     trained_on = set(json.loads((run / "data.json").read_text())["train_hashes"])
     learnt = [

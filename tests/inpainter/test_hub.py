@@ -1,14 +1,13 @@
 """Saving, hashes, and the hub, which is never asked for anything here."""
 
 import hashlib
-import importlib
 import json
 import shutil
 import sys
 from types import SimpleNamespace
 
+import huggingface_hub
 import pytest
-import torch
 import yaml
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import (
@@ -21,7 +20,6 @@ from huggingface_hub.errors import (
 from inpaintlab import Inpainter, networks
 from inpaintlab.checkpoints import ModelCard, read_json, write_json
 from inpaintlab.errors import OutputError, RunError
-from inpaintlab.inpainter import hub
 from inpaintlab.inpainter.readme import readme
 
 COMMIT = "c" * 40
@@ -66,17 +64,6 @@ def test_the_hash_is_of_what_was_loaded(inpainter, tmp_path):
         _ = loaded.sha256
 
 
-def test_a_folder_of_the_hub(inpainter, tmp_path):
-    hub.HubModel(inpainter, "user/faces").save_pretrained(tmp_path / "hub")
-    names = {path.name for path in (tmp_path / "hub").iterdir()}
-    assert names == {"README.md", "config.json", "model.safetensors"}
-    assert json.loads((tmp_path / "hub" / "config.json").read_text())["network"] == "unet"
-    again = hub.HubModel.from_pretrained(tmp_path / "hub").inpainter
-    assert again.sha256 == inpainter.sha256 == Inpainter.load(tmp_path / "hub").sha256
-    for name, tensor in inpainter.network.state_dict().items():
-        assert torch.equal(tensor, again.network.state_dict()[name])
-
-
 @pytest.fixture
 def online(monkeypatch, trained_run):
     """A hub with one model, at the level of its client's functions; returns what it was asked."""
@@ -102,7 +89,7 @@ def online(monkeypatch, trained_run):
     monkeypatch.setattr(HfApi, "model_info", model_info)
     monkeypatch.setattr(HfApi, "create_repo", create_repo)
     monkeypatch.setattr(HfApi, "upload_folder", upload)
-    monkeypatch.setattr(hub, "hf_hub_download", download)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
     return asked
 
 
@@ -136,6 +123,8 @@ def test_pushing(online, inpainter, trained_run):
     assert (repo_id, branch) == ("user/faces", "v2")
     assert files["model.safetensors"] == (trained_run / "model.safetensors").read_bytes()
     assert b"license: mit" in files["README.md"]
+    assert json.loads(files["config.json"])["network"] == "unet"
+    assert set(files) == {"README.md", "config.json", "model.safetensors"}
 
 
 def response(status=404):
@@ -155,7 +144,7 @@ def test_what_the_hub_does_not_have(online, monkeypatch, error, words):
     def refuse(*_, **__):
         raise error("no\nwords", response=response())
 
-    monkeypatch.setattr(hub, "hf_hub_download", refuse)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     with pytest.raises(RunError, match=words):
         Inpainter.load("user/faces", revision="v2")
 
@@ -192,14 +181,15 @@ def test_without_a_connection_the_cache_is_used(inpainter, trained_run, tmp_path
 
 
 def test_without_the_extra(monkeypatch, inpainter):
-    monkeypatch.delitem(sys.modules, "inpaintlab.inpainter.hub")
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(RunError, match=r"user/faces is not here; .*pip install 'inpaintlab\[hub\]'"):
         Inpainter.load("user/faces")
     with pytest.raises(RunError, match=r"pip install 'inpaintlab\[hub\]'"):
         inpainter.push_to_hub("user/faces")
-    monkeypatch.undo()
-    importlib.import_module("inpaintlab.inpainter.hub")
+
+
+def as_readme(inpainter, repo_id, license=None):
+    return readme(inpainter.card, inpainter.sha256, inpainter.run, repo_id, license)
 
 
 def result(weights):
@@ -222,7 +212,7 @@ def test_the_readme(trained_run, tmp_path):
     inpainter = Inpainter.load(run)
     write_json(run / "metrics" / "val.json", result(inpainter.sha256[:16]))
     write_json(run / "metrics" / "old.json", result("0" * 16))
-    text = readme(inpainter, "user/my-faces")
+    text = as_readme(inpainter, "user/my-faces")
     head = yaml.safe_load(text.split("---")[1])
     assert head["library_name"] == "inpaintlab"
     assert "license" not in head
@@ -246,7 +236,7 @@ def test_the_readme(trained_run, tmp_path):
 def test_the_code_of_the_readme_runs(online, inpainter, tmp_path):
     from PIL import Image
 
-    text = readme(inpainter, "user/faces")
+    text = as_readme(inpainter, "user/faces")
     (code,) = [part.split("```")[0] for part in text.split("```python\n")[1:]]
     Image.new("RGB", (40, 40), "red").save("photo.png")
     hole = Image.new("L", (40, 40))
@@ -259,7 +249,7 @@ def test_the_code_of_the_readme_runs(online, inpainter, tmp_path):
 
 def test_the_readme_of_a_lone_file(inpainter, tmp_path):
     inpainter.save(tmp_path / "a.safetensors")
-    text = readme(Inpainter.load(tmp_path / "a.safetensors"), "user/faces", "mit")
+    text = as_readme(Inpainter.load(tmp_path / "a.safetensors"), "user/faces", "mit")
     assert "there are no figures to go by" in text
     assert "license: mit" in text
     assert "learnt from, " not in text

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import inpaintlab
 from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard
-from inpaintlab.errors import ImageError, MaskError, OutputError, RunError, SettingError
+from inpaintlab.errors import ImageError, MaskError, NetworkError, OutputError, RunError, SettingError
 from inpaintlab.images import load
 from inpaintlab.inpainter import BLENDS, STRATEGIES, Inpainter, filling
 from tests.inpainter.holes import some_hole
@@ -219,3 +220,57 @@ def test_load(trained_run, tmp_path):
     assert torch.equal(from_run.fill(image, mask), from_file.fill(image, mask))
     with pytest.raises(RunError, match="does not exist"):
         Inpainter.load(tmp_path / "none")
+
+
+class Mine(torch.nn.Module):
+    """A network of somebody else's, without anything that we ask of ours."""
+
+    def __init__(self, shade=0.5):
+        super().__init__()
+        self.shade = torch.nn.Parameter(torch.tensor(shade))
+        self.seen = []
+
+    def forward(self, image, mask):
+        self.seen.append(float(image[mask.expand_as(image) > 0].max()))
+        return image * 0 + self.shade
+
+
+def test_a_module_of_one_s_own():
+    image, hole = np.full((50, 60, 3), 200, np.uint8), np.zeros((50, 60), bool)
+    hole[10:20, 10:20] = True
+    mine = Mine(0.4)
+    filled = Inpainter(mine, size=16).fill(image, hole)
+    assert (filled[hole] == 102).all()
+    assert (filled[~hole] == 200).all()
+    assert mine.seen == [0.0]
+    with pytest.raises(SettingError, match=r"at which image size .* Say size=64"):
+        Inpainter(mine)
+
+
+def test_weights_of_a_module_of_one_s_own(tmp_path):
+    image, hole = np.full((50, 60, 3), 200, np.uint8), np.zeros((50, 60), bool)
+    hole[10:20, 10:20] = True
+    before = Inpainter(Mine(0.4), size=16)
+    before.save(tmp_path / "mine.safetensors")
+    after = inpaintlab.load(tmp_path / "mine.safetensors", network=Mine())
+    assert after.card.size == 16
+    assert np.array_equal(after.fill(image, hole), before.fill(image, hole))
+    with pytest.raises(RunError, match="Mine"):
+        inpaintlab.load(tmp_path / "mine.safetensors")
+
+
+def test_what_gives_no_image_back():
+    class Halves(Mine):
+        def forward(self, image, mask):
+            return image[..., ::2]
+
+    with pytest.raises(NetworkError, match=r"Halves must give images back"):
+        Inpainter(Halves(), size=16).fill(np.zeros((20, 20, 3), np.uint8), np.eye(20))
+
+
+def test_a_run_by_what_stands_for_its_folder(trained_run):
+    class Stands:
+        def __fspath__(self):
+            return str(trained_run)
+
+    assert inpaintlab.load(Stands()).sha256 == Inpainter.load(trained_run).sha256

@@ -10,10 +10,11 @@ from PIL import Image
 from inpaintlab.data import samples
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.serving.app import create_app
+from inpaintlab.serving.jobs import About
 from inpaintlab.serving.pool import Pool
 from inpaintlab.serving.work import answer
 
-ABOUT = {"name": "faces", "network": "unet", "size": 32, "sha256": "0" * 64, "created": 1_700_000_000}
+ABOUT = About("faces", network="unet", size=32, sha256="0" * 64, created=1_700_000_000)
 
 
 class HerePool(Pool):
@@ -23,6 +24,7 @@ class HerePool(Pool):
         super().__init__(None, **limits)
         self.inpainter = inpainter
         self.about = ABOUT
+        self.started = True
 
     ready = 1
 

@@ -34,8 +34,8 @@ def test_known_pixels_come_back_bit_by_bit(client, files, portrait, hole):
 
 def test_headers_say_who_filled(client, files):
     headers = client.post("/v1/fill", files=files).headers
-    assert headers["inpaintlab-model"] == ABOUT["name"]
-    assert headers["inpaintlab-model-sha256"] == ABOUT["sha256"]
+    assert headers["inpaintlab-model"] == ABOUT.name
+    assert headers["inpaintlab-model-sha256"] == ABOUT.sha256
     assert 0 < float(headers["inpaintlab-seconds"]) < 60
     assert headers["x-content-type-options"] == "nosniff"
     assert "inpaintlab-notes" not in headers
@@ -228,7 +228,7 @@ def test_a_batch_keeps_its_order_and_survives_a_failure(client, files, portrait,
     reply = client.post("/v1/fill:batch", files=pairs)
     assert reply.status_code == 200
     body = reply.json()
-    assert (body["model"], body["sha256"]) == (ABOUT["name"], ABOUT["sha256"])
+    assert (body["model"], body["sha256"]) == (ABOUT.name, ABOUT.sha256)
     first, failed, last = body["results"]
     assert [result["index"] for result in body["results"]] == [0, 1, 2]
     assert failed["error"]["type"] == "image_error"

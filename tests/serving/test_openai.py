@@ -87,7 +87,7 @@ def test_other_formats(ask, image, mask, kind, head):
         ({"response_format": "url"}, "response_format: "),
         ({"background": "transparent"}, "background: "),
         ({"output_format": "svg"}, "output_format: "),
-        ({"output_compression": 50}, "png is without loss"),
+        ({"output_compression": 50}, "png is lossless"),
         ({"partial_images": 2}, "partial_images: "),
         ({"extra_body": {"stream": True}}, "stream: "),
         ({"frame_count": 3}, "unknown field 'frame_count'"),
@@ -101,7 +101,7 @@ def test_what_is_not_done_is_refused_by_name(ask, image, mask, fields, message):
 
 
 def test_images_that_cannot_be_used(ask, image, mask):
-    with pytest.raises(openai.BadRequestError, match="48×40 and stays so"):
+    with pytest.raises(openai.BadRequestError, match="48×40 and keeps its size"):
         ask.images.edit(image=image, mask=mask, prompt="x", size="1024x1024")
     with pytest.raises(openai.BadRequestError, match="the image has no transparency"):
         ask.images.edit(image=image, prompt="x")

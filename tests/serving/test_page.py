@@ -5,6 +5,7 @@ import io
 import socket
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -34,7 +35,7 @@ class RecordingPool(HerePool):
 
     def __init__(self):
         super().__init__(SimpleNamespace(fill_image=self.fill))
-        self.about = self.about | {"name": "swift <64>"}
+        self.about = replace(self.about, name="swift <64>")
         self.asked = []
         self.refusal = None
 

@@ -34,7 +34,7 @@ async def until(condition):
 
 def test_bytes_come_back_whole():
     async def test(pool):
-        assert pool.about["name"] == "obedient"
+        assert pool.about.name == "obedient"
         for size in (0, 1, 70_000, 5_000_000):
             data = os.urandom(size)
             assert (await pool.run(job(data))).data == data
@@ -45,7 +45,7 @@ def test_bytes_come_back_whole():
 def test_a_crash_costs_one_job_and_the_others_go_on():
     async def test(pool):
         others = [asyncio.create_task(pool.run(job(b"fine"))) for _ in range(20)]
-        with pytest.raises(RefusedError, match="died of it") as refused:
+        with pytest.raises(RefusedError, match="process that filled this image died") as refused:
             await pool.run(job(b"die"))
         assert (refused.value.status, refused.value.kind) == (500, "worker_died")
         assert {reply.data for reply in await asyncio.gather(*others)} == {b"fine"}
@@ -71,10 +71,10 @@ def test_a_job_over_the_time_limit_is_ended():
 
 def test_an_idle_worker_that_is_killed_is_replaced():
     async def test(pool):
-        os.kill(pool.about["pid"], signal.SIGKILL)
+        os.kill(pool.about.created, signal.SIGKILL)
         await until(lambda: pool.restarts["crash"] == 1 and pool.ready == 1)
         reply = await pool.run(job(b"x"))
-        assert reply.notes != (str(pool.about["pid"]),)
+        assert reply.notes != (str(pool.about.created),)
 
     with_pool(test)
 
@@ -83,11 +83,11 @@ def test_a_worker_killed_while_it_reads_a_large_job():
     """Where a pool shares one pipe among its workers, this breaks all of it."""
 
     async def test(pool):
-        os.kill(pool.about["pid"], signal.SIGSTOP)
+        os.kill(pool.about.created, signal.SIGSTOP)
         running = asyncio.create_task(pool.run(job(bytes(20_000_000))))
         await until(lambda: pool._busy)
-        os.kill(pool.about["pid"], signal.SIGKILL)
-        with pytest.raises(RefusedError, match="died of it"):
+        os.kill(pool.about.created, signal.SIGKILL)
+        with pytest.raises(RefusedError, match="process that filled this image died"):
             await running
         assert (await pool.run(job(b"x"))).data == b"x"
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from inpaintlab.serving.server import allowed_hosts, is_loopback
-from inpaintlab.settings import ServeSettings
 from tests.serving.conftest import decoded
 
 COMMAND = [sys.executable, "-c", "from inpaintlab.cli import main; main()", "serve"]
@@ -138,9 +137,9 @@ def test_weights_that_cannot_be_loaded(refuse, tmp_path):
 )
 def test_addresses_of_this_machine_alone(host, own):
     assert is_loopback(host) == own
-    hosts = allowed_hosts(ServeSettings(host=host))
+    hosts = allowed_hosts(host)
     assert (hosts is not None) == own
-    assert allowed_hosts(ServeSettings(host=host, allow_host=["a.b"])) >= {"a.b", "localhost", host}
+    assert allowed_hosts(host, ["a.b"]) >= {"a.b", "localhost", host}
 
 
 def test_the_server_itself_is_free_of_torch():

@@ -3,16 +3,16 @@
 import os
 import signal
 
-from inpaintlab.serving.jobs import Reply, receive_job, send_json, send_reply
+from inpaintlab.serving.jobs import About, Reply, send_hello, send_reply
 
 
 def obey(pipe):
     """Do what the image says: `die`, `hang`, or come back with the process's number as notes."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    send_json(pipe, {"name": "obedient", "sha256": "0" * 64, "pid": os.getpid()})
+    send_hello(pipe, About("obedient", network="none", size=1, sha256="0" * 64, created=os.getpid()))
     while True:
         try:
-            job = receive_job(pipe)
+            job = pipe.recv()
         except EOFError:
             return
         if job.image == b"die":
@@ -24,7 +24,7 @@ def obey(pipe):
 
 def fail(pipe):
     """Cannot load its model."""
-    send_json(pipe, {"error": "there is no run folder here"})
+    send_hello(pipe, "there is no run folder here")
 
 
 def vanish(pipe):

@@ -14,12 +14,11 @@ from inpaintlab import networks
 from inpaintlab.data.augment import Batch
 from inpaintlab.networks import Network
 from inpaintlab.networks.swift import Swift
-from inpaintlab.training import loop
 from inpaintlab.training.objectives.adversarial import Adversarial
 from inpaintlab.training.objectives.reconstruction import Reconstruction
-from inpaintlab.training.session import Session, batches_of
+from inpaintlab.training.trainer import Trainer
 
-#: Settings, and what spoils a session from a step on.
+#: Settings, and what spoils a trainer from a step on.
 Spoil = Callable[[int, int], "contextmanager"]
 
 
@@ -44,15 +43,16 @@ class Rectified(Swift):
 
 
 @contextmanager
-def spoiled_batches(change: Callable[[int, Batch, Session], Batch]) -> Iterator[None]:
+def spoiled_batches(change: Callable[[int, Batch, Trainer], Batch]) -> Iterator[None]:
     """Change batches on their way into the loop; `change` gets the number of the step."""
 
-    def spoiled(session: Session) -> Iterator[Batch]:
-        first = session.state.step
-        for offset, batch in enumerate(batches_of(session)):
-            yield change(first + offset, batch, session)
+    batches_from = Trainer.batches_from
 
-    with patch.object(loop, "batches_of", spoiled):
+    def spoiled(trainer: Trainer, step: int) -> Iterator[Batch]:
+        for offset, batch in enumerate(batches_from(trainer, step)):
+            yield change(step + offset, batch, trainer)
+
+    with patch.object(Trainer, "batches_from", spoiled):
         yield
 
 
@@ -64,7 +64,7 @@ def bytes_for_colours(step, seed):
 def holes_in_numbers(step, seed):
     """Some images hold pixels that are no numbers, each time they come."""
 
-    def change(number: int, batch: Batch, _: Session) -> Batch:
+    def change(number: int, batch: Batch, _: Trainer) -> Batch:
         images = batch.images.clone()
         for place, position in enumerate(batch.positions.tolist()):
             if number >= step and position % 40 == seed % 40:
@@ -77,9 +77,9 @@ def holes_in_numbers(step, seed):
 def poisoned_image(step, seed):
     """One image is noise and comes in every batch, until it is left out."""
 
-    def change(number: int, batch: Batch, session: Session) -> Batch:
-        position = seed % len(session.data.train)
-        if number < step or session.data.train.name(position) in session.state.excluded:
+    def change(number: int, batch: Batch, trainer: Trainer) -> Batch:
+        position = seed % len(trainer.data.train)
+        if number < step or trainer.data.train.name(position) in trainer.excluded:
             return batch
         images, positions = batch.images.clone(), batch.positions.clone()
         random = torch.Generator().manual_seed(seed)
@@ -99,10 +99,10 @@ def dying_output(step, seed):
     colours = [0, 1, 2] if seed % 2 == 0 else [1, 2]
     done = []
 
-    def change(number: int, batch: Batch, session: Session) -> Batch:
+    def change(number: int, batch: Batch, trainer: Trainer) -> Batch:
         if number == step and not done:
             done.append(number)
-            bias = session.state.network.leave.bias
+            bias = trainer.network.leave.bias
             with torch.no_grad():
                 bias.view(3, -1)[colours] -= 20
         return batch
@@ -134,19 +134,18 @@ def overflowing_gradient(step, seed):
 def noise_among_images(step, seed):
     """A tenth of the images to train on are noise."""
 
-    prepared = loop.prepare
+    open_trainer = Trainer.open
 
-    def prepare(*arguments) -> Session:
-        session = prepared(*arguments)
+    def opened(trainer: Trainer, *arguments, **options) -> None:
+        open_trainer(trainer, *arguments, **options)
         random = np.random.default_rng(seed)
-        images = session.data.train
+        images = trainer.data.train
         kept = [images[place] for place in range(len(images))]
         for place in random.choice(len(kept), len(kept) // 10, replace=False):
             kept[place] = random.integers(0, 256, kept[place].shape, np.uint8)
         images._kept = kept
-        return session
 
-    with patch.object(loop, "prepare", prepare):
+    with patch.object(Trainer, "open", opened):
         yield
 
 

@@ -14,12 +14,13 @@ from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import SettingError
 from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.settings import EvaluateSettings, TrainSettings, build
-from inpaintlab.training import curriculum, loop, resume, train
+from inpaintlab.training import curriculum, resume, train, trainer
+from inpaintlab.training.build import rehearse
 from inpaintlab.training.curriculum import CURRICULA, Success, create
 from inpaintlab.training.record import read_log
-from inpaintlab.training.session import batches_of, rehearse
+from inpaintlab.training.trainer import Trainer
 from tests.conftest import small_settings
-from tests.training.test_loop import _StopAfter, assert_same_weights, weights
+from tests.training.test_trainer import _StopAfter, assert_same_weights, weights
 
 GROWING = sorted(CURRICULA.keys() - {"off"})
 
@@ -161,31 +162,33 @@ RESTLESS = {"name": "success", "stages": 3, "patience": 1, "gain": 100, "share":
 def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, changes, stop_after):
     train(small_settings(output=tmp_path / "whole", **changes))
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "StopSignal", _StopAfter)
+        patch.setattr(trainer, "StopSignal", _StopAfter)
         _StopAfter.left = stop_after
         train(small_settings(output=tmp_path / "parts", **changes))
     resume(tmp_path / "parts", {})
     assert_same_weights(tmp_path / "whole", tmp_path / "parts")
-    whole, parts = (load_state(Run(tmp_path / name).state)["curriculum"] for name in ("whole", "parts"))
+    states = [load_state(Run(tmp_path / name).state)["callbacks"] for name in ("whole", "parts")]
+    whole, parts = (next(iter(state.values())) for state in states)  # the curriculum is told first
     assert whole == parts
     assert whole["level"] == 1
 
 
 def masks_of_a_run(tmp_path, monkeypatch, **changes):
     """The masks of each step of a run, and where its iterators of batches began."""
-    seen, begun, take_step = [], [], loop.take_step
+    seen, begun = [], []
+    take_step, batches_from = Trainer.take_step, Trainer.batches_from
 
-    def take(session, batch, *rest):
+    def take(trainer, batch):
         seen.append(batch.masks)
-        return take_step(session, batch, *rest)
+        return take_step(trainer, batch)
 
-    def begin(session):
-        begun.append(session.state.step)
-        return batches_of(session)
+    def begin(trainer, step):
+        begun.append(step)
+        return batches_from(trainer, step)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "take_step", take)
-        patch.setattr(loop, "batches_of", begin)
+        patch.setattr(Trainer, "take_step", take)
+        patch.setattr(Trainer, "batches_from", begin)
         train(small_settings(output=tmp_path, **changes))
     return torch.stack(seen), begun
 
@@ -206,7 +209,7 @@ def test_batches_for_any_number_of_workers(tmp_path, monkeypatch):
 
 def test_the_level_is_logged_and_drawn(tmp_path):
     changes = {"steps": 40, "size": 32, "validate_every": 20, "curriculum": STEPPED}
-    run = train(small_settings(output=tmp_path / "run", **changes)).run
+    run = train(small_settings(output=tmp_path / "run", **changes)).folder
     assert [line["level"] for line in read_log(run / "log.jsonl", "train")] == [0, 0.5, 1, 1]
     assert [line["level"] for line in read_log(run / "log.jsonl", "validation")] == [0.5, 1]
     evaluate(EvaluateSettings(run=run))
@@ -221,7 +224,7 @@ def test_without_a_curriculum_there_is_no_word_of_it(trained_run):
 def test_success_measures_at_its_level_and_the_best_is_chosen_on_full_holes(tmp_path):
     course = {"name": "success", "stages": 3, "patience": 9}
     result = train(small_settings(output=tmp_path / "run", curriculum=course, validate_every=1))
-    lines = read_log(result.run / "log.jsonl", "validation")
+    lines = read_log(result.folder / "log.jsonl", "validation")
     assert result.hole_psnr == max(line["hole_psnr"] for line in lines)
     assert [("level_psnr" in line, line["level"]) for line in lines[1::2]] == [
         (True, 0), (True, 0.5), (False, 1),
@@ -229,8 +232,8 @@ def test_success_measures_at_its_level_and_the_best_is_chosen_on_full_holes(tmp_
 
 
 def test_frozen_masks_of_a_level(tmp_path):
-    session = rehearse(small_settings(validation_images=500), tmp_path)
-    validation = session.validation
+    trainer = rehearse(small_settings(validation_images=500), tmp_path)
+    validation = trainer.validation
     small = validation.at(0.2)
     assert len(small.masks) == min(100, len(validation.masks))
     assert max(small.masks.ratios) < min(validation.masks.ratios)
@@ -249,4 +252,4 @@ def test_two_devices_grow_together(tmp_path):
     assert done.returncode == 0, done.stderr
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert all(torch.allclose(one[key], two[key], atol=1e-4) for key in one)
-    assert load_state(Run(tmp_path / "two").state)["curriculum"]["level"] == 1
+    assert load_state(Run(tmp_path / "two").state)["callbacks"]["Success"]["level"] == 1

@@ -14,13 +14,13 @@ from inpaintlab.errors import SettingError
 from inpaintlab.features import FeatureNetwork
 from inpaintlab.losses import ADVERSARIAL, patch_mask
 from inpaintlab.tensors import composite
-from inpaintlab.training import loop, resume, train
+from inpaintlab.training import resume, train, trainer
 from inpaintlab.training.objectives import OBJECTIVES, Optimisation, create, resolve
 from inpaintlab.training.objectives.base import Learner
 from inpaintlab.training.objectives.partial_conv import PartialConv
 from inpaintlab.training.record import read_log
 from tests.conftest import small_settings
-from tests.training.test_loop import _StopAfter
+from tests.training.test_trainer import _StopAfter
 
 PARTIAL = {"name": "partial-unet", "width": 8, "depth": 2}
 DISCRIMINATOR = {"discriminator_width": 8, "discriminator_layers": 2}
@@ -52,7 +52,8 @@ def batch(seed=0, size=16, count=4):
 def attached(name, network=None, **arguments):
     torch.manual_seed(0)
     objective = create(name, **arguments)
-    network = networks.create(**(network or {"name": "unet", "width": 8, "depth": 1, "dilations": [1]}))
+    given = network or {"name": "unet", "width": 8, "depth": 1, "dilations": [1]}
+    network = networks.create(given["name"], **{k: v for k, v in given.items() if k != "name"})
     objective.attach(Fabric(accelerator="cpu"), network, Optimisation())
     return objective
 
@@ -194,7 +195,7 @@ def test_second_phase_freezes_the_encoders_norms_through_validation_and_resume(t
         objective={"name": "partial-conv", "second_phase": 0.5},
     )
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "StopSignal", _StopAfter)
+        patch.setattr(trainer, "StopSignal", _StopAfter)
         _StopAfter.left = 6
         assert train(settings).steps == 6
     assert resume(tmp_path / "run", {}).steps == 8

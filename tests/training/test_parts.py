@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from inpaintlab import networks
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.training import schedule
+from inpaintlab.training.build import resolve
 from inpaintlab.training.memory import check_memory, free_bytes, predict
 from inpaintlab.training.objectives import create
 from inpaintlab.training.record import keep_until, read_log
 from inpaintlab.training.schedule import Budget, learning_rate
-from inpaintlab.training.session import resolve
 from tests.conftest import small_settings
 
 
@@ -106,7 +106,7 @@ def test_log_keeps_what_was_saved(tmp_path):
 def test_a_network_that_is_made_for_a_size_is_made_for_that_of_the_run():
     def sides(**network):
         settings = small_settings(size=32, network={"name": "swift", **network})
-        return resolve(settings, torch.device("cpu")).network.arguments["side"]
+        return resolve(settings).network.arguments["side"]
 
     assert (sides(), sides(side=64)) == (32, 64)
 
@@ -117,7 +117,7 @@ def test_a_network_that_is_made_for_a_size_is_made_for_that_of_the_run():
 )
 def test_a_run_takes_the_learning_rate_of_its_network_unless_it_is_set(network, set_to, rate):
     settings = small_settings(network=network, learning_rate=set_to)
-    assert resolve(settings, torch.device("cpu")).learning_rate == rate
+    assert resolve(settings).learning_rate == rate
 
 
 @pytest.mark.parametrize("penalty", ["none", "r1", "gradient"])

@@ -1,30 +1,25 @@
 """`summary.html` of a prepared dataset: what was found, with examples, on one self-contained page."""
 
-import base64
-import io
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image
 
 from inpaintlab.data.findings import FINDINGS
 from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.places import Place, encoded
 from inpaintlab.errors import ImageError
-from inpaintlab.files import write_atomically
 from inpaintlab.images import load_rgb_whole
+from inpaintlab.reports import Block, Card, Cards, Code, Column, Heading, Page, Table, Text, thumbnail
 
 #: Examples shown of a finding, groups of look-alikes shown, and members shown of one.
 EXAMPLES, GROUPS, MEMBERS = 8, 10, 8
-_THUMBNAIL = 96
 
 
 class Examples:
@@ -77,47 +72,86 @@ def list_findings(table: pa.Table) -> bytes:
 
 def write_summary(dataset: DatasetFolder, facts: dict[str, Any], examples: Examples) -> None:
     """Write the page."""
-    environment = Environment(
-        loader=PackageLoader("inpaintlab", "data"), autoescape=True, undefined=StrictUndefined
+    settings = facts["settings"]
+    made = (", ".join(settings["sources"]), facts["made"], f"inpaintlab {facts['inpaintlab']}")
+    headline = (
+        f"{facts['used']} of {facts['images']} images can be used: {facts['train']} to train on, "
+        f"{facts['val']} to validate with, {facts['test']} sealed for the test."
     )
-    page = environment.get_template("summary.html.jinja").render(
-        name=dataset.folder.name,
-        facts=facts,
-        findings=[
-            (name, FINDINGS[name].text, facts["findings"][name], _shown(examples.findings[name]))
-            for name in facts["findings"]
-        ],
-        groups=[
-            (examples.group_sizes[group], _shown(rows))
-            for group, rows in examples.groups.items()
-            if len(rows) > 1
-        ],
-        formats=examples.formats.most_common(),
-        shorter_sides=examples.shorter_sides(),
-        folds=_fold_table(examples),
-    )
-    write_atomically(dataset.summary, page.encode("utf-8", "backslashreplace"))
+    shortest, median, longest = examples.shorter_sides()
+    formats = ", ".join(f"{name} {count}" for name, count in examples.formats.most_common())
+    text = f"Shorter side: {shortest} to {longest} pixels, median {median}. {formats}."
+    how = "".join(f"{key}: {'none' if of is None else of}\n" for key, of in settings.items())
+    blocks: list[Block] = [
+        *_findings(facts["findings"], examples),
+        *_lookalikes(facts, examples),
+        *_split(facts, examples),
+        *(Heading("Images"), Text(text), Heading("How it was made"), Code(how)),
+    ]
+    subtitle = " · ".join([*made, f"#{facts['hash']}"])
+    Page(dataset.folder.name, headline, blocks, subtitle).write(dataset.summary)
 
 
-def _fold_table(examples: Examples) -> list[tuple[int, int]]:
+def _findings(counts: dict[str, int], examples: Examples) -> Iterator[Block]:
+    yield Heading("Findings")
+    if not counts:
+        yield Text("None: every image can be read, and no two are alike.")
+        return
+    columns: list[str | Column] = ["finding", "images", Column("", text=True)]
+    yield Table.of(columns, [[name, str(n), FINDINGS[name].text] for name, n in counts.items()])
+    note = (
+        "All of them, one JSON line each, are in findings.jsonl beside this page. Below are the first "
+        "of each; images of the test part are counted, but not shown."
+    )
+    yield Text(note, quiet=True)
+    for name in counts:
+        if rows := examples.findings[name]:
+            yield Heading(f"{name}: {FINDINGS[name].text}", 3)
+            yield _cards(rows)
+
+
+def _lookalikes(facts: dict[str, Any], examples: Examples) -> Iterator[Block]:
+    yield Heading("Look-alikes")
+    groups = facts["groups"]
+    yield Text(
+        f"{groups['of_look_alikes']} groups hold copies or images that look the same; the largest group "
+        f"of all has {groups['largest']} images. A group lies in one part of the split and in one fold."
+    )
+    shown = {group: rows for group, rows in examples.groups.items() if len(rows) > 1}
+    if shown:
+        note = (
+            f"Perceptual hashes of look-alikes are at most {facts['settings']['near_distance']} of 64 "
+            "bits apart, and groups are chains of such pairs. Where all images have one layout, as "
+            "aligned faces have, some of that is chance: it costs nothing but that those images stay "
+            "together. A smaller near_distance is stricter."
+        )
+        yield Text(note, quiet=True)
+    for group, rows in shown.items():
+        yield Heading(f"a group of {examples.group_sizes[group]}", 3)
+        yield _cards(rows)
+
+
+def _split(facts: dict[str, Any], examples: Examples) -> Iterator[Block]:
     counts: Counter[int] = Counter()
     for (fold, _), count in examples.splits.items():
         if fold is not None:
             counts[fold] += count
-    return sorted(counts.items())
+    rows = [["train", facts["train"]], ["val", facts["val"]], ["test (sealed)", facts["test"]]]
+    rows += [[f"fold {fold} of train and val", count] for fold, count in sorted(counts.items())]
+    yield Heading("Split")
+    yield Table.of(["part", "images"], [list(map(str, row)) for row in rows])
+    if facts["strata"] > 1:
+        yield Text(f"Each of {facts['strata']} folders gives its share to every part.")
 
 
-def _shown(rows: list[dict[str, Any]]) -> list[dict[str, str]]:
+def _cards(rows: list[dict[str, Any]]) -> Cards:
     """Return name, reason and thumbnail (none where it cannot be read) of each row."""
-    return [
-        {
-            "name": row["key"] or Path(row["path"]).name,
-            "path": row["path"],
-            "reason": _reason(row),
-            "thumbnail": _thumbnail(row),
-        }
-        for row in rows
-    ]
+    return Cards(
+        [
+            Card(_thumbnail(row), row["key"] or Path(row["path"]).name, _reason(row), row["path"])
+            for row in rows
+        ]
+    )
 
 
 def _reason(row: dict[str, Any]) -> str:
@@ -133,15 +167,9 @@ def _thumbnail(row: dict[str, Any]) -> str:
         return ""
     try:
         place = Place(row["path"], row["offset"], row["key"], row["bytes"])
-        pixels, _ = load_rgb_whole(encoded(place))
+        return thumbnail(load_rgb_whole(encoded(place))[0])
     except ImageError:  # it was there a moment ago; the page can do without
         return ""
-    scale = _THUMBNAIL / max(pixels.shape[:2])
-    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    buffer = io.BytesIO()
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    Image.fromarray(small).save(buffer, format="JPEG", quality=85)
-    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _text(value: str | None) -> str:

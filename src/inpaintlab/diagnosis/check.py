@@ -28,16 +28,10 @@ from inpaintlab.diagnosis.variety import variety
 from inpaintlab.errors import OutputError
 from inpaintlab.reports import Code, Heading
 from inpaintlab.settings import CheckSettings, dump
+from inpaintlab.training.build import create_network, rehearse, resolve
+from inpaintlab.training.launch import launch, share_of_batch
 from inpaintlab.training.memory import free_bytes
-from inpaintlab.training.session import (
-    Session,
-    batches_of,
-    create_network,
-    launch,
-    rehearse,
-    resolve,
-    share_of_batch,
-)
+from inpaintlab.training.trainer import Trainer
 
 #: Page that is written where none is named.
 PAGE = Path("check.html")
@@ -58,7 +52,7 @@ def check(settings: CheckSettings) -> Check:
     share_of_batch(settings)
     # One process is enough to judge several by; `launch` would start them.
     device = launch(settings.model_copy(update={"devices": 1})).device
-    settings = resolve(settings, device)
+    settings = settings.model_copy(update=dict(resolve(settings)))
     source = open_source(settings.data, settings.fold, settings.folds)
     result = Check(
         f"check of {settings.data} for {settings.network.name} at {settings.size} px",
@@ -80,24 +74,24 @@ def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Itera
     room = memory(network, settings, source, free)
     with TemporaryDirectory(prefix="inpaintlab-") as folder:
         alone = _alone(settings, room.word == "finding")
-        session = rehearse(alone, Path(folder) / "run", Subset(source, settings.sample, settings.seed))
-        seen = survey(session.data, _seen(source))
+        trainer = rehearse(alone, Path(folder) / "run", Subset(source, settings.sample, settings.seed))
+        seen = survey(trainer.data, _seen(source))
         yield judge_values(seen, settings.max_bad_fraction)
         yield judge_leaks(find_leaks(seen), seen, settings.data)
-        yield variety(_samples(session))
+        yield variety(_samples(trainer))
         yield room
-        yield from _steps(session, alone, network, _to_train_on(source), room.word != "finding")
+        yield from _steps(trainer, alone, network, _to_train_on(source), room.word != "finding")
 
 
 def _steps(
-    session: Session, settings: CheckSettings, own: nn.Module, images: int, fits: bool
+    trainer: Trainer, settings: CheckSettings, own: nn.Module, images: int, fits: bool
 ) -> Iterator[Verdict]:
     """Yield the verdicts of parts that need the network to run."""
-    batch = next(batches_of(session))
+    batch = next(trainer.batches_from(trainer.step))
     some = min(8, len(batch.images))
     yield activations(
-        own.to(session.fabric.device),
-        deepcopy(session.state.network),
+        own.to(trainer.fabric.device),
+        deepcopy(trainer.network),
         batch.images[:some],
         batch.masks[:some],
         changed=settings.initialise is not None,
@@ -105,10 +99,10 @@ def _steps(
     if not fits:
         yield Verdict("capacity", "note", "not tried: a step does not fit into memory")
         return
-    found = rate(session, settings)
+    found = rate(trainer, settings)
     yield found
-    yield capacity(session, settings, found.figures["used"])
-    yield speed(session, settings, images)
+    yield capacity(trainer, settings, found.figures["used"])
+    yield speed(trainer, settings, images)
 
 
 def _alone(settings: CheckSettings, small: bool) -> CheckSettings:
@@ -118,9 +112,9 @@ def _alone(settings: CheckSettings, small: bool) -> CheckSettings:
     return settings.model_copy(update=changes | {"batch_size": min(2, batch) if small else batch})
 
 
-def _samples(session: Session) -> TrainingSamples:
-    mixture = session.validation.masks.mixture
-    return TrainingSamples(session.data.train, mixture, session.settings.seed, session.augmentation)
+def _samples(trainer: Trainer) -> TrainingSamples:
+    mixture = trainer.validation.masks.mixture
+    return TrainingSamples(trainer.data.train, mixture, trainer.settings.seed, trainer.augmentation)
 
 
 def _seen(source: ImageDataset) -> int:

@@ -24,7 +24,7 @@ from inpaintlab.tensors import composite, to_tensor
 from inpaintlab.training import objectives
 from inpaintlab.training.objectives import Optimisation
 from inpaintlab.training.schedule import learning_rate
-from inpaintlab.training.session import Session
+from inpaintlab.training.trainer import Trainer
 
 #: Images to be learnt, and the side they are brought to where the network takes it.
 IMAGES, SIDE = 8, 32
@@ -71,11 +71,11 @@ class Learnt(NamedTuple):
     steps: int
 
 
-def capacity(session: Session, settings: CheckSettings, rate: float) -> Verdict:
+def capacity(trainer: Trainer, settings: CheckSettings, rate: float) -> Verdict:
     """Let the network overfit one batch at a rate; where it cannot, try to mend it."""
     first = Attempt("as it is", settings.network, settings.initialise, rate)
-    task = task_for(session, settings)
-    reached, steps = learn(session, task, first)
+    task = task_for(trainer, settings)
+    reached, steps = learn(trainer, task, first)
     figures: dict[str, Any] = {
         "hole_psnr": reached, "goal": GOAL, "images": len(task.image), "size": task.size,
         "steps": steps, "rate": rate, "mends": [],
@@ -90,15 +90,15 @@ def capacity(session: Session, settings: CheckSettings, rate: float) -> Verdict:
         short = f"too slow to tell, {steps} of {task.steps} steps in {task.seconds:g} s: {text}"
         longer = f"-s seconds={1.5 * task.seconds * task.steps / steps:.0f} gives it the time"
         return Verdict("capacity", "note", short, longer, figures)
-    return _mended(session, task, first, text, figures)
+    return _mended(trainer, task, first, text, figures)
 
 
-def _mended(session: Session, task: Task, first: Attempt, text: str, figures: dict[str, Any]) -> Verdict:
+def _mended(trainer: Trainer, task: Task, first: Attempt, text: str, figures: dict[str, Any]) -> Verdict:
     """Try mends until one reaches the goal, and name the best."""
     tried: list[tuple[float, Attempt]] = []
     for mend in mends(first):
         try:
-            tried.append((learn(session, task, mend).psnr, mend))
+            tried.append((learn(trainer, task, mend).psnr, mend))
         except InpaintlabError:  # the network does not take that width
             continue
         if tried[-1][0] >= GOAL:
@@ -145,11 +145,11 @@ def _at(first: Attempt, rate: float, word: str) -> Attempt:
     return replace(first, name=f"a {word} rate ({rate:g})", rate=rate, flags=f"--lr {rate:g}")
 
 
-def learn(session: Session, task: Task, attempt: Attempt) -> Learnt:
+def learn(trainer: Trainer, task: Task, attempt: Attempt) -> Learnt:
     """Train a fresh network on one batch, by L1 alone, and measure how it fills the holes."""
-    network, image, mask = _fresh(session, task, attempt)
+    network, image, mask = _fresh(trainer, task, attempt)
     objective = objectives.create("reconstruction")
-    objective.attach(session.fabric, network, Optimisation(0.0, session.settings.grad_clip))
+    objective.attach(trainer.fabric, network, Optimisation(0.0, trainer.settings.grad_clip))
     start, step, progress = time.monotonic(), 0, 0.0
     with _one_thread(), bar(f"overfitting one batch, {attempt.name}", task.steps) as advance:
         while progress < 1:
@@ -176,31 +176,31 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def task_for(session: Session, settings: CheckSettings) -> Task:
+def task_for(trainer: Trainer, settings: CheckSettings) -> Task:
     """Return the task for a network: the first images at 32 px, or the least size that it takes."""
-    side = networks.needs(session.state.network).next_side(SIDE)
-    image, mask = _batch(session, min(side, session.data.train.size))
+    side = networks.needs(trainer.network).next_side(SIDE)
+    image, mask = _batch(trainer, min(side, trainer.data.train.size))
     return Task(image, mask, settings.overfit_steps, settings.seconds)
 
 
-def _batch(session: Session, side: int) -> tuple[Tensor, Tensor]:
-    images: Images = session.data.train
+def _batch(trainer: Trainer, side: int) -> tuple[Tensor, Tensor]:
+    images: Images = trainer.data.train
     count = min(IMAGES, len(images))
     squares = (images.square(position) for position in range(count))
     image = to_tensor(np.stack([shrink(s, side) if len(s) != side else s for s in squares]))
-    mixture = masks.make(session.settings.masks)
+    mixture = masks.make(trainer.settings.masks)
     return image, FrozenMasks(mixture, side, count, _SEED).batch(0, count)
 
 
-def _fresh(session: Session, task: Task, attempt: Attempt) -> tuple[nn.Module, Tensor, Tensor]:
+def _fresh(trainer: Trainer, task: Task, attempt: Attempt) -> tuple[nn.Module, Tensor, Tensor]:
     """Return a network of the attempt, made for the size of the task, and the task on its device."""
     arguments = attempt.network.arguments
     if "side" in arguments:
         arguments = arguments | {"side": task.size}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(session.settings.seed)
+        torch.manual_seed(trainer.settings.seed)
         network = networks.create(attempt.network.name, **arguments)
         if scheme := attempt.initialise:
             initialise(network, scheme.name, batch=[task.image, task.mask], **scheme.arguments)
-    image, mask = session.fabric.to_device((task.image, task.mask))
+    image, mask = trainer.fabric.to_device((task.image, task.mask))
     return network, image.contiguous(memory_format=torch.channels_last), mask

@@ -7,15 +7,15 @@ from inpaintlab.diagnosis import drawings
 from inpaintlab.diagnosis.result import Verdict, Word
 from inpaintlab.settings import CheckSettings
 from inpaintlab.training.rate import HIGHEST, RateTest, find_rate, reason
-from inpaintlab.training.session import Session
+from inpaintlab.training.trainer import Trainer
 
 #: A run's rate more than so many times the suggestion, or so many times below it, is a note.
 _FAR = 5.0
 
 
-def rate(session: Session, settings: CheckSettings) -> Verdict:
+def rate(trainer: Trainer, settings: CheckSettings) -> Verdict:
     """Run the range test and compare the run's own rate with what it says."""
-    return judge(find_rate(session, settings.rate_steps, settings.seconds), settings)
+    return judge(find_rate(trainer, settings.rate_steps, settings.seconds), settings)
 
 
 def judge(test: RateTest, settings: CheckSettings) -> Verdict:

@@ -103,8 +103,9 @@ class Result:
         )  # fmt: skip
 
     def html(self) -> Page:
-        """Return the page: verdicts in their order, and then what is drawn of them."""
-        notes = [verdict.note() for verdict in self.verdicts]
+        """Return the page: findings first, and then what is drawn of all that was looked at."""
+        words: tuple[Word, ...] = ("finding", "note", "ok")
+        notes = [verdict.note() for word in words for verdict in self.of(word)]
         drawn = [block for verdict in self.verdicts for block in verdict.blocks]
         return Page(self.title, f"{self.headline}.", [*notes, *drawn, *self.blocks])
 

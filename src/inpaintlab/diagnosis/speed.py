@@ -6,7 +6,8 @@ import time
 from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.progress import bar
 from inpaintlab.settings import TrainSettings
-from inpaintlab.training.session import DEFAULT_MINUTES, Session, batches_of, take_step
+from inpaintlab.training.schedule import DEFAULT_MINUTES
+from inpaintlab.training.trainer import Trainer
 
 #: Steps that are timed, and seconds after which no further one is begun.
 _STEPS, _SECONDS = 8, 8.0
@@ -14,9 +15,9 @@ _STEPS, _SECONDS = 8, 8.0
 _FEW_EPOCHS = 1.0
 
 
-def speed(session: Session, settings: TrainSettings, images: int) -> Verdict:
-    """Time some steps of a session, which they change; `images` are those to train on in all."""
-    pace = _pace(session)
+def speed(trainer: Trainer, settings: TrainSettings, images: int) -> Verdict:
+    """Time some steps of a trainer, which they change; `images` are those to train on in all."""
+    pace = _pace(trainer)
     batch = settings.batch_size // settings.devices
     per_second = settings.batch_size / pace
     epoch = images / per_second
@@ -53,16 +54,17 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def _pace(session: Session) -> float:
+def _pace(trainer: Trainer) -> float:
     """Return the seconds that a step takes with its batch; the first, which is slow, does not count."""
-    batches, start = batches_of(session), time.monotonic()
+    batches, start = trainer.batches_from(trainer.step), time.monotonic()
+    # At a rate of nothing: what is timed need not change what comes after.
+    trainer.rate_factor = 0.0
     taken: list[float] = []
     with bar("timing steps", _STEPS + 1) as advance:
         while len(taken) < 4 or (len(taken) <= _STEPS and time.monotonic() - start < _SECONDS):
             began = time.monotonic()
-            # At a rate of nothing: what is timed need not change what comes after.
-            float(take_step(session, next(batches), 0.0, 0.0).scalars["loss"])
-            session.state.step += 1
+            float(trainer.take_step(next(batches)).scalars["loss"])
+            trainer.step += 1
             taken.append(time.monotonic() - began)
             advance()
     return statistics.median(taken[1:])

@@ -18,7 +18,7 @@ from inpaintlab.evaluation.side_by_side import run_all
 from inpaintlab.files import write_atomically
 from inpaintlab.progress import bar, say
 from inpaintlab.settings import CrossvalSettings, TrainSettings, build, dump, vary
-from inpaintlab.training.session import check_before_reading, create_network, launch, resolve
+from inpaintlab.training.build import build_trainer, resolve
 
 #: Folds where neither a dataset nor the settings say how many.
 DEFAULT_FOLDS = 5
@@ -89,8 +89,7 @@ def _plan(settings: CrossvalSettings) -> Plan:
         )
     if settings.devices > 1:
         raise SettingError("every run has one device: leave --devices out, and say --jobs")
-    fabric = launch(settings)
-    full = resolve(settings, fabric.device)
+    full = resolve(settings)
     budget = full.minutes if not {"steps", "minutes"} & settings.vary.keys() else settings.minutes
     folds = settings.folds or count_folds(full.data) or DEFAULT_FOLDS
     settings = settings.model_copy(
@@ -108,13 +107,14 @@ def _plan(settings: CrossvalSettings) -> Plan:
     for name, variant in variants.items():
         first = variant.model_copy(update={"fold": 0, "folds": folds})
         try:
-            first = resolve(first, fabric.device)
-            needed.append(check_before_reading(create_network(first), first, fabric))
+            trainer = build_trainer(first)
+            trainer.launch()
+            needed.append(trainer.check())
         except InpaintlabError as error:
             raise type(error)(f"{name}: {error}") from None
     timed = any(variant.steps is None for variant in variants.values())
     memory = max(one.total for one in needed)
-    shares = share_machine(settings.jobs, len(todo), fabric.device.type, memory, timed=timed)
+    shares = share_machine(settings.jobs, len(todo), trainer.fabric.device.type, memory, timed=timed)
     return Plan(folder, settings, variants, todo, shares)
 
 

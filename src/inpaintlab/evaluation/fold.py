@@ -12,7 +12,7 @@ from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.evaluation.obey import obey
 from inpaintlab.evaluation.records import Records, read_records
 from inpaintlab.settings import CrossvalSettings, EvaluateSettings, build, vary
-from inpaintlab.training import TrainResult, resume, train
+from inpaintlab.training import TrainedRun, resume, train
 
 #: The settings of a cross-validation, in its folder.
 SETTINGS = "crossval.yaml"
@@ -121,7 +121,7 @@ def main() -> int:
         return 2
 
 
-def _train(fold: Fold, settings: CrossvalSettings) -> TrainResult | None:
+def _train(fold: Fold, settings: CrossvalSettings) -> TrainedRun | None:
     """Train, or go on; None where all was trained already, but the mark not yet written."""
     if fold.run.recipe.is_file():
         try:

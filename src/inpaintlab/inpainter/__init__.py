@@ -3,6 +3,6 @@
 from inpaintlab.inpainter.batch import fill_files
 from inpaintlab.inpainter.blending import BLENDS
 from inpaintlab.inpainter.crops import STRATEGIES, crop_holes
-from inpaintlab.inpainter.inpainter import Inpainter
+from inpaintlab.inpainter.inpainter import Inpainter, load
 
-__all__ = ["BLENDS", "STRATEGIES", "Inpainter", "crop_holes", "fill_files"]
+__all__ = ["BLENDS", "STRATEGIES", "Inpainter", "crop_holes", "fill_files", "load"]

@@ -16,7 +16,7 @@ from inpaintlab.inpainter.crops import Crop, working_size
 from inpaintlab.inpainter.scaling import enlarge, known_colours, shrink
 from inpaintlab.machine import processors
 from inpaintlab.masks import check_mask
-from inpaintlab.networks import needs
+from inpaintlab.networks import check_output, needs
 from inpaintlab.tensors import check_image, pad_to_multiple
 
 #: So many crops go through a network at a time.
@@ -73,5 +73,7 @@ def predict(network: nn.Module, image: Tensor, mask: Tensor) -> list[Float32]:
     height, width = image.shape[-2:]
     # The order of memory that the network is in, in which convolutions are quickest.
     padded = pad_to_multiple(image, *needs(network)).contiguous(memory_format=torch.channels_last)
-    output = network(padded, pad_to_multiple(mask, *needs(network)))
-    return list(output[..., :height, :width].float().permute(0, 2, 3, 1).numpy())
+    device = next((weight.device for weight in network.parameters()), image.device)
+    output = network(padded.to(device), pad_to_multiple(mask, *needs(network)).to(device))
+    check_output(network, output, padded)
+    return list(output[..., :height, :width].float().cpu().permute(0, 2, 3, 1).numpy())

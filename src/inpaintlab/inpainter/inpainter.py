@@ -6,7 +6,9 @@ hole, not the image.
 """
 
 import hashlib
-from dataclasses import replace
+import json
+import os
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,49 +22,72 @@ from torch import Tensor, nn
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
 from inpaintlab.errors import ImageError, MaskError, OutputError, SettingError, near_miss
-from inpaintlab.images import DecodedImage, from_array, from_pillow, from_rgb, load, save, to_pillow
+from inpaintlab.images import DecodedImage, from_array, from_pillow, from_rgb, save, to_pillow
+from inpaintlab.images import load as load_image
 from inpaintlab.inpainter.blending import BLENDS
 from inpaintlab.inpainter.crops import explain, plan
 from inpaintlab.inpainter.filling import fill_crops
+from inpaintlab.inpainter.hub import FILE, push
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
-from inpaintlab.inpainter.sources import WeightsFile, find_weights, hub
+from inpaintlab.inpainter.readme import readme
+from inpaintlab.inpainter.sources import WeightsFile, find_weights
 from inpaintlab.masks import AnyMask, check_ratio, read_mask
+from inpaintlab.networks import adopt
+from inpaintlab.runs import Run
 from inpaintlab.tensors import check_image, composite
 
 AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
 
 
 class Inpainter:
-    """A trained network that fills images of any size and kind.
+    """A network that fills images of any size and kind.
 
-    `card` says what the network is, and the image size that it was trained on; `source` is the file
-    that it was read from, if it was.
+    `network` is any module called as `module(image, mask)`; it is put into evaluation. `card` says what
+    it is, and the image size that it was trained on; of a module of your own `size` alone will do.
+    `source` is the file that it was read from, if it was.
     """
 
-    def __init__(self, network: nn.Module, card: ModelCard, source: WeightsFile | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        card: ModelCard | None = None,
+        source: WeightsFile | None = None,
+        *,
+        size: int | None = None,
+    ) -> None:
+        if card is None:
+            if size is None:
+                raise SettingError("at which image size does the network work best? Say size=64")
+            card = ModelCard(type(network).__name__, {}, size)
         # The order of memory in which convolutions on a CPU are quickest (benchmarks/engines.py).
-        self.network = network.eval().to(memory_format=torch.channels_last)
+        self.network = adopt(network.eval()).to(memory_format=torch.channels_last)
         self.card, self.source = card, source
 
     @classmethod
     def load(
-        cls, path: str | Path, revision: str | None = None, *, quickest: bool = False
+        cls,
+        what: str | os.PathLike[str],
+        revision: str | None = None,
+        *,
+        network: nn.Module | None = None,
+        quickest: bool = False,
     ) -> "Inpainter":
         """Load a trained network.
 
-        `path` is a run folder, of which the best weights are taken, a `.safetensors` file, an `.onnx`
-        file of `inpaint export`, published weights of LaMa (`.safetensors`, `.pt`, `.pth` or `.ckpt`),
-        or `USER/MODEL` of the Hugging Face hub, at a `revision`: branch, tag or commit. With `quickest`,
-        what `inpaint export` has made of these very weights, and left beside them, runs in their place.
-        Raises `RunError` for anything else.
+        `what` is a run or its folder, of which the best weights are taken, a `.safetensors` file, an
+        `.onnx` file of `inpaint export`, published weights of LaMa (`.safetensors`, `.pt`, `.pth` or
+        `.ckpt`), or `USER/MODEL` of the Hugging Face hub, at a `revision`: branch, tag or commit.
+        Weights of a module of your own are filled into `network`, unless it is registered. With
+        `quickest`, what `inpaint export` has made of these very weights, and left beside them, runs in
+        their place. Raises `RunError` for anything else.
         """
-        source = WeightsFile.of(find_weights(path, revision))
-        if quickest and (exported := _exported(source)):
+        source = WeightsFile.of(find_weights(what, revision))
+        if quickest and network is None and (exported := _exported(source)):
             return cls(exported, exported.facts.card, source)
         if source.path.suffix == SUFFIX:
-            network = OnnxNetwork.load(source.path)
-            return cls(network, network.card, source)
-        return cls(*load_model(source.path), source)
+            loaded = OnnxNetwork.load(source.path)
+            return cls(loaded, loaded.card, source)
+        return cls(*load_model(source.path, network), source)
 
     @property
     def sha256(self) -> str:
@@ -78,11 +103,9 @@ class Inpainter:
     def save(self, path: str | Path) -> None:
         """Write weights and card to a `.safetensors` file; of a loaded one, the same bytes again."""
         path = Path(path)
-        if isinstance(self.network, OnnxNetwork):
-            raise OutputError("an ONNX file holds no weights to train on: copy it, or save its run")
         if path.suffix != ".safetensors":
             raise OutputError(f"{path} is no name for weights: they are saved as NAME.safetensors")
-        save_model(path, self.network.state_dict(), self.card)
+        save_model(path, self._weights(), self.card)
 
     def push_to_hub(
         self,
@@ -99,8 +122,20 @@ class Inpainter:
         is there; without a `token` that of `hf auth login` is taken. Raises `RunError` where the hub is
         out of reach or refuses, and where the extra `hub` is not installed.
         """
-        options = {"private": private, "license": license, "revision": revision, "token": token}
-        return str(hub().push(self, repo_id, **options))
+        text = readme(self.card, self.sha256, self.run, repo_id, license)
+        files = {
+            FILE: model_bytes(self._weights(), self.card),
+            "config.json": json.dumps(asdict(self.card), indent=2, sort_keys=True).encode(),
+            "README.md": text.encode(),
+        }
+        message = f"Weights {self.sha256[:16]}"
+        return push(files, repo_id, message, private=private, revision=revision, token=token)
+
+    @property
+    def run(self) -> Run | None:
+        """The run folder that the weights lie in, or None."""
+        run = Run(self.source.path.parent) if self.source else None
+        return run if run and run.recipe.is_file() else None
 
     def fill(
         self,
@@ -128,8 +163,7 @@ class Inpainter:
         `BLENDS`, how the fill meets the known pixels. Several threads may call at once.
 
         >>> from inpaintlab.networks import create
-        >>> network = create("unet", width=8, depth=1)  # or Inpainter.load("runs/photos-1")
-        >>> inpainter = Inpainter(network, ModelCard("unet", {"width": 8, "depth": 1}, size=32))
+        >>> inpainter = Inpainter(create("unet", width=8, depth=1), size=32)  # or load("runs/photos-1")
         >>> photo, hole = np.zeros((300, 400, 3), np.uint8), np.zeros((300, 400), bool)
         >>> hole[100:150, 200:280] = True
         >>> filled = inpainter.fill(photo, hole)
@@ -164,7 +198,7 @@ class Inpainter:
         """Fill the hole, `[H, W]` of 0 and 1, of a decoded image; `name` is the mask's, in errors."""
         if blend not in BLENDS:
             raise SettingError(f"unknown blend {blend!r}{near_miss(blend, BLENDS)}")
-        self._check_hole(hole, name, image.size)
+        _check_hole(hole, name, image.size)
         crops = plan(hole, self.card.size, strategy)
         pixels = image.pixels.copy()
         for crop, colours in fill_crops(self.network, image, hole, crops, self.card.size, blend):
@@ -175,15 +209,8 @@ class Inpainter:
 
     def explain(self, hole: UInt8, strategy: str = "auto") -> str:
         """Say in one line what a strategy would do with a hole, `[H, W]` of 0 and 1."""
-        self._check_hole(hole, "the mask", hole.shape)
+        _check_hole(hole, "the mask", hole.shape)
         return explain(plan(hole, self.card.size, strategy), self.card.size, strategy)
-
-    def _check_hole(self, hole: UInt8, name: str, size: tuple[int, ...]) -> None:
-        if hole.shape != size:
-            seen = f"{hole.shape[1]}×{hole.shape[0]}"
-            height, width = size
-            raise MaskError(f"{name} is {seen}, but the image is {width}×{height}: sizes must agree")
-        check_ratio(hole, name, inverted_by="invert it (invert_mask, --invert-mask)")
 
     def fill_file(
         self,
@@ -204,13 +231,11 @@ class Inpainter:
         """
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")
-        decoded = load(image)
+        decoded = load_image(image)
         hole, remarks = read_mask(mask, invert=invert_mask)
-        notes = [*decoded.notes, *remarks]
         filled = self.fill_image(decoded, hole, mask.name, strategy=strategy, blend=blend)
-        if explain:
-            notes.insert(0, self.explain(hole, strategy))
-        return notes + save(output, filled)
+        said = [self.explain(hole, strategy)] if explain else []
+        return [*said, *decoded.notes, *remarks, *save(output, filled)]
 
     def _fill_tensor(self, image: Tensor, hole: UInt8, how: dict[str, str]) -> Tensor:
         check_image(image[None])
@@ -219,6 +244,26 @@ class Inpainter:
         # Put together once more in the image's own type, which may be finer than float32.
         inside = torch.from_numpy(hole).to(image.device)
         return composite(image, filled.permute(2, 0, 1).to(image), inside)
+
+    def _weights(self) -> dict[str, Tensor]:
+        if isinstance(self.network, OnnxNetwork):
+            raise OutputError("an ONNX file holds no weights to train on: copy it, or save its run")
+        return self.network.state_dict()
+
+
+def load(
+    what: str | os.PathLike[str], *, network: nn.Module | None = None, revision: str | None = None
+) -> Inpainter:
+    """Load a trained network, ready to fill: a run, a file of weights or a name, as `Inpainter.load`."""
+    return Inpainter.load(what, revision, network=network)
+
+
+def _check_hole(hole: UInt8, name: str, size: tuple[int, ...]) -> None:
+    if hole.shape != size:
+        seen = f"{hole.shape[1]}×{hole.shape[0]}"
+        height, width = size
+        raise MaskError(f"{name} is {seen}, but the image is {width}×{height}: sizes must agree")
+    check_ratio(hole, name, inverted_by="invert it (invert_mask, --invert-mask)")
 
 
 def _exported(source: WeightsFile) -> OnnxNetwork | None:

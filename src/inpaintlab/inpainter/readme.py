@@ -6,9 +6,9 @@ from typing import Any
 
 import yaml
 
-from inpaintlab.checkpoints import Run, read_json
-from inpaintlab.inpainter.inpainter import Inpainter
+from inpaintlab.checkpoints import ModelCard, read_json
 from inpaintlab.metrics.table import FIGURES
+from inpaintlab.runs import Run
 
 #: The run's own name among the methods of a result.
 _OURS = "ours"
@@ -16,14 +16,15 @@ _OURS = "ours"
 _SHOWN = ("hole_psnr", "psnr", "ssim", "lpips")
 
 
-def readme(inpainter: Inpainter, repo_id: str, license: str | None = None) -> str:
+def readme(
+    card: ModelCard, sha256: str, run: Run | None, repo_id: str, license: str | None = None
+) -> str:
     """Return the README of a model as Markdown, with the head that the hub reads.
 
     What the weights carry is always there; data, masks and figures are where the run folder is, from
     which the weights were loaded. A figure is shown only if it is of these very weights. Of paths only
     the last part is told.
     """
-    card, run = inpainter.card, _run_of(inpainter)
     head = {
         "library_name": "inpaintlab",
         "pipeline_tag": "image-to-image",
@@ -38,8 +39,8 @@ def readme(inpainter: Inpainter, repo_id: str, license: str | None = None) -> st
         f"## Use\n\n```\npip install 'inpaintlab[hub]'\n```\n\n```python\n{_code(repo_id)}```",
         "The mask is white where the image is to be filled; every other pixel comes back as it was. "
         "No code is fetched, only weights (safetensors).",
-        f"## What it learnt from\n\n{_table(('', ''), _origin(inpainter, run))}",
-        f"## How good it is\n\n{_figures(inpainter, run)}",
+        f"## What it learnt from\n\n{_table(('', ''), _origin(card, sha256, run))}",
+        f"## How good it is\n\n{_figures(sha256, run)}",
         f"## Where it ends\n\n{_limits(card.size)}",
         "## Licence\n\n" + (license or "None was stated by who uploaded it: ask before you use it."),
     ]
@@ -56,16 +57,9 @@ def _code(repo_id: str) -> str:
     )
 
 
-def _run_of(inpainter: Inpainter) -> Run | None:
-    """Return the run folder that the weights lie in, or None."""
-    source = inpainter.source
-    run = Run(source.path.parent) if source else None
-    return run if run and run.recipe.is_file() else None
-
-
-def _origin(inpainter: Inpainter, run: Run | None) -> Iterator[tuple[str, str]]:
+def _origin(card: ModelCard, sha256: str, run: Run | None) -> Iterator[tuple[str, str]]:
     """Yield what is known of how the weights came about."""
-    card, facts = inpainter.card, inpainter.card.provenance
+    facts = card.provenance
     yield "network", f"{card.network}: {_listed(card.arguments)}"
     if "data" in facts:
         yield "images", Path(str(facts["data"])).name
@@ -80,7 +74,7 @@ def _origin(inpainter: Inpainter, run: Run | None) -> Iterator[tuple[str, str]]:
     for key, name in names.items():
         if key in facts:
             yield name, str(facts[key])
-    yield "SHA-256 of the weights", f"`{inpainter.sha256}`"
+    yield "SHA-256 of the weights", f"`{sha256}`"
     made_with = [f"{name} {facts[name]}" for name in ("inpaintlab", "torch") if name in facts]
     if made_with:
         yield "made with", ", ".join(made_with)
@@ -97,13 +91,12 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _figures(inpainter: Inpainter, run: Run | None) -> str:
+def _figures(sha256: str, run: Run | None) -> str:
     """Return a table for each result of the run that was measured with these weights."""
     results = (
         [(path.stem, read_json(path)) for path in sorted(run.metrics.glob("*.json"))] if run else []
     )
-    own = inpainter.sha256[:16]
-    tables = [_result(name, result) for name, result in results if result.get("weights") == own]
+    tables = [_result(name, result) for name, result in results if result.get("weights") == sha256[:16]]
     if not tables:
         return "It was not measured with these weights: there are no figures to go by."
     return "\n\n".join(tables)

@@ -113,4 +113,6 @@ def create(name: str, /, size: int | None = None, **arguments: Any) -> nn.Module
         arguments["size"] = size
     elif size is not None:
         arguments = made_for(size, name, arguments)
-    return adopt(NETWORKS.create(name, **arguments))
+    network = adopt(NETWORKS.create(name, **arguments))
+    vars(network)["created_by"] = name, NETWORKS.resolve(name, arguments)  # for a recipe to name
+    return network

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console, RenderableType
-from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from inpaintlab.reports.blocks import Block, Note, Text
@@ -40,7 +39,7 @@ class Answer:
     def show(self, *, verbose: bool = False, to: Console | None = None) -> None:
         """Print it to stdout: at most 20 lines, or with `verbose` all there is."""
         to = to or console()
-        for part in self._everything() if verbose else self._screen(to):
+        for part in self._everything(to) if verbose else self._screen(to):
             to.print(part)
         for line in self._ends():
             # A command or a path that was broken in two could not be copied.
@@ -55,11 +54,11 @@ class Answer:
         lines = [f"{name}: {place}" for name, place in self.places.items()]
         return lines + ([f"next: {self.command}"] if self.command else [])
 
-    def _everything(self) -> list[RenderableType]:
+    def _everything(self, to: Console) -> list[RenderableType]:
         parts: list[RenderableType] = [RichText(self.headline, "bold")]
         parts += [self.table] if self.table else []
-        parts += [_noted(note) for note in self.notes]
-        return parts + [_noted(of) if isinstance(of, Note) else of for of in self.details]
+        parts += [_noted(note, to) for note in self.notes]
+        return parts + [_noted(of, to) if isinstance(of, Note) else of for of in self.details]
 
     def _screen(self, to: Console) -> list[RenderableType]:
         """Return what fits: a table is cut before the first notes, then notes are counted only."""
@@ -79,20 +78,19 @@ class Answer:
             room -= lines(table)
         for place, note in enumerate(self.notes):
             left = len(self.notes) - place - 1
-            if lines(_noted(note)) > room - (left > 0):
+            if lines(_noted(note, to)) > room - (left > 0):
                 parts.append(RichText(f"… and {left + 1} more: --verbose prints all", "dim"))
                 break
-            parts.append(_noted(note))
-            room -= lines(_noted(note))
+            parts.append(_noted(note, to))
+            room -= lines(_noted(note, to))
         return parts
 
 
-def _noted(note: Note) -> RenderableType:
-    """Return a note with a mark before it, and its lines under each other."""
-    grid = RichTable.grid(padding=(0, 1))
+def _noted(note: Note, to: Console) -> RichText:
+    """Return a note with a mark before it, its lines under each other and within the screen."""
     text = RichText(f"{note.head} " if note.head else "", STYLES[note.tone])
     text.append(note.text, "not bold default")
     if note.advice:
         text.append(f"\n→ {note.advice}", "not bold default")
-    grid.add_row(RichText(_MARKS[note.tone], STYLES[note.tone]), text)
-    return grid
+    mark = RichText(f"{_MARKS[note.tone]} ", STYLES[note.tone])
+    return mark + RichText("\n  ").join(text.wrap(to, to.width - 2))

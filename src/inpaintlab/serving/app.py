@@ -1,29 +1,31 @@
 """The application: routes, and what stands before them."""
 
-from collections.abc import Collection
+import os
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
+from inpaintlab.serving import fill_routes, iopaint, openai, page_routes, state_routes
 from inpaintlab.serving.errors import install
-from inpaintlab.serving.fill_routes import MAX_BATCH, fill_router
-from inpaintlab.serving.guards import BodyGuard, HostGuard, Plain, TokenGuard
-from inpaintlab.serving.iopaint import iopaint_router
-from inpaintlab.serving.metrics import Measured, Metrics
-from inpaintlab.serving.openai import openai_router
+from inpaintlab.serving.fill_routes import MAX_BATCH
+from inpaintlab.serving.guards import BodyGuard, HostGuard, TokenGuard
+from inpaintlab.serving.metrics import Measured
 from inpaintlab.serving.pool import Pool
 from inpaintlab.serving.service import Service
-from inpaintlab.serving.state_routes import state_router
 from inpaintlab.serving.tokens import Token, login_router
+from inpaintlab.serving.work import worker_pool
 
 _DESCRIPTION = """Fills holes in images with a trained network.
 
 Every reply that is no success has the body `{"error": {"type": …, "message": …}}`."""
+_EXPOSED = ("Inpaintlab-Model", "Inpaintlab-Seconds", "Inpaintlab-Notes", "X-Seed")
 
 
 def create_app(
-    pool: Pool,
+    model: Pool | str | os.PathLike[str],
     *,
     token: str | None = None,
     hosts: Collection[str] | None = None,
@@ -33,12 +35,13 @@ def create_app(
     upload_seconds: float = 60.0,
     page: bool = False,
 ) -> FastAPI:
-    """Return the application for a pool that has been entered.
+    """Return the application for a model: a run folder, a file of weights, or a `worker_pool`.
 
     `hosts` are the names in the Host header that are answered (None: all), `origins` those whose web
     pages may ask. A request may have `max_bytes` and take `upload_seconds` to arrive; each of its
-    images may have `max_pixels`. With `page` there is also the page for people, to which `/` leads.
+    images may have `max_pixels`. With `page` there is also the web page, to which `/` leads.
     """
+    pool = model if isinstance(model, Pool) else worker_pool(model)
     app = FastAPI(
         title="inpaintlab",
         version=version("inpaintlab"),
@@ -46,17 +49,17 @@ def create_app(
         # The pages of documentation would load scripts from other servers.
         docs_url=None,
         redoc_url=None,
-        form_limits={"max_files": 2 * MAX_BATCH + 2, "max_fields": 64, "max_part_size": 2**16},
+        lifespan=_starting(pool),
+        form_limits={
+            "max_files": 2 * MAX_BATCH + 2,
+            "max_fields": 64,
+            "max_part_size": 2**16,
+        },
     )
     install(app)
-    metrics = Metrics(pool)
-    service = Service(pool, metrics, max_pixels=max_pixels)
-    for router in (fill_router, openai_router, iopaint_router, state_router):
-        app.include_router(router(service))
-    if page:
-        from inpaintlab.serving.page import page_router
-
-        app.include_router(page_router(service, max_bytes))
+    service = app.state.service = Service(pool, max_bytes=max_bytes, max_pixels=max_pixels)
+    for routes in (fill_routes, openai, iopaint, state_routes, *([page_routes] if page else [])):
+        app.include_router(routes.router)
     # From the innermost to the outermost.
     app.add_middleware(BodyGuard, pool=pool, max_bytes=max_bytes, seconds=upload_seconds)
     if token:
@@ -69,9 +72,22 @@ def create_app(
             allow_origins=list(origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
-            expose_headers=["Inpaintlab-Model", "Inpaintlab-Seconds", "Inpaintlab-Notes", "X-Seed"],
+            expose_headers=_EXPOSED,
         )
     app.add_middleware(HostGuard, hosts=hosts, origins=origins)
-    app.add_middleware(Plain)
-    app.add_middleware(Measured, metrics=metrics)
+    app.add_middleware(Measured, metrics=service.metrics)
     return app
+
+
+def _starting(pool: Pool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Start the workers with the application, unless they run already."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if pool.started:
+            yield
+            return
+        async with pool:
+            yield
+
+    return lifespan

@@ -1,4 +1,4 @@
-"""One shape for every error, which clients of OpenAI read, too: `{"error": {"type", "message"}}`."""
+"""One shape for every error, which clients of OpenAI also read: `{"error": {"type", "message"}}`."""
 
 import logging
 from collections.abc import Mapping
@@ -22,9 +22,7 @@ class RefusedError(InpaintlabError):
         self, status: int, kind: str, message: str, headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(message)
-        self.status = status
-        self.kind = kind
-        self.headers = dict(headers or {})
+        self.status, self.kind, self.headers = status, kind, dict(headers or {})
 
 
 class Problem(BaseModel):
@@ -48,17 +46,17 @@ _MEANINGS = {
     403: "The request comes from a web page of another origin.",
     404: "There is nothing at this path.",
     405: "This path takes another method.",
-    406: "None of the formats in `Accept` can be had: PNG, WebP and JPEG.",
+    406: "`Accept` names none of the formats of replies: PNG, WebP and JPEG.",
     408: "The request took too long to arrive.",
     413: "The request has too many bytes, or an image too many pixels.",
     421: "The Host header names another machine.",
     422: "A field is missing, unknown or has a value that is not allowed.",
-    429: "Too many images wait; `Retry-After` says for how many seconds.",
-    500: "The fill failed, or the process that did it died of it. The server goes on.",
+    429: "Too many images are waiting; `Retry-After` says for how many seconds to wait.",
+    500: "The fill failed, or the process that did it crashed. The server goes on.",
     503: "No worker process is ready.",
     504: "The fill took longer than the time limit.",
 }
-#: Classes of errors of a worker that are not the image's or the mask's fault alone, and their status.
+#: The status of a worker's errors by class, where it is not 400.
 _STATUS = {"TooManyPixels": 413, "InternalError": 500}
 _KINDS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
@@ -81,14 +79,9 @@ def refused_by_worker(error: str, message: str) -> RefusedError:
     return RefusedError(_STATUS.get(error, 400), kind, message)
 
 
-def error_body(kind: str, message: str) -> dict[str, dict[str, str]]:
-    """Return an error as JSON."""
-    return {"error": {"type": kind, "message": message}}
-
-
 def error_response(refused: RefusedError) -> JSONResponse:
     """Return the reply for an error."""
-    body = error_body(refused.kind, str(refused))
+    body = {"error": {"type": refused.kind, "message": str(refused)}}
     return JSONResponse(body, status_code=refused.status, headers=refused.headers)
 
 

@@ -1,4 +1,4 @@
-"""Forms with files: unknown fields are refused with the nearest known name."""
+"""Forms with files: an unknown field is refused with the nearest known name."""
 
 from typing import Any, Literal, Self
 
@@ -42,21 +42,19 @@ class FillOptions(FileForm):
         None, description="How the edge of the hole is hidden. None: the server's default."
     )
     invert_mask: bool = Field(False, description="Black marks the hole, not white.")
-    quality: int | None = Field(None, ge=1, le=100, description=f"Of a JPEG reply. [{QUALITY}]")
+    quality: int | None = Field(None, ge=1, le=100, description=f"Quality of a JPEG reply. [{QUALITY}]")
 
-    def options(self, media_type: str, max_pixels: int) -> Options:
-        """Return what a worker is to know; raises `RefusedError` for a quality without a use."""
+    def options(self, media_type: str) -> Options:
+        """Return how a worker is to fill; raises `RefusedError` for a quality without JPEG."""
         if self.quality is not None and media_type != "image/jpeg":
-            raise RefusedError(
-                400, "bad_request", "quality is that of JPEG: ask for that format, or leave quality out"
-            )
+            message = "quality is for JPEG alone: ask for that format, or leave quality out"
+            raise RefusedError(400, "bad_request", message)
         return Options(
             suffix=FORMATS[media_type],
             quality=self.quality or QUALITY,
             invert_mask=self.invert_mask,
             strategy=self.strategy,
             blend=self.blend,
-            max_pixels=max_pixels,
         )
 
 
@@ -64,7 +62,7 @@ class FillForm(FillOptions):
     """One image to fill."""
 
     image: UploadFile = Field(description="The image: PNG, JPEG, WebP, TIFF, BMP or GIF.")
-    mask: UploadFile = Field(description="Of the same size; white marks the hole.")
+    mask: UploadFile = Field(description="The mask, of the same size: white marks the hole.")
 
 
 class BatchForm(FillOptions):
@@ -72,7 +70,7 @@ class BatchForm(FillOptions):
 
     image: list[UploadFile] = Field(min_length=1, description="The images.")
     mask: list[UploadFile] = Field(min_length=1, description="As many masks, in the same order.")
-    format: Literal["png", "webp", "jpeg"] = Field("png", description="Of the filled images.")
+    format: Literal["png", "webp", "jpeg"] = Field("png", description="Format of the filled images.")
 
     @model_validator(mode="after")
     def _check_pairs(self) -> Self:
@@ -95,9 +93,8 @@ def negotiate(accept: str) -> str:
 
     best = max(FORMATS, key=quality)
     if quality(best) <= 0:
-        raise RefusedError(
-            406, "not_acceptable", f"replies are {', '.join(FORMATS)}: accept one of them"
-        )
+        message = f"replies are {', '.join(FORMATS)}: accept one of them"
+        raise RefusedError(406, "not_acceptable", message)
     return best
 
 

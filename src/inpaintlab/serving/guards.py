@@ -1,6 +1,6 @@
 """What a request must pass before any route sees it: Host, Origin, token, and the limits of its body.
 
-Each is plain ASGI middleware; `app.create_app` puts them in order.
+Each guard is plain ASGI middleware; `app.create_app` puts them in order.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from inpaintlab.serving.errors import RefusedError, error_response
 from inpaintlab.serving.pool import Pool
 from inpaintlab.serving.tokens import Token, login_page
 
-#: Paths that need no token: they say nothing but that the server is there.
+#: Paths that need no token: they only say that the server is there.
 OPEN = ("/healthz", "/readyz")
 #: Beginnings of paths whose POST is an image to fill.
 _FILLS = ("/v1/", "/api/v1/")
@@ -28,7 +28,7 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Judge a request by its head. There are no websockets here: they are closed."""
+        """Check the head of a request. There are no websockets here: they are closed."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -60,25 +60,19 @@ class HostGuard(Guard):
         self, app: ASGIApp, hosts: Collection[str] | None, origins: Collection[str] = ()
     ) -> None:
         super().__init__(app)
-        self._hosts = hosts
-        self._origins = frozenset(origins)
+        self._hosts, self._origins = hosts, frozenset(origins)
 
     def check(self, scope: Scope, headers: Headers) -> None:  # noqa: ARG002
         """Compare the headers with what is allowed."""
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
-            raise RefusedError(
-                421,
-                "wrong_host",
-                f"this server is not {host[:80]!r}: name it by one of {', '.join(sorted(self._hosts))}, "
-                "or start it with --allow-host",
-            )
+            message = f"this server is not {host[:80]!r} but {', '.join(sorted(self._hosts))}"
+            raise RefusedError(421, "wrong_host", f"{message}: use one of these, or set --allow-host")
         origin = headers.get("origin")
         if origin is None or origin in self._origins or urlsplit(origin).netloc == host:
             return
-        raise RefusedError(
-            403, "cross_origin", "pages of other origins may not ask: start with --cors ORIGIN"
-        )
+        message = "web pages of other origins may not ask: start the server with --cors ORIGIN"
+        raise RefusedError(403, "cross_origin", message)
 
 
 def _name(host: str) -> str:
@@ -119,22 +113,16 @@ class TokenGuard(Guard):
         path = scope["path"]
         if path in OPEN or (self._has_page and path in ("/", "/login")) or self._token.is_in(headers):
             return
-        raise RefusedError(
-            401,
-            "unauthorized",
-            "this server wants its token: send the header Authorization: Bearer TOKEN",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        message = "this server wants its token: send the header Authorization: Bearer TOKEN"
+        raise RefusedError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
 
 
 class BodyGuard(Guard):
-    """Refuses bodies that are too large or arrive too slowly, and fills for which there is no place."""
+    """Refuses bodies that are too large or too slow, and fills for which the queue has no place."""
 
     def __init__(self, app: ASGIApp, pool: Pool, *, max_bytes: int, seconds: float) -> None:
         super().__init__(app)
-        self._pool = pool
-        self._max_bytes = max_bytes
-        self._seconds = seconds
+        self._pool, self._max_bytes, self._seconds = pool, max_bytes, seconds
 
     def check(self, scope: Scope, headers: Headers) -> None:
         """Refuse by the head what need not be read."""
@@ -147,8 +135,7 @@ class BodyGuard(Guard):
     def receiver(self, receive: Receive) -> Receive:
         """Count the bytes of a body, and the seconds until it is there."""
         deadline = asyncio.get_running_loop().time() + self._seconds
-        seen = 0
-        complete = False
+        seen, complete = 0, False
 
         async def counting() -> Message:
             nonlocal seen, complete
@@ -158,8 +145,8 @@ class BodyGuard(Guard):
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                message_text = f"the request did not arrive within {self._seconds:g} s, the limit"
-                raise HTTPException(408, message_text) from None
+                late = f"the request did not arrive within {self._seconds:g} s, the limit"
+                raise HTTPException(408, late) from None
             seen += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if seen > self._max_bytes:
@@ -172,20 +159,3 @@ class BodyGuard(Guard):
         return RefusedError(
             413, "too_large", f"the request has more than {self._max_bytes:,} bytes, the limit"
         )
-
-
-class Plain:
-    """Middleware that keeps browsers from guessing what a reply is."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and add a header to its reply."""
-
-        async def adding(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
-            await send(message)
-
-        await self._app(scope, receive, adding)

@@ -1,8 +1,7 @@
 """`/api/v1/inpaint` and its neighbours, for clients written for IOPaint.
 
-Fields of IOPaint that steer other models are ignored, as IOPaint ignores them when an erasing model is
-chosen; so are names that it does not know, which its own page sends. What asks for something that we do
-not do is refused by name.
+Fields of IOPaint that steer other models are ignored, as IOPaint ignores them with an erasing model; so
+are unknown fields, which its own page sends. A field that asks for what we do not do is refused by name.
 """
 
 import base64
@@ -13,8 +12,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from inpaintlab.serving.errors import OF_FILLS, RefusedError, documented
-from inpaintlab.serving.jobs import Job, Options
-from inpaintlab.serving.service import HEADERS, Service
+from inpaintlab.serving.jobs import Options
+from inpaintlab.serving.service import Here, image_reply
 
 #: What the strategies of IOPaint are here; its Crop too takes small images whole.
 _STRATEGIES = {"Original": "whole", "Resize": "whole", "Crop": None}
@@ -23,16 +22,17 @@ _STRATEGIES = {"Original": "whole", "Resize": "whole", "Crop": None}
 class InpaintRequest(BaseModel):
     """The fields of IOPaint's request that mean something here, and those that are refused."""
 
-    image: str = Field(description="The image, base64, with or without data:image/…;base64, before it.")
-    mask: str = Field(description="Of the same size, likewise; white marks the hole.")
+    image: str = Field(description="The image in base64, with or without `data:image/…;base64,`.")
+    mask: str = Field(description="The mask, likewise and of the same size: white marks the hole.")
     hd_strategy: Literal["Original", "Resize", "Crop"] = Field(
-        "Crop", description="Original and Resize: the whole image. Crop: around the hole."
+        "Crop",
+        description="What the network sees: the whole image (Original, Resize), or a part (Crop).",
     )
     sd_seed: int = Field(42, description="Nothing is random here; it comes back as X-Seed.")
     prompt: str = Field("", description="Must be empty: no model here reads text.")
     use_croper: bool = Field(False, description="Must be false.")
-    use_extender: bool = Field(False, description="Must be false: nothing is painted beyond the edge.")
-    sd_keep_unmasked_area: bool = Field(True, description="Must be true: what is known is kept.")
+    use_extender: bool = Field(False, description="Must be false: nothing is filled beyond the edge.")
+    sd_keep_unmasked_area: bool = Field(True, description="Must be true: known pixels are kept.")
     sd_match_histograms: bool = Field(False, description="Must be false.")
     enable_controlnet: bool = Field(False, description="Must be false.")
     enable_brushnet: bool = Field(False, description="Must be false.")
@@ -41,97 +41,58 @@ class InpaintRequest(BaseModel):
 
     def check(self) -> None:
         """Raise `RefusedError` for the first field that asks for what we do not do."""
-        for name in list(InpaintRequest.model_fields)[_FIRST_REFUSED:]:
-            allowed = InpaintRequest.model_fields[name].default
-            if getattr(self, name) != allowed:
-                raise RefusedError(
-                    400,
-                    "not_supported",
-                    f"{name} asks for what no model here does: leave it {allowed!r}",
-                )
+        meaningful = ("image", "mask", "hd_strategy", "sd_seed")
+        for name, field in InpaintRequest.model_fields.items():
+            if name not in meaningful and getattr(self, name) != field.default:
+                message = f"{name} asks for what no model here does: leave it {field.default!r}"
+                raise RefusedError(400, "not_supported", message)
 
 
-_FIRST_REFUSED = list(InpaintRequest.model_fields).index("prompt")
+#: What a page of IOPaint asks first: here are no plugins, and one model.
+_SERVER = {
+    "plugins": [],
+    "removeBGModel": "briaai/RMBG-1.4", "removeBGModels": [],
+    "realesrganModel": "realesr-general-x4v3", "realesrganModels": [],
+    "interactiveSegModel": "vit_b", "interactiveSegModels": [],
+    "enableFileManager": False, "enableAutoSaving": False, "enableControlnet": False,
+    "controlnetMethod": None, "disableModelSwitch": True, "isDesktop": False, "samplers": [],
+}  # fmt: skip
+_MODEL = {
+    "model_type": "inpaint", "is_single_file_diffusers": False, "need_prompt": False,
+    "controlnets": [], "brushnets": [], "support_strength": False, "support_outpainting": False,
+    "support_lcm_lora": False, "support_controlnet": False, "support_brushnet": False,
+    "support_powerpaint_v2": False,
+}  # fmt: skip
+router = APIRouter(prefix="/api/v1", tags=["IOPaint"])
+_REPLY = image_reply("image/png")
+_REPLY[200]["headers"]["X-Seed"] = {"schema": {"type": "integer"}}
 
 
-class ModelInfo(BaseModel):
-    """The model as IOPaint describes one of its kind."""
-
-    name: str
-    path: str = Field(description="The name again: paths of the server are nobody's business.")
-    model_type: Literal["inpaint"] = "inpaint"
-    is_single_file_diffusers: bool = False
-    need_prompt: bool = False
-    controlnets: list[str] = Field(default_factory=list)
-    brushnets: list[str] = Field(default_factory=list)
-    support_strength: bool = False
-    support_outpainting: bool = False
-    support_lcm_lora: bool = False
-    support_controlnet: bool = False
-    support_brushnet: bool = False
-    support_powerpaint_v2: bool = False
+@router.post(
+    "/inpaint",
+    response_class=Response,
+    responses=_REPLY | documented(*OF_FILLS),
+    summary="Fill, for clients of IOPaint",
+)
+async def inpaint(service: Here, request: InpaintRequest) -> Response:
+    """Return the image as PNG with its hole filled."""
+    request.check()
+    image, mask = _decoded("image", request.image), _decoded("mask", request.mask)
+    reply = await service.fill(image, mask, Options(strategy=_STRATEGIES[request.hd_strategy]))
+    return service.response(reply, "image/png", {"X-Seed": str(request.sd_seed)})
 
 
-class ServerConfig(BaseModel):
-    """What a server can do, as IOPaint says it: it has no plugins, and one model."""
-
-    plugins: list[dict[str, Any]] = Field(default_factory=list)
-    modelInfos: list[ModelInfo]  # noqa: N815 - the names are IOPaint's
-    removeBGModel: str = "briaai/RMBG-1.4"  # noqa: N815
-    removeBGModels: list[str] = Field(default_factory=list)  # noqa: N815
-    realesrganModel: str = "realesr-general-x4v3"  # noqa: N815
-    realesrganModels: list[str] = Field(default_factory=list)  # noqa: N815
-    interactiveSegModel: str = "vit_b"  # noqa: N815
-    interactiveSegModels: list[str] = Field(default_factory=list)  # noqa: N815
-    enableFileManager: bool = False  # noqa: N815
-    enableAutoSaving: bool = False  # noqa: N815
-    enableControlnet: bool = False  # noqa: N815
-    controlnetMethod: str | None = None  # noqa: N815
-    disableModelSwitch: bool = True  # noqa: N815
-    isDesktop: bool = False  # noqa: N815
-    samplers: list[str] = Field(default_factory=list)
+@router.get("/model", responses=documented(), summary="The model, as IOPaint describes one")
+async def model(service: Here) -> dict[str, Any]:
+    """Return the model. Its path is its name: paths of the server are private."""
+    name = service.pool.about.name
+    return {"name": name, "path": name, **_MODEL}
 
 
-_PICTURE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The filled image.",
-        "headers": HEADERS | {"X-Seed": {"schema": {"type": "integer"}}},
-        "content": {"image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}}},
-    }
-}
-
-
-def iopaint_router(service: Service) -> APIRouter:
-    """Return the routes."""
-    router = APIRouter(prefix="/api/v1", tags=["IOPaint"])
-
-    @router.post(
-        "/inpaint",
-        response_class=Response,
-        responses=_PICTURE | documented(*OF_FILLS),
-        summary="Fill, as clients of IOPaint ask",
-    )
-    async def inpaint(request: InpaintRequest) -> Response:
-        """Return the image as PNG with its hole filled."""
-        request.check()
-        options = Options(strategy=_STRATEGIES[request.hd_strategy], max_pixels=service.max_pixels)
-        job = Job(_decoded("image", request.image), _decoded("mask", request.mask), options)
-        with service.pool.place():
-            reply = await service.run(job)
-        return service.response(reply, "image/png", {"X-Seed": str(request.sd_seed)})
-
-    @router.get("/model", responses=documented(), summary="The model, as IOPaint says it")
-    async def model() -> ModelInfo:
-        """Return the model."""
-        name = service.pool.about["name"]
-        return ModelInfo(name=name, path=name)
-
-    @router.get("/server-config", responses=documented(), summary="What the server can do")
-    async def server_config() -> ServerConfig:
-        """Return what a page of IOPaint asks first."""
-        return ServerConfig(modelInfos=[await model()])
-
-    return router
+@router.get("/server-config", responses=documented(), summary="What the server can do, for IOPaint")
+async def server_config(service: Here) -> dict[str, Any]:
+    """Return what a page of IOPaint asks first."""
+    return {"modelInfos": [await model(service)], **_SERVER}
 
 
 def _decoded(name: str, text: str) -> bytes:

@@ -1,11 +1,11 @@
 """What goes to a worker process and what comes back. Free of torch.
 
-Both ways go JSON and bytes, never pickles: a worker decodes files of strangers, so what it says is not
-run here.
+What comes back is JSON and bytes, never a pickle: a worker decodes files of strangers, so nothing that
+it says is run here.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -13,13 +13,23 @@ from inpaintlab.images import MAX_PIXELS
 
 
 @dataclass(frozen=True)
-class Options:
-    """How an image is to be filled, and what the reply is to be.
+class About:
+    """The model of a worker: names, side of its training images in pixels, time of its file (Unix)."""
 
-    `suffix` is `.png`, `.webp` or `.jpg`; `quality` is that of JPEG. With `transparent` the hole is
-    where the mask, or without a mask the image, is fully transparent. `size` is the width and height
-    that the image must have. `strategy` and `blend` are those of `Inpainter.fill_image`; None is its
-    default.
+    name: str
+    network: str
+    size: int
+    sha256: str
+    created: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to fill an image and how to encode the reply.
+
+    `suffix` is `.png`, `.webp` or `.jpg`; `quality` is for JPEG. With `transparent`, the hole is where
+    the mask, or without a mask the image, is fully transparent. `size` is the width and height that the
+    image must have. `strategy` and `blend` are those of `Inpainter.fill_image`; None is its default.
     """
 
     suffix: str = ".png"
@@ -34,7 +44,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """One image to fill: the bytes of two files; no mask: the image's own transparency."""
+    """One image to fill: the bytes of two files. Without a mask, transparency marks the hole."""
 
     image: bytes
     mask: bytes | None
@@ -43,57 +53,47 @@ class Job:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a worker says of a job.
+    """A worker's answer: an encoded image, or the class of an error in `error` and its `message`.
 
-    `data` is the encoded image; `error` names the class of an error, and its message stands in
-    `message`. `seconds` is what decoding, filling and encoding took.
+    `seconds` is the time for decoding, filling and encoding.
     """
 
     data: bytes = b""
     width: int = 0
     height: int = 0
     seconds: float = 0
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     error: str | None = None
     message: str = ""
 
 
-def send_job(pipe: Connection, job: Job) -> None:
-    """Write a job to a pipe."""
-    head = asdict(job.options) | {"has_mask": job.mask is not None}
-    send_json(pipe, head)
-    pipe.send_bytes(job.image)
-    if job.mask is not None:
-        pipe.send_bytes(job.mask)
+def send_hello(pipe: Connection, model: About | str) -> None:
+    """Tell which model is loaded, or why none is."""
+    _send(pipe, {"error": model} if isinstance(model, str) else asdict(model))
 
 
-def receive_job(pipe: Connection) -> Job:
-    """Read what `send_job` wrote; raises `EOFError` when the other side has gone."""
-    head = receive_json(pipe)
-    has_mask = head.pop("has_mask")
-    image = pipe.recv_bytes()
-    return Job(image, pipe.recv_bytes() if has_mask else None, Options(**head))
+def receive_hello(pipe: Connection) -> About | str:
+    """Read what `send_hello` wrote; raises `EOFError` when the other side has gone."""
+    values = _receive(pipe)
+    return str(values["error"]) if "error" in values else About(**values)
 
 
 def send_reply(pipe: Connection, reply: Reply) -> None:
     """Write a reply to a pipe."""
-    head = {name: value for name, value in vars(reply).items() if name != "data"}
-    send_json(pipe, head)
+    _send(pipe, {name: value for name, value in vars(reply).items() if name != "data"})
     pipe.send_bytes(reply.data)
 
 
 def receive_reply(pipe: Connection) -> Reply:
     """Read what `send_reply` wrote; raises `EOFError` when the other side has gone."""
-    head = receive_json(pipe)
+    head = _receive(pipe)
     return Reply(**head | {"notes": tuple(head["notes"]), "data": pipe.recv_bytes()})
 
 
-def send_json(pipe: Connection, values: dict[str, Any]) -> None:
-    """Write JSON to a pipe."""
+def _send(pipe: Connection, values: dict[str, Any]) -> None:
     pipe.send_bytes(json.dumps(values).encode())
 
 
-def receive_json(pipe: Connection) -> dict[str, Any]:
-    """Read JSON from a pipe; raises `EOFError` when the other side has gone."""
+def _receive(pipe: Connection) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(pipe.recv_bytes())
     return values

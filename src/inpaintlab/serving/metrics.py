@@ -1,10 +1,10 @@
-"""Figures for Prometheus, in a registry of their own."""
+"""Metrics for Prometheus, in a registry of their own."""
 
 import time
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,7 +14,7 @@ _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0)
 
 
 class Metrics:
-    """What is counted: requests by route and status, fills by outcome, and the state of the pool."""
+    """Counters of requests by route and status, of fills by outcome, and the state of the pool."""
 
     def __init__(self, pool: Pool) -> None:
         self.registry = CollectorRegistry()
@@ -37,32 +37,31 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.registry.register(_PoolCollector(pool))
+        pending = Gauge("inpaintlab_pending", "Images being filled or waiting.", registry=self.registry)
+        pending.set_function(lambda: pool.pending)
+        workers = Gauge("inpaintlab_workers", "Worker processes that run.", registry=self.registry)
+        workers.set_function(lambda: pool.ready)
+        self.registry.register(_Restarts(pool))
         ProcessCollector(registry=self.registry)
 
 
-class _PoolCollector(Collector):
+class _Restarts(Collector):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     def collect(self) -> Iterable[Metric]:
-        pool = self._pool
-        yield GaugeMetricFamily(
-            "inpaintlab_pending", "Images being filled or waiting.", value=pool.pending
-        )
-        yield GaugeMetricFamily(
-            "inpaintlab_workers", "Worker processes that are there.", value=pool.ready
-        )
-        restarts = CounterMetricFamily(
-            "inpaintlab_worker_restarts", "Workers replaced, by the reason.", labels=["reason"]
-        )
-        for reason, count in pool.restarts.items():
+        text = "Workers replaced, by the reason."
+        restarts = CounterMetricFamily("inpaintlab_worker_restarts", text, labels=["reason"])
+        for reason, count in self._pool.restarts.items():
             restarts.add_metric([reason], count)
         yield restarts
 
 
 class Measured:
-    """Middleware that counts requests and times them. A path that no route knows counts as `other`."""
+    """Middleware that counts and times requests; a path that no route knows counts as `other`.
+
+    It also forbids browsers to guess what a reply is, so that it is the outermost one.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -79,6 +78,7 @@ class Measured:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
             await send(message)
 
         start = time.perf_counter()

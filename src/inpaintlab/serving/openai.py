@@ -3,15 +3,15 @@
 import base64
 import re
 import time
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Form, UploadFile
 from pydantic import BaseModel, Field, model_validator
 
 from inpaintlab.serving.errors import OF_FILLS, RefusedError, documented
 from inpaintlab.serving.forms import FORMATS, FileForm
-from inpaintlab.serving.jobs import Job, Options
-from inpaintlab.serving.service import Service
+from inpaintlab.serving.jobs import Options
+from inpaintlab.serving.service import Here
 
 _SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 
@@ -19,7 +19,7 @@ _SIZE = re.compile(r"([1-9]\d{0,5})x([1-9]\d{0,5})")
 class EditForm(FileForm):
     """The fields of OpenAI's `images.edit`, with the values that mean something here.
 
-    What asks for another image than we would make is refused; what only asks for effort is ignored.
+    A value that asks for another image than ours is refused; one that asks for effort is ignored.
     """
 
     image: UploadFile | None = Field(None, description="The image.")
@@ -27,23 +27,23 @@ class EditForm(FileForm):
         default_factory=list, alias="image[]", max_length=1, description="The image, as a list of one."
     )
     mask: UploadFile | None = Field(
-        None, description="Fully transparent where the hole is. None: the image's own transparency."
+        None, description="Mask whose fully transparent part is the hole. None: the image's own."
     )
     prompt: str = Field(description="Required by OpenAI's clients; ignored.")
     model: str | None = Field(None, description="Ignored: the server has one.")
-    n: int = Field(1, ge=1, le=1, description="One image comes back.")
+    n: int = Field(1, ge=1, le=1, description="Number of images: one.")
     size: str | None = Field(None, description="auto, or the image's own size as 640x480.")
-    response_format: Literal["b64_json"] = Field("b64_json", description="URLs cannot be had.")
-    output_format: Literal["png", "webp", "jpeg"] = Field("png", description="Of the reply.")
+    response_format: Literal["b64_json"] = Field("b64_json", description="There are no URLs.")
+    output_format: Literal["png", "webp", "jpeg"] = Field("png", description="Format of the reply.")
     output_compression: int = Field(
-        100, ge=0, le=100, description="Quality of JPEG; PNG and WebP are without loss."
+        100, ge=0, le=100, description="Quality of JPEG; PNG and WebP are lossless."
     )
     background: Literal["auto", "opaque"] = Field("auto", description="Ignored.")
     stream: Literal["false"] = Field("false", description="The reply comes at once.")
     partial_images: int = Field(0, ge=0, le=0, description="There are none.")
     quality: str | None = Field(None, description="Ignored.")
     complexity: str | None = Field(None, description="Ignored.")
-    input_fidelity: str | None = Field(None, description="Ignored: what is known is kept.")
+    input_fidelity: str | None = Field(None, description="Ignored: known pixels are always kept.")
     user: str | None = Field(None, description="Ignored.")
     safety_identifier: str | None = Field(None, description="Ignored.")
 
@@ -52,19 +52,18 @@ class EditForm(FileForm):
         if len([image for image in (self.image, *self.image_list) if image]) != 1:
             raise ValueError("send exactly one image, as image or image[]")
         if self.output_compression < 100 and self.output_format != "jpeg":
-            raise ValueError(f"output_compression: {self.output_format} is without loss here")
+            raise ValueError(f"output_compression: {self.output_format} is lossless here")
         if self.size not in (None, "auto") and not _SIZE.fullmatch(str(self.size)):
             raise ValueError(f"size: auto, or the image's own as 640x480, got {str(self.size)[:40]!r}")
         return self
 
-    def options(self, max_pixels: int) -> Options:
-        """Return what a worker is to know."""
+    def options(self) -> Options:
+        """Return how a worker is to fill."""
         match = _SIZE.fullmatch(self.size or "")
         return Options(
             suffix=FORMATS[f"image/{self.output_format}"],
             quality=max(1, self.output_compression),
             transparent=True,
-            max_pixels=max_pixels,
             size=(int(match[1]), int(match[2])) if match else None,
         )
 
@@ -72,7 +71,7 @@ class EditForm(FileForm):
 class EditedImage(BaseModel):
     """One image."""
 
-    b64_json: str = Field(description="The image, base64.")
+    b64_json: str = Field(description="The image in base64.")
 
 
 class EditReply(BaseModel):
@@ -87,13 +86,13 @@ class EditReply(BaseModel):
 class Model(BaseModel):
     """The model that fills."""
 
-    id: str = Field(description="The name of the run folder or file.")
+    id: str = Field(description="Name of the run folder or file.")
     object: Literal["model"] = "model"
     created: int = Field(description="When its weights were written, Unix time.")
     owned_by: Literal["inpaintlab"] = "inpaintlab"
     network: str = Field(description="Its architecture.")
     size: int = Field(description="Side of the images that it was trained on, in pixels.")
-    sha256: str = Field(description="Of its weights.")
+    sha256: str = Field(description="SHA-256 of its weights.")
 
 
 class ModelList(BaseModel):
@@ -103,44 +102,39 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
-def openai_router(service: Service) -> APIRouter:
-    """Return the routes."""
-    router = APIRouter()
+router = APIRouter()
 
-    @router.post(
-        "/v1/images/edits",
-        tags=["fill"],
-        responses=documented(*OF_FILLS),
-        summary="Fill, as OpenAI's clients ask",
+
+@router.post(
+    "/v1/images/edits",
+    tags=["fill"],
+    responses=documented(*OF_FILLS),
+    summary="Fill, for clients of OpenAI",
+)
+async def edit(
+    service: Here, form: Annotated[EditForm, Form(media_type="multipart/form-data")]
+) -> EditReply:
+    """Return the image with its hole filled; the hole is where the mask is fully transparent."""
+    reply = await service.fill(form.image or form.image_list[0], form.mask, form.options())
+    return EditReply(
+        created=int(time.time()),
+        data=[EditedImage(b64_json=base64.b64encode(reply.data).decode())],
+        output_format=form.output_format,
+        size=f"{reply.width}x{reply.height}",
     )
-    async def edit(form: Annotated[EditForm, Form(media_type="multipart/form-data")]) -> EditReply:
-        """Return the image with its hole filled; the hole is where the mask is fully transparent."""
-        image = form.image or form.image_list[0]
-        with service.pool.place():
-            mask = await form.mask.read() if form.mask else None
-            reply = await service.run(Job(await image.read(), mask, form.options(service.max_pixels)))
-        return EditReply(
-            created=int(time.time()),
-            data=[EditedImage(b64_json=base64.b64encode(reply.data).decode())],
-            output_format=form.output_format,
-            size=f"{reply.width}x{reply.height}",
-        )
-
-    @router.get("/v1/models", tags=["state"], responses=documented(), summary="The model")
-    async def models() -> ModelList:
-        """Return what the server fills with."""
-        about: dict[str, Any] = service.pool.about
-        return ModelList(data=[Model(id=about["name"], **{k: about[k] for k in _ABOUT})])
-
-    @router.get("/v1/models/{name}", tags=["state"], responses=documented(404, 422), summary="One model")
-    async def model(name: str) -> Model:
-        """Return the model of this name."""
-        (only,) = (await models()).data
-        if name != only.id:
-            raise RefusedError(404, "not_found", f"there is no model {name[:80]!r}: see /v1/models")
-        return only
-
-    return router
 
 
-_ABOUT = ("created", "network", "size", "sha256")
+@router.get("/v1/models", tags=["state"], responses=documented(), summary="The model")
+async def models(service: Here) -> ModelList:
+    """Return the model that the server fills with."""
+    about = vars(service.pool.about)
+    return ModelList(data=[Model(id=about["name"], **about)])
+
+
+@router.get("/v1/models/{name}", tags=["state"], responses=documented(404, 422), summary="One model")
+async def model(service: Here, name: str) -> Model:
+    """Return the model of this name."""
+    (only,) = (await models(service)).data
+    if name != only.id:
+        raise RefusedError(404, "not_found", f"there is no model {name[:80]!r}: see /v1/models")
+    return only

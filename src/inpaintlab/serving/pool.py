@@ -1,9 +1,9 @@
-"""Worker processes, and the line of jobs that wait for them.
+"""Worker processes, and the queue of jobs that wait for them.
 
 Each worker has a pipe of its own and does one job at a time. One that crashes, is killed for memory or
 takes too long is replaced, and only its own job fails. (Process pools that share one pipe and a lock
-among workers, as pebble's and the standard library's do, are broken as a whole when a worker is killed
-while it reads from it.)
+among workers, as pebble's and the standard library's do, break as a whole when a worker is killed while
+it reads from it.)
 """
 
 import asyncio
@@ -14,16 +14,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from multiprocessing.connection import Connection
 from typing import Any, Self, TypeVar
 
 from inpaintlab.errors import RunError
 from inpaintlab.machine import free_memory, processors
 from inpaintlab.serving.errors import RefusedError
-from inpaintlab.serving.jobs import Job, Reply, receive_json, receive_reply, send_job
+from inpaintlab.serving.jobs import About, Job, Reply, receive_hello, receive_reply
 
 T = TypeVar("T")
-#: What a process runs: it says what it has loaded, or `error`, and then answers jobs.
+#: What a process runs, its pipe first: it says which model it has loaded, and then answers jobs.
 Work = Callable[..., None]
 _LOG = logging.getLogger("inpaintlab.serving")
 #: Memory of a worker with an image of some millions of pixels in it.
@@ -32,6 +31,8 @@ _WORKER_MEMORY = 2**30
 _LONGEST_PAUSE = 30.0
 #: How much the newest job counts in the average time of a job.
 _NEWEST = 0.1
+#: Clients of OpenAI repeat what failed with 5xx; this image would only fail again.
+_NOT_AGAIN = {"x-should-retry": "false"}
 
 
 def default_workers() -> int:
@@ -45,35 +46,34 @@ class Worker:
     def __init__(self, work: Work, arguments: tuple[Any, ...]) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_start, args=(work, theirs, arguments), daemon=True)
+        self._process = context.Process(target=work, args=(theirs, *arguments), daemon=True)
         self._process.start()
         theirs.close()
         #: Readable once the process has ended.
         self.sentinel = self._process.sentinel
 
-    def hello(self) -> dict[str, Any]:
-        """Wait for what the worker says when it is ready; raises `RunError` if it cannot be."""
+    def hello(self) -> About:
+        """Wait until the worker has loaded its model; raises `RunError` if it cannot."""
         try:
-            about = receive_json(self._pipe)
+            about = receive_hello(self._pipe)
         except (EOFError, OSError):
-            raise RunError(
-                "a worker process died before it was ready: is there memory for it?"
-            ) from None
-        if "error" in about:
-            raise RunError(about["error"])
+            message = "a worker process died before it was ready: is there memory for it?"
+            raise RunError(message) from None
+        if isinstance(about, str):
+            raise RunError(about)
         return about
 
     def ask(self, job: Job) -> Reply:
         """Have a job done; raises `EOFError` or `OSError` if the process dies of it."""
-        send_job(self._pipe, job)
+        self._pipe.send(job)
         return receive_reply(self._pipe)
 
     def is_alive(self) -> bool:
-        """Tell whether the process is there."""
+        """Tell whether the process runs."""
         return self._process.is_alive()
 
     def close(self, seconds: float) -> None:
-        """Let the process end, and end it if it does not within some seconds."""
+        """Let the process end, and kill it if it does not within some seconds."""
         self._pipe.close()
         self._process.join(seconds)
         self.kill()
@@ -84,24 +84,21 @@ class Worker:
         self._process.join()
 
 
-def _start(work: Work, pipe: Connection, arguments: tuple[Any, ...]) -> None:
-    work(pipe, *arguments)
-
-
 class Pool:
     """Workers that answer jobs, used as `async with Pool(…) as pool`.
 
-    At most `queue` jobs wait while `workers` are busy. A job may take `seconds`. `about` is what the
-    workers say of their model, `restarts` counts replaced workers by the reason.
+    `work` is what their processes run, with `arguments`. At most `queue` jobs wait while all `workers`
+    are busy. A job may take `seconds`. `about` describes the model of the workers once the pool has
+    `started`; `restarts` counts replaced workers by the reason.
     """
+
+    about: About
 
     def __init__(
         self, work: Work, *arguments: Any, workers: int = 1, queue: int = 32, seconds: float = 60.0
     ) -> None:
-        self.workers = workers
-        self.queue = queue
-        self.seconds = seconds
-        self.about: dict[str, Any] = {}
+        self.workers, self.queue, self.seconds = workers, queue, seconds
+        self.started = False
         self.pending = 0
         self.restarts: Counter[str] = Counter()
         self._work, self._arguments = work, arguments
@@ -114,7 +111,7 @@ class Pool:
 
     @property
     def ready(self) -> int:
-        """How many workers are there and have their model loaded."""
+        """How many workers run and have their model loaded."""
         return sum(worker.is_alive() for worker in self._all)
 
     @property
@@ -134,6 +131,7 @@ class Pool:
             raise
         for worker in started:
             self._welcome(worker)
+        self.started = True
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -148,7 +146,7 @@ class Pool:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """Hold a place in the line; raises `RefusedError` (429) where there is none left."""
+        """Hold a place in the queue; raises `RefusedError` (429) where there is none left."""
         if self.full:
             raise self.no_place()
         self.pending += 1
@@ -158,20 +156,16 @@ class Pool:
             self.pending -= 1
 
     def no_place(self) -> RefusedError:
-        """Return the error for a line that is full, with the time after which it has moved on."""
-        seconds = math.ceil(self.pending * self._average / self.workers)
-        return RefusedError(
-            429,
-            "queue_full",
-            f"{self.pending} requests are being filled or wait, which is the limit: try again later",
-            headers={"Retry-After": str(max(1, seconds))},
-        )
+        """Return the error for a full queue, with the time after which it has moved on."""
+        seconds = max(1, math.ceil(self.pending * self._average / self.workers))
+        message = f"{self.pending} requests are waiting, which is the limit: try again in {seconds} s"
+        return RefusedError(429, "queue_full", message, headers={"Retry-After": str(seconds)})
 
     async def run(self, job: Job) -> Reply:
         """Have a job done by the next free worker, inside a `place`.
 
-        Raises `RefusedError` when the worker died of it (500) or took too long (504), and when no worker
-        was to be had for a long time (503).
+        Raises `RefusedError` when the worker died of it (500) or took too long (504), and when there was
+        no worker for a long time (503).
         """
         worker = await self._take()
         self._busy.add(worker)
@@ -182,9 +176,11 @@ class Pool:
             async with asyncio.timeout(self.seconds):
                 reply = await self._thread(worker.ask, job)
         except TimeoutError:
-            raise self._too_slow() from None
+            message = f"this image took more than {self.seconds:g} s, the limit: send a smaller one"
+            raise self._failed("time limit", 504, "time_limit", message) from None
         except (EOFError, OSError):
-            raise self._died() from None
+            message = "the process that filled this image died: too little memory, or a broken file"
+            raise self._failed("crash", 500, "worker_died", message) from None
         finally:
             self._busy.discard(worker)
             if reply is None:  # dead, late, or of no more interest: not to be used again
@@ -194,18 +190,12 @@ class Pool:
         self._average += _NEWEST * (loop.time() - start - self._average)
         return reply
 
-    def _too_slow(self) -> RefusedError:
-        self.restarts["time limit"] += 1
-        message = f"this image took more than {self.seconds:g} s, the limit: send a smaller one"
-        return RefusedError(504, "time_limit", message, headers=_NOT_AGAIN)
-
-    def _died(self) -> RefusedError:
-        self.restarts["crash"] += 1
-        message = "the process that filled this image died of it, for lack of memory or by a broken file"
-        return RefusedError(500, "worker_died", message, headers=_NOT_AGAIN)
+    def _failed(self, reason: str, status: int, kind: str, message: str) -> RefusedError:
+        self.restarts[reason] += 1
+        return RefusedError(status, kind, message, headers=_NOT_AGAIN)
 
     async def _take(self) -> Worker:
-        """Wait for a worker; the longest that a full line can take, and no longer."""
+        """Wait for a worker; the longest that a full queue can take, and no longer."""
         try:
             async with asyncio.timeout(self.seconds * (1 + math.ceil(self.queue / self.workers))):
                 while not (worker := await self._idle.get()).is_alive():
@@ -215,7 +205,7 @@ class Pool:
         return worker
 
     def _lost(self, worker: Worker) -> None:
-        """A process has ended: one that had nothing to do is replaced, `run` sees to the others."""
+        """Replace a process that ended while it had nothing to do; `run` sees to the others."""
         asyncio.get_running_loop().remove_reader(worker.sentinel)
         if worker in self._all - self._busy:
             self.restarts["crash"] += 1
@@ -236,15 +226,13 @@ class Pool:
             worker = Worker(self._work, self._arguments)
             try:
                 await self._thread(worker.hello)
+                return self._welcome(worker)
             except RunError as error:
                 _LOG.error("a worker cannot start, next attempt in %g s: %s", pause, error)
+                worker.kill()
             except BaseException:
                 worker.kill()
                 raise
-            else:
-                self._welcome(worker)
-                return
-            worker.kill()
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -255,7 +243,3 @@ class Pool:
 
     async def _thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-
-
-#: Clients of OpenAI repeat what failed with 5xx; this image would only fail again.
-_NOT_AGAIN = {"x-should-retry": "false"}

@@ -6,6 +6,7 @@ import math
 import os
 import signal
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 import uvicorn
@@ -13,9 +14,8 @@ import uvicorn
 from inpaintlab.errors import OutputError, SettingError
 from inpaintlab.runs import newest_run
 from inpaintlab.serving.app import create_app
-from inpaintlab.serving.pool import Pool, default_workers
 from inpaintlab.serving.tokens import MIN_LENGTH
-from inpaintlab.serving.work import work
+from inpaintlab.serving.work import worker_pool
 from inpaintlab.settings import ServeSettings
 
 #: What a browser calls this machine.
@@ -37,10 +37,10 @@ _LOGGING = {
 
 
 def serve(settings: ServeSettings) -> None:
-    """Serve until a signal: then requests under way are finished, and new ones not taken.
+    """Serve until a signal; then finish the requests under way, and take no new ones.
 
     Raises `SettingError` for an address or a token that would not be safe, `OutputError` for an address
-    that cannot be had, and `RunError` for weights that cannot be loaded.
+    that is taken or not there, and `RunError` for weights that cannot be loaded.
     """
     token = settings.token or os.environ.get("INPAINTLAB_TOKEN") or None
     _check_token(settings.host, token)
@@ -50,14 +50,13 @@ def serve(settings: ServeSettings) -> None:
 
 
 async def _serve(settings: ServeSettings, token: str | None, run: Path, listener: socket.socket) -> None:
-    workers = settings.workers or default_workers()
-    async with Pool(
-        work, str(run), workers=workers, queue=settings.queue, seconds=settings.seconds
+    async with worker_pool(
+        run, workers=settings.workers, queue=settings.queue, seconds=settings.seconds
     ) as pool:
         app = create_app(
             pool,
             token=token,
-            hosts=allowed_hosts(settings),
+            hosts=allowed_hosts(settings.host, settings.allow_host),
             origins=settings.cors,
             max_bytes=settings.max_bytes,
             max_pixels=settings.max_pixels,
@@ -71,7 +70,7 @@ async def _serve(settings: ServeSettings, token: str | None, run: Path, listener
             ws="none",
             timeout_graceful_shutdown=math.ceil(settings.seconds) + 5,
         )
-        # Uvicorn raises a signal once more when all is done; by then it has been heeded.
+        # Uvicorn raises a signal once more when all is done; by then it has been obeyed.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         print(f"{run} at {_address(listener)} (Ctrl-C ends it)", flush=True)
@@ -86,14 +85,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def allowed_hosts(settings: ServeSettings) -> frozenset[str] | None:
-    """Return the names in the Host header that are answered; None: all.
+def allowed_hosts(host: str, others: Collection[str] = ()) -> frozenset[str] | None:
+    """Return the names in the Host header that a server at `host` answers; None: all.
 
     Elsewhere than on loopback the token keeps strangers' pages out, and names are many.
     """
-    if not is_loopback(settings.host) and not settings.allow_host:
+    if not is_loopback(host) and not others:
         return None
-    return _OWN_NAMES | {settings.host, *settings.allow_host}
+    return _OWN_NAMES | {host, *others}
 
 
 def _check_token(host: str, token: str | None) -> None:
@@ -104,7 +103,7 @@ def _check_token(host: str, token: str | None) -> None:
         )
     if token is not None and len(token) < MIN_LENGTH:
         raise SettingError(
-            f"the token has {len(token)} characters and could be guessed, {MIN_LENGTH} or more: {cure}"
+            f"the token has {len(token)} characters, which is short: give {MIN_LENGTH} or more; {cure}"
         )
 
 

@@ -1,26 +1,40 @@
-"""What all routes that fill share: a place in the line, figures, and what replies say of themselves."""
+"""What all routes that fill share: a place in the queue, metrics, and the headers of replies."""
 
 import json
+from dataclasses import replace
+from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Depends, Request, Response, UploadFile
 
 from inpaintlab.serving.errors import RefusedError, refused_by_worker
-from inpaintlab.serving.jobs import Job, Reply
+from inpaintlab.serving.jobs import Job, Options, Reply
 from inpaintlab.serving.metrics import Metrics
 from inpaintlab.serving.pool import Pool
 
 
 class Service:
-    """Fills images for the routes; `max_pixels` is the limit of each image."""
+    """Fills images for the routes; a request may have `max_bytes`, each of its images `max_pixels`."""
 
-    def __init__(self, pool: Pool, metrics: Metrics, *, max_pixels: int) -> None:
+    def __init__(self, pool: Pool, *, max_bytes: int, max_pixels: int) -> None:
         self.pool = pool
-        self.metrics = metrics
+        self.metrics = Metrics(pool)
+        self.max_bytes = max_bytes
         self.max_pixels = max_pixels
 
-    async def run(self, job: Job) -> Reply:
-        """Have a job done, inside a place of the pool; raises `RefusedError` without an image."""
+    async def fill(
+        self, image: UploadFile | bytes, mask: UploadFile | bytes | None, options: Options
+    ) -> Reply:
+        """Fill one image; raises `RefusedError` where there is no place in the queue, or no image."""
+        with self.pool.place():
+            return await self.fill_in_place(image, mask, options)
+
+    async def fill_in_place(
+        self, image: UploadFile | bytes, mask: UploadFile | bytes | None, options: Options
+    ) -> Reply:
+        """Fill one image for a request that holds a place in the queue."""
+        options = replace(options, max_pixels=self.max_pixels)
         try:
+            job = Job(await _read(image), None if mask is None else await _read(mask), options)
             reply = await self.pool.run(job)
             if reply.error:
                 raise refused_by_worker(reply.error, reply.message)
@@ -35,8 +49,8 @@ class Service:
         """Return a filled image as the body of a reply."""
         about = {
             # A header is ASCII, the name of a folder need not be.
-            "Inpaintlab-Model": self.pool.about["name"].encode("ascii", "backslashreplace").decode(),
-            "Inpaintlab-Model-Sha256": self.pool.about["sha256"],
+            "Inpaintlab-Model": self.pool.about.name.encode("ascii", "backslashreplace").decode(),
+            "Inpaintlab-Model-Sha256": self.pool.about.sha256,
             "Inpaintlab-Seconds": f"{reply.seconds:.4f}",
         }
         if reply.notes:
@@ -44,16 +58,37 @@ class Service:
         return Response(reply.data, media_type=media_type, headers=about | (headers or {}))
 
 
-#: The headers of `Service.response`, for OpenAPI.
-HEADERS = {
-    "Inpaintlab-Model": {"description": "The run that filled.", "schema": {"type": "string"}},
-    "Inpaintlab-Model-Sha256": {"description": "Of its weights.", "schema": {"type": "string"}},
-    "Inpaintlab-Seconds": {
-        "description": "What decoding, filling and encoding took.",
-        "schema": {"type": "number"},
-    },
-    "Inpaintlab-Notes": {
-        "description": "JSON list of sentences on what could not be kept; only if there are any.",
-        "schema": {"type": "string"},
-    },
+async def _read(file: UploadFile | bytes) -> bytes:
+    return file if isinstance(file, bytes) else await file.read()
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+#: The service of the application that a route belongs to.
+Here = Annotated[Service, Depends(_service)]
+
+_HEADERS = {
+    "Inpaintlab-Model": ("string", "Name of the run that filled the image."),
+    "Inpaintlab-Model-Sha256": ("string", "SHA-256 of its weights."),
+    "Inpaintlab-Seconds": ("number", "Time for decoding, filling and encoding."),
+    "Inpaintlab-Notes": ("string", "JSON list of sentences on what was lost; only if there are any."),
 }
+
+
+def image_reply(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of a filled image as the body of a reply."""
+    return {
+        200: {
+            "description": "The filled image. PNG and WebP are lossless.",
+            "headers": {
+                name: {"description": text, "schema": {"type": kind}}
+                for name, (kind, text) in _HEADERS.items()
+            },
+            "content": {
+                name: {"schema": {"type": "string", "contentMediaType": name}} for name in media_types
+            },
+        }
+    }

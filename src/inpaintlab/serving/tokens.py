@@ -6,12 +6,12 @@ read it, and other sites' pages cannot have it sent.
 
 import hashlib
 import hmac
-from http.cookies import CookieError, SimpleCookie
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 
 _COOKIE = "inpaintlab"
 #: A token that is guessed at over a network should be longer than what can be tried.
@@ -41,11 +41,7 @@ class Token:
         scheme, _, text = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self.matches(text.strip()):
             return True
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return False
-        given = cookies[_COOKIE].value if _COOKIE in cookies else ""
+        given = cookie_parser(headers.get("cookie", "")).get(_COOKIE, "")
         return hmac.compare_digest(given.encode(), self.cookie.encode())
 
 

@@ -1,76 +1,93 @@
 """What a worker process does: encoded images in, filled and encoded images out.
 
 Everything that reads a stranger's bytes happens here. If a decoder crashes, or an image takes too much
-memory or time, this process is lost and nothing else. Torch is imported by the process alone, not with
-this module.
+memory or time, this process is lost and nothing else. Only the process imports torch, not this module.
 """
 
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import ImageError, InpaintlabError
 from inpaintlab.images import DecodedImage, Encoded, encode, encode_png, load
+from inpaintlab.registry import load_installed_plugins, load_plugins
 from inpaintlab.runs import Run
-from inpaintlab.serving.jobs import Job, Options, Reply, receive_job, send_json, send_reply
+from inpaintlab.serving.jobs import About, Job, Options, Reply, send_hello, send_reply
+from inpaintlab.serving.pool import Pool, default_workers
 
 #: Decided by content; a name or a content type of a client counts for nothing.
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+_READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 #: Of PNG: a third of the time that the common 6 takes, for about a tenth more bytes.
 _COMPRESSION = 1
 _LOG = logging.getLogger("inpaintlab.serving")
 
 
 class Filler(Protocol):
-    """What fills: an `Inpainter`, whose module this one cannot import without torch."""
+    """An `Inpainter`, whose module this one cannot import without torch."""
 
     @property
     def fill_image(self) -> Callable[..., DecodedImage]:
         """Fill the hole, `[H, W]` of 0 and 1, of an image."""
 
 
-def work(pipe: Connection, weights: str) -> None:
-    """Load weights, say what they are, and answer jobs until the pipe closes."""
+def worker_pool(
+    weights: str | os.PathLike[str],
+    *,
+    plugins: Sequence[str] = (),
+    workers: int | None = None,
+    queue: int = 32,
+    seconds: float = 60.0,
+) -> Pool:
+    """Return a pool of processes that fill with a run folder or a file of weights.
+
+    Each process imports the `plugins`. Without `workers` there are as many as processors and memory
+    allow; `queue` jobs may wait, and one may take `seconds`.
+    """
+    count = workers or default_workers()
+    return Pool(work, os.fspath(weights), tuple(plugins), workers=count, queue=queue, seconds=seconds)
+
+
+def work(pipe: Connection, weights: str, plugins: Sequence[str] = ()) -> None:
+    """Load weights, tell which model they are, and answer jobs until the pipe closes."""
     _stand_back()
     try:
+        load_installed_plugins()
+        load_plugins(plugins)
         inpainter, about = _load(Path(weights))
     except InpaintlabError as error:
-        send_json(pipe, {"error": str(error)})
+        send_hello(pipe, str(error))
         return
     with suppress(EOFError, BrokenPipeError):  # the server has gone
-        send_json(pipe, about)
+        send_hello(pipe, about)
         while True:
-            send_reply(pipe, answer(inpainter, receive_job(pipe)))
+            send_reply(pipe, answer(inpainter, pipe.recv()))
 
 
 def answer(inpainter: Filler, job: Job) -> Reply:
     """Do one job; whatever is wrong with it becomes a reply."""
     start = time.perf_counter()
+    options = job.options
     try:
         filled = _fill(inpainter, job)
-        data, notes = encode(
-            filled, job.options.suffix, quality=job.options.quality, compression=_COMPRESSION
-        )
+        data, notes = encode(filled, options.suffix, quality=options.quality, compression=_COMPRESSION)
     except InpaintlabError as error:
-        finding = getattr(error, "finding", None)
-        kind = "TooManyPixels" if finding == "bomb" else type(error).__name__
-        return Reply(error=kind, message=str(error))
+        is_bomb = getattr(error, "finding", None) == "bomb"
+        return Reply(error="TooManyPixels" if is_bomb else type(error).__name__, message=str(error))
     except Exception:  # noqa: BLE001 - one bad image must not end the process
         _LOG.exception("a fill failed")
         return Reply(error="InternalError", message="the fill failed; the server's log says why")
     height, width = filled.size
-    notes = [*filled.notes, *notes]
-    return Reply(data, width, height, time.perf_counter() - start, tuple(notes))
+    return Reply(data, width, height, time.perf_counter() - start, (*filled.notes, *notes))
 
 
 def _stand_back() -> None:
@@ -81,7 +98,7 @@ def _stand_back() -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _load(weights: Path) -> tuple[Filler, dict[str, Any]]:
+def _load(weights: Path) -> tuple[Filler, About]:
     """Load weights, fill one small image to have everything in memory, and describe them."""
     import torch
 
@@ -96,26 +113,25 @@ def _load(weights: Path) -> tuple[Filler, dict[str, Any]]:
     small = encode_png(hole)
     answer(inpainter, Job(small, small, Options()))
     file = weights if weights.is_file() else Run(weights).model
-    about = {
-        "name": weights.stem if weights.is_file() else weights.resolve().name,
-        "network": inpainter.card.network,
-        "size": size,
-        "sha256": inpainter.sha256,
-        "created": int(os.stat(file).st_mtime),  # noqa: PTH116
-    }
-    return inpainter, about
+    return inpainter, About(
+        name=weights.stem if weights.is_file() else weights.resolve().name,
+        network=inpainter.card.network,
+        size=size,
+        sha256=inpainter.sha256,
+        created=int(os.stat(file).st_mtime),  # noqa: PTH116
+    )
 
 
 def _fill(inpainter: Filler, job: Job) -> DecodedImage:
     """Decode and fill, with names that the client knows in every error."""
     options = job.options
-    image = load(Encoded("the image", job.image), formats=FORMATS, max_pixels=options.max_pixels)
+    image = load(Encoded("the image", job.image), formats=_READABLE, max_pixels=options.max_pixels)
     _check_size(image, options)
     hole, remarks = _hole(image, job)
-    given = {"strategy": options.strategy, "blend": options.blend}
-    given = {name: value for name, value in given.items() if value is not None}
-    filled = inpainter.fill_image(image, hole, "the mask", **given)
-    if job.mask is None:  # the hole was transparent, what fills it is not
+    how = {"strategy": options.strategy, "blend": options.blend}
+    chosen = {name: value for name, value in how.items() if value is not None}
+    filled = inpainter.fill_image(image, hole, "the mask", **chosen)
+    if job.mask is None:  # the hole was transparent, its filling is not
         pixels = filled.pixels.copy()
         pixels[..., -1][hole == 1] = np.iinfo(pixels.dtype).max
         filled = replace(filled, pixels=pixels)
@@ -126,7 +142,7 @@ def _check_size(image: DecodedImage, options: Options) -> None:
     height, width = image.size
     if options.size and tuple(options.size) != (width, height):
         asked = "×".join(str(side) for side in options.size)
-        raise ImageError(f"the image is {width}×{height} and stays so: size {asked} cannot be had")
+        raise ImageError(f"the image is {width}×{height} and keeps its size: {asked} is not possible")
 
 
 def _hole(image: DecodedImage, job: Job) -> tuple[UInt8, list[str]]:
@@ -135,7 +151,7 @@ def _hole(image: DecodedImage, job: Job) -> tuple[UInt8, list[str]]:
 
     mask, options = image, job.options
     if job.mask is not None:
-        mask = load(Encoded("the mask", job.mask), formats=FORMATS, max_pixels=options.max_pixels)
+        mask = load(Encoded("the mask", job.mask), formats=_READABLE, max_pixels=options.max_pixels)
     return read_mask(
         mask,
         invert=options.invert_mask or None,

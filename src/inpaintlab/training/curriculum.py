@@ -1,8 +1,7 @@
 """The curriculum: how hard the holes are at each moment of a run.
 
-A *level* from 0 to 1 is asked for before every step and handed to the masks (`Mixture.at`); at 1 holes
-are as the run's settings want them. A curriculum is one class and one line in `CURRICULA`. It is part of
-a run's state: it is saved with it, and goes back with it.
+A *level* from 0 to 1 is settled before every step and handed to the masks (`Mixture.at`); at 1 holes are
+as the run's settings want them. A curriculum is a callback: one class and one line in `CURRICULA`.
 """
 
 import math
@@ -10,9 +9,10 @@ from typing import Any
 
 from inpaintlab.errors import SettingError
 from inpaintlab.registry import Registry
+from inpaintlab.training.callbacks import Callback, Training
 
 
-class Curriculum:
+class Curriculum(Callback):
     """A level that never falls; subclasses say how it rises."""
 
     def __init__(self) -> None:
@@ -38,8 +38,22 @@ class Curriculum:
     def measured(self, psnr: float) -> None:
         """Take note of a validation with holes of the present level, in dB."""
 
+    def before_batch(self, trainer: Training) -> None:
+        """Let the level rise where that is due, on all devices alike."""
+        level = trainer.fabric.broadcast(self.due(trainer.progress))
+        if level != self.level:
+            self.rise(level)
+        trainer.set_level(self.level)
+
+    def on_validation(self, trainer: Training, scalars: dict[str, float]) -> None:
+        """Write down the level; if the curriculum wants that, measure holes of it."""
+        scalars |= self.scalars()
+        if self.measures:
+            scalars["level_psnr"] = trainer.measure(self.level)["hole_psnr"]
+            self.measured(scalars["level_psnr"])
+
     def scalars(self) -> dict[str, float]:
-        """Return what is to be written down of it."""
+        """Return the level."""
         return {"level": self.level}
 
     def state_dict(self) -> dict[str, Any]:
@@ -48,8 +62,7 @@ class Curriculum:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
-        for name, value in state.items():
-            setattr(self, name, value)
+        vars(self).update(state)
 
 
 class Off(Curriculum):

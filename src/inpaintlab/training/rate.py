@@ -7,31 +7,30 @@ falls, lies flat and then rises steeply.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
-from inpaintlab import networks
 from inpaintlab.data.augment import Batch
-from inpaintlab.files import write_atomically
-from inpaintlab.progress import bar, say
+from inpaintlab.networks import learning_rate_of
+from inpaintlab.progress import bar
 from inpaintlab.randomness import Stream, stream
-from inpaintlab.settings import dump
+from inpaintlab.settings import ResolvedTrainSettings
 from inpaintlab.training.objectives import Objective, Optimisation
-from inpaintlab.training.session import Session, batches_of, create_objective
 
 #: First and last rate.
 LOWEST, HIGHEST = 1e-6, 1.0
 #: Steps of a test, and fewer than that where time is short.
 STEPS, FEWEST = 100, 40
 #: Smaller batches than this say nothing of the rate of a run.
-FEWEST_PICTURES = 8
+FEWEST_IMAGES = 8
 #: The rate suggested is that at which training diverges, over this; not above the last at which the loss
 #: was near its least, not below that at which it fell most steeply. Figures: docs/how-to/check.md.
 BELOW_DIVERGENCE = 20
@@ -46,6 +45,20 @@ _SMOOTHING, _SMOOTHING_OF_SLOPE = 0.18, 0.5
 _LEAST_FALL = 0.05
 #: Steps at the lowest rate that are timed first.
 _TIMED = 4
+
+
+class Testable(Protocol):
+    """What a test needs of a trainer that was opened."""
+
+    settings: ResolvedTrainSettings
+    fabric: Fabric
+    network: nn.Module
+    fresh_objective: Objective
+    step: int
+
+    def batches_from(self, step: int) -> Iterator[Batch]:
+        """Return the batches from a step on."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -66,26 +79,26 @@ class RateTest:
     suggestion: float | None
 
 
-def find_rate(session: Session, steps: int = STEPS, seconds: float | None = None) -> RateTest:
-    """Run the range test on a copy of a session's network, which it leaves as it is.
+def find_rate(trainer: Testable, steps: int = STEPS, seconds: float | None = None) -> RateTest:
+    """Run the range test on a copy of a trainer's network, which it leaves as it is.
 
     Batches, losses and gradients are those of the run's first steps. With `seconds` there are fewer
     steps (at least 40), and then smaller batches, so that it takes about as long. The same seed gives
     the same result, but for `seconds`.
     """
-    settings, fabric = session.settings, session.fabric
-    objective = create_objective(settings)
-    network: nn.Module = deepcopy(session.state.network)
+    settings, fabric = trainer.settings, trainer.fabric
+    objective = deepcopy(trainer.fresh_objective)
+    network: nn.Module = deepcopy(trainer.network)
     objective.attach(fabric, network, Optimisation(settings.weight_decay, settings.grad_clip))
-    batches = batches_of(session)
+    batches = trainer.batches_from(trainer.step)
     images = settings.batch_size // settings.devices
     if seconds is not None:
-        steps, images = _fitting(session, objective, next(batches), steps, seconds)
+        steps, images = _fitting(trainer, objective, next(batches), steps, seconds)
     rates = np.geomspace(LOWEST, HIGHEST, steps).tolist()
     losses: list[float] = []
     with bar("testing learning rates", steps) as advance:
         for number, rate in enumerate(rates):
-            loss = _step(session, objective, next(batches), number, rate, images)
+            loss = _step(trainer, objective, next(batches), number, rate, images)
             # All devices must agree on when to stop; with one of them this passes the value through.
             losses.append(float(cast(Tensor, fabric.all_reduce(torch.tensor(loss)))))
             advance()
@@ -94,18 +107,10 @@ def find_rate(session: Session, steps: int = STEPS, seconds: float | None = None
     return read_curve(rates[: len(losses)], losses, images)
 
 
-def settle_rate(session: Session) -> None:
-    """Find the rate of a run that leaves it to be found, say it, and write it into the recipe."""
-    settings = session.settings
-    if settings.learning_rate != "auto":
-        return
-    found = find_rate(session)
-    rate = found.suggestion or networks.learning_rate_of(settings.network.name)
-    session.settings = settings.model_copy(update={"learning_rate": rate})
-    if session.fabric.is_global_zero:
-        kept = session.settings.model_copy(update={"output": None})
-        write_atomically(session.run.recipe, dump(kept).encode())
-        say(f"learning rate {rate:g}: {reason(found)}")
+def suggest_rate(trainer: Testable) -> tuple[float, str]:
+    """Find the rate of a run that leaves it to be found, and say in half a sentence why it is that."""
+    found = find_rate(trainer)
+    return found.suggestion or learning_rate_of(trainer.network), reason(found)
 
 
 def reason(test: RateTest) -> str:
@@ -149,23 +154,23 @@ def read_curve(rates: Sequence[float], losses: Sequence[float], images: int = 0)
 
 
 def _step(
-    session: Session, objective: Objective, batch: Batch, number: int, rate: float, images: int
+    trainer: Testable, objective: Objective, batch: Batch, number: int, rate: float, images: int
 ) -> float:
-    fabric = session.fabric
-    torch.manual_seed(stream(session.settings.seed, Stream.RATE_TEST, number, fabric.global_rank))
+    fabric = trainer.fabric
+    torch.manual_seed(stream(trainer.settings.seed, Stream.RATE_TEST, number, fabric.global_rank))
     image, mask = fabric.to_device((batch.images[:images], batch.masks[:images]))
     return float(objective.step(image, mask, rate, 0.0).scalars["loss"])
 
 
 def _fitting(
-    session: Session, objective: Objective, batch: Batch, steps: int, seconds: float
+    trainer: Testable, objective: Objective, batch: Batch, steps: int, seconds: float
 ) -> tuple[int, int]:
     """Return the number of steps and the size of the batches that take so many seconds."""
     images, pace = len(batch.images), math.inf
     for number in range(_TIMED):  # the first is slower than those that follow
         start = time.monotonic()
-        _step(session, objective, batch, number, LOWEST, images)
+        _step(trainer, objective, batch, number, LOWEST, images)
         pace = min(pace, time.monotonic() - start)
     fitting = min(steps, max(FEWEST, int(seconds / pace)))
     share = min(1.0, seconds / (fitting * pace))
-    return fitting, max(min(FEWEST_PICTURES, images), int(share * images))
+    return fitting, max(min(FEWEST_IMAGES, images), int(share * images))

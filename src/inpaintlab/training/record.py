@@ -3,126 +3,99 @@
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import torchvision
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
-from torch import Tensor
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from inpaintlab.checkpoints import Run
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.progress import progress_bar, say
+from inpaintlab.training.callbacks import Callback, Training
+from inpaintlab.training.objectives import Step
 
 #: Steps between two lines of the log.
 LOG_EVERY = 10
 _FIELDS = ("step", "speed", "loss", "psnr", "left")
 
 
-class Recorder:
-    """Writes the log and shows the progress of one session.
+class Pace:
+    """Images a second since it was last asked."""
 
-    Resumed, it first drops what a killed session wrote after its last save. With `active` false (all
-    devices but the first) it does nothing. Where stderr is no terminal there is no bar, but the
-    validations are printed in either case.
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin to count anew: what was done meanwhile is no training."""
+        self._since, self._images = time.monotonic(), 0
+
+    def add(self, images: int) -> None:
+        """Count the images of a step."""
+        self._images += images
+
+    def take(self) -> float:
+        """Return the images a second, and begin anew."""
+        pace = self._images / max(1e-9, time.monotonic() - self._since)
+        self.reset()
+        return pace
+
+
+class Recorder(Callback):
+    """Writes `log.jsonl` and TensorBoard events into the run folder, on the first device.
+
+    Resumed, it first drops what a killed session wrote after its last save. Raises `RunError` when the
+    loss is no number any more: nothing after that can be of use.
     """
 
-    def __init__(self, run: Run, step: int, active: bool) -> None:
-        self.active = active
-        self._since = time.monotonic()
-        self._images = 0
-        if not active:
-            return
-        self._run = run
-        keep_until(run.log, step)
-        self._open(step)
-        columns = [TextColumn(f"{{task.fields[{name}]}}") for name in _FIELDS]
-        self._bar = progress_bar(
-            TextColumn("training"), BarColumn(bar_width=20), TaskProgressColumn(), *columns
-        )
-        self._task = self._bar.add_task("", total=1.0, step="", speed="", loss="", psnr="", left="")
+    def on_start(self, trainer: Training) -> None:
+        """Open the log and the events."""
+        self._pace, self._active = Pace(), trainer.fabric.is_global_zero
+        self._run = trainer.run
+        self.on_rollback(trainer)
 
-    def _open(self, step: int) -> None:
+    def on_rollback(self, trainer: Training) -> None:
+        """Forget what came after the present step."""
+        self._pace.reset()
+        if not self._active:
+            return
+        self._close()
+        keep_until(self._run.log, trainer.step)
         self._run.log.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._run.log.open("a", encoding="utf-8")
-        self._events = SummaryWriter(str(self._run.folder), purge_step=step + 1 if step else None)
+        purge = trainer.step + 1 if trainer.step else None
+        self._events = SummaryWriter(str(self._run.folder), purge_step=purge)
 
-    def __enter__(self) -> Self:
-        if self.active:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.active:
-            self._bar.stop()
-            self._file.close()
-            self._events.close()
-
-    def step(
-        self,
-        step: int,
-        images: int,
-        scalars: Mapping[str, Tensor | float],
-        progress: float,
-        elapsed: float,
-    ) -> None:
-        """Take note of a step; every tenth one is written down.
-
-        Raises `RunError` when the loss is no number any more: nothing after that can be of use.
-        """
-        self._images += images
-        if step % LOG_EVERY:
+    def on_step(self, trainer: Training, step: Step) -> None:
+        """Take note of a step; every tenth one is written down."""
+        self._pace.add(trainer.settings.batch_size)
+        if trainer.step % LOG_EVERY:
             return
-        values = {name: float(value) for name, value in scalars.items()}
-        _check_finite(values["loss"], step)
-        now = time.monotonic()
-        speed = self._images / (now - self._since)
-        self._since, self._images = now, 0
-        if self.active:
-            left = elapsed * (1 - progress) / max(progress, 1e-6)
-            self._show(step, values["loss"], speed, progress, left)
-            self._write("train", step, **values, images_per_second=speed, elapsed=elapsed)
+        values = {name: float(value) for name, value in (step.scalars | trainer.scalars()).items()}
+        _check_finite(values["loss"], trainer.step)
+        if self._active:
+            values |= {"images_per_second": self._pace.take(), "elapsed": trainer.budget.elapsed}
+            self._write("train", trainer.step, **values)
 
-    def rolled_back(self, step: int) -> None:
-        """Forget what came after a step that the run has gone back to."""
-        self._since, self._images = time.monotonic(), 0
-        if self.active:
-            self._file.close()
-            self._events.close()
-            keep_until(self._run.log, step)
-            self._open(step)
-
-    def validated(self, step: int, scalars: Mapping[str, float], best: bool) -> None:
+    def on_validation(self, trainer: Training, scalars: dict[str, float]) -> None:
         """Write down a validation, whose time does not count as training."""
-        _check_finite(scalars["loss"], step)
-        self._since, self._images = time.monotonic(), 0
-        self._write("validation", step, **scalars, best=best)
-        text = f"hole PSNR {scalars['hole_psnr']:.2f} dB"
-        self._bar.update(self._task, psnr=text)
-        level = scalars.get("level", 1.0)
-        easier = f", trained so far on holes of level {level:.2f}" if level < 1 else ""
-        say(f"step {step}: {text} on validation{' (best)' if best else ''}{easier}")
-
-    def images(self, step: int, images: Tensor) -> None:
-        """Add images `[3 × N, 3, H, W]` to the events, as three rows."""
+        _check_finite(scalars["loss"], trainer.step)
+        self._pace.reset()
+        self._write("validation", trainer.step, **scalars, best=trainer.improved)
+        images = trainer.examples()
         grid = torchvision.utils.make_grid(images, nrow=len(images) // 3, padding=1)
-        self._events.add_image("damaged, filled, truth", grid, step)
+        self._events.add_image("damaged, filled, truth", grid, trainer.step)
 
-    def _show(self, step: int, loss: float, speed: float, progress: float, left: float) -> None:
-        minutes, seconds = divmod(int(left), 60)
-        self._bar.update(
-            self._task, completed=min(progress, 1.0), step=f"step {step}", loss=f"loss {loss:.4f}",
-            speed=f"{speed:.0f} images/s", left=f"{minutes}:{seconds:02} left",
-        )  # fmt: skip
+    def on_end(self, _: Training) -> None:
+        """Close the files."""
+        self._close()
+
+    def _close(self) -> None:
+        for name in ("_file", "_events"):
+            if hasattr(self, name):
+                getattr(self, name).close()
 
     def _write(self, kind: str, step: int, **values: float | bool) -> None:
         try:
@@ -133,6 +106,61 @@ class Recorder:
         for name, value in values.items():
             if not isinstance(value, bool):
                 self._events.add_scalar(f"{kind}/{name}", value, step)
+
+
+class Console(Callback):
+    """Shows a bar on a terminal or in a notebook, and prints every validation."""
+
+    def on_start(self, trainer: Training) -> None:
+        """Show the bar."""
+        self._pace = Pace()
+        if not trainer.fabric.is_global_zero:
+            return
+        columns = [TextColumn(f"{{task.fields[{name}]}}") for name in _FIELDS]
+        self._bar = progress_bar(
+            TextColumn("training"), BarColumn(bar_width=20), TaskProgressColumn(), *columns
+        )
+        fields: dict[str, Any] = dict.fromkeys(_FIELDS, "")
+        self._task = self._bar.add_task("", total=1.0, **fields)
+        self._bar.start()
+
+    def on_step(self, trainer: Training, step: Step) -> None:
+        """Move the bar on."""
+        self._pace.add(trainer.settings.batch_size)
+        if trainer.step % LOG_EVERY or not trainer.fabric.is_global_zero:
+            return
+        left = trainer.budget.elapsed * (1 - trainer.progress) / max(trainer.progress, 1e-6)
+        minutes, seconds = divmod(int(left), 60)
+        self._bar.update(
+            self._task,
+            completed=min(trainer.progress, 1.0),
+            step=f"step {trainer.step}",
+            loss=f"loss {float(step.scalars['loss']):.4f}",
+            speed=f"{self._pace.take():.0f} images/s",
+            left=f"{minutes}:{seconds:02} left",
+        )
+
+    def on_validation(self, trainer: Training, scalars: dict[str, float]) -> None:
+        """Print the figure."""
+        self._pace.reset()
+        text = f"hole PSNR {scalars['hole_psnr']:.2f} dB"
+        self._bar.update(self._task, psnr=text)
+        level = scalars.get("level", 1.0)
+        easier = f", trained so far on holes of level {level:.2f}" if level < 1 else ""
+        best = " (best)" if trainer.improved else ""
+        say(f"step {trainer.step}: {text} on validation{best}{easier}")
+
+    def on_end(self, _: Training) -> None:
+        """Take the bar away."""
+        if hasattr(self, "_bar"):
+            self._bar.stop()
+
+
+def with_usual(callbacks: Iterable[Any]) -> list[Any]:
+    """Return callbacks with a recorder and a console at the end, where there are none among them."""
+    given = list(callbacks)
+    missing = [kind() for kind in (Recorder, Console) if not any(isinstance(one, kind) for one in given)]
+    return [*given, *missing]
 
 
 def _check_finite(loss: float, step: int) -> None:

@@ -4,6 +4,9 @@ import math
 import time
 from dataclasses import dataclass
 
+#: Minutes of a run for which neither minutes nor steps were given.
+DEFAULT_MINUTES = 10.0
+
 
 def learning_rate(progress: float, peak: float, warmup: float) -> float:
     """Return the rate after the share `progress` of the run: a linear rise, then half a cosine.

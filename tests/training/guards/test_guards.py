@@ -13,12 +13,12 @@ from PIL import Image
 
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import ImageError
-from inpaintlab.training import loop, resume, train
+from inpaintlab.training import resume, train, trainer
 from inpaintlab.training.guards.incidents import read_incidents
 from inpaintlab.training.record import read_log
 from tests.conftest import small_settings
 from tests.training.faults import FAULTS
-from tests.training.test_loop import SWIFT, _StopAfter, assert_same_weights
+from tests.training.test_trainer import SWIFT, _StopAfter, assert_same_weights
 
 AT = 60
 PROJECT = Path(__file__).parents[3]
@@ -47,12 +47,12 @@ def test_an_accident_is_seen_named_and_mended(tmp_path, name):
     with spoiled(fault):
         result = train(settings(tmp_path, fault))
     assert (result.steps, result.stopped) == (90, None)
-    first, *_ = read_incidents(Run(result.run))
+    first, *_ = read_incidents(Run(result.folder))
     assert first.verdict.cause == fault.cause
-    last = read_log(Run(result.run).log, "validation")[-1]
+    last = read_log(Run(result.folder).log, "validation")[-1]
     assert last["step"] == 90
     assert last["hole_psnr"] > 8
-    with Image.open(result.run / "incidents" / "001" / "images.png") as sheet:
+    with Image.open(result.folder / "incidents" / "001" / "images.png") as sheet:
         assert sheet.size[0] > 16
 
 
@@ -67,7 +67,7 @@ def test_a_clean_run_is_not_touched(tmp_path):
 
 def test_images_that_are_none_are_named_and_left_out(tmp_path):
     with spoiled(FAULTS["NaN pixels"]):
-        run = Run(train(settings(tmp_path)).run)
+        run = Run(train(settings(tmp_path)).folder)
     (incident,) = read_incidents(run)  # one, with all the images, however often they come
     state = load_state(run.state)
     assert len(state["excluded"]) == len(set(incident.images)) > 0
@@ -92,17 +92,17 @@ def test_watching_writes_down_and_changes_nothing(tmp_path):
 
 def test_the_log_holds_each_step_once_after_going_back(tmp_path):
     with spoiled(FAULTS["gradient overflow"]):
-        run = Run(train(settings(tmp_path)).run)
+        run = Run(train(settings(tmp_path)).folder)
     steps = [line["step"] for line in read_log(run.log, "train")]
     assert steps == sorted(set(steps))
-    assert load_state(run.state)["rollbacks"] == [40]
+    assert load_state(run.state)["callbacks"]["Guards"]["rollbacks"] == [40]
 
 
 def test_repeated_failure_stops_with_a_sentence(tmp_path, capsys):
     result = train(settings(tmp_path, learning_rate=1e30, warmup_fraction=0, grad_clip=1e30))
     assert result.stopped is not None
     assert "stopped after 5 returns to step 0" in result.stopped
-    assert len(read_incidents(Run(result.run))) == 5
+    assert len(read_incidents(Run(result.folder))) == 5
 
 
 def test_the_command_says_so_and_ends_with_code_1(tmp_path):
@@ -125,7 +125,7 @@ def test_resumed_equals_uninterrupted_with_an_accident_in_between(tmp_path, monk
         whole = train(settings(tmp_path / "whole"))
     with spoiled(fault):
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "StopSignal", _StopAfter)
+            patch.setattr(trainer, "StopSignal", _StopAfter)
             _StopAfter.left = stop_after
             train(settings(tmp_path / "parts"))
         result = resume(tmp_path / "parts" / "run", {})
@@ -134,9 +134,9 @@ def test_resumed_equals_uninterrupted_with_an_accident_in_between(tmp_path, monk
 
 
 def test_a_state_of_another_version_is_refused_in_a_sentence(tmp_path):
-    run = Run(train(settings(tmp_path, steps=3)).run)
+    run = Run(train(settings(tmp_path, steps=3)).folder)
     state = load_state(run.state)
-    del state["history"]
+    del state["averaged"]
     torch.save(state, run.state)
     from inpaintlab.errors import RunError
 

@@ -23,7 +23,7 @@ from inpaintlab.masks import check_mask
 from inpaintlab.tensors import check_image
 from inpaintlab.training.guards.detectors import HARDLY, NEEDED, Alarm, far_above
 from inpaintlab.training.guards.signals import errors_of
-from inpaintlab.training.session import Session, batches_of
+from inpaintlab.training.trainer import Trainer
 
 #: Steps of an experiment with a learning rate, and what the rate is multiplied by in each.
 _STEPS = 24
@@ -62,22 +62,22 @@ class Verdict:
 class Laboratory:
     """Copies of a run's network, with the last good weights or with those of now."""
 
-    def __init__(self, session: Session, good: dict[str, Any], batch: Batch, rate: float) -> None:
-        self.session, self.good, self.batch, self.rate = session, good, batch, rate
-        self.image, self.mask = session.fabric.to_device((batch.images, batch.masks))
+    def __init__(self, trainer: Trainer, good: dict[str, Any], batch: Batch, rate: float) -> None:
+        self.trainer, self.good, self.batch, self.rate = trainer, good, batch, rate
+        self.image, self.mask = trainer.fabric.to_device((batch.images, batch.masks))
 
     def network(self, *, good: bool = True) -> nn.Module:
         """Return a copy of the network, in training mode."""
-        network = copy.deepcopy(self.session.state.network)
+        network = copy.deepcopy(self.trainer.network)
         if good:
             network.load_state_dict(self.good["objective"]["generator"]["network"])
         return network.train()
 
     def loss(self, network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
         """Return the loss of a copy, by the objective's reconstruction, in the run's precision."""
-        with self.session.fabric.autocast():
+        with self.trainer.fabric.autocast():
             output = network(image, mask)
-        return self.session.state.objective.scalars(output, image, mask)["loss"]
+        return self.trainer.objective.scalars(output, image, mask)["loss"]
 
     def loss_of_batch(self, network: nn.Module) -> Tensor:
         """Return the loss of a copy on the batch of the alarm."""
@@ -102,16 +102,16 @@ class Laboratory:
             losses.append(loss.item())
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), self.session.settings.grad_clip)
+            nn.utils.clip_grad_norm_(network.parameters(), self.trainer.settings.grad_clip)
             optimiser.step()
         return losses[0], float(np.mean(losses[-3:]))
 
     def _first_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batch of the alarm, and those that came after the last good state."""
         yield self.image, self.mask
-        for batch in islice(batches_of(self.session, self.good["step"]), _STEPS - 1):
+        for batch in islice(self.trainer.batches_from(self.good["step"]), _STEPS - 1):
             if not bad_images(batch):
-                yield self.session.fabric.to_device((batch.images, batch.masks))
+                yield self.trainer.fabric.to_device((batch.images, batch.masks))
 
 
 def find_cause(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
@@ -157,7 +157,7 @@ def wrong_values(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     if alarm.kind != "values":
         return None
     # More than half of a batch: then it is the batch that came out wrong, not its images.
-    whole = len(alarm.positions) > laboratory.session.settings.batch_size / 2
+    whole = len(alarm.positions) > laboratory.trainer.settings.batch_size / 2
     positions = [] if whole else [position for position in alarm.positions if position >= 0]
     experiment = "each image of the batch was looked at by itself"
     words = "the batch as a whole" if whole else f"{len(positions)} images of it"
@@ -181,7 +181,7 @@ def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     return Verdict(
         "data",
         f"{len(odd)} of the {len(apart)} images of the batch are unlike all others",
-        f"with the weights of step {laboratory.good['step']}, before the alarm, they are output "
+        f"with the weights of step {laboratory.good['step']}, before the alarm, they are filled "
         f"{factor:.1f} times as wrongly as the rest",
         [int(p) for p in laboratory.batch.positions[odd] if p >= 0],
         skip=True,
@@ -190,7 +190,7 @@ def odd_in_batch(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
 
 def odd_images(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     """Go through the images for all that are like those that were found."""
-    data, session = laboratory.session.data.train, laboratory.session
+    data, trainer = laboratory.trainer.data.train, laboratory.trainer
     every = range(len(data)) if data.cached else []
     chosen = sorted({*list(every)[:: 1 + len(data) // _SWEEP], *alarm.positions})
     errors, shares = _errors_of(laboratory, chosen)
@@ -200,14 +200,14 @@ def odd_images(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
     kind = (apart > limit) & (shares > HARDLY)
     odd = [position for position, is_odd in zip(chosen, kind, strict=True) if is_odd]
     share = len(odd) / len(chosen)
-    if not odd or share > 2 * session.settings.max_bad_fraction:
+    if not odd or share > 2 * trainer.settings.max_bad_fraction:
         # Not as they are stored: perhaps as they came out of the augmentation.
         return odd_in_batch(alarm, laboratory)
     factor = math.exp(float(apart[kind].mean()))
     return Verdict(
         "data",
         f"{len(odd)} of {len(chosen)} images ({share:.1%}) are unlike all others",
-        f"with the weights of step {session.state.step} they are output {factor:.1f} times as wrongly, "
+        f"with the weights of step {trainer.step} they are filled {factor:.1f} times as wrongly, "
         "their known parts as well, with hardly anything of what is in them",
         odd,
     )
@@ -228,14 +228,14 @@ def _errors_of(
     laboratory: Laboratory, positions: Sequence[int], batch: int = 64
 ) -> tuple[Float64, Float64]:
     """Return error and share of each image with the weights of now (`errors_of`)."""
-    session, found = laboratory.session, []
+    trainer, found = laboratory.trainer, []
     network = laboratory.network(good=False)
-    masks = session.validation.masks
+    masks = trainer.validation.masks
     for start in range(0, len(positions), batch):
         part = positions[start : start + batch]
-        image = torch.cat([session.data.train.squares(p, p + 1) for p in part])
+        image = torch.cat([trainer.data.train.squares(p, p + 1) for p in part])
         mask = torch.stack([masks[place % len(masks)] for place in range(len(part))])
-        image, mask = session.fabric.to_device((image, mask))
+        image, mask = trainer.fabric.to_device((image, mask))
         found.append(torch.stack(errors_of(network(image, mask), image)))
     errors, shares = torch.cat(found, 1).double().cpu().numpy()
     return errors, shares
@@ -256,7 +256,7 @@ def overflow(alarm: Alarm, laboratory: Laboratory) -> Verdict | None:
         )
     before, after = laboratory.steps(1.0)
     if math.isfinite(after) and after < _WORSE * before:
-        left = overflowed_gradients(laboratory.session.state.network)
+        left = overflowed_gradients(laboratory.trainer.network)
         where = left[-1] if left else "the loss"
         return Verdict(
             "numerics",

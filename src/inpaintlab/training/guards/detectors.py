@@ -237,7 +237,7 @@ def collapse(history: History, step: int) -> Alarm | None:
 
 
 def hard_images(history: History, step: int) -> Alarm | None:
-    """Some images are output much worse than all others, their known parts as well."""
+    """Some images are filled much worse than all others, their known parts as well."""
     if sum(history.hard.values()) < _SIGHTINGS:
         return None
     factor = math.exp(far_above(history.apart))

@@ -9,11 +9,31 @@ from typing import Any
 
 from inpaintlab.registry import Registry
 from inpaintlab.training.objectives.adversarial import Adversarial
-from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step
+from inpaintlab.training.objectives.base import (
+    Learner,
+    LossFunction,
+    Objective,
+    Optimisation,
+    Step,
+    as_objective,
+)
 from inpaintlab.training.objectives.partial_conv import PartialConv
 from inpaintlab.training.objectives.reconstruction import Reconstruction
 
-__all__ = ["OBJECTIVES", "Learner", "Objective", "Optimisation", "Step", "create", "resolve"]
+__all__ = [
+    "OBJECTIVES",
+    "Adversarial",
+    "Learner",
+    "LossFunction",
+    "Objective",
+    "Optimisation",
+    "PartialConv",
+    "Reconstruction",
+    "Step",
+    "as_objective",
+    "create",
+    "resolve",
+]
 
 #: Liu et al. 2018 with a feature network whose maps are larger than VGG's: weights of ours, by which
 #: features and styles count as much as colours at the start (benchmarks/objectives.py).
@@ -92,4 +112,6 @@ def create(name: str, **arguments: Any) -> Objective:
     >>> create("reconstruction", hole_weight=1).hole_weight
     1
     """
-    return OBJECTIVES.create(name, **arguments)
+    objective = OBJECTIVES.create(name, **arguments)
+    objective.created_by = (name, OBJECTIVES.resolve(name, arguments))
+    return objective

@@ -1,6 +1,6 @@
 """What every objective is made of: learners, and a step that takes them on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -8,6 +8,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
+
+from inpaintlab.errors import SettingError
 
 #: As many as torch takes for a new spectral norm.
 _POWER_ITERATIONS = 15
@@ -95,6 +97,8 @@ class Objective:
     more than a loss and its gradient, `attach` and `step` as well.
     """
 
+    #: Name and arguments, where it was made by name: then a recipe can make it again.
+    created_by: tuple[str, dict[str, Any]] | None = None
     #: Decay of AdamW's moments.
     betas: tuple[float, float] = (0.9, 0.999)
 
@@ -145,6 +149,42 @@ class Objective:
         """Take over what `state_dict` returned."""
         for name, learner in self.learners.items():
             learner.load_state_dict(state[name])
+
+
+#: `(output, image, mask)` to a loss, or to named scalars with `loss` among them; means over images.
+LossFunction = Callable[[Tensor, Tensor, Tensor], Tensor | Mapping[str, Tensor]]
+
+
+class FunctionObjective(Objective):
+    """The objective that a function is: one network, and a loss of its output."""
+
+    def __init__(self, function: LossFunction) -> None:
+        self.function = function
+
+    def scalars(self, output: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Return what the function returns; raises `SettingError` where `loss` is not among it."""
+        found = self.function(output, image, mask)
+        scalars = {"loss": found} if isinstance(found, Tensor) else dict(found)
+        if "loss" not in scalars or any(value.ndim for value in scalars.values()):
+            shapes = {name: list(value.shape) for name, value in scalars.items()}
+            raise SettingError(
+                f"an objective returns a scalar, or named scalars with loss among them, got {shapes}"
+            )
+        return scalars
+
+
+def as_objective(objective: Objective | LossFunction) -> Objective:
+    """Return an objective as it is, and a function as the objective that it is.
+
+    Raises `SettingError` for anything else.
+    """
+    if isinstance(objective, Objective):
+        return objective
+    if not callable(objective) or isinstance(objective, type):
+        raise SettingError(
+            f"an objective is an Objective or a function of output, image and mask, got {objective!r}"
+        )
+    return FunctionObjective(objective)
 
 
 def _reset(module: nn.Module) -> None:

@@ -15,7 +15,7 @@ from inpaintlab import files
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import DataError, MemoryLimitError, OutputError, RunError, SettingError, SizeError
 from inpaintlab.inpainter import Inpainter
-from inpaintlab.training import loop, resume, train
+from inpaintlab.training import resume, train, trainer
 from inpaintlab.training.record import read_log
 from inpaintlab.training.stop import StopSignal
 from tests.conftest import save_portraits, small_settings
@@ -33,12 +33,12 @@ def assert_same_weights(first, second):
 
 def test_a_run_leaves_all_its_files(tmp_path):
     result = train(small_settings(output=tmp_path / "run"))
-    run = Run.open(result.run)
+    run = Run.open(result.folder)
     assert (result.steps, result.interrupted) == (6, False)
     assert all(
         path.is_file() for path in (run.recipe, run.data, run.model, run.last, run.state, run.log)
     )
-    assert list(result.run.glob("events.*"))
+    assert list(result.folder.glob("events.*"))
     validations = read_log(run.log, "validation")
     assert [line["step"] for line in validations] == [3, 6]
     assert result.hole_psnr == max(line["hole_psnr"] for line in validations)
@@ -101,7 +101,7 @@ ADVERSARIAL_RUN = {
         "feature_matching_weight": 1.0,
         "penalty": "r1",
         "penalty_weight": 1.0,
-        "warmup_fraction": 0.1,
+        "warmup": 0.1,
         "ramp": 0.5,
     }
 }
@@ -127,7 +127,7 @@ PENALISED = {"objective": ADVERSARIAL_RUN["objective"] | {"penalty": "gradient",
 def test_resumed_equals_uninterrupted_bit_by_bit(tmp_path, monkeypatch, changes, stop_after):
     whole = train(small_settings(output=tmp_path / "whole", **changes))
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "StopSignal", _StopAfter)
+        patch.setattr(trainer, "StopSignal", _StopAfter)
         _StopAfter.left = stop_after
         stopped = train(small_settings(output=tmp_path / "parts", **changes))
     assert (stopped.interrupted, stopped.steps) == (True, stop_after)
@@ -180,11 +180,11 @@ def test_killed_runs_resume_bit_by_bit(tmp_path, changes):
 
 def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     code = (
-        "import os, signal; from inpaintlab.training import record; step = record.Recorder.step\n"
-        "def press(self, number, *rest):\n"
-        "    step(self, number, *rest)\n"
-        "    if number == 2: os.kill(os.getpid(), signal.SIGINT)\n"
-        "record.Recorder.step = press\n"
+        "import os, signal; from inpaintlab.training import record; step = record.Console.on_step\n"
+        "def press(self, trainer, taken):\n"
+        "    step(self, trainer, taken)\n"
+        "    if trainer.step == 2: os.kill(os.getpid(), signal.SIGINT)\n"
+        "record.Console.on_step = press\n"
         "from inpaintlab.cli import main; main()"
     )
     words = "train samples:40 --size 16 --steps 50 --batch-size 4 -o run -s network.width=8"
@@ -208,7 +208,7 @@ def test_more_steps_can_be_given_later(tmp_path):
     train(small_settings(output=tmp_path / "run"))
     with pytest.raises(RunError, match="is over after 6 steps: give more"):
         resume(tmp_path / "run", {})
-    with pytest.raises(RunError, match="batch, size cannot change"):
+    with pytest.raises(RunError, match="batch_size, size cannot change"):
         resume(tmp_path / "run", {"batch_size": 2, "size": 32, "steps": 9})
     assert resume(tmp_path / "run", {"steps": 8}).steps == 8
     assert "steps: 8" in (tmp_path / "run" / "recipe.yaml").read_text()
@@ -250,7 +250,7 @@ def test_a_run_folder_is_not_overwritten(tmp_path):
 
 
 def test_new_folders_under_runs(tmp_path):
-    names = [train(small_settings(steps=1)).run for _ in range(2)]
+    names = [train(small_settings(steps=1)).folder for _ in range(2)]
     assert [str(name) for name in names] == ["runs/samples-40-1", "runs/samples-40-2"]
 
 
