@@ -356,12 +356,6 @@ def test_half_a_file_is_not_kept(site, tmp_path):
     assert cached(tmp_path) == []
 
 
-def test_no_more_than_the_limit_is_taken(site, tmp_path, monkeypatch):
-    change_source(monkeypatch, limit=1_000_000)
-    assert "sends more than 1,000,000 bytes" in refused()
-    assert cached(tmp_path) == []
-
-
 @pytest.mark.parametrize("status", [404, 503])
 def test_without_weights_the_message_says_what_to_do(site, tmp_path, status):
     site.status = status

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from inpaintlab import losses, metrics
+from inpaintlab.errors import SettingError
 from inpaintlab.losses import ADVERSARIAL, l1
 from inpaintlab.networks.discriminators import SpectralPatchDiscriminator
 from inpaintlab.tensors import composite
+from inpaintlab.training.objectives.reconstruction import Reconstruction
 
 SIDE = 12
 quick = settings(max_examples=25, deadline=None)
@@ -24,7 +26,7 @@ MAPS = {
 }
 pixels = pytest.mark.parametrize("loss", PIXELS.values(), ids=PIXELS)
 maps = pytest.mark.parametrize("loss", MAPS.values(), ids=MAPS)
-adversarial = pytest.mark.parametrize("loss", ADVERSARIAL.values(), ids=ADVERSARIAL)
+adversarial = pytest.mark.parametrize("loss", [make() for make in ADVERSARIAL.values()], ids=ADVERSARIAL)
 
 
 def generator(seed=0):
@@ -58,6 +60,26 @@ def same_as_its_parts(loss, *batches, rest=()):
     count = len(batches[0][0]) if isinstance(batches[0], list) else len(batches[0])
     parts = [loss(*(part(one, index) for one in batches), *rest) for index in range(count)]
     return torch.allclose(loss(*batches, *rest), torch.stack(parts).mean(), rtol=1e-5, atol=1e-7)
+
+
+def test_every_loss_of_the_table_is_tested():
+    assert set(losses.LOSSES.values()) == set(PIXELS.values())
+
+
+def test_a_loss_of_a_user_is_found_by_name(monkeypatch):
+    monkeypatch.setitem(losses.LOSSES, "mine", None)
+    del losses.LOSSES["mine"]
+
+    @losses.register_loss("mine")
+    def squared(output, target, where):
+        return ((output - target) ** 2 * where).mean()
+
+    output, target, mask = images(1), images(2), holes()
+    found = Reconstruction(loss="mine", known_weight=0).scalars(output, target, mask)
+    assert found["loss"] == 6 * squared(output, target, mask)
+    assert found["hole_l1"] == l1(output, target, mask)
+    with pytest.raises(SettingError, match="unknown loss 'mina', did you mean 'mine'"):
+        Reconstruction(loss="mina")
 
 
 # Losses of pixels
@@ -272,43 +294,43 @@ def test_gradient_of_variation():
 # Adversarial losses
 
 
-def linear_judge(seed=0):
-    """A judge of single pixels: one score for each."""
+def linear_scores(seed=0):
+    """A discriminator of single pixels: one score for each."""
     torch.manual_seed(seed)
     return nn.Conv2d(3, 1, 1)
 
 
 def mistakes(real_scores, fake_scores):
-    """How far, on the average, the real are scored below the painted."""
+    """How far, on the average, the real are scored below the filled."""
     return (fake_scores.mean() - real_scores.mean()).item()
 
 
 @adversarial
 def test_a_step_of_the_discriminator_makes_it_tell_better(loss):
-    judge = linear_judge()
-    # From a judge that is right in no more than half of its patches.
+    score = linear_scores()
+    # From a discriminator that is right in no more than half of its patches.
     real, fake = images(1) * 0.5 + 0.5, images(2) * 0.5
-    before = mistakes(judge(real), judge(fake))
-    optimiser = torch.optim.SGD(judge.parameters(), lr=0.1)
+    before = mistakes(score(real), score(fake))
+    optimiser = torch.optim.SGD(score.parameters(), lr=0.1)
     for _ in range(20):
         optimiser.zero_grad()
-        loss.discriminator(judge(real), judge(fake)).backward()
+        loss.discriminator(score(real), score(fake)).backward()
         optimiser.step()
-        after = mistakes(judge(real), judge(fake))
+        after = mistakes(score(real), score(fake))
         assert after < before
         before = after
-    middle = (judge(real).mean() + judge(fake).mean()) / 2
-    right = (judge(real) > middle).float().mean() + (judge(fake) < middle).float().mean()
+    middle = (score(real).mean() + score(fake).mean()) / 2
+    right = (score(real) > middle).float().mean() + (score(fake) < middle).float().mean()
     assert right / 2 > 0.9
 
 
 @adversarial
 def test_a_step_of_the_generator_makes_it_tell_worse(loss):
-    judge, painted = linear_judge(), images(2).requires_grad_()
+    score, filled = linear_scores(), images(2).requires_grad_()
     real = images(1)
-    before = mistakes(judge(real), judge(painted))
-    loss.generator(judge(painted)).backward()
-    after = mistakes(judge(real), judge(painted - painted.grad))
+    before = mistakes(score(real), score(filled))
+    loss.generator(score(filled)).backward()
+    after = mistakes(score(real), score(filled - filled.grad))
     assert after > before
 
 
@@ -318,14 +340,14 @@ def test_a_step_of_the_generator_makes_it_tell_worse(loss):
 def test_signs_for_a_single_score(loss, score):
     """Whatever the score, between the labels: higher is better for real, lower for fake."""
     scores = torch.full((1, 1, 1, 1), score, requires_grad=True)
-    for cost, sign in ((loss.real, -1), (loss.fake, 1), (loss.painted, -1)):
+    for cost, sign in ((loss.real, -1), (loss.fake, 1), (loss.filled, -1)):
         (slope,) = torch.autograd.grad(cost(scores).sum(), scores)
         assert slope.sign() == sign
 
 
 @pytest.mark.parametrize(
     ("name", "discriminator", "generator"),
-    [  # by hand, of the scores 0.5 for real and 2 for painted
+    [  # by hand, of the scores 0.5 for real and 2 for filled
         ("hinge", 0.5 + 3, -2),
         ("non-saturating", 0.474077 + 2.126928, 0.126928),
         ("least-squares", 0.125 + 2, 0.5),
@@ -334,8 +356,8 @@ def test_signs_for_a_single_score(loss, score):
 )
 def test_values_by_hand(name, discriminator, generator):
     real, fake = torch.full((2, 1, 3, 3), 0.5), torch.full((2, 1, 3, 3), 2.0)
-    assert ADVERSARIAL[name].discriminator(real, fake).item() == pytest.approx(discriminator)
-    assert ADVERSARIAL[name].generator(fake).item() == pytest.approx(generator)
+    assert ADVERSARIAL.create(name).discriminator(real, fake).item() == pytest.approx(discriminator)
+    assert ADVERSARIAL.create(name).generator(fake).item() == pytest.approx(generator)
 
 
 @adversarial
@@ -380,14 +402,14 @@ def test_patch_mask_finds_every_hole_of_a_real_discriminator():
 # Penalties
 
 
-def judged(weight):
+def scored(weight):
     """A linear discriminator: its gradient is its weight at any image."""
     return lambda image, mask: ((image * weight).sum(1, keepdim=True), [])
 
 
 def test_r1_of_a_linear_discriminator():
     weight, image = images(1, 1), images(2, 3).requires_grad_()
-    scores, _ = judged(weight)(image, None)
+    scores, _ = scored(weight)(image, None)
     assert torch.isclose(losses.r1(scores, image), (weight**2).sum() / 2)
 
 
@@ -405,7 +427,7 @@ def test_r1_of_a_squared_discriminator_and_its_gradient():
 def test_penalty_of_a_linear_discriminator():
     weight = images(1, 1).requires_grad_()
     penalty = losses.gradient_penalty(
-        judged(weight), images(2), images(3), holes(), generator=generator()
+        scored(weight), images(2), images(3), holes(), generator=generator()
     )
     norm = weight.detach().norm()
     assert torch.isclose(penalty, (norm - 1) ** 2)
@@ -437,7 +459,7 @@ def test_penalty_is_taken_between_real_and_fake():
 def test_penalty_where_the_gradient_is_zero_is_one():
     weight = torch.zeros(1, 3, 4, 4, requires_grad=True)
     penalty = losses.gradient_penalty(
-        judged(weight), images(1, side=4), images(2, side=4), holes(side=4), generator=generator()
+        scored(weight), images(1, side=4), images(2, side=4), holes(side=4), generator=generator()
     )
     penalty.backward()
     assert penalty == 1

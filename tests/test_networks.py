@@ -44,7 +44,7 @@ every_variant = pytest.mark.parametrize(("name", "arguments"), VARIANTS)
 #: Networks whose output is not bound in training. The others end in a sigmoid or the like, as their
 #: papers and published weights have it: its gradient fades far from the middle.
 UNBOUND = {"autoencoder", "deepfill", "partial-unet", "swift", "unet"}
-#: Networks that see and paint differences from the mean colour. The others see colours as they are.
+#: Networks that see and predict differences from the mean colour. The others see colours as they are.
 MEAN_COLOUR = {"autoencoder", "swift", "unet"}
 
 
@@ -148,9 +148,9 @@ def test_output_cannot_die(name, arguments):
     with torch.no_grad():
         last.sub_(100)
     image, mask = batch(network)
-    painted = network(image, mask)
-    assert painted.mean() < -1
-    (painted - image).abs().mean().backward()
+    output = network(image, mask)
+    assert output.mean() < -1
+    (output - image).abs().mean().backward()
     assert last.grad.abs().sum() > 0
     assert network.eval()(image, mask).aminmax() == (0, 0)
 
@@ -183,7 +183,7 @@ def test_empty_and_full_hole_are_defined(name, arguments, share):
 
 
 @variants_of(MEAN_COLOUR)
-def test_shifting_all_colours_shifts_what_is_painted(name, arguments):
+def test_shifting_all_colours_shifts_the_output(name, arguments):
     network = create(name, arguments).train()
     image, mask = batch(network)
     image = image / 2
@@ -208,8 +208,8 @@ def test_golden(name, count, value):
     """
     network = create(name, SMALL[name]).eval()
     assert sum(p.numel() for p in network.parameters()) == count
-    painted = network(*batch(network)).detach()
-    assert float(painted.double().mean()) == pytest.approx(value, abs=1e-5)
+    output = network(*batch(network)).detach()
+    assert float(output.double().mean()) == pytest.approx(value, abs=1e-5)
 
 
 @pytest.mark.parametrize(

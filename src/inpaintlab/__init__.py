@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inpaintlab.evaluation.evaluate import evaluate
     from inpaintlab.inpainter import Inpainter, fill_files, load
     from inpaintlab.inpainter.export import export
+    from inpaintlab.losses import register_loss
     from inpaintlab.masks import read_mask, register_mask
     from inpaintlab.networks import create, register_network
     from inpaintlab.networks.summary import summarise
@@ -63,6 +64,7 @@ _PLACES = {
     "load": "inpainter",
     "prepare": "data.prepare",
     "read_mask": "masks",
+    "register_loss": "losses",
     "register_mask": "masks",
     "register_network": "networks",
     "resume": "training",
@@ -101,6 +103,7 @@ __all__ = [
     "load",
     "prepare",
     "read_mask",
+    "register_loss",
     "register_mask",
     "register_network",
     "resume",

@@ -8,19 +8,19 @@ the file's SHA-256 must be right, and nothing of it is read but tensors.
 
 import hashlib
 import io
-import os
 import pickle
+import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPException
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 from urllib.error import HTTPError
-from urllib.request import urlopen
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ from torchvision.models import alexnet as torchvision_alexnet
 from torchvision.models import vgg
 
 from inpaintlab.errors import FeaturesError, SizeError
-from inpaintlab.progress import bar, say
+from inpaintlab.progress import say
 from inpaintlab.registry import Registry
 from inpaintlab.tensors import check_image_shape
 
@@ -39,8 +39,6 @@ _IMAGENET: Colours = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 # example takes ImageNet's numbers: with those the variance after the first convolution is four times the
 # one that its normalisation has learnt (24 portraits), with these 0.8 times.
 _LITE: Colours = ((127 / 255,) * 3, (128 / 255,) * 3)
-# Bytes that are fetched at a time.
-_CHUNK = 1 << 20
 
 
 class FeatureNetwork(nn.Module):
@@ -110,15 +108,13 @@ class VectorNetwork(nn.Module):
 class Source:
     """Where weights come from: an address or the file in an installed package, and what must be in it.
 
-    `sha256` is the beginning of the file's hash, or all of it; `limit` the most bytes that are fetched;
-    `install` what brings the package.
+    `sha256` is the beginning of the file's hash, or all of it; `install` what brings the package.
     """
 
     sha256: str
     url: str = ""
     package: str = ""
     file: str = ""
-    limit: int = 700_000_000
     install: str = "inpaintlab[features]"
 
 
@@ -283,10 +279,9 @@ class _Inception(nn.Module):
 
 
 #: Name -> network that gives one vector for an image.
-VECTORS: dict[str, Callable[..., VectorNetwork]] = {
-    "efficientnet-lite0": efficientnet_vector,
-    "inception": inception,
-}
+VECTORS: Registry[VectorNetwork] = Registry(
+    "feature vectors", {"efficientnet-lite0": efficientnet_vector, "inception": inception}
+)
 
 
 def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -311,7 +306,7 @@ def create(name: str, **arguments: Any) -> FeatureNetwork:
 
 
 def without_values(build: Callable[[], nn.Module]) -> nn.Module:
-    """Build a network on the meta device: no time goes into first weights, which are replaced."""
+    """Build a network on the meta device: no time goes into weights that are replaced."""
     with torch.device("meta"):
         return build()
 
@@ -390,17 +385,17 @@ def find(
 def fetch(name: str, source: Source, path: Path, option: str) -> None:
     """Fetch a file so that it is there whole and right, or not at all.
 
-    Raises `FeaturesError` where there is no network, or what comes is too long or has another hash.
+    Raises `FeaturesError` where there is no network, or what comes has another hash.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     say(f"fetching {source.url} to {path.parent}, once")
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(30)  # seconds; torch would wait for ever
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The address is one of our own table.
-        with urlopen(source.url, timeout=30) as response, temporary.open("wb") as file:  # noqa: S310
-            digest = _copy(response, file, source)
+        torch.hub.download_url_to_file(source.url, str(path), source.sha256, sys.stderr.isatty())
+    except RuntimeError as error:
+        digest = str(error).rsplit('"', 2)[-2]  # of what came
         _check(digest, name, source, source.url)
-        temporary.replace(path)
     except (OSError, HTTPException) as error:
         if isinstance(error, HTTPError):  # which is an open answer, too
             error.close()
@@ -410,22 +405,7 @@ def fetch(name: str, source: Source, path: Path, option: str) -> None:
             f"which could not be fetched ({reason})"
         ) from None
     finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _copy(response: Any, file: BinaryIO, source: Source) -> str:
-    """Copy what comes, but no more than the limit, and return its SHA-256."""
-    digest, written = hashlib.sha256(), 0
-    with bar("fetching", total=-(-int(response.headers.get("Content-Length", 0)) // _CHUNK)) as advance:
-        while chunk := response.read(_CHUNK):
-            written += len(chunk)
-            if written > source.limit:
-                raise FeaturesError(f"{source.url} sends more than {source.limit:,} bytes: not taken")
-            digest.update(chunk)
-            file.write(chunk)
-            advance()
-    return digest.hexdigest()
+        socket.setdefaulttimeout(before)
 
 
 def _check(digest: str, name: str, source: Source, where: str) -> None:

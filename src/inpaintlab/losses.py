@@ -15,6 +15,7 @@ from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from inpaintlab import tensors
+from inpaintlab.registry import Registry
 
 
 def l1(output: Tensor, target: Tensor, where: Tensor) -> Tensor:
@@ -119,9 +120,9 @@ def total_variation(composite: Tensor, mask: Tensor) -> Tensor:
 
 
 def feature_matching(features_fake: Sequence[Tensor], features_real: Sequence[Tensor]) -> Tensor:
-    """L1 distance of a judge's features, the mean over each map, summed (Wang et al. 2018, eq. 4).
+    """L1 distance of a discriminator's features, means over maps, summed (Wang et al. 2018, eq. 4).
 
-    The judge is the discriminator, the loss is the generator's: no gradient flows into `features_real`.
+    The loss is the generator's: no gradient flows into `features_real`.
     """
     return perceptual(features_fake, [features.detach() for features in features_real])
 
@@ -145,15 +146,15 @@ def patch_mask(mask: Tensor, scores: Tensor) -> Tensor:
 class Adversarial:
     """An adversarial loss: what each patch costs, by its score.
 
-    `real` and `fake` are for the discriminator: the cost of a patch that is real, or painted. `painted`
-    is for the generator: the cost of a patch that it painted. `where` is what `patch_mask` returns, or
-    any share of hole in [0, 1]; none: every patch is painted. `middle` is the score between the two
-    verdicts, none where the loss has no such score.
+    `real` and `fake` are for the discriminator: the cost of a patch that is real, or filled. `filled` is
+    for the generator: the cost of a patch that it filled. `where` is what `patch_mask` returns, or any
+    share of hole in [0, 1]; none: every patch is filled. `middle` is the score between real and fake,
+    none where the loss has no such score.
     """
 
     real: Callable[[Tensor], Tensor]
     fake: Callable[[Tensor], Tensor]
-    painted: Callable[[Tensor], Tensor]
+    filled: Callable[[Tensor], Tensor]
     middle: float | None = 0.0
 
     def discriminator(
@@ -176,7 +177,7 @@ class Adversarial:
         What is outside the hole is not the generator's work, so that it does not count. LaMa counts all
         patches: give no `where` for that.
         """
-        cost = self.painted(_wide(fake_scores))
+        cost = self.filled(_wide(fake_scores))
         return _mean(cost) if where is None else _mean_where(cost, where)
 
 
@@ -184,34 +185,51 @@ def _negative(scores: Tensor) -> Tensor:
     return -scores
 
 
-#: Name -> loss. hinge: Lim and Ye 2017, as in Miyato et al. 2018, equations 16 and 17. non-saturating:
-#: Goodfellow et al. 2014, section 3. least-squares: Mao et al. 2017, equation 9. wasserstein: Arjovsky
-#: et al. 2017, equation 3; without bounds, so that it needs `gradient_penalty`.
-ADVERSARIAL: dict[str, Adversarial] = {
-    "hinge": Adversarial(
-        real=lambda scores: F.relu(1 - scores), fake=lambda scores: F.relu(1 + scores), painted=_negative
-    ),
-    "non-saturating": Adversarial(
-        real=lambda scores: F.softplus(-scores),
-        fake=F.softplus,
-        painted=lambda scores: F.softplus(-scores),
-    ),
-    "least-squares": Adversarial(
-        real=lambda scores: (scores - 1) ** 2 / 2,
-        fake=lambda scores: scores**2 / 2,
-        painted=lambda scores: (scores - 1) ** 2 / 2,
-        middle=0.5,
-    ),
-    "wasserstein": Adversarial(
-        real=_negative, fake=lambda scores: scores, painted=_negative, middle=None
-    ),
-}
+def hinge() -> Adversarial:
+    """Lim and Ye 2017, as in Miyato et al. 2018, equations 16 and 17."""
+    return Adversarial(lambda scores: F.relu(1 - scores), lambda scores: F.relu(1 + scores), _negative)
+
+
+def non_saturating() -> Adversarial:
+    """Goodfellow et al. 2014, section 3."""
+    return Adversarial(
+        lambda scores: F.softplus(-scores), F.softplus, lambda scores: F.softplus(-scores)
+    )
+
+
+def least_squares() -> Adversarial:
+    """Mao et al. 2017, equation 9."""
+
+    def from_one(scores: Tensor) -> Tensor:
+        return (scores - 1) ** 2 / 2
+
+    return Adversarial(from_one, lambda scores: scores**2 / 2, from_one, middle=0.5)
+
+
+def wasserstein() -> Adversarial:
+    """Arjovsky et al. 2017, equation 3; without bounds, so that it needs `gradient_penalty`."""
+    return Adversarial(_negative, lambda scores: scores, _negative, middle=None)
+
+
+#: Name -> what makes an adversarial loss.
+ADVERSARIAL: Registry[Adversarial] = Registry(
+    "adversarial loss",
+    {
+        "hinge": hinge,
+        "non-saturating": non_saturating,
+        "least-squares": least_squares,
+        "wasserstein": wasserstein,
+    },
+)
+#: Name -> loss of an output `[B, 3, H, W]`, its target, and where they are compared `[B, 1, H, W]`.
+LOSSES: Registry[Tensor] = Registry("loss", {"l1": l1, "charbonnier": charbonnier, "ssim": ssim_loss})
+register_loss = LOSSES.register
 
 
 def r1(scores: Tensor, image: Tensor) -> Tensor:
     """Half the squared norm of the scores' gradient at real images (Mescheder et al. 2018, eq. 9).
 
-    The weight of this is the paper's γ. `image` must have `requires_grad` before it is judged. The
+    The weight of this is the paper's γ. `image` must have `requires_grad` before it is scored. The
     scores of an image's patches are summed, so that the gradient at a pixel does not depend on how many
     other patches there are. LaMa leaves out the half: its weight 0.001 is 0.002 here.
     """
@@ -228,7 +246,7 @@ def gradient_penalty(
     """Squared distance of the gradient's norm from 1 (Gulrajani et al. 2017, eq. 3).
 
     `discriminator` is called with image and mask, as ours are, at one random point on the line from fake
-    to real for each image, drawn from `generator`. It must not normalise over the batch, as `patch`
+    to real for each image, sampled with `generator`. It must not normalise over the batch, as `patch`
     does: the gradient is to be that of one image. The scores of an image's patches are summed, as in
     `r1`. No gradient flows into `fake`.
     """

@@ -26,9 +26,9 @@ def linear_unit(channels=3):
 def test_any_size(height, width, outputs):
     features = torch.rand(2, 4, height, width)
     for kind in (FourierUnit, SpectralTransform):
-        painted = create(kind, outputs=outputs)(features)
-        assert painted.shape == (2, outputs, height, width)
-        assert torch.isfinite(painted).all()
+        output = create(kind, outputs=outputs)(features)
+        assert output.shape == (2, outputs, height, width)
+        assert torch.isfinite(output).all()
 
 
 @given(sides, sides, st.integers(-20, 20), st.integers(-20, 20))
@@ -108,8 +108,8 @@ def test_mixed_precision(kind):
 @pytest.mark.parametrize("stride", [1, 2])
 def test_any_share_of_global_channels(ratio_in, ratio_out, stride):
     layer = create(FourierConv, 8, 12, stride=stride, ratio_in=ratio_in, ratio_out=ratio_out)
-    painted = layer(torch.rand(2, 8, 10, 6))
-    assert painted.shape == (2, 12, 10 // stride, 6 // stride)
+    output = layer(torch.rand(2, 8, 10, 6))
+    assert output.shape == (2, 12, 10 // stride, 6 // stride)
     assert sum(layer.parts_in) == 8
     assert layer.parts_out[1] == 12 * ratio_out
 

@@ -42,7 +42,7 @@ def test_looks_at_the_whole_image_and_at_the_mask(name):
 
 
 @every_one
-def test_a_number_judges_its_own_patch_only(name):
+def test_a_score_is_of_its_own_patch_only(name):
     network = create(name, layers=2).eval()
     image, mask = batch(64)
     other = image.clone()
@@ -103,5 +103,5 @@ def test_bad_inputs(name, image, mask, error, message):
 def test_bad_arguments_and_small_images():
     with pytest.raises(SettingError, match="layers must be at least 1, got 0"):
         DISCRIMINATORS["patch"](layers=0)
-    with pytest.raises(SettingError, match="cannot judge 2×2"):
+    with pytest.raises(SettingError, match="cannot score 2×2"):
         DISCRIMINATORS["patch"](layers=1)(torch.rand(1, 3, 2, 2), torch.zeros(1, 1, 2, 2))

@@ -9,6 +9,8 @@ from torch import nn
 from inpaintlab import networks
 from inpaintlab.errors import NetworkError, SettingError, SizeError
 from inpaintlab.networks import Needs
+from inpaintlab.networks.summary import summarise
+from inpaintlab.registry import load_plugins
 
 
 class Foreign(nn.Module):
@@ -38,9 +40,8 @@ def giving(output):
 
 
 @pytest.fixture
-def table(monkeypatch):
+def table():
     """The table of networks, with what a test adds taken out again."""
-    monkeypatch.setattr(networks.NETWORKS, "register", networks.NETWORKS.register)
     before = dict(networks.NETWORKS)
     yield networks.NETWORKS
     networks.NETWORKS.clear()
@@ -157,3 +158,33 @@ def test_a_size_of_its_own_is_not_taken_away(table):
     assert networks.create("sized").layers[0].out_channels == 4
     assert networks.create("swift", size=32, width=8).multiple_of == 8
     assert networks.create("swift", size=32, side=16, width=8).multiple_of == 4
+
+
+PLUGIN = """
+import torch
+from torch import nn
+
+import inpaintlab as il
+
+
+@il.register_network("plugged")
+class Plugged(nn.Module):
+    learning_rate = 2e-3
+
+    def __init__(self, width: int = 8):
+        super().__init__()
+        self.layer = nn.Conv2d(4, 3, 3, padding=1)
+        self.width = width
+
+    def forward(self, image, mask):
+        return self.layer(torch.cat([image, mask], 1))
+"""
+
+
+def test_a_plugin_brings_a_network(table, tmp_path):
+    (tmp_path / "parts.py").write_text(PLUGIN)
+    load_plugins([str(tmp_path / "parts.py")])
+    module = networks.create("plugged", size=24, width=12)
+    networks.check_network(module, 24, 40)
+    assert (module.width, networks.learning_rate_of("plugged")) == (12, 2e-3)
+    assert summarise("plugged").networks[0].receptive_field == (3, 3)

@@ -44,7 +44,7 @@ def photo(height=64, width=48):
     return image, mask
 
 
-def assert_paints_the_same(network, oracle, sides=((64, 48), (16, 16), (24, 40), (72, 120))):
+def assert_same_output(network, oracle, sides=((64, 48), (16, 16), (24, 40), (72, 120))):
     for height, width in sides:
         image, mask = photo(height, width)
         with torch.inference_mode():
@@ -59,7 +59,7 @@ def test_published_weights_paint_as_in_the_published_network(tmp_path, blocks, s
     path = tmp_path / f"big-lama{suffix}"
     save_file(weights, path) if suffix == ".safetensors" else torch.save({"state_dict": weights}, path)
     inpainter = Inpainter.load(path)
-    assert_paints_the_same(inpainter.network, oracle)
+    assert_same_output(inpainter.network, oracle)
     card = inpainter.card
     arguments = {"width": 8, "blocks": blocks, "depth": 3, "max_width": 64, "ratio": 0.75}
     assert (card.network, card.size, card.arguments) == ("lama", 256, arguments)
@@ -99,7 +99,7 @@ def test_width_is_read_off_the_shapes(width, most):
     arguments, state = from_published(weights)
     network = networks.create("lama", **arguments).eval()
     network.load_state_dict(state)
-    assert_paints_the_same(network, oracle)
+    assert_same_output(network, oracle)
 
 
 def test_training_is_the_published_one_too():
@@ -135,7 +135,7 @@ def test_objects_beside_the_weights_are_left_alone(tmp_path):
     others = {"discriminator.model.0.weight": torch.ones(2), "loss_resnet_pl.weight": torch.ones(3)}
     training = {"callbacks": {Callback: {"best": 1.0}}, "one": Callback(), "settings": Namespace(a=1)}
     torch.save({"state_dict": weights | others, **training}, tmp_path / "best.ckpt")
-    assert_paints_the_same(Inpainter.load(tmp_path / "best.ckpt").network, oracle)
+    assert_same_output(Inpainter.load(tmp_path / "best.ckpt").network, oracle)
     assert not (tmp_path / "ran").exists()
 
 
@@ -158,7 +158,7 @@ def test_a_torchscript_program_is_refused_with_a_way_to_convert_it(tmp_path):
         Inpainter.load(path)
     command = str(refused.value).split('python -c "')[1].removesuffix('"')
     exec(command)  # noqa: S102 (it is our own)
-    assert_paints_the_same(Inpainter.load(path.with_suffix(".safetensors")).network, oracle)
+    assert_same_output(Inpainter.load(path.with_suffix(".safetensors")).network, oracle)
 
 
 FIRST = "generator.model.1.ffc.convl2l.weight"

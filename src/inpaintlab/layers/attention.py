@@ -1,4 +1,4 @@
-"""Contextual attention: what is painted in the hole is put together from what is known.
+"""Contextual attention: what fills the hole is put together from what is known.
 
 Yu et al. 2018 compare 3×3 patches, paste larger ones and add up neighbours along diagonals, all of which
 are sums over the same pairs of cells, moved. So no patch is ever cut out here: the inner products of

@@ -95,7 +95,7 @@ def check_gate(gate: str) -> None:
 
 
 def _draw(layer: nn.Conv2d, gain: float, first: int = 0, last: int | None = None) -> None:
-    """Draw the weights of some outputs with the variance gain² / (inputs · k · k); biases become 0."""
+    """Sample the weights of some outputs with the variance gain² / (inputs · k · k); biases become 0."""
     weight = layer.weight[first:last]
     if weight.numel():
         nn.init.normal_(weight, std=gain / sqrt(weight[0].numel()))

@@ -1,4 +1,4 @@
-"""First weights: by a scheme and the activation behind them, or fitted to a batch."""
+"""Weight initialisation: by a scheme and the activation behind them, or fitted to a batch."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack

@@ -14,7 +14,7 @@ _BOTTLENECKS = ("conv", "linear")
 
 
 class Autoencoder(Network):
-    """Encoder, bottleneck, decoder: all that is painted has gone through the bottleneck.
+    """Encoder, bottleneck, decoder: all that comes out has gone through the bottleneck.
 
     `depth` levels, each at half the side, with `width` channels in the first, twice as many in each
     further one and never more than `max_width`. The bottleneck is a convolution that leaves
@@ -73,9 +73,9 @@ class Autoencoder(Network):
         self.leave = nn.Conv2d(width, 3, 3, padding=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Predict the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
-        Seen and painted as differences from the mean colour of the known pixels, the one thing that
+        Seen and predicted as differences from the mean colour of the known pixels, the one thing that
         does not go through the bottleneck. The result is bound to [0, 1] only outside training.
         """
         middle = known_mean(image, mask)
@@ -88,8 +88,8 @@ class Autoencoder(Network):
             features = F.interpolate(features, size, mode="bilinear")
         for up in self.up:
             features = up(F.interpolate(features, scale_factor=2, mode="nearest"))
-        painted: Tensor = self.leave(features) / 2 + middle
-        return painted if self.training else painted.clamp(0, 1)
+        output: Tensor = self.leave(features) / 2 + middle
+        return output if self.training else output.clamp(0, 1)
 
 
 def _check(width: int, bottleneck: str, numbers: dict[str, int]) -> None:

@@ -66,7 +66,7 @@ class Recorder:
     ) -> None:
         self.calls: list[Call] = []
         self._names = {module: name for name, module in network.named_modules()}
-        self._open: list[Call] = []
+        self._open = [Call("", network, 0, 0)]  # what is done before the network runs counts nowhere
         self._counted: set[Tensor] = set()
         self._turns: Counter[str] = Counter()
         self._leave, self._spent, self._settled = leave, spent, 0
@@ -104,8 +104,7 @@ class Recorder:
 
     def _settle(self) -> None:
         total = self._spent()
-        if self._open:
-            self.current.flops += total - self._settled
+        self.current.flops += total - self._settled
         self._settled = total
 
     def _own_parameters(self, module: nn.Module) -> int:

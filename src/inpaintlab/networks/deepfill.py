@@ -60,7 +60,7 @@ class DeepFill(Network):
         self.paint = nn.Sequential(*_decoder((8 if attention else 4) * n, n, gate))
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Predict the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
         Raises `SizeError` for a height or width that is not a multiple, or too small.
@@ -85,8 +85,8 @@ class DeepFill(Network):
         features = self.dilated(seen)
         if self.copied is not None:
             features = torch.cat([features, self.copied(seen, mask)], 1)
-        painted: Tensor = self.paint(features)
-        return painted
+        output: Tensor = self.paint(features)
+        return output
 
 
 class _Copied(nn.Module):

@@ -1,10 +1,8 @@
-"""Discriminators: what tells painted patches from real ones, for adversarial losses.
+"""Discriminators: what tells filled patches from real ones, for adversarial losses.
 
 Each is called with an image and its mask and gives back one number for each patch, `[B, 1, h, w]`, not
 bound to anything, higher for "real"; and the features of its layers, to be matched by a loss.
 """
-
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +10,15 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from inpaintlab.errors import SettingError
 from inpaintlab.masks import check_mask
+from inpaintlab.registry import Registry
 from inpaintlab.tensors import check_image_shape
 
 #: Numbers for the patches, and features to match from the finest layer to the coarsest.
-Judgement = tuple[Tensor, list[Tensor]]
+Scores = tuple[Tensor, list[Tensor]]
 
 
 class Discriminator(nn.Module):
-    """A chain of stages; `min_size` is the least height and width that it can judge."""
+    """A chain of stages; `min_size` is the least height and width that it can score."""
 
     min_size: int
 
@@ -28,8 +27,8 @@ class Discriminator(nn.Module):
         self.stages = nn.ModuleList(stages)
         self.leave = leave
 
-    def forward(self, image: Tensor, mask: Tensor) -> Judgement:
-        """Judge `[B, 3, H, W]` in [0, 1], whole, with the hole pointed out by `[B, 1, H, W]`.
+    def forward(self, image: Tensor, mask: Tensor) -> Scores:
+        """Score `[B, 3, H, W]` in [0, 1], whole, with the hole pointed out by `[B, 1, H, W]`.
 
         Raises `ImageError` and `MaskError` for other shapes, and `SettingError` for an image too small.
         """
@@ -38,7 +37,7 @@ class Discriminator(nn.Module):
         if min(image.shape[-2:]) < self.min_size:
             height, width = image.shape[-2:]
             raise SettingError(
-                f"{type(self).__name__} cannot judge {height}×{width}: at least {self.min_size}×"
+                f"{type(self).__name__} cannot score {height}×{width}: at least {self.min_size}×"
                 f"{self.min_size}, or fewer layers"
             )
         features = torch.cat([2 * image - 1, mask], 1)
@@ -92,10 +91,9 @@ class SpectralPatchDiscriminator(Discriminator):
         self.min_size = 1
 
 
-DISCRIMINATORS: dict[str, Callable[..., Discriminator]] = {
-    "patch": PatchDiscriminator,
-    "spectral-patch": SpectralPatchDiscriminator,
-}
+DISCRIMINATORS: Registry[Discriminator] = Registry(
+    "discriminator", {"patch": PatchDiscriminator, "spectral-patch": SpectralPatchDiscriminator}
+)
 
 
 def _check(name: str, width: int, layers: int) -> None:

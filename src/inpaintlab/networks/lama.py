@@ -17,7 +17,7 @@ from inpaintlab.errors import RunError, SettingError
 from inpaintlab.layers import FourierConv
 from inpaintlab.networks.base import Network
 
-#: The first weights of the published generator; what stands before it differs from file to file.
+#: Where the weights of the published generator begin; what stands before it differs from file to file.
 _FIRST = "model.1.ffc.convl2l.weight"
 #: Side of the crops that the published weights were trained on.
 PUBLISHED_SIZE = 256
@@ -69,10 +69,10 @@ class LaMa(Network):
         )
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
+        """Predict the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
         known = torch.where(mask > 0, 0, image)
-        painted: Tensor = self.model(torch.cat([known, mask], dim=1))
-        return painted
+        output: Tensor = self.model(torch.cat([known, mask], dim=1))
+        return output
 
 
 def from_published(weights: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -42,11 +42,11 @@ class PartialUNet(Network):
             _Stage(below + above, above, 3, norm=True, activation=nn.LeakyReLU(0.2, True))
             for above, below in pairwise(widths[1:])
         )
-        # Neither normalisation nor activation: this one paints, beside the image itself.
+        # Neither normalisation nor activation: this one predicts, beside the image itself.
         self.leave = PartialConv2d(widths[1] + 3, 3, 3, padding=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Predict the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training. With nothing known it is mid-grey.
         """
@@ -58,8 +58,8 @@ class PartialUNet(Network):
             features, valid = down(features, valid)
         for up, (skip, skip_valid) in zip(self._upwards(), reversed(kept), strict=True):
             features, valid = up((features, skip), (valid, skip_valid), enlarge=True)
-        painted = (features + 1) / 2
-        return painted if self.training else painted.clamp(0, 1)
+        output = (features + 1) / 2
+        return output if self.training else output.clamp(0, 1)
 
     def _upwards(self) -> list[nn.Module]:
         return [*reversed(self.up), self.leave]

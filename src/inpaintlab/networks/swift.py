@@ -2,7 +2,7 @@
 
 Its parts were chosen by what they brought in the same time (docs/explanation/networks.md holds what was
 tried): few channels and many steps, batch normalisation, which an inference engine folds into the
-convolutions, an image painted coarse to fine, and mixing over positions where features are few.
+convolutions, an image predicted coarse to fine, and mixing over positions where features are few.
 """
 
 from itertools import pairwise
@@ -23,7 +23,7 @@ class Swift(Network):
     the side with twice the channels, never more than `max_width`. There are as many levels as leave four
     to seven features a side of an image of `side` pixels. On the two coarsest, features are mixed over
     positions (`layers.GridMixing`), on the grid that such an image has there: images of other sizes
-    are taken, but that is the one it is made for. Each level of the decoder paints what the coarser
+    are taken, but that is the one it is made for. Each level of the decoder adds what the coarser
     ones have left (as the Laplacian pyramid of Denton et al. 2015), so that the coarsest features are
     one step away from the image. The finest have no skip, by which a hole could be copied.
     """
@@ -53,17 +53,17 @@ class Swift(Network):
         )
         self.paint = nn.ModuleList(nn.Conv2d(channels, 3, 1) for channels in widths)
         self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
-        # It starts by painting little else than the mean colour, which is never far off.
+        # It starts by predicting little else than the mean colour, which is never far off.
         with torch.no_grad():
             for layer in (*self.paint, self.leave):
                 layer.weight.mul_(0.1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Predict the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
         """
-        # Seen and painted as differences from the mean colour: a face in the shade is the same face.
+        # Seen and predicted as differences from the mean colour: a face in the shade is the same face.
         middle = known_mean(image, mask)
         features = self.enter(F.pixel_unshuffle(hide(image, mask, middle), self.stem))
         kept = []
@@ -78,8 +78,8 @@ class Swift(Network):
             features = self.up[level](features + kept[level] if level else features)
             coarse = _enlarge(coarse, 2) + self.paint[level](features)
         fine = F.pixel_shuffle(self.leave(features), self.stem)
-        painted = (fine + _enlarge(coarse, self.stem)) / 2 + middle
-        return painted if self.training else painted.clamp(0, 1)
+        output = (fine + _enlarge(coarse, self.stem)) / 2 + middle
+        return output if self.training else output.clamp(0, 1)
 
 
 def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Module:

@@ -76,11 +76,11 @@ class UNet(Network):
         self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
+        """Predict the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
         """
-        # Seen and painted as differences from the mean colour: a face in the shade is the same face.
+        # Seen and predicted as differences from the mean colour: a face in the shade is the same face.
         middle = known_mean(image, mask)
         features = self.enter(F.pixel_unshuffle(hide(image, mask, middle), self.stem))
         kept = []
@@ -96,8 +96,8 @@ class UNet(Network):
             if level == self.copy_level:
                 features = features + self.copy(self.attention(features, self._hole(mask, level)))
             features = self.up[level](features)
-        painted = F.pixel_shuffle(self.leave(features), self.stem) / 2 + middle
-        return painted if self.training else painted.clamp(0, 1)
+        output = F.pixel_shuffle(self.leave(features), self.stem) / 2 + middle
+        return output if self.training else output.clamp(0, 1)
 
     def _hole(self, mask: Tensor, level: int) -> Tensor:
         """Return the mask at a level: a feature with any hole under it is hole."""

@@ -120,10 +120,12 @@ class Adversarial(Objective):
         self.hole_weight, self.known_weight = hole_weight, known_weight
         self.coarse_weight, self.perceptual_weight = coarse_weight, perceptual_weight
         self.adversarial_weight, self.matching_weight = adversarial_weight, feature_matching_weight
-        self.loss, self.penalty_weight = losses.ADVERSARIAL[loss], penalty_weight
+        self.loss, self.penalty_weight = losses.ADVERSARIAL.create(loss), penalty_weight
         self.ratio, self.betas = discriminator_ratio, (betas[0], betas[1])
         self.warmup, self.ramp = warmup, ramp
-        network = DISCRIMINATORS[discriminator](width=discriminator_width, layers=discriminator_layers)
+        network = DISCRIMINATORS.create(
+            discriminator, width=discriminator_width, layers=discriminator_layers
+        )
         self.judge = Judge(network, penalty)
         self.comparing = Comparing(features, weights) if perceptual_weight else None
 
