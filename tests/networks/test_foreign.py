@@ -9,6 +9,7 @@ from torch import nn
 from inpaintlab import networks
 from inpaintlab.errors import NetworkError, SettingError, SizeError
 from inpaintlab.networks import Needs
+from inpaintlab.networks.calls import saved_per_image
 from inpaintlab.networks.summary import summarise
 from inpaintlab.registry import load_plugins
 
@@ -188,3 +189,18 @@ def test_a_plugin_brings_a_network(table, tmp_path):
     networks.check_network(module, 24, 40)
     assert (module.width, networks.learning_rate_of("plugged")) == (12, 2e-3)
     assert summarise("plugged").networks[0].receptive_field == (3, 3)
+
+
+class Values(Foreign):
+    """A module that looks at values, which the meta device has none of."""
+
+    def forward(self, image, mask):
+        return super().forward(image / float(image.amax().clamp(min=1)), mask)
+
+
+def test_memory_of_a_module_that_needs_values_is_counted_for_real():
+    plain, values = saved_per_image(Foreign(), 16), saved_per_image(Values(), 16)
+    assert plain == 16 * 16 * 4 * (4 + 8)
+    assert plain <= values <= 1.5 * plain
+    with pytest.raises(NetworkError, match="Foreign cannot be run in training with images of 16 px"):
+        saved_per_image(giving(lambda image: image.view(5)), 16)

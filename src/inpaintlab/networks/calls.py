@@ -6,7 +6,8 @@ the size of the image. A module that cannot run there runs where its weights are
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from math import inf, log2, prod
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from inpaintlab.errors import NetworkError
 from inpaintlab.networks.base import needs
 from inpaintlab.networks.fields import Fields
 
@@ -143,6 +145,7 @@ def record(network: nn.Module, size: int, batch: int, hole: int) -> list[Call]:
 
 
 def _images(network: nn.Module, batch: int, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Return black images and masks without a hole, where the network's weights are."""
     device = next((p.device for p in network.parameters()), torch.device("meta"))
     image, mask = (torch.zeros(batch, n, height, width, device=device) for n in (3, 1))
     return image, mask
@@ -276,6 +279,18 @@ def saved_bytes(network: nn.Module, *given: Tensor) -> int:
     with _noting_saved(network, sizes.append):
         network(*given)
     return sum(sizes)
+
+
+def saved_per_image(network: nn.Module, size: int) -> int:
+    """Count what `saved_bytes` counts for one square image, on a copy of a network in training.
+
+    Nothing is computed, but by a module that cannot run on the meta device.
+    """
+    for device in ("meta", "cpu"):
+        copy, count = deepcopy(network).to(device).train(), 1 if device == "meta" else 2
+        with torch.random.fork_rng(devices=[]), suppress(RuntimeError, ValueError, NotImplementedError):
+            return saved_bytes(copy, *_images(copy, count, size, size)) // count
+    raise NetworkError(f"{type(network).__name__} cannot be run in training with images of {size} px")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from torch import nn
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.machine import free_memory
 from inpaintlab.networks import needs
-from inpaintlab.networks.calls import saved_bytes
+from inpaintlab.networks.calls import saved_bytes, saved_per_image
 from inpaintlab.networks.discriminators import Discriminator
 from inpaintlab.training.objectives import Objective
 
@@ -84,7 +84,7 @@ def predict(
     with torch.device("meta"):
         image, mask = torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size)
     weights = _COPIES_OF_WEIGHTS * _bytes(network)
-    saved = saved_bytes(deepcopy(network).to("meta").train(), image, mask)
+    saved = saved_per_image(network, size)
     if objective is not None:
         # Gradients go through the images that they are shown.
         image.requires_grad_()
