@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.layers import ConvBlock, hide, known_mean
-from inpaintlab.networks.base import Network, check_size
+from inpaintlab.networks.base import Network, check_arguments, check_size
 
 _BOTTLENECKS = ("conv", "linear")
 
@@ -39,8 +39,12 @@ class Autoencoder(Network):
         norm: str = "group",
     ) -> None:
         super().__init__()
-        numbers = {"depth": depth, "max_width": max_width, "bottleneck_size": bottleneck_size}
-        _check(width, bottleneck, numbers)
+        name = "autoencoder"
+        check_arguments(name, 4, width=(width, 4), depth=(depth, 1), max_width=(max_width, 1))
+        check_arguments(name, bottleneck_size=(bottleneck_size, 1))
+        if bottleneck not in _BOTTLENECKS:
+            hint = near_miss(bottleneck, _BOTTLENECKS)
+            raise SettingError(f"network {name!r}: unknown bottleneck {bottleneck!r}{hint}")
         self.multiple_of = 2**depth
         self.min_size = 2 * self.multiple_of
         widths = [width, *(min(width * 2**level, max_width) for level in range(depth))]
@@ -90,16 +94,3 @@ class Autoencoder(Network):
             features = up(F.interpolate(features, scale_factor=2, mode="nearest"))
         output: Tensor = self.leave(features) / 2 + middle
         return output if self.training else output.clamp(0, 1)
-
-
-def _check(width: int, bottleneck: str, numbers: dict[str, int]) -> None:
-    """Raise `SettingError` for arguments that no network can be built from."""
-    name = "network 'autoencoder'"
-    if width < 4 or width % 4:
-        raise SettingError(f"{name}: width must be a multiple of 4, got {width}")
-    if bottleneck not in _BOTTLENECKS:
-        hint = near_miss(bottleneck, _BOTTLENECKS)
-        raise SettingError(f"{name}: unknown bottleneck {bottleneck!r}{hint}")
-    for key, value in numbers.items():
-        if value < 1:
-            raise SettingError(f"{name}: {key} must be at least 1, got {value}")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from inpaintlab.errors import InpaintlabError, NetworkError, SizeError
+from inpaintlab.errors import InpaintlabError, NetworkError, SettingError, SizeError
 from inpaintlab.masks import check_mask
 from inpaintlab.tensors import check_image_shape
 
@@ -195,6 +195,20 @@ def check_output(module: nn.Module, output: object, image: Tensor) -> None:
     raise NetworkError(
         f"{_title(module)} must give images back, floating point {list(image.shape)}; it gives {seen}"
     )
+
+
+def check_arguments(network: str, multiple: int = 1, **limits: tuple[int, int]) -> None:
+    """Raise `SettingError` for an argument `name=(value, least)` that no network can be built from.
+
+    A `width` must be a multiple of `multiple`, too.
+    """
+    for name, (value, least) in limits.items():
+        if name == "width" and multiple > 1 and (value < 1 or value % multiple):
+            raise SettingError(
+                f"network {network!r}: {name} must be a multiple of {multiple}, got {value}"
+            )
+        if value < least:
+            raise SettingError(f"network {network!r}: {name} must be at least {least}, got {value}")
 
 
 def _title(module: nn.Module) -> str:

@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from inpaintlab.errors import SettingError
 from inpaintlab.layers import ContextualAttention, GatedConv2d, GatedUpsampling, check_gate
-from inpaintlab.networks.base import Network, check_size
+from inpaintlab.networks.base import Network, check_arguments, check_size
 
 _DILATIONS = (2, 4, 8, 16)
 #: Which convolutions after the first of an encoder halve the side.
@@ -41,8 +40,7 @@ class DeepFill(Network):
 
     def __init__(self, width: int = 48, *, attention: bool = True, gate: str = "full") -> None:
         super().__init__()
-        if width < 8 or width % 8:
-            raise SettingError(f"network 'deepfill': width must be a multiple of 8, got {width}")
+        check_arguments("deepfill", 8, width=(width, 8))
         check_gate(gate)
         # Two halvings, and cells of two in the attention.
         self.multiple_of = 8 if attention else 4

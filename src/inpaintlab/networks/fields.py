@@ -185,10 +185,9 @@ def _windows(plane: Any, x: Tensor, kernel: Any, stride: Any, before: Any, dilat
     for dim, (after, size, step, start, gap) in zip((-2, -1), sides, strict=True):
         if x.shape[dim] > 1:  # one value alone is all that any window can see
             end = (after - 1) * step + gap * (size - 1) + 1 - start - x.shape[dim]
-            line = F.pad(x.movedim(dim, -1), (start, end), value=-inf).unfold(
-                -1, gap * (size - 1) + 1, step
-            )
-            x = line[..., ::gap].amax(-1).movedim(-1, dim)
+            line = F.pad(x.movedim(dim, -1), (start, end), value=-inf)
+            windows = line.unfold(-1, gap * (size - 1) + 1, step)[..., ::gap]
+            x = windows.amax(-1).movedim(-1, dim)
     return x
 
 
@@ -215,16 +214,9 @@ def _conv_transpose2d(
     return _windows(plane, apart, kernel, 1, [d * (k - 1) - p for d, k, p in gaps], dilation)
 
 
-def _pool2d(
-    plane: Any,
-    x: Tensor,
-    kernel_size: Any,
-    stride: Any = 0,
-    padding: Any = 0,
-    dilation: Any = 1,
-    **_: Any,
-) -> Tensor:
-    return _windows(plane, x, kernel_size, stride or kernel_size, padding, dilation)
+def _pool2d(plane: Any, x: Tensor, kernel_size: Any, stride: Any = 0, **given: Any) -> Tensor:
+    shape = (kernel_size, stride or kernel_size, given.get("padding", 0), given.get("dilation", 1))
+    return _windows(plane, x, *shape)
 
 
 def _adaptive_pool2d(plane: Any, x: Tensor, **_: Any) -> Tensor:
@@ -236,35 +228,25 @@ def _pad(_: Any, x: Tensor, pad: Any, mode: str = "constant", **__: Any) -> Tens
     return F.pad(x, pad, value=-inf) if mode == "constant" else F.pad(x, pad, mode)
 
 
-def _interpolate(
-    plane: Any,
-    x: Tensor,
-    size: Any = None,
-    scale_factor: Any = None,
-    mode: str = "nearest",
-    **given: Any,
-) -> Tensor:
+def _interpolate(plane: Any, x: Tensor, size: Any = None, mode: str = "nearest", **given: Any) -> Tensor:
+    factor = given.get("scale_factor")
     if mode.startswith("nearest"):
-        return F.interpolate(x, size, scale_factor, mode)
+        return F.interpolate(x, size, factor, mode)
     if mode == "area":
         return _adaptive_pool2d(plane, x)
-    factors = _pair(None if given.get("recompute_scale_factor") else scale_factor)
+    cubic, smooth, aligned = mode == "bicubic", given.get("antialias"), given.get("align_corners")
+    factors = _pair(None if given.get("recompute_scale_factor") else factor)
     for dim, after, factor in zip((-2, -1), plane, factors, strict=True):
         before = x.shape[dim]
         # The factor as given: sides that it does not divide are cut, not stretched.
         scale = 1 / factor if factor else before / after
         place = (torch.arange(after).double() + 0.5) * scale - 0.5
-        if given.get("align_corners"):
-            place = torch.linspace(0, before - 1, after, dtype=torch.float64)
-        reach = (2 if mode == "bicubic" else 1) * (max(1, scale) if given.get("antialias") else 1) - 1e-6
+        place = torch.arange(after) * (before - 1) / max(1, after - 1) if aligned else place
+        reach = (2 if cubic else 1) * (max(1, scale) if smooth else 1) - 1e-6
         # On a place itself cubic weights of all others are 0.
-        alone = (place - place.round()).abs() < (
-            0 if mode == "bilinear" or given.get("antialias") else 1e-6
-        )
-        ends = (place - reach).ceil(), (place + reach).floor()
-        first, last = (
-            torch.where(alone, place.round(), end).long().clamp(0, before - 1) for end in ends
-        )
+        alone = (place - place.round()).abs() < (1e-6 if cubic and not smooth else 0)
+        places = (torch.where(alone, place.round(), end) for end in (place - reach + 1, place + reach))
+        first, last = (end.floor().long().clamp(0, before - 1) for end in places)
         x = torch.maximum(x.index_select(dim, first), x.index_select(dim, last))
     return x
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from inpaintlab.errors import RunError, SettingError
 from inpaintlab.layers import FourierConv
-from inpaintlab.networks.base import Network
+from inpaintlab.networks.base import Network, check_arguments
 
 #: Where the weights of the published generator begin; what stands before it differs from file to file.
 _FIRST = "model.1.ffc.convl2l.weight"
@@ -40,7 +40,10 @@ class LaMa(Network):
         ratio: float = 0.75,
     ) -> None:
         super().__init__()
-        _check(width, blocks, depth, max_width, ratio)
+        check_arguments("lama", width=(width, 4), blocks=(blocks, 1), depth=(depth, 1))
+        check_arguments("lama", max_width=(max_width, width))
+        if not 0 <= ratio <= 1:
+            raise SettingError(f"network 'lama': ratio must lie between 0 and 1, got {ratio}")
         self.multiple_of = 2**depth
         # Reflection at the coarsest level needs two pixels there (and four at the finest).
         self.min_size = 2 * self.multiple_of
@@ -151,17 +154,3 @@ def _upsampling(inputs: int, outputs: int) -> list[nn.Module]:
 
 def _count(pattern: str, names: Iterable[str]) -> int:
     return sum(re.fullmatch(pattern, name) is not None for name in names)
-
-
-def _check(width: int, blocks: int, depth: int, max_width: int, ratio: float) -> None:
-    """Raise `SettingError` for arguments that no network can be built from."""
-    for name, value, lowest in (
-        ("width", width, 4),
-        ("blocks", blocks, 1),
-        ("depth", depth, 1),
-        ("max_width", max_width, width),
-    ):
-        if value < lowest:
-            raise SettingError(f"network 'lama': {name} must be at least {lowest}, got {value}")
-    if not 0 <= ratio <= 1:
-        raise SettingError(f"network 'lama': ratio must lie between 0 and 1, got {ratio}")

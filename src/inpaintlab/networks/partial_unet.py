@@ -6,9 +6,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from inpaintlab.errors import SettingError
 from inpaintlab.layers import PartialConv2d
-from inpaintlab.networks.base import Network
+from inpaintlab.networks.base import Network, check_arguments
 
 #: Kernels of the first levels; all others are 3.
 _KERNELS = (7, 5, 5)
@@ -26,9 +25,7 @@ class PartialUNet(Network):
 
     def __init__(self, width: int = 64, depth: int = 7, max_width: int = 512) -> None:
         super().__init__()
-        for name, value in (("width", width), ("depth", depth), ("max_width", max_width)):
-            if value < 1:
-                raise SettingError(f"network 'partial-unet': {name} must be at least 1, got {value}")
+        check_arguments("partial-unet", width=(width, 1), depth=(depth, 1), max_width=(max_width, 1))
         self.multiple_of = 2**depth
         # One pixel at the coarsest level would leave batch normalisation nothing to average over.
         self.min_size = 2 * self.multiple_of

@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from torch import nn
 
 from inpaintlab.errors import InpaintlabError
-from inpaintlab.networks import NETWORKS, create, made_for, resolve
+from inpaintlab.networks import NETWORKS, create, made_for
 from inpaintlab.networks.base import Network, bottleneck_of, needs
 from inpaintlab.networks.calls import Call, record
 from inpaintlab.reports import Answer, Column, Note, Table
@@ -137,21 +137,14 @@ class Summary:
         return self.answer()._repr_html_()
 
     def _comparison(self) -> Table:
-        figures = ["param.", "FLOP an image", "field px", "bottleneck", "alive", "saved", "warnings"]
-        rows = [
-            [
-                self._label(of),
-                short(of.parameters),
-                short(of.flops),
-                field_text(of.receptive_field),
-                share_text(of.bottleneck.share) if of.bottleneck else "",
-                short(of.forward_bytes),
-                short(of.training_bytes),
-                str(len(of.warnings)),
-            ]
-            for of in self.networks
-        ]
-        return Table.of(["network", *figures], rows)
+        headings = ["param.", "FLOP an image", "field px", "bottleneck", "alive", "saved", "warnings"]
+        rows = []
+        for of in self.networks:
+            share = share_text(of.bottleneck.share) if of.bottleneck else ""
+            cost, memory = (of.parameters, of.flops), (of.forward_bytes, of.training_bytes)
+            figures = [*map(short, cost), field_text(of.receptive_field), share, *map(short, memory)]
+            rows.append([self._label(of), *figures, str(len(of.warnings))])
+        return Table.of(["network", *headings], rows)
 
     def _label(self, network: NetworkSummary) -> str:
         """Return a network's name, with the arguments in which it differs from others of that name."""
@@ -188,8 +181,8 @@ def summarise(
     for part, network in zip(parts, made, strict=True):
         found = describe(network, usual, batch_size, side, bottleneck)
         if isinstance(part, Part):
-            arguments = made_for(size or DEFAULT_SIZE, part.name, part.arguments)
-            found = replace(found, network=part.name, arguments=resolve(part.name, arguments))
+            name, arguments = vars(network)["created_by"]
+            found = replace(found, network=name, arguments=arguments)
         facts.append(found)
     raised = size is None and usual > DEFAULT_SIZE
     note = f"the least from {DEFAULT_SIZE} that can be taken" if raised else ""
@@ -299,24 +292,15 @@ def _warnings(of: NetworkSummary, calls: Sequence[Call], hole: int, share: float
         text = f"feature maps shrink for want of padding: {', '.join(shrunk[:3])}{more}"
         yield Warned("shrinks", text)
     if isinstance(seen, tuple) and min(seen) <= hole:
-        text = (
-            f"the receptive field of {field_text(seen)} px does not reach beyond the hole of {hole}: "
-            "the middle is filled without seeing a known pixel"
-        )
-        yield Warned("receptive field", text)
+        text = f"the receptive field of {field_text(seen)} px does not reach beyond the hole of {hole}: "
+        yield Warned("receptive field", text + "the middle is filled without seeing a known pixel")
     if left and left.hole:
-        text = (
-            f"the hole is still open in {left.layer}, where the image is smallest: "
-            f"{side_text(left.hole)} of {side_text(left.output[-2:])}"
-        )
-        yield Warned("open hole", text)
+        text = f"the hole is still open in {left.layer}, where the image is smallest: "
+        yield Warned("open hole", f"{text}{side_text(left.hole)} of {side_text(left.output[-2:])}")
     if narrow and narrow.share < share:
-        text = (
-            f"the bottleneck {narrow.layer} passes {narrow.numbers:,} numbers, "
-            f"{share_text(narrow.share)} of the {3 * hole**2:,} in the hole and less than "
-            f"{share_text(share)}: expect a blurred filling"
-        )
-        yield Warned("bottleneck", text)
+        text = f"the bottleneck {narrow.layer} passes {narrow.numbers:,} numbers, "
+        text += f"{share_text(narrow.share)} of the {3 * hole**2:,} in the hole and less than "
+        yield Warned("bottleneck", f"{text}{share_text(share)}: expect a blurred filling")
 
 
 def _shrinks(call: Call) -> str | None:
@@ -354,18 +338,12 @@ def _layers(of: NetworkSummary) -> Table:
     ]
     rows = []
     for row in folded(of.layers):
-        sides = [getattr(row, name) for name in _KERNEL]
-        rows.append(
-            [
-                row.layer or "(network)",
-                row.kind,
-                "×".join(map(str, row.output)),
-                field_text(row.receptive_field),
-                *([_hole_text(row.hole) if row.hole else ""] if masks else []),
-                *(short(n) for n in (row.parameters, row.flops, row.training_bytes, row.forward_bytes)),
-                *("" if s is None else s if isinstance(s, str) else side_text(s) for s in sides),
-            ]
-        )
+        words = [row.layer or "(network)", row.kind, "×".join(map(str, row.output))]
+        hole = [_hole_text(row.hole) if row.hole else ""] if masks else []
+        counts = map(short, (row.parameters, row.flops, row.training_bytes, row.forward_bytes))
+        sides = [getattr(row, name) or "" for name in _KERNEL]
+        kernel = [side if isinstance(side, str) else side_text(side) for side in sides]
+        rows.append([*words, field_text(row.receptive_field), *hole, *counts, *kernel])
     return Table.of(columns, rows)
 
 
@@ -381,14 +359,8 @@ def folded(rows: Sequence[Layer]) -> list[Layer]:
             line = replace(line, layer=row.layer, kind=row.kind, output=row.output)
         elif row.layer:
             line = replace(line, kind=f"{line.kind} {'norm' if 'Norm' in row.kind else row.kind}")
-        lines.append(
-            replace(
-                line,
-                parameters=line.parameters + row.parameters,
-                training_bytes=line.training_bytes + row.training_bytes,
-                forward_bytes=max(line.forward_bytes, row.forward_bytes),
-            )
-        )
+        sums = {key: getattr(line, key) + getattr(row, key) for key in ("parameters", "training_bytes")}
+        lines.append(replace(line, forward_bytes=max(line.forward_bytes, row.forward_bytes), **sums))
     return lines
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
 from inpaintlab.layers import ConvBlock, GridMixing, Residual, hide, known_mean
-from inpaintlab.networks.base import Network
+from inpaintlab.networks.base import Network, check_arguments
 
 
 class Swift(Network):
@@ -103,9 +103,7 @@ def _depth(width: int, max_width: int, stem: int, side: int) -> int:
 
     Raises `SettingError` for arguments that no network can be built from.
     """
-    for name, value in (("width", width), ("max_width", max_width), ("stem", stem)):
-        if value < 1:
-            raise SettingError(f"network 'swift': {name} must be at least 1, got {value}")
+    check_arguments("swift", width=(width, 1), max_width=(max_width, 1), stem=(stem, 1))
     if side < 8 * stem:
         raise SettingError(
             f"network 'swift': side must be at least {8 * stem} with a stem of {stem}, got {side}"

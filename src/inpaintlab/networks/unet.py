@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
 from inpaintlab.layers import ContextualAttention, ConvBlock, Residual, hide, known_mean
-from inpaintlab.networks.base import Network
+from inpaintlab.networks.base import Network, check_arguments
 
 
 class UNet(Network):
@@ -46,7 +46,13 @@ class UNet(Network):
         attention: int | None = None,
     ) -> None:
         super().__init__()
-        _check(width, depth, stem, blocks, attention)
+        check_arguments(
+            "unet", 4, width=(width, 4), depth=(depth, 1), stem=(stem, 1), blocks=(blocks, 0)
+        )
+        if attention is not None and not 0 <= attention < depth:
+            raise SettingError(
+                f"network 'unet': attention is at a level 0 to {depth - 1}, got {attention}"
+            )
         skips = [level > 0 for level in range(depth)] if skips is None else list(skips)
         if len(skips) != depth:
             raise SettingError(f"network 'unet' of depth {depth} has {depth} skips, got {skips}")
@@ -108,14 +114,3 @@ def _residual(
     block: Callable[..., nn.Module], channels: int, dilations: Sequence[int]
 ) -> list[Residual]:
     return [Residual(block(channels, channels, dilation=dilation)) for dilation in dilations]
-
-
-def _check(width: int, depth: int, stem: int, blocks: int, attention: int | None) -> None:
-    """Raise `SettingError` for arguments that no network can be built from."""
-    if width < 4 or width % 4:
-        raise SettingError(f"network 'unet': width must be a multiple of 4, got {width}")
-    if attention is not None and not 0 <= attention < depth:
-        raise SettingError(f"network 'unet': attention is at a level 0 to {depth - 1}, got {attention}")
-    for name, value, lowest in (("depth", depth, 1), ("stem", stem, 1), ("blocks", blocks, 0)):
-        if value < lowest:
-            raise SettingError(f"network 'unet': {name} must be at least {lowest}, got {value}")
