@@ -162,7 +162,7 @@ def test_unknown_names_are_refused_with_the_nearest():
         features.create("vgg-16")
     with pytest.raises(SettingError, match="features 'vgg16' has no setting 'weight', did you mean"):
         features.create("vgg16", weight="x")
-    assert features.resolve("vgg16", {}) == {"weights": None}
+    assert features.FEATURES.resolve("vgg16", {}) == {"weights": None}
 
 
 def test_every_network_has_a_source():

@@ -284,14 +284,6 @@ VECTORS: Registry[VectorNetwork] = Registry(
 )
 
 
-def resolve(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """Return all arguments of a feature network, with the defaults filled in.
-
-    Raises `SettingError` for an unknown network or argument, with the nearest known name.
-    """
-    return FEATURES.resolve(name, arguments)
-
-
 def create(name: str, **arguments: Any) -> FeatureNetwork:
     """Build a feature network by name, with its trained weights, on the CPU.
 
