@@ -48,7 +48,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/attention.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/networks.py --crop
-	$(if $(DATA),$(BIN)/python benchmarks/memorise.py $(DATA))
+	$(if $(DATA),$(BIN)/python benchmarks/overfit.py $(DATA))
 	$(BIN)/python benchmarks/guards.py
 	$(BIN)/python benchmarks/kills.py
 	$(if $(DATA),$(BIN)/python benchmarks/guard_faults.py $(DATA))
