@@ -34,23 +34,17 @@ def test_a_token_is_wanted_for_all_but_health(serve):
 )
 def test_what_is_not_the_token(serve, header):
     problem(serve(token=TOKEN).get("/v1/models", headers={"authorization": header}), 401)
-    problem(serve(token=TOKEN).get("/v1/models", headers={"cookie": b"inpaintlab=" + header}), 401)
 
 
-def test_a_form_gives_browsers_a_cookie(pool):
+def test_the_page_and_its_files_need_no_token(pool):
     client = TestClient(create_app(pool, token=TOKEN, page=True), follow_redirects=False)
-    browser = {"accept": "text/html,*/*"}
-    asked = client.get("/page/", headers=browser)
-    assert (asked.status_code, "password" in asked.text) == (401, True)
-    problem(client.get("/page/page.js", headers=browser), 401)
-    assert "not the token" in client.post("/login", data={"token": "wrong"}).text
-    given = client.post("/login", data={"token": TOKEN})
-    assert (given.status_code, given.headers["location"]) == (303, "page/")
-    cookie = given.headers["set-cookie"]
-    assert "HttpOnly" in cookie
-    assert "SameSite=strict" in cookie
-    assert TOKEN not in cookie
-    assert client.get("/v1/models").status_code == 200  # the client sends it now
+    assert client.get("/").status_code == 307
+    for name in ("", "page.js", "hole.js", "page.css", "icon.svg", "sample-1.jpg"):
+        reply = client.get(f"/page/{name}")
+        assert reply.status_code == 200
+        assert TOKEN not in reply.text
+    problem(client.post("/page/../v1/fill"), 401)
+    problem(client.post("/page/%2e%2e/v1/fill"), 404)
 
 
 def test_only_own_names_are_answered(serve):

@@ -15,7 +15,6 @@ from inpaintlab.serving.guards import BodyGuard, HostGuard, TokenGuard
 from inpaintlab.serving.metrics import Measured
 from inpaintlab.serving.pool import Pool
 from inpaintlab.serving.service import Service
-from inpaintlab.serving.tokens import Token, login_router
 from inpaintlab.serving.work import worker_pool
 
 _DESCRIPTION = """Fills holes in images with a trained network.
@@ -63,9 +62,7 @@ def create_app(
     # From the innermost to the outermost.
     app.add_middleware(BodyGuard, pool=pool, max_bytes=max_bytes, seconds=upload_seconds)
     if token:
-        checked = Token(token)
-        app.include_router(login_router(checked))
-        app.add_middleware(TokenGuard, token=checked, has_page=page)
+        app.add_middleware(TokenGuard, token=token)
     if origins:
         app.add_middleware(
             CORSMiddleware,

@@ -4,6 +4,7 @@ Each guard is plain ASGI middleware; `app.create_app` puts them in order.
 """
 
 import asyncio
+import hmac
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -13,10 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inpaintlab.serving.errors import RefusedError, error_response
 from inpaintlab.serving.pool import Pool
-from inpaintlab.serving.tokens import Token, login_page
 
-#: Paths that need no token: they only say that the server is there.
-OPEN = ("/healthz", "/readyz")
+#: Paths that need no token: they only say that the server is there. The page asks for it in the browser.
+_OPEN = ("/healthz", "/readyz", "/")
 #: Beginnings of paths whose POST is an image to fill.
 _FILLS = ("/v1/", "/api/v1/")
 
@@ -84,34 +84,18 @@ def _name(host: str) -> str:
 
 
 class TokenGuard(Guard):
-    """Refuses requests without the token, as `Authorization: Bearer …` or as the page's cookie.
+    """Refuses requests without `Authorization: Bearer TOKEN`; only paths that tell nothing are open."""
 
-    With `has_page` a browser is shown where to give it.
-    """
-
-    def __init__(self, app: ASGIApp, token: Token, *, has_page: bool) -> None:
+    def __init__(self, app: ASGIApp, token: str) -> None:
         super().__init__(app)
-        self._token = token
-        self._has_page = has_page
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Reply to a browser without the token with the form that asks for it."""
-        if self._has_page and self._wants_form(scope):
-            await login_page()(scope, receive, send)
-            return
-        await super().__call__(scope, receive, send)
-
-    def _wants_form(self, scope: Scope) -> bool:
-        if scope["type"] != "http" or scope["method"] != "GET":
-            return False
-        headers = Headers(scope=scope)
-        is_page = scope["path"] == "/page/" and "text/html" in headers.get("accept", "")
-        return is_page and not self._token.is_in(headers)
+        self._token = token.encode()
 
     def check(self, scope: Scope, headers: Headers) -> None:
-        """Look for the token."""
-        path = scope["path"]
-        if path in OPEN or (self._has_page and path in ("/", "/login")) or self._token.is_in(headers):
+        """Look for the token, and compare it in constant time."""
+        if scope["path"] in _OPEN or scope["path"].startswith("/page/"):
+            return
+        scheme, _, text = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(text.strip().encode(), self._token):
             return
         message = "this server wants its token: send the header Authorization: Bearer TOKEN"
         raise RefusedError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})

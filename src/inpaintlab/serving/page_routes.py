@@ -5,7 +5,6 @@ processes decode what strangers send. It loads nothing from elsewhere and sends 
 """
 
 from functools import cache
-from html import escape
 from pathlib import Path
 from string import Template
 
@@ -45,14 +44,9 @@ async def root() -> RedirectResponse:
 
 @router.get("/page/")
 def page(service: Here) -> Response:
-    """Send the page, with the model's name and the limits of this server in it."""
-    about = service.pool.about
+    """Send the page, with the limits of this server in it."""
     text = Template((_FOLDER / "page.html").read_text(encoding="utf-8")).substitute(
-        name=escape(about.name),
-        size=about.size,
-        max_bytes=service.max_bytes,
-        max_pixels=service.max_pixels,
-        samples=len(_SAMPLES),
+        max_bytes=service.max_bytes, max_pixels=service.max_pixels, samples=len(_SAMPLES)
     )
     headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
     return Response(text, media_type="text/html", headers=headers | _FRESH)

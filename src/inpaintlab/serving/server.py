@@ -14,10 +14,11 @@ import uvicorn
 from inpaintlab.errors import OutputError, SettingError
 from inpaintlab.runs import newest_run
 from inpaintlab.serving.app import create_app
-from inpaintlab.serving.tokens import MIN_LENGTH
 from inpaintlab.serving.work import worker_pool
 from inpaintlab.settings import ServeSettings
 
+#: A token that is guessed at over a network must be longer than what can be tried.
+MIN_LENGTH = 16
 #: What a browser calls this machine.
 _OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 #: Connections that wait for the server to turn to them.

@@ -251,16 +251,35 @@ async function ask(image, hole) {
   const form = new FormData();
   form.append("image", image, "photo");
   form.append("mask", hole, "mask.png");
+  return call("../v1/fill", { method: "POST", body: form, headers: { Accept: "image/png" } });
+}
+
+/** Call the server, with its token if it wants one; return nothing if there is no good reply. */
+async function call(path, options = {}) {
   let reply;
-  try {
-    reply = await fetch("../v1/fill", { method: "POST", body: form, headers: { Accept: "image/png" } });
-  } catch {
-    return complain("The server did not answer. Is it still running?");
-  }
-  if (reply.ok) return reply;
+  do {
+    const token = sessionStorage.getItem("token");
+    const headers = { ...options.headers, ...(token && { Authorization: `Bearer ${token}` }) };
+    reply = await fetch(path, { ...options, headers }).catch(() => null);
+  } while (reply?.status === 401 && (await login()));
+  if (reply?.ok) return reply;
+  if (!reply) return complain("The server did not answer. Is it still running?");
   const problem = await reply.json().catch(() => null);
-  const message = problem?.error?.message ?? `The server replied with status ${reply.status}.`;
-  complain(reply.status === 401 ? "The server wants its token again: reload this page." : sentence(message));
+  complain(sentence(problem?.error?.message ?? `The server replied with status ${reply.status}`));
+}
+
+/** Ask the visitor for the token; tell whether they gave one. */
+async function login() {
+  const dialog = find("login");
+  if (!dialog.open) {
+    find("wrong").textContent = sessionStorage.getItem("token") ? "This is not the token." : "";
+    find("token").value = dialog.returnValue = "";
+    dialog.showModal();
+  }
+  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
+  // A header holds no other letters, and so does a token that is right.
+  if (dialog.returnValue) sessionStorage.setItem("token", find("token").value.replace(/[^\x20-\x7e\xa0-\xff]/g, "?"));
+  return Boolean(dialog.returnValue);
 }
 
 const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
@@ -386,9 +405,13 @@ addEventListener("paste", (event) => {
 });
 
 async function openSample(number) {
-  const reply = await fetch(`sample-${number}.jpg`).catch(() => null);
-  if (!reply?.ok) return complain("The sample could not be loaded. Is the server still running?");
-  open(new File([await reply.blob()], `sample-${number}.jpg`));
+  const reply = await call(`sample-${number}.jpg`);
+  if (reply) open(new File([await reply.blob()], `sample-${number}.jpg`));
+}
+
+async function nameModel() {
+  const [model] = (await (await call("../v1/models"))?.json())?.data ?? [];
+  if (model) find("model").textContent = `Filled by ${model.id}, trained on images of ${model.size}×${model.size}.`;
 }
 
 for (let number = 1; number <= SAMPLES; number++) {
@@ -397,3 +420,4 @@ for (let number = 1; number <= SAMPLES; number++) {
   find("samples").append(button);
 }
 openSample(1);
+nameModel();
