@@ -51,9 +51,14 @@ def serve(settings: ServeSettings) -> None:
 
 
 async def _serve(settings: ServeSettings, token: str | None, run: Path, listener: socket.socket) -> None:
-    async with worker_pool(
-        run, workers=settings.workers, queue=settings.queue, seconds=settings.seconds
-    ) as pool:
+    pool = worker_pool(
+        run,
+        plugins=settings.plugins,
+        workers=settings.workers,
+        queue=settings.queue,
+        seconds=settings.seconds,
+    )
+    async with pool:
         app = create_app(
             pool,
             token=token,

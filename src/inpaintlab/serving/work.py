@@ -20,7 +20,7 @@ import numpy as np
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import ImageError, InpaintlabError
 from inpaintlab.images import DecodedImage, Encoded, encode, encode_png, load
-from inpaintlab.registry import load_installed_plugins, load_plugins
+from inpaintlab.registry import load_installed_plugins, load_plugins, loaded_plugins
 from inpaintlab.runs import Run
 from inpaintlab.serving.jobs import About, Job, Options, Reply, send_hello, send_reply
 from inpaintlab.serving.pool import Pool, default_workers
@@ -50,11 +50,12 @@ def worker_pool(
 ) -> Pool:
     """Return a pool of processes that fill with a run folder or a file of weights.
 
-    Each process imports the `plugins`. Without `workers` there are as many as processors and memory
-    allow; `queue` jobs may wait, and one may take `seconds`.
+    Each process imports the `plugins`, and those that this one has loaded. Without `workers` there are
+    as many as processors and memory allow; `queue` jobs may wait, and one may take `seconds`.
     """
     count = workers or default_workers()
-    return Pool(work, os.fspath(weights), tuple(plugins), workers=count, queue=queue, seconds=seconds)
+    known = (*loaded_plugins(), *plugins)
+    return Pool(work, os.fspath(weights), known, workers=count, queue=queue, seconds=seconds)
 
 
 def work(pipe: Connection, weights: str, plugins: Sequence[str] = ()) -> None:
