@@ -19,7 +19,17 @@ from tests.diagnosis.conftest import check_settings
 from tests.test_cli import inpaint  # noqa: F401
 
 PARTS = [
-    *("images", "split", "variety", "memory", "activations", "learning rate", "capacity", "speed"),
+    *(
+        "images",
+        "split",
+        "variety",
+        "memory",
+        "batch norm",
+        "activations",
+        "learning rate",
+        "capacity",
+        "speed",
+    ),
 ]
 QUICK = (
     "--size 32 --batch-size 4 --network swift -s network.width=16 -s validation_images=4 --lr 2e-3 "
@@ -51,6 +61,7 @@ def test_a_healthy_run_passes(inpaint, tmp_path, portraits):  # noqa: F811
     assert code == 0, out + err
     assert all(part in out for part in PARTS)
     assert out.startswith("Nothing was found that spoils the run")
+    assert "! batch norm: " in out  # batches of 4
     assert "\npage: check.html\nnext: inpaint train " in out
     assert len(out.splitlines()) <= 20
     assert {path.name for path in tmp_path.iterdir()} == {"portraits", "check.html"}

@@ -18,7 +18,7 @@ from inpaintlab.data.sampling import TrainingSamples
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
 from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey
-from inpaintlab.diagnosis.network import activations, memory
+from inpaintlab.diagnosis.network import activations, batch_norm, memory
 from inpaintlab.diagnosis.overfit import capacity
 from inpaintlab.diagnosis.rate import rate
 from inpaintlab.diagnosis.result import Result, Verdict
@@ -80,6 +80,7 @@ def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Itera
         yield judge_leaks(find_leaks(seen), seen, settings.data)
         yield variety(_samples(trainer))
         yield room
+        yield batch_norm(network, share_of_batch(settings))
         yield from _steps(trainer, alone, network, _to_train_on(source), room.word != "finding")
 
 

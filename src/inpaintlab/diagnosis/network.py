@@ -13,6 +13,7 @@ from inpaintlab.data.storage import Cache
 from inpaintlab.diagnosis import drawings
 from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import MemoryLimitError
+from inpaintlab.layers.batch_norm import LEAST_BATCH, small_batch_warning
 from inpaintlab.layers.initialise import LayerVariance, variances
 from inpaintlab.settings import TrainSettings
 from inpaintlab.training.memory import check_memory, predict
@@ -49,6 +50,15 @@ def memory(network: nn.Module, settings: TrainSettings, source: ImageDataset, fr
             "memory", "note", text, f"leave some room: --batch-size {max(1, fits // 2)}", figures
         )
     return Verdict("memory", "ok", text, "", figures)
+
+
+def batch_norm(network: nn.Module, batch_size: int) -> Verdict:
+    """Judge whether batches, of one device, are large enough for the network's batch norm."""
+    figures = {"batch_size": batch_size, "least": LEAST_BATCH}
+    text, _, cure = small_batch_warning(network, batch_size).partition(": ")
+    if text:
+        return Verdict("batch norm", "note", text, cure, figures)
+    return Verdict("batch norm", "ok", f"none, or batches of at least {LEAST_BATCH}", "", figures)
 
 
 def activations(
