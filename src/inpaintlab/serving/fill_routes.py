@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field
 
 from inpaintlab.serving.errors import OF_FILLS, Problem, RefusedError, documented
 from inpaintlab.serving.forms import FORMATS, BatchForm, FillForm, negotiate
-from inpaintlab.serving.jobs import Options
-from inpaintlab.serving.service import Here, Service, image_reply
+from inpaintlab.serving.service import Here, image_reply
 
 #: Pairs in one batch, at most: all replies stand in memory at once.
 MAX_BATCH = 32
@@ -75,21 +74,15 @@ async def fill_batch(
 
     async def result(index: int, image: UploadFile, mask: UploadFile) -> Result:
         async with free:
-            return await _result(service, index, image, mask, options)
+            try:
+                reply = await service.fill_in_place(image, mask, options)
+            except RefusedError as refused:
+                return Result(index=index, error=Problem(type=refused.kind, message=str(refused)))
+        filled = base64.b64encode(reply.data).decode()
+        return Result(index=index, image=filled, seconds=reply.seconds, notes=list(reply.notes))
 
     pairs = enumerate(zip(form.image, form.mask, strict=True))
     with service.pool.place():
         results = await asyncio.gather(*(result(index, *pair) for index, pair in pairs))
     about = service.pool.about
     return BatchReply(model=about.name, sha256=about.sha256, media_type=media_type, results=results)
-
-
-async def _result(
-    service: Service, index: int, image: UploadFile, mask: UploadFile, options: Options
-) -> Result:
-    try:
-        reply = await service.fill_in_place(image, mask, options)
-    except RefusedError as refused:
-        return Result(index=index, error=Problem(type=refused.kind, message=str(refused)))
-    filled = base64.b64encode(reply.data).decode()
-    return Result(index=index, image=filled, seconds=reply.seconds, notes=list(reply.notes))

@@ -140,6 +140,5 @@ class BodyGuard(Guard):
         return counting
 
     def _too_large(self) -> RefusedError:
-        return RefusedError(
-            413, "too_large", f"the request has more than {self._max_bytes:,} bytes, the limit"
-        )
+        message = f"the request has more than {self._max_bytes:,} bytes, the limit"
+        return RefusedError(413, "too_large", message)

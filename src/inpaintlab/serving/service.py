@@ -11,6 +11,9 @@ from inpaintlab.serving.jobs import Job, Options, Reply
 from inpaintlab.serving.metrics import Metrics
 from inpaintlab.serving.pool import Pool
 
+#: What a client sent as a file, or in JSON.
+File = UploadFile | bytes
+
 
 class Service:
     """Fills images for the routes; a request may have `max_bytes`, each of its images `max_pixels`."""
@@ -21,16 +24,12 @@ class Service:
         self.max_bytes = max_bytes
         self.max_pixels = max_pixels
 
-    async def fill(
-        self, image: UploadFile | bytes, mask: UploadFile | bytes | None, options: Options
-    ) -> Reply:
+    async def fill(self, image: File, mask: File | None, options: Options) -> Reply:
         """Fill one image; raises `RefusedError` where there is no place in the queue, or no image."""
         with self.pool.place():
             return await self.fill_in_place(image, mask, options)
 
-    async def fill_in_place(
-        self, image: UploadFile | bytes, mask: UploadFile | bytes | None, options: Options
-    ) -> Reply:
+    async def fill_in_place(self, image: File, mask: File | None, options: Options) -> Reply:
         """Fill one image for a request that holds a place in the queue."""
         options = replace(options, max_pixels=self.max_pixels)
         try:
@@ -58,7 +57,7 @@ class Service:
         return Response(reply.data, media_type=media_type, headers=about | (headers or {}))
 
 
-async def _read(file: UploadFile | bytes) -> bytes:
+async def _read(file: File) -> bytes:
     return file if isinstance(file, bytes) else await file.read()
 
 
@@ -71,24 +70,17 @@ async def _service(request: Request) -> Service:
 Here = Annotated[Service, Depends(_service)]
 
 _HEADERS = {
-    "Inpaintlab-Model": ("string", "Name of the run that filled the image."),
-    "Inpaintlab-Model-Sha256": ("string", "SHA-256 of its weights."),
-    "Inpaintlab-Seconds": ("number", "Time for decoding, filling and encoding."),
-    "Inpaintlab-Notes": ("string", "JSON list of sentences on what was lost; only if there are any."),
+    "Inpaintlab-Model": "Name of the run that filled the image.",
+    "Inpaintlab-Model-Sha256": "SHA-256 of its weights.",
+    "Inpaintlab-Seconds": "Time for decoding, filling and encoding.",
+    "Inpaintlab-Notes": "JSON list of sentences on what was lost; only if there are any.",
 }
 
 
 def image_reply(*media_types: str) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says of a filled image as the body of a reply."""
-    return {
-        200: {
-            "description": "The filled image. PNG and WebP are lossless.",
-            "headers": {
-                name: {"description": text, "schema": {"type": kind}}
-                for name, (kind, text) in _HEADERS.items()
-            },
-            "content": {
-                name: {"schema": {"type": "string", "contentMediaType": name}} for name in media_types
-            },
-        }
-    }
+    text = {"type": "string"}
+    headers = {name: {"description": what, "schema": text} for name, what in _HEADERS.items()}
+    content = {name: {"schema": text | {"contentMediaType": name}} for name in media_types}
+    about = "The filled image. PNG and WebP are lossless."
+    return {200: {"description": about, "headers": headers, "content": content}}
