@@ -12,11 +12,10 @@ from PIL import Image
 from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import Split
 from inpaintlab.diagnosis import overfit
-from inpaintlab.diagnosis.check import Check, check
+from inpaintlab.diagnosis.check import Check
 from inpaintlab.diagnosis.subset import Subset
 from inpaintlab.errors import OutputError, SizeError
-from tests.diagnosis.conftest import check_settings
-from tests.test_cli import inpaint  # noqa: F401
+from tests.diagnosis.conftest import check_of
 
 PARTS = [
     *(
@@ -56,7 +55,7 @@ class Page(HTMLParser):
         self.outside += [tag] if tag in ("script", "link") else []
 
 
-def test_a_healthy_run_passes(inpaint, tmp_path, portraits):  # noqa: F811
+def test_a_healthy_run_passes(inpaint, tmp_path, portraits):
     code, out, err = inpaint(f"check {portraits} {QUICK} --minutes 1")
     assert code == 0, out + err
     assert all(part in out for part in PARTS)
@@ -72,7 +71,7 @@ def test_a_healthy_run_passes(inpaint, tmp_path, portraits):  # noqa: F811
     assert all(f"<b>{part}:</b>" in text for part in PARTS)
 
 
-def test_json_and_a_finding(inpaint, tmp_path, portraits):  # noqa: F811
+def test_json_and_a_finding(inpaint, tmp_path, portraits):
     for number in range(10):
         Image.fromarray(np.full((40, 40, 3), number, np.uint8)).save(portraits / f"<b>{number}.png")
     code, out, err = inpaint(f"check {portraits} {QUICK} -o pages/mine.html --json")
@@ -90,7 +89,7 @@ def test_json_and_a_finding(inpaint, tmp_path, portraits):  # noqa: F811
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("check", "say what to check"),
+        ("check", "data is missing"),
         ("check nowhere", "nowhere does not exist"),
         ("check samples:40 --size 63", "nearest: "),
         ("check samples:40 --lr fast", "learning_rate: must be a number above 0, or auto (got 'fast')"),
@@ -102,7 +101,7 @@ def test_json_and_a_finding(inpaint, tmp_path, portraits):  # noqa: F811
         ("train samples:40 -s sample=30", "unknown setting 'sample'"),
     ],
 )
-def test_mistakes_are_one_line(inpaint, words, message):  # noqa: F811
+def test_mistakes_are_one_line(inpaint, words, message):
     code, out, err = inpaint(words)
     assert (code, out) == (2, "")
     assert message in err
@@ -111,7 +110,7 @@ def test_mistakes_are_one_line(inpaint, words, message):  # noqa: F811
 
 def test_what_does_not_fit_is_found_and_not_tried(monkeypatch):
     monkeypatch.setattr("inpaintlab.diagnosis.check.free_bytes", lambda device: 10**6)
-    result = check(check_settings(output=None))
+    result = check_of(output=None)
     words = {verdict.part: verdict.word for verdict in result.verdicts}
     assert words["memory"] == "finding"
     assert words["capacity"] == "note"
@@ -120,8 +119,7 @@ def test_what_does_not_fit_is_found_and_not_tried(monkeypatch):
 
 
 def test_settings_of_a_run_are_taken_as_they_are(tmp_path):
-    settings = check_settings(initialise="lsuv", learning_rate="auto", devices=2, output=None)
-    result = check(settings)
+    result = check_of(initialise="lsuv", learning_rate="auto", devices=2, output=None)
     of = {verdict.part: verdict for verdict in result.verdicts}
     assert of["activations"].figures["initialised"]
     assert all(line["after"] > 0 for line in of["activations"].figures["layers"])
@@ -131,9 +129,9 @@ def test_settings_of_a_run_are_taken_as_they_are(tmp_path):
 
 def test_a_folder_or_a_size_that_cannot_be_is_refused_before_reading(tmp_path):
     with pytest.raises(OutputError, match="is a folder"):
-        check(check_settings(output=tmp_path))
+        check_of(output=tmp_path)
     with pytest.raises(SizeError):
-        check(check_settings(size=36, output=None))
+        check_of(size=36, output=None)
 
 
 def test_a_subset_keeps_parts():

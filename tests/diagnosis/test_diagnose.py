@@ -24,7 +24,6 @@ from inpaintlab.training import train
 from tests.conftest import small_settings
 from tests.diagnosis.illnesses import MADE, made_networks
 from tests.diagnosis.test_check import Page
-from tests.test_cli import inpaint  # noqa: F401
 
 #: A run without a discriminator has no such part.
 PARTS = [part for part in VERDICTS if part != "discriminator"]
@@ -36,7 +35,7 @@ def run(trained_run, tmp_path):
     return shutil.copytree(trained_run, tmp_path / "run")
 
 
-def test_table_page_and_exit_code(inpaint, run, tmp_path):  # noqa: F811
+def test_table_page_and_exit_code(inpaint, run, tmp_path):
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     code, out, err = inpaint("diagnose run")
     assert code == 1, out + err  # six steps are too few
@@ -55,7 +54,7 @@ def test_table_page_and_exit_code(inpaint, run, tmp_path):  # noqa: F811
     }  # fmt: skip
 
 
-def test_json_says_all_of_it(inpaint, run):  # noqa: F811
+def test_json_says_all_of_it(inpaint, run):
     code, out, _ = inpaint("diagnose run --json -o pages/mine.html -s examples=2")
     found = json.loads(out)
     assert (code, found["healthy"], found["findings"]) == (1, False, ["under-fitting"])
@@ -74,14 +73,14 @@ def test_json_says_all_of_it(inpaint, run):  # noqa: F811
         ("diagnose run -o .", "is a folder"),
     ],
 )
-def test_mistakes_are_one_line(inpaint, run, words, message):  # noqa: F811
+def test_mistakes_are_one_line(inpaint, run, words, message):
     code, out, err = inpaint(words)
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1
 
 
-def test_a_folder_without_a_run(inpaint, run):  # noqa: F811
+def test_a_folder_without_a_run(inpaint, run):
     for name in ("log.jsonl", "model.safetensors"):
         (run / name).unlink()
     code, _, err = inpaint("diagnose run")

@@ -8,12 +8,11 @@ from torch import nn
 
 from inpaintlab import networks
 from inpaintlab.data import samples
-from inpaintlab.data.sources import open_source
 from inpaintlab.diagnosis.network import EXPLODED, VANISHED, activations, memory
-from inpaintlab.diagnosis.speed import speed
+from inpaintlab.diagnosis.steps import speed
 from inpaintlab.tensors import to_tensor
 from inpaintlab.training import train
-from inpaintlab.training.build import create_network, rehearse
+from inpaintlab.training.build import build_trainer, create_network, rehearse
 from tests.conftest import small_settings
 from tests.diagnosis.conftest import check_settings, session_of
 
@@ -67,13 +66,12 @@ def test_initial_weights_stand_in_the_recipe(tmp_path):
 
 
 def test_memory_says_what_fits(tmp_path):
-    settings = check_settings(batch_size=32)
-    network, source = create_network(settings), open_source("samples:40")
-    enough = memory(network, settings, source, 10**10)
+    trainer = build_trainer(check_settings(batch_size=32, output=None))
+    enough = memory(trainer, 10**10)
     assert enough.word == "ok"
-    tight = memory(network, settings, source, int(1.1 * enough.figures["needed"]))
+    tight = memory(trainer, int(1.1 * enough.figures["needed"]))
     assert (tight.word, "--batch-size" in tight.advice) == ("note", True)
-    short = memory(network, settings, source, enough.figures["needed"] - 10**6)
+    short = memory(trainer, enough.figures["needed"] - 10**6)
     assert (short.word, "fits with --batch-size" in short.advice) == ("finding", True)
     assert short.figures["largest_batch"] < 32 <= enough.figures["largest_batch"]
 

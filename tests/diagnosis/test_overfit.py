@@ -10,7 +10,7 @@ from inpaintlab.layers.initialise import SCHEMES
 from tests.diagnosis.conftest import check_settings, session_of
 
 #: Fast and good at it; its goal here is what 60 steps can reach.
-SWIFT = {"network": {"name": "swift", "width": 16}, "overfit_steps": 80}
+SWIFT = {"network": {"name": "swift", "width": 16}}
 NARROW = {
     "name": "autoencoder", "width": 8, "depth": 3, "max_width": 16,
     "bottleneck": "linear", "bottleneck_size": 1,
@@ -24,8 +24,8 @@ def low_goal(monkeypatch):
 
 
 def test_a_sound_network_can_learn(tmp_path, low_goal):
-    trainer, settings = session_of(tmp_path, **SWIFT)
-    verdict = capacity(trainer, settings, 5e-3)
+    trainer, _settings = session_of(tmp_path, **SWIFT)
+    verdict = capacity(trainer, 5e-3, 80, 1000)
     assert verdict.word == "ok", verdict.text
     assert verdict.figures["mends"] == []
     assert "can learn: " in verdict.text
@@ -33,8 +33,8 @@ def test_a_sound_network_can_learn(tmp_path, low_goal):
 
 def test_a_bottleneck_of_one_number_is_found_and_widened(tmp_path, monkeypatch):
     monkeypatch.setattr(overfit, "mends", lambda first: islice(mends(first), 1))
-    trainer, settings = session_of(tmp_path, network=NARROW, overfit_steps=200)
-    verdict = capacity(trainer, settings, 1.5e-3)
+    trainer, _settings = session_of(tmp_path, network=NARROW)
+    verdict = capacity(trainer, 1.5e-3, 200, 1000)
     assert verdict.word == "finding"
     assert "cannot learn" in verdict.text
     best = max(verdict.figures["mends"], key=lambda mend: mend["hole_psnr"])
@@ -46,13 +46,13 @@ def test_a_bottleneck_of_one_number_is_found_and_widened(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("rate", "word"), [(1e-6, "higher"), (30.0, "lower")])
 def test_a_rate_far_off_is_found_and_mended(tmp_path, low_goal, monkeypatch, rate, word):
-    trainer, settings = session_of(tmp_path, **SWIFT)
+    trainer, _settings = session_of(tmp_path, **SWIFT)
 
     def only_rates(first):
         return (m for m in mends(first) if "rate" in m.name)
 
     monkeypatch.setattr(overfit, "mends", only_rates)
-    verdict = capacity(trainer, settings, rate)
+    verdict = capacity(trainer, rate, 80, 1000)
     assert verdict.word == "finding"
     assert f"a {word} rate" in verdict.text
     assert verdict.advice.startswith("--lr ")
@@ -63,27 +63,27 @@ def test_bad_initial_weights_are_found_and_left_out(tmp_path, low_goal, monkeypa
         return weight.zero_()
 
     monkeypatch.setitem(SCHEMES, "kaiming", tiny)
-    trainer, settings = session_of(tmp_path, initialise="kaiming", **SWIFT)
+    trainer, _settings = session_of(tmp_path, initialise="kaiming", **SWIFT)
 
     def only(first):
         return (m for m in mends(first) if "weights" in m.name)
 
     monkeypatch.setattr(overfit, "mends", only)
-    verdict = capacity(trainer, settings, 5e-3)
+    verdict = capacity(trainer, 5e-3, 80, 1000)
     assert (verdict.word, verdict.advice) == ("finding", "leave initialise out")
     assert "the network's own initial weights mends it" in verdict.text
 
 
 def test_what_helps_nothing_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(overfit, "mends", lambda first: iter([first]))
-    trainer, settings = session_of(tmp_path, overfit_steps=20)
-    verdict = capacity(trainer, settings, 1e-5)
+    trainer, _settings = session_of(tmp_path)
+    verdict = capacity(trainer, 1e-5, 20, 1000)
     assert (verdict.word, "none of the usual mends" in verdict.advice) == ("finding", True)
 
 
 def test_too_little_time_is_a_note(tmp_path):
-    trainer, settings = session_of(tmp_path, seconds=1e-6)
-    verdict = capacity(trainer, settings, 1e-4)
+    trainer, _settings = session_of(tmp_path)
+    verdict = capacity(trainer, 1e-4, 20, 1e-6)
     assert (verdict.word, "too slow to tell" in verdict.text) == ("note", True)
     assert "-s seconds=" in verdict.advice
 
@@ -105,8 +105,8 @@ def test_mends_change_one_thing_each(tmp_path):
 @pytest.mark.parametrize(("size", "side"), [(16, 16), (32, 32), (64, 32)])
 def test_the_task_is_small(tmp_path, size, side):
     network = {"name": "unet", "width": 8, "depth": 1}
-    trainer, settings = session_of(tmp_path, size=size, network=network)
-    task = task_for(trainer, settings)
+    trainer, _settings = session_of(tmp_path, size=size, network=network)
+    task = task_for(trainer, 20, 1000)
     assert task.image.shape == (8, 3, side, side)
     assert task.mask.shape == (8, 1, side, side)
     assert all(one.sum() > 0 for one in task.mask)

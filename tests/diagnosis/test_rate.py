@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import yaml
 
-from inpaintlab.diagnosis.rate import judge
+from inpaintlab.diagnosis.steps import judge_rate
 from inpaintlab.errors import RunError
-from inpaintlab.settings import CheckSettings
 from inpaintlab.training import resume, train
-from inpaintlab.training.build import rehearse
+from inpaintlab.training.build import build_trainer, rehearse
 from inpaintlab.training.rate import (
     FEWEST,
     FEWEST_IMAGES,
@@ -193,11 +192,11 @@ def test_auto_is_found_before_the_first_step_and_written_as_a_number(tmp_path, c
 )
 def test_the_rate_of_a_run_is_compared(used, word, text):
     test = RateTest(RATES.tolist(), curve(1e-4, 1e-3, 2e-2), 32, 1e-4, 1e-3, 0.02, 1e-3)
-    verdict = judge(test, CheckSettings(data="samples:40", learning_rate=used))
+    verdict = judge_rate(test, build_trainer(small_settings(learning_rate=used)), 20)
     assert (verdict.word, text in verdict.text) == (word, True)
     assert bool(verdict.advice) == (word != "ok")
 
 
 def test_a_network_that_learns_at_no_rate_is_a_finding():
     flat = read_curve(RATES.tolist(), [1.0] * 100)
-    assert judge(flat, CheckSettings(data="samples:40")).word == "finding"
+    assert judge_rate(flat, build_trainer(small_settings()), 20).word == "finding"

@@ -2,8 +2,7 @@ import pytest
 
 from inpaintlab.data import augment
 from inpaintlab.data.sampling import TrainingSamples
-from inpaintlab.diagnosis.check import _samples
-from inpaintlab.diagnosis.variety import variety
+from inpaintlab.diagnosis.images import variety
 from inpaintlab.randomness import generator_for
 from tests.diagnosis.conftest import session_of
 
@@ -11,7 +10,7 @@ from tests.diagnosis.conftest import session_of
 @pytest.mark.parametrize("name", augment.PRESETS)
 def test_our_own_draws_vary(tmp_path, name):
     trainer, _ = session_of(tmp_path, augment={"name": name}, data="samples:200")
-    verdict = variety(_samples(trainer))
+    verdict = variety(trainer.samples())
     assert verdict.word == "ok"
     assert 0 < verdict.figures["mean_hole"] < 0.5
 
@@ -46,5 +45,5 @@ def test_one_augmentation_or_mask_for_all_is_a_finding(tmp_path, kind, preset, t
 
 def test_a_handful_of_images_is_a_note(tmp_path):
     trainer, _ = session_of(tmp_path, data="samples:20", augment={"name": "none"})
-    verdict = variety(_samples(trainer))
+    verdict = variety(trainer.samples())
     assert (verdict.word, verdict.figures["repeated_images"]) == ("note", 1)

@@ -93,8 +93,11 @@ def summary(settings: "of.SummarySettings") -> Done:
 def check(settings: "of.CheckSettings") -> Done:
     """Find out what can be known before `inpaint train` with these settings; exit code 1 if amiss."""
     from inpaintlab.diagnosis.check import check
+    from inpaintlab.training.build import build_trainer
 
-    return _done(check(settings))
+    trainer = build_trainer(settings.model_copy(update={"output": None}))
+    names = ("output", "sample", "rate_steps", "overfit_steps", "seconds")
+    return _done(check(trainer, **{name: getattr(settings, name) for name in names}))
 
 
 def train(settings: "of.TrainSettings") -> Done:

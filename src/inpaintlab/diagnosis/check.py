@@ -1,63 +1,93 @@
 """`inpaint check`: everything that can be known before a run, in about a minute.
 
-Each part is a function that returns a `Verdict`; they take the steps of training itself (`rehearse`),
-with the settings that `inpaint train` would have.
+Each part is a function that returns a `Verdict`; they take the steps of training itself, with a copy of
+the trainer.
 """
 
+import copy
+import time
 from collections.abc import Iterator
-from copy import deepcopy
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from torch import nn
-
-from inpaintlab import masks, networks
+from inpaintlab import networks
 from inpaintlab.data.dataset import ImageDataset
-from inpaintlab.data.sampling import TrainingSamples
-from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
-from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey
+from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey, variety
 from inpaintlab.diagnosis.network import activations, batch_norm, memory
 from inpaintlab.diagnosis.overfit import capacity
-from inpaintlab.diagnosis.rate import rate
 from inpaintlab.diagnosis.result import Result, Verdict
-from inpaintlab.diagnosis.speed import speed
+from inpaintlab.diagnosis.steps import judge_rate, speed
 from inpaintlab.diagnosis.subset import Subset
-from inpaintlab.diagnosis.variety import variety
 from inpaintlab.errors import OutputError
 from inpaintlab.reports import Code, Heading
-from inpaintlab.settings import CheckSettings, dump
-from inpaintlab.training.build import create_network, rehearse, resolve
-from inpaintlab.training.launch import launch, share_of_batch
+from inpaintlab.settings import dump
+from inpaintlab.training.callbacks import Callbacks
+from inpaintlab.training.launch import share_of_batch
 from inpaintlab.training.memory import free_bytes
+from inpaintlab.training.rate import find_rate
+from inpaintlab.training.schedule import Budget
 from inpaintlab.training.trainer import Trainer
 
 #: Page that is written where none is named.
 PAGE = Path("check.html")
+#: Images of the batch that activations are looked at with.
+_SOME = 8
 
 
 class Check(Result):
     """What a check found: one verdict a part, and the page that shows them."""
 
 
-def check(settings: CheckSettings) -> Check:
-    """Look at everything that can be known before a run, and write a page of it.
+def check(
+    trainer: Trainer,
+    *,
+    output: Path | None = None,
+    sample: int = 5000,
+    rate_steps: int = 100,
+    overfit_steps: int = 300,
+    seconds: float = 20.0,
+) -> Check:
+    """Look at everything that can be known before a run, and write a page of it to `output`.
 
-    Nothing else is written. Raises an `InpaintlabError` for settings that no run can have.
+    The trainer stays as it is, and nothing else is written. At most `sample` images are looked at; the
+    range test takes `rate_steps`, each try to overfit one batch `overfit_steps`, both at most `seconds`.
+    Raises an `InpaintlabError` for what no run can have.
     """
-    page = settings.output or PAGE
+    page, settings = output or PAGE, trainer.settings
     if page.is_dir():
         raise OutputError(f"{page} is a folder: -o takes the page to write, as check.html")
-    share_of_batch(settings)
-    # One process is enough to judge several by; `launch` would start them.
-    device = launch(settings.model_copy(update={"devices": 1})).device
-    settings = settings.model_copy(update=dict(resolve(settings)))
-    source = open_source(settings.data, settings.fold, settings.folds)
+    networks.check_size(trainer.network, settings.size, settings.size)
+    trial = _trial(trainer, sample)
+    free = free_bytes(trial.fabric.device)
+
+    def verdicts() -> Iterator[Verdict]:
+        room = memory(trainer, free)
+        fits = room.word != "finding"
+        if not fits:
+            trial.settings = trial.settings.model_copy(update={"batch_size": 1})
+        seen = survey(trial.data, _seen(trainer.source))
+        yield judge_values(seen, settings.max_bad_fraction)
+        yield judge_leaks(find_leaks(seen), seen, settings.data)
+        yield variety(trial.samples())
+        yield room
+        yield batch_norm(trainer.network, share_of_batch(settings))
+        batch = next(trial.batches_from(0))
+        some = (batch.images[:_SOME], batch.masks[:_SOME])
+        changed = settings.initialise is not None
+        yield activations(trainer.network, trial.network, *some, changed=changed)
+        if not fits:
+            yield Verdict("capacity", "note", "not tried: a step does not fit into memory")
+            return
+        found = judge_rate(find_rate(trial, rate_steps, seconds), trainer, seconds)
+        yield found
+        yield capacity(trial, found.figures["used"], overfit_steps, seconds)
+        yield speed(trial, settings, _to_train_on(trainer.source))
+
     result = Check(
         f"check of {settings.data} for {settings.network.name} at {settings.size} px",
         page,
-        tuple(_verdicts(settings, source, free_bytes(device))),
+        tuple(verdicts()),
         settings.data,
         blocks=(Heading("Settings"), Code(dump(settings))),
     )
@@ -65,57 +95,24 @@ def check(settings: CheckSettings) -> Check:
     return result
 
 
-def _verdicts(settings: CheckSettings, source: ImageDataset, free: int) -> Iterator[Verdict]:
-    """Yield the verdict of every part; those that take steps are not tried where these do not fit."""
-    network = create_network(settings)
-    assert settings.size is not None  # resolved
-    networks.check_size(network, settings.size, settings.size)
-    masks.make(settings.masks)
-    room = memory(network, settings, source, free)
-    with TemporaryDirectory(prefix="inpaintlab-") as folder:
-        alone = _alone(settings, room.word == "finding")
-        trainer = rehearse(alone, Path(folder) / "run", Subset(source, settings.sample, settings.seed))
-        seen = survey(trainer.data, _seen(source))
-        yield judge_values(seen, settings.max_bad_fraction)
-        yield judge_leaks(find_leaks(seen), seen, settings.data)
-        yield variety(_samples(trainer))
-        yield room
-        yield batch_norm(network, share_of_batch(settings))
-        yield from _steps(trainer, alone, network, _to_train_on(source), room.word != "finding")
+def _trial(trainer: Trainer, sample: int) -> Trainer:
+    """Return an opened copy of a trainer, for one process, with a few of its images.
 
-
-def _steps(
-    trainer: Trainer, settings: CheckSettings, own: nn.Module, images: int, fits: bool
-) -> Iterator[Verdict]:
-    """Yield the verdicts of parts that need the network to run."""
-    batch = next(trainer.batches_from(trainer.step))
-    some = min(8, len(batch.images))
-    yield activations(
-        own.to(trainer.fabric.device),
-        deepcopy(trainer.network),
-        batch.images[:some],
-        batch.masks[:some],
-        changed=settings.initialise is not None,
-    )
-    if not fits:
-        yield Verdict("capacity", "note", "not tried: a step does not fit into memory")
-        return
-    found = rate(trainer, settings)
-    yield found
-    yield capacity(trainer, settings, found.figures["used"])
-    yield speed(trainer, settings, images)
-
-
-def _alone(settings: CheckSettings, small: bool) -> CheckSettings:
-    """Return the settings for one process that keeps its few images in memory and bears bad ones."""
+    They are kept in memory, and bad ones are borne.
+    """
+    trial, settings = copy.copy(trainer), trainer.settings
+    trial.network = copy.deepcopy(trainer.network)
+    trial.objective = copy.deepcopy(trainer.fresh_objective)
+    trial.source = Subset(trainer.source, sample, settings.seed)
+    trial.callbacks = Callbacks(())
     changes: dict[str, Any] = {"cache": "memory", "workers": 0, "max_bad_fraction": 1.0, "devices": 1}
-    batch = share_of_batch(settings)
-    return settings.model_copy(update=changes | {"batch_size": min(2, batch) if small else batch})
-
-
-def _samples(trainer: Trainer) -> TrainingSamples:
-    mixture = trainer.validation.masks.mixture
-    return TrainingSamples(trainer.data.train, mixture, trainer.settings.seed, trainer.augmentation)
+    if settings.learning_rate == "auto":  # the range test of the check finds it
+        changes["learning_rate"] = networks.learning_rate_of(trainer.network)
+    changes["batch_size"] = share_of_batch(settings)
+    trial.settings = settings.model_copy(update=changes)
+    trial.launch()
+    trial.open(Budget(1, None, time.monotonic()))
+    return trial
 
 
 def _seen(source: ImageDataset) -> int:
@@ -126,8 +123,5 @@ def _seen(source: ImageDataset) -> int:
 
 
 def _to_train_on(source: ImageDataset) -> int:
-    return (
-        len(source.predefined_split.train)
-        if source.predefined_split
-        else round(_seen(source) * TRAIN_SHARE)
-    )
+    split = source.predefined_split
+    return len(split.train) if split else round(_seen(source) * TRAIN_SHARE)

@@ -1,4 +1,4 @@
-"""What can be told from the images themselves: odd ones, and look-alikes in two parts of the split."""
+"""What can be told from images and samples: odd ones, look-alikes in two parts, and how samples vary."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -7,6 +7,8 @@ from typing import Literal
 
 import cv2
 import numpy as np
+import torch
+from torch import Tensor
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.data.examine import is_grey
@@ -14,7 +16,9 @@ from inpaintlab.data.findings import LEAST_CONTRAST
 from inpaintlab.data.loading import TrainingData
 from inpaintlab.data.lookalikes import Appearance, appearance_of, find_lookalikes
 from inpaintlab.data.manifest import is_dataset
+from inpaintlab.data.sampling import TrainingSamples, check_variants
 from inpaintlab.diagnosis.result import Verdict, Word, count
+from inpaintlab.errors import DataError
 from inpaintlab.progress import bar
 
 #: Share of odd images from which they are a finding; fewer are a note.
@@ -30,6 +34,9 @@ _DARKEST_HIGH, _BRIGHTEST_LOW = 64, 192
 #: Correlation of look-alikes from which they are the same image.
 _SAME = 0.99
 _NAMED = 5
+#: Samples drawn to see whether they vary, as many as a batch or two, and the share of masks or images
+#: that occur more than once, above which it is a note.
+SAMPLES, _REPEATED = 64, 0.5
 
 
 @dataclass(frozen=True)
@@ -189,3 +196,37 @@ def _judge(
     if strange >= ODD_SHARE * total and strange:
         return "finding", f"{strange / total:.1%} are no images to learn from: {cure}"
     return ("note", cure) if strange or bad else ("ok", "")
+
+
+def variety(samples: TrainingSamples) -> Verdict:
+    """Judge whether every sample has an augmentation and a mask of its own.
+
+    One augmentation, or one mask, for a whole batch is a common mistake that no loss curve shows.
+    """
+    batch = samples.collate([samples[number] for number in range(SAMPLES)])
+    figures: dict[str, float] = {
+        "samples": SAMPLES,
+        "repeated_images": _repeated(batch.images),
+        "repeated_masks": _repeated(batch.masks),
+        "mean_hole": float(batch.masks.mean()),
+    }
+    try:
+        check_variants(samples)
+    except DataError as error:
+        advice = "a source of masks or images that draws anew for every sample"
+        return Verdict("variety", "finding", str(error), f"use {advice}", figures)
+    text = (
+        f"of {SAMPLES} samples {figures['repeated_images']:.0%} of the images and "
+        f"{figures['repeated_masks']:.0%} of the masks come more than once; "
+        f"{figures['mean_hole']:.0%} of an image is hole"
+    )
+    if figures["repeated_masks"] > _REPEATED or figures["repeated_images"] > _REPEATED:
+        advice = "few images or masks: --augment light varies both"
+        return Verdict("variety", "note", text, advice, figures)
+    return Verdict("variety", "ok", text, "", figures)
+
+
+def _repeated(tensors: Tensor) -> float:
+    """Return the share of tensors that are not the only one of their kind."""
+    kinds = [one.contiguous().numpy().tobytes() for one in tensors.to(torch.float32)]
+    return sum(kinds.count(kind) > 1 for kind in kinds) / len(kinds)

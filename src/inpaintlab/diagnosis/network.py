@@ -6,8 +6,6 @@ from dataclasses import asdict
 import torch
 from torch import Tensor, nn
 
-from inpaintlab.data import augment
-from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.loading import kept_bytes
 from inpaintlab.data.storage import Cache
 from inpaintlab.diagnosis import drawings
@@ -15,8 +13,8 @@ from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.layers.batch_norm import LEAST_BATCH, small_batch_warning
 from inpaintlab.layers.initialise import LayerVariance, variances
-from inpaintlab.settings import TrainSettings
 from inpaintlab.training.memory import check_memory, predict
+from inpaintlab.training.trainer import Trainer
 
 #: Variance of a layer's output, in training mode, outside of which signals have vanished or exploded.
 #: All our networks lie far within (tests/diagnosis/test_network.py).
@@ -25,12 +23,12 @@ VANISHED, EXPLODED = 1e-7, 1e4
 _TIGHT = 0.8
 
 
-def memory(network: nn.Module, settings: TrainSettings, source: ImageDataset, free: int) -> Verdict:
+def memory(trainer: Trainer, free: int) -> Verdict:
     """Compare what a run will take with the bytes that are free, and say what fits."""
-    assert settings.size is not None  # resolved
-    augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
-    stored = augmentation.stored_size(settings.size)
-    kept = kept_bytes(source, settings.size, stored, Cache(settings.cache, settings.cache_dir))
+    settings, network = trainer.settings, trainer.network
+    stored = trainer.augmentation.stored_size(settings.size)
+    cache = Cache(settings.cache, settings.cache_dir)
+    kept = kept_bytes(trainer.source, settings.size, stored, cache)
     batch = settings.batch_size // settings.devices
     needed = predict(network, settings.size, batch, images=kept, workers=settings.workers or 0)
     share, more = free // settings.devices, needed.more
@@ -46,9 +44,8 @@ def memory(network: nn.Module, settings: TrainSettings, source: ImageDataset, fr
         f"{share / 1e9:.1f} GB are free; up to --batch-size {fits:,} fits"
     )
     if more > _TIGHT * share:
-        return Verdict(
-            "memory", "note", text, f"leave some room: --batch-size {max(1, fits // 2)}", figures
-        )
+        advice = f"--batch-size {max(1, fits // 2)} leaves some room"
+        return Verdict("memory", "note", text, advice, figures)
     return Verdict("memory", "ok", text, "", figures)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -10,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inpaintlab import masks, networks
-from inpaintlab.data.loading import Images
+from inpaintlab import networks
+from inpaintlab.checkpoints import OBJECT
 from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.images import shrink
@@ -19,7 +20,7 @@ from inpaintlab.layers.initialise import initialise
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
 from inpaintlab.progress import bar
-from inpaintlab.settings import CheckSettings, Part
+from inpaintlab.settings import Part
 from inpaintlab.tensors import composite, to_tensor
 from inpaintlab.training import objectives
 from inpaintlab.training.objectives import Optimisation
@@ -71,10 +72,11 @@ class Learnt(NamedTuple):
     steps: int
 
 
-def capacity(trainer: Trainer, settings: CheckSettings, rate: float) -> Verdict:
+def capacity(trainer: Trainer, rate: float, steps: int, seconds: float) -> Verdict:
     """Let the network overfit one batch at a rate; where it cannot, try to mend it."""
+    settings = trainer.settings
     first = Attempt("as it is", settings.network, settings.initialise, rate)
-    task = task_for(trainer, settings)
+    task = task_for(trainer, steps, seconds)
     reached, steps = learn(trainer, task, first)
     figures: dict[str, Any] = {
         "hole_psnr": reached, "goal": GOAL, "images": len(task.image), "size": task.size,
@@ -116,11 +118,11 @@ def _mended(trainer: Trainer, task: Task, first: Attempt, text: str, figures: di
 def mends(first: Attempt) -> Iterator[Attempt]:
     """Yield what may help a network that cannot learn: width, initial weights, rates."""
     given = first.network.arguments
-    own = networks.resolve(first.network.name, {})
+    own = {} if first.network.name == OBJECT else networks.resolve(first.network.name, {})
     wide = {
         key: max(64, 16 * given[key]) if key == "bottleneck_size" else max(own[key], 2 * given[key])
         for key in ("bottleneck_size", "width", "max_width")
-        if key in given
+        if key in given and key in own
     }
     sizes = {key: wide[key] for key in ("bottleneck_size",) if key in wide}
     for name, changed in (("a wider bottleneck", sizes), ("a wider network", wide)):
@@ -136,7 +138,7 @@ def mends(first: Attempt) -> Iterator[Attempt]:
         yield replace(first, name="weights by lsuv", initialise=part, flags="-s initialise=lsuv")
     for word, factor in (("lower", 0.1), ("higher", 10)):
         yield _at(first, first.rate * factor, word)
-    usual = networks.learning_rate_of(first.network.name)
+    usual = 1.5e-3 if first.network.name == OBJECT else networks.learning_rate_of(first.network.name)
     if not 0.05 < usual / first.rate < 20:
         yield _at(first, usual, "lower" if usual < first.rate else "higher")
 
@@ -176,20 +178,18 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def task_for(trainer: Trainer, settings: CheckSettings) -> Task:
-    """Return the task for a network: the first images at 32 px, or the least size that it takes."""
-    side = networks.needs(trainer.network).next_side(SIDE)
-    image, mask = _batch(trainer, min(side, trainer.data.train.size))
-    return Task(image, mask, settings.overfit_steps, settings.seconds)
+def task_for(trainer: Trainer, steps: int, seconds: float) -> Task:
+    """Return the task for a network: the first images at 32 px, or the least size that it takes.
 
-
-def _batch(trainer: Trainer, side: int) -> tuple[Tensor, Tensor]:
-    images: Images = trainer.data.train
+    Of a module that was given as an object no other size is known to work than that of the run.
+    """
+    images, own = trainer.data.train, trainer.settings.network.name == OBJECT
+    side = images.size if own else min(networks.needs(trainer.network).next_side(SIDE), images.size)
     count = min(IMAGES, len(images))
     squares = (images.square(position) for position in range(count))
     image = to_tensor(np.stack([shrink(s, side) if len(s) != side else s for s in squares]))
-    mixture = masks.make(trainer.settings.masks)
-    return image, FrozenMasks(mixture, side, count, _SEED).batch(0, count)
+    mask = FrozenMasks(trainer.mixture, side, count, _SEED).batch(0, count)
+    return Task(image, mask, steps, seconds)
 
 
 def _fresh(trainer: Trainer, task: Task, attempt: Attempt) -> tuple[nn.Module, Tensor, Tensor]:
@@ -199,7 +199,11 @@ def _fresh(trainer: Trainer, task: Task, attempt: Attempt) -> tuple[nn.Module, T
         arguments = arguments | {"side": task.size}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(trainer.settings.seed)
-        network = networks.create(attempt.network.name, **arguments)
+        network = (
+            deepcopy(trainer.network)
+            if attempt.network.name == OBJECT
+            else networks.create(attempt.network.name, **arguments)
+        )
         if scheme := attempt.initialise:
             initialise(network, scheme.name, batch=[task.image, task.mask], **scheme.arguments)
     image, mask = trainer.fabric.to_device((task.image, task.mask))
