@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from inpaintlab.data.mask_sets import write_masks
     from inpaintlab.data.prepare import prepare
     from inpaintlab.diagnosis.check import Check, check
+    from inpaintlab.diagnosis.diagnose import Diagnosis, diagnose
     from inpaintlab.errors import InpaintlabError
     from inpaintlab.evaluation.compare import compare
     from inpaintlab.evaluation.crossval import crossval
@@ -42,21 +43,23 @@ _PLACES = {
     "CheckSettings": "settings",
     "CompareSettings": "settings",
     "CrossvalSettings": "settings",
+    "Diagnosis": "diagnosis.diagnose",
     "EvaluateSettings": "settings",
     "ExportSettings": "settings",
     "FillSettings": "settings",
-    "InpaintlabError": "errors",
     "Inpainter": "inpainter",
+    "InpaintlabError": "errors",
     "MaskSettings": "settings",
     "PrepareSettings": "settings",
     "SummarySettings": "settings",
-    "TrainedRun": "training",
     "TrainSettings": "settings",
+    "TrainedRun": "training",
     "align": "data.faces",
     "check": "diagnosis.check",
     "compare": "evaluation.compare",
     "create": "networks",
     "crossval": "evaluation.crossval",
+    "diagnose": "diagnosis.diagnose",
     "evaluate": "evaluation.evaluate",
     "export": "inpainter.export",
     "fill_files": "inpainter",
@@ -80,6 +83,7 @@ __all__ = [
     "CheckSettings",
     "CompareSettings",
     "CrossvalSettings",
+    "Diagnosis",
     "EvaluateSettings",
     "ExportSettings",
     "FillSettings",
@@ -96,6 +100,7 @@ __all__ = [
     "compare",
     "create",
     "crossval",
+    "diagnose",
     "evaluate",
     "export",
     "fill_files",

@@ -344,3 +344,9 @@ def test_a_full_disk_while_saving_leaves_the_last_save_and_is_told(tmp_path, mon
     whole = train(small_settings(output=tmp_path / "whole"))
     assert resume(tmp_path / "run", {}).hole_psnr == whole.hole_psnr
     assert_same_weights(tmp_path / "whole", tmp_path / "run")
+
+
+def test_a_small_batch_with_batch_norm_is_warned_of_before_the_run(tmp_path, capsys):
+    network = {"name": "swift", "width": 8}
+    train(small_settings(network=network, batch_size=4, steps=1, output=tmp_path / "run"))
+    assert "warning: " in capsys.readouterr().err

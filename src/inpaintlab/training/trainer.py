@@ -22,6 +22,7 @@ from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.data.storage import Cache
 from inpaintlab.data.streaming import training_batches
 from inpaintlab.errors import RunError, RunOverError
+from inpaintlab.layers.batch_norm import small_batch_warning
 from inpaintlab.masks import FrozenMasks, check_mask
 from inpaintlab.networks import Network, adopt, check_network, check_size
 from inpaintlab.progress import say
@@ -111,6 +112,9 @@ class Trainer:
         memory = self.check()
         if self.fabric.is_global_zero:
             say(str(memory))
+            share = self.settings.batch_size // self.fabric.world_size
+            if warning := small_batch_warning(self.network, share):
+                say(f"warning: {warning}")
         self.run = claim_folder(self.output, self.settings, self.fabric, resume=resume)
         self.open(Budget(steps, minutes or (None if steps else DEFAULT_MINUTES), clock), resume=resume)
         if self.fabric.is_global_zero:
