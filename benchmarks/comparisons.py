@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.settings import EvaluateSettings, Part, TrainSettings
 from inpaintlab.training import train
 from networks import count_steps
@@ -80,9 +80,10 @@ def measure(settings: TrainSettings, kinds: dict[str, Part]) -> dict[str, float]
         (run / "finished").touch()
     values = {}
     for kind, part in kinds.items():
-        result = evaluate(EvaluateSettings(run=run, masks=[part], slow_images=0, copies=False))
-        ours = result["overall"]["methods"]["ours"]
-        values |= {f"{kind} {metric}": ours[metric]["mean"] for metric in METRICS if metric in ours}
+        settings = EvaluateSettings(models=[str(run)], masks=[part], slow_images=0, lookalikes=False)
+        result = run_evaluation(settings).result
+        own = result.overall.methods[result.model]
+        values |= {f"{kind} {metric}": own[metric].mean for metric in METRICS if metric in own}
     return values
 
 

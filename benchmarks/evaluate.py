@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.settings import EvaluateSettings
 
 
@@ -30,16 +30,16 @@ def one(run: str, count: str) -> None:
     start = time.perf_counter()
     settings = EvaluateSettings.model_validate(
         {
-            "run": run,
+            "models": [run],
             "limit": int(count),
             "masks": ["nvidia-style-v1"],
             "learned": False,
             "slow_images": 0,
         }
     )
-    overall = evaluate(settings)["overall"]
+    overall = run_evaluation(settings).result.overall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    facts = {"n": overall["n"], "images": overall["images"], "methods": len(overall["methods"])}
+    facts = {"n": overall.n, "images": overall.images, "methods": len(overall.methods)}
     print(json.dumps({**facts, "seconds": time.perf_counter() - start, "megabytes": peak}))
 
 

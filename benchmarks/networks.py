@@ -20,7 +20,7 @@ import torch
 from timing import alternate, median
 
 from inpaintlab import networks
-from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.settings import EvaluateSettings, Part, TrainSettings
 from inpaintlab.training import train
 from inpaintlab.training.build import rehearse
@@ -102,9 +102,10 @@ def report(run: Path, name: str, step: dict[str, Any], kinds: dict[str, Part]) -
     """Evaluate a run on either kind of mask and print its row."""
     cells = []
     for part in kinds.values():
-        result = evaluate(EvaluateSettings(run=run, masks=[part], learned=False, slow_images=0))
-        ours = result["overall"]["methods"]["ours"]
-        cells += [f"{ours['hole_psnr']['mean']:.2f}", f"{ours['ssim']['mean']:.4f}"]
+        settings = EvaluateSettings(models=[str(run)], masks=[part], learned=False, slow_images=0)
+        result = run_evaluation(settings).result
+        own = result.overall.methods[result.model]
+        cells += [f"{own['hole_psnr'].mean:.2f}", f"{own['ssim'].mean:.4f}"]
     row = " | ".join((name, f"{step['ms']:.0f}", f"{step['steps']:,}", *cells))
     print(f"| {row} |", flush=True)
 

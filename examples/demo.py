@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from inpaintlab import EvaluateSettings, Inpainter, TrainSettings, evaluate, train
+from inpaintlab import EvaluateSettings, Inpainter, TrainSettings, run_evaluation, train
 from inpaintlab.data import samples
-from inpaintlab.evaluation.table import show
 
 
 def main(folder: Path, minutes: float = 4.5, portraits: int = 2500) -> None:
@@ -26,7 +25,7 @@ def main(folder: Path, minutes: float = 4.5, portraits: int = 2500) -> None:
         validate_every=250,
     )
     train(settings)
-    show(evaluate(EvaluateSettings(run=folder)))
+    evaluation = run_evaluation(EvaluateSettings(models=[str(folder)]))
 
     # A portrait that is in neither part of the data, with one eye painted over.
     portrait = Image.fromarray(samples.draw(1_000_003, size=256))
@@ -37,8 +36,8 @@ def main(folder: Path, minutes: float = 4.5, portraits: int = 2500) -> None:
     for name, image in {"damaged": damaged, "filled": filled, "truth": portrait}.items():
         image.save(folder / f"sample-{name}.png")
 
+    evaluation.answer().show()
     print(f"damaged, filled and true portrait: {folder}/sample-*.png")
-    print(f"report: {(folder / 'report.html').resolve()}")
 
 
 if __name__ == "__main__":

@@ -12,13 +12,19 @@ if TYPE_CHECKING:
     from inpaintlab.diagnosis.check import Check, check
     from inpaintlab.diagnosis.diagnose import Diagnosis, diagnose
     from inpaintlab.errors import InpaintlabError
-    from inpaintlab.evaluation.compare import compare
+    from inpaintlab.evaluation.baselines import register_baseline
+    from inpaintlab.evaluation.command import run_evaluation
+    from inpaintlab.evaluation.compare import Comparison, compare, run_comparison
+    from inpaintlab.evaluation.cross_validation import CrossValidation
     from inpaintlab.evaluation.crossval import crossval
     from inpaintlab.evaluation.evaluate import evaluate
+    from inpaintlab.evaluation.evaluation import Evaluation
+    from inpaintlab.evaluation.statistics import Interval
     from inpaintlab.inpainter import Inpainter, fill_files, load
     from inpaintlab.inpainter.export import export
     from inpaintlab.losses import register_loss
     from inpaintlab.masks import read_mask, register_mask
+    from inpaintlab.metrics import register_metric
     from inpaintlab.networks import create, register_network
     from inpaintlab.networks.summary import summarise
     from inpaintlab.settings import (
@@ -42,13 +48,17 @@ _PLACES = {
     "Check": "diagnosis.check",
     "CheckSettings": "settings",
     "CompareSettings": "settings",
+    "Comparison": "evaluation.compare",
+    "CrossValidation": "evaluation.cross_validation",
     "CrossvalSettings": "settings",
     "Diagnosis": "diagnosis.diagnose",
     "EvaluateSettings": "settings",
+    "Evaluation": "evaluation.evaluation",
     "ExportSettings": "settings",
     "FillSettings": "settings",
     "Inpainter": "inpainter",
     "InpaintlabError": "errors",
+    "Interval": "evaluation.statistics",
     "MaskSettings": "settings",
     "PrepareSettings": "settings",
     "SummarySettings": "settings",
@@ -67,10 +77,14 @@ _PLACES = {
     "load": "inpainter",
     "prepare": "data.prepare",
     "read_mask": "masks",
+    "register_baseline": "evaluation.baselines",
     "register_loss": "losses",
     "register_mask": "masks",
+    "register_metric": "metrics",
     "register_network": "networks",
     "resume": "training",
+    "run_comparison": "evaluation.compare",
+    "run_evaluation": "evaluation.command",
     "summarise": "networks.summary",
     "train": "training",
     "write_masks": "data.mask_sets",
@@ -82,13 +96,17 @@ __all__ = [
     "Check",
     "CheckSettings",
     "CompareSettings",
+    "Comparison",
+    "CrossValidation",
     "CrossvalSettings",
     "Diagnosis",
     "EvaluateSettings",
+    "Evaluation",
     "ExportSettings",
     "FillSettings",
     "Inpainter",
     "InpaintlabError",
+    "Interval",
     "MaskSettings",
     "PrepareSettings",
     "SummarySettings",
@@ -108,10 +126,14 @@ __all__ = [
     "load",
     "prepare",
     "read_mask",
+    "register_baseline",
     "register_loss",
     "register_mask",
+    "register_metric",
     "register_network",
     "resume",
+    "run_comparison",
+    "run_evaluation",
     "summarise",
     "train",
     "write_masks",

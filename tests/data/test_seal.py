@@ -9,7 +9,7 @@ from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.prepare import prepare
 from inpaintlab.data.seal import TestAccess, open_test, read_ledger
 from inpaintlab.errors import DataError, OutputError
-from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.settings import EvaluateSettings, PrepareSettings
 from inpaintlab.training import resume, train
 from tests.conftest import save_portraits, small_settings
@@ -79,47 +79,47 @@ def test_warnings_in_plain_words(dataset):
 
 def test_a_run_never_sees_the_test_and_evaluation_counts_its_looks(dataset, capsys):
     settings = small_settings(data=str(dataset.folder), size=32, output=Path("run"))
-    run = Run(train(settings).run)
+    run = Run(train(settings).folder)
     resume(run.folder, {"steps": 8})
     data = read_json(run.data)
     facts = dataset.read_facts()
     assert (data["train"], data["val"], data["test"]) == (facts["train"], facts["val"], facts["test"])
     assert data["split_hash"] == facts["hash"]
-    result = evaluate(EvaluateSettings(run=run.folder))
-    assert result["overall"]["n"] == facts["val"]
+    result = run_evaluation(EvaluateSettings(models=[str(run.folder)])).result
+    assert result.overall.n == facts["val"]
     assert "never been used" in run.report.read_text()
-    result = evaluate(EvaluateSettings(run=run.folder, split="test"))
-    assert result["overall"]["n"] == facts["test"]
-    assert result["part"] == "sealed test"
+    result = run_evaluation(EvaluateSettings(models=[str(run.folder)], split="test")).result
+    assert result.overall.n == facts["test"]
+    assert result.part == "sealed test"
     assert (run.metrics / "test.json").is_file()
     assert "been used once" in run.report.read_text()
     assert "warning" not in capsys.readouterr().err
-    evaluate(EvaluateSettings(run=run.folder, split="test"))
+    run_evaluation(EvaluateSettings(models=[str(run.folder)], split="test"))
     assert "measured on the test once before" in capsys.readouterr().err
     looks = [json.loads(line) for line in dataset.ledger.read_text().splitlines()]
     assert [look["access"] for look in looks] == [1, 2]
     assert looks[0]["lineage"] == data["lineage"]
-    assert looks[0]["mask_hash"] == result["masks"]["hash"]
+    assert looks[0]["mask_hash"] == result.masks.hash
 
 
 def test_a_copy_of_a_run_is_of_its_lineage(dataset, capsys):
     settings = small_settings(data=str(dataset.folder), size=32, output=Path("run"))
-    run = train(settings).run
-    evaluate(EvaluateSettings(run=run, split="test"))
+    run = train(settings).folder
+    run_evaluation(EvaluateSettings(models=[str(run)], split="test"))
     shutil.copytree(run, "copy")
-    evaluate(EvaluateSettings(run=Path("copy"), split="test"))
+    run_evaluation(EvaluateSettings(models=["copy"], split="test"))
     assert "measured on the test once before" in capsys.readouterr().err
 
 
 def test_images_that_were_not_prepared_have_no_sealed_test(trained_run):
     with pytest.raises(DataError, match=r"inpaint prepare samples:40 -o NAME.dataset"):
-        evaluate(EvaluateSettings(run=trained_run, split="test"))
+        run_evaluation(EvaluateSettings(models=[str(trained_run)], split="test"))
 
 
 def test_a_fold_validates(dataset):
     settings = small_settings(data=str(dataset.folder), fold=2, size=32, output=Path("run"))
-    run = Run(train(settings).run)
+    run = Run(train(settings).folder)
     data = read_json(run.data)
     assert data["train"] + data["val"] == dataset.read_facts()["train"] + dataset.read_facts()["val"]
     assert 9 <= data["val"] <= 12
-    assert evaluate(EvaluateSettings(run=run.folder))["overall"]["n"] == data["val"]
+    assert run_evaluation(EvaluateSettings(models=[str(run.folder)])).result.overall.n == data["val"]

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from inpaintlab.evaluation.baselines import BASELINES, SLOW
+from inpaintlab.errors import SettingError
+from inpaintlab.evaluation.baselines import BASELINES, SLOW, register_baseline, title
 
-METHODS = BASELINES | SLOW
+METHODS = dict(BASELINES)
 
 
 def hole(shape):
@@ -27,3 +28,14 @@ def test_one_colour_is_filled_with_it(name):
     image = np.full((60, 70, 3), (10, 120, 250), np.uint8)
     filled = METHODS[name](image, hole(image.shape))
     assert np.abs(filled.astype(int) - image).max() <= 4  # OpenCV rounds down, pixel after pixel
+
+
+def test_a_baseline_of_a_user_stands_with_the_others(monkeypatch, photo):
+    monkeypatch.setitem(BASELINES, "white", None)
+    del BASELINES["white"]
+    monkeypatch.setattr("inpaintlab.evaluation.baselines.SLOW", set(SLOW))
+    register_baseline("white", lambda image, hole: np.where(hole[..., None] > 0, 255, image), slow=True)
+    assert BASELINES.need("white")(photo, hole(photo.shape)).max() == 255
+    assert title("white") == "white"
+    with pytest.raises(SettingError, match="there is a baseline 'telea' already"):
+        register_baseline("telea", lambda image, hole: image)

@@ -14,7 +14,7 @@ import pytest
 from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.prepare import prepare
 from inpaintlab.data.seal import open_test, read_ledger
-from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.settings import EvaluateSettings, PrepareSettings
 from inpaintlab.training import train
 from tests.conftest import save_portraits, small_settings
@@ -30,7 +30,7 @@ def dataset(tmp_path):
     return DatasetFolder(tmp_path / "p.dataset")
 
 
-def test_training_on_the_test_is_a_finding(inpaint, dataset, tmp_path):
+def test_training_on_the_test_is_a_finding(dataset, tmp_path, inpaint):
     """The folder itself has no seal: who trains on all of it has trained on the test."""
     folder = tmp_path / "everything"
     shutil.copytree(tmp_path / "portraits", folder)
@@ -41,23 +41,23 @@ def test_training_on_the_test_is_a_finding(inpaint, dataset, tmp_path):
     known.add(sha256(Path(names[0]).read_bytes()).hexdigest()[:16])
     facts = json.loads((run / "data.json").read_text()) | {"train_hashes": sorted(known)}
     (run / "data.json").write_text(json.dumps(facts))
-    settings = {"run": run, "data": str(dataset.folder), **QUICK}
-    (finding,) = evaluate(EvaluateSettings.model_validate(settings))["findings"]
+    settings = {"models": [str(run)], "data": str(dataset.folder), **QUICK}
+    (finding,) = run_evaluation(EvaluateSettings.model_validate(settings)).result.findings
     assert "of the test part have been trained on" in finding
     words = ["evaluate", str(run), "--data", str(dataset.folder), "--split", "test"]
     code, out, _ = inpaint([*words, "-s", "learned=false", "-s", "slow_images=0"])
     assert code == 1
-    assert "finding: " in out
+    assert "Finding: " in out
 
 
 def test_an_edited_ledger_is_a_finding(dataset, tmp_path):
     run = train(small_settings(data=str(dataset.folder), output=tmp_path / "run", size=32)).folder
-    settings = EvaluateSettings.model_validate({"run": run, **QUICK})
-    assert evaluate(settings)["findings"] == []
-    evaluate(settings)
+    settings = EvaluateSettings.model_validate({"models": [str(run)], **QUICK})
+    assert run_evaluation(settings).result.findings == []
+    run_evaluation(settings)
     lines = dataset.ledger.read_text().splitlines()
     dataset.ledger.write_text("\n".join(lines[1:]) + "\n")
-    (finding,) = evaluate(settings)["findings"]
+    (finding,) = run_evaluation(settings).result.findings
     assert "the number cannot be trusted" in finding
     assert read_ledger(dataset).broken_at == 1
     assert finding in (run / "report.html").read_text()

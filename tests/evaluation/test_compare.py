@@ -4,19 +4,20 @@ import shutil
 import numpy as np
 import pytest
 
+from inpaintlab import evaluate
 from inpaintlab.checkpoints import read_json
 from inpaintlab.errors import RunError, SettingError
-from inpaintlab.evaluation.compare import compare, sentence
-from inpaintlab.evaluation.compare import compared as compared_records
-from inpaintlab.evaluation.evaluate import evaluate
-from inpaintlab.evaluation.records import FACTS, Records, read_records
-from inpaintlab.evaluation.table import show_comparison
+from inpaintlab.evaluation.command import run_evaluation
+from inpaintlab.evaluation.compare import Comparison, compare, run_comparison, sentence
+from inpaintlab.evaluation.compare import compared as compared_rows
+from inpaintlab.evaluation.rows import FACTS, Rows, read_rows
+from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.settings import CompareSettings, EvaluateSettings
 from inpaintlab.training import train
 from tests.conftest import small_settings
 
 #: With fifty images that were not learnt from: enough for intervals.
-QUICK = {"data": "samples:90", "learned": False, "slow_images": 0, "copies": False}
+QUICK = {"data": "samples:90", "learned": False, "slow_images": 0, "lookalikes": False}
 RESULT = "samples-90"
 
 
@@ -25,7 +26,7 @@ def pair(trained_run, tmp_path):
     """Two runs with the same weights, evaluated alike."""
     runs = [shutil.copytree(trained_run, tmp_path / name) for name in ("one", "other")]
     for run in runs:
-        evaluate(EvaluateSettings.model_validate({"run": run, **QUICK}))
+        run_evaluation(EvaluateSettings.model_validate({"models": [str(run)], **QUICK}))
     return runs
 
 
@@ -33,57 +34,76 @@ def improve(run, by):
     """Let a result say that ours is better by so many dB, row by row."""
     path = run / "metrics" / f"{RESULT}.json"
     result = read_json(path)
-    records = read_records(path.with_suffix(".csv"), result["records"]["hash"])
-    column = records.values["ours"]["hole_psnr"]
+    rows = read_rows(path.with_suffix(".csv"), result["rows"]["hash"])
+    column = rows.values[run.name]["hole_psnr"]
     column += by(column)
-    result["records"]["hash"] = records.write(path.with_suffix(".csv"))
+    result["rows"]["hash"] = rows.write(path.with_suffix(".csv"))
     path.write_text(json.dumps(result))
 
 
 def compared(pair, **changes):
-    return compare(CompareSettings.model_validate({"runs": pair, "result": RESULT, **changes}))
+    return run_comparison(CompareSettings.model_validate({"runs": pair, "result": RESULT, **changes}))
 
 
 def test_equal_runs_are_not_distinguishable(pair):
-    (of,) = compared(pair)["comparisons"]
-    assert (
-        of["overall"]["metrics"]["hole_psnr"] | {"low": 0, "high": 0, "mean": 0}
-        == (of["overall"]["metrics"]["hole_psnr"])
-    )
-    assert of["overall"]["wins"]["hole_psnr"] == 0.5
-    assert "not distinguishable" in of["sentence"]
+    (of,) = compared(pair).pairs
+    assert of.overall.metrics["hole_psnr"] == Interval(0, 0, 0)
+    assert of.overall.wins["hole_psnr"] == 0.5
+    assert "not distinguishable" in of.sentence
 
 
 def test_a_better_run_is_better_by_as_much(pair, capsys):
     random = np.random.default_rng(0)
     improve(pair[1], lambda column: 0.4 + random.normal(0, 0.01, len(column)))
     result = compared(pair)
-    (of,) = result["comparisons"]
-    found = of["overall"]["metrics"]["hole_psnr"]
-    assert found["low"] < found["mean"] < found["high"]
-    assert found["mean"] == pytest.approx(0.4, abs=0.01)
-    assert of["overall"]["wins"]["hole_psnr"] == 1
-    assert of["sentence"].startswith("other is better by 0.40 dB [0.40, 0.40] in the hole")
-    show_comparison(result)
+    (of,) = result.pairs
+    found = of.overall.metrics["hole_psnr"]
+    assert found.low < found.mean < found.high
+    assert found.mean == pytest.approx(0.4, abs=0.01)
+    assert of.overall.wins["hole_psnr"] == 1
+    assert of.sentence.startswith("other is better by 0.40 dB [0.40, 0.40] in the hole")
+    assert Comparison.from_dict(json.loads(json.dumps(result.as_dict()))) == result
+    result.answer().show()
+    printed = capsys.readouterr().out
+    assert printed.startswith(of.sentence)
+    assert len(printed.splitlines()) <= 20
+    result.answer().show(verbose=True)
     assert "other less one" in capsys.readouterr().out
+
+
+def test_models_of_one_evaluation_are_compared(trained_run):
+    result = evaluate(
+        {"a": trained_run, "b": lambda image, mask: image, "telea": "telea"},
+        "samples:40",
+        learned=False,
+        slow_images=0,
+    )
+    (of,) = compare(result).pairs
+    assert (of.first, of.other) == ("a", "b")
+    assert of.overall.metrics["psnr"] == result.paired("b", "a", "psnr")
+    assert compare(result, "b").methods == ["b", "a"]
+    with pytest.raises(SettingError, match="no method 'c' was measured"):
+        compare(result, "c")
 
 
 def test_wins_go_to_the_smaller_where_smaller_is_better():
     """Also of a metric that needs a feature network."""
     names = ("hole_psnr", "l1_percent", "distance-efficientnet", "lpips")
     facts = {name: [str(row) for row in range(20)] for name in FACTS}
-    one, other = (Records(facts, {"ours": {n: np.full(20, v) for n in names}}) for v in (2.0, 1.0))
-    wins = compared_records("one", one, "other", other)["overall"]["wins"]
+    values = {name: {n: np.full(20, v) for n in names} for name, v in (("one", 2.0), ("other", 1.0))}
+    wins = compared_rows(Rows(facts, values), "one", "other").overall.wins
     assert wins == {"hole_psnr": 0, "l1_percent": 1, "distance-efficientnet": 1, "lpips": 1}
 
 
 def test_each_run_is_compared_with_the_first(pair, tmp_path):
     third = shutil.copytree(pair[1], tmp_path / "third")
-    assert [of["other"] for of in compared([*pair, third])["comparisons"]] == ["other", "third"]
+    assert [of.other for of in compared([*pair, third]).pairs] == ["other", "third"]
 
 
 def test_results_with_other_masks_are_refused(pair):
-    evaluate(EvaluateSettings.model_validate({"run": pair[1], "masks": ["strokes"], **QUICK}))
+    run_evaluation(
+        EvaluateSettings.model_validate({"models": [str(pair[1])], "masks": ["strokes"], **QUICK})
+    )
     with pytest.raises(RunError, match=r"masks .*rectangles.* #.*strokes.*cannot be compared"):
         compared(pair)
 
@@ -91,9 +111,9 @@ def test_results_with_other_masks_are_refused(pair):
 def test_results_on_other_images_are_refused(pair):
     path = pair[1] / "metrics" / f"{RESULT}.json"
     result = read_json(path)
-    records = read_records(path.with_suffix(".csv"), result["records"]["hash"])
-    records.facts["sha256"][0] = "another image"
-    result["records"]["hash"] = records.write(path.with_suffix(".csv"))
+    rows = read_rows(path.with_suffix(".csv"), result["rows"]["hash"])
+    rows.facts["sha256"][0] = "another image"
+    result["rows"]["hash"] = rows.write(path.with_suffix(".csv"))
     path.write_text(json.dumps(result))
     with pytest.raises(RunError, match="measured on different images"):
         compared(pair)
@@ -107,13 +127,13 @@ def test_edited_rows_are_refused(pair):
 
 
 def test_a_run_without_a_result_or_with_other_weights_is_measured(pair, capsys):
-    assert compared(pair, result="val")["images"] < 10
+    assert compared(pair, result="val").images < 10
     assert (pair[0] / "metrics" / "val.csv").is_file()
     other = train(small_settings(output=pair[1].parent / "new", size=32, seed=1)).folder
     shutil.copy(other / "model.safetensors", pair[1])
-    (of,) = compared(pair, result="val")["comparisons"]
-    assert of["overall"]["metrics"]["hole_psnr"]["mean"] != 0
-    assert of["sentence"].startswith("too few images")
+    (of,) = compared(pair, result="val").pairs
+    assert of.overall.metrics["hole_psnr"].mean != 0
+    assert of.sentence.startswith("too few images")
     assert "of other weights than" in capsys.readouterr().err
 
 
@@ -129,31 +149,27 @@ def test_one_run_is_no_comparison(pair):
         CompareSettings.model_validate({"runs": pair[:1]})
 
 
-def means(mean, low, high):
-    return {"metrics": {"hole_psnr": {"mean": mean, "low": low, "high": high}}}
-
-
 @pytest.mark.parametrize(
     ("overall", "bins", "expected"),
     [
         (
-            means(0.4, 0.2, 0.6),
-            {"0–10 %": means(0.5, 0.3, 0.7), "40–50 %": means(0.1, -0.2, 0.4)},
+            Interval(0.4, 0.2, 0.6),
+            {"0–10 %": Interval(0.5, 0.3, 0.7), "40–50 %": Interval(0.1, -0.2, 0.4)},
             "B is better by 0.40 dB [0.20, 0.60] in the hole; not distinguishable for holes of 40–50 %",
         ),
-        (means(-0.4, -0.6, -0.2), {}, "A is better by 0.40 dB [0.20, 0.60] in the hole"),
+        (Interval(-0.4, -0.6, -0.2), {}, "A is better by 0.40 dB [0.20, 0.60] in the hole"),
         (
-            means(0.4, 0.2, 0.6),
-            {"0–10 %": means(-0.5, -0.7, -0.3)},
+            Interval(0.4, 0.2, 0.6),
+            {"0–10 %": Interval(-0.5, -0.7, -0.3)},
             "B is better by 0.40 dB [0.20, 0.60] in the hole; the other way round for holes of 0–10 %",
         ),
         (
-            means(0.1, -0.1, 0.3),
+            Interval(0.1, -0.1, 0.3),
             {},
             "A and B are not distinguishable: B is +0.10 dB [-0.10, +0.30] from A",
         ),
-        (means(0.1, None, None), {}, "too few images to tell A from B (by +0.10 dB here)"),
+        (Interval(0.1, None, None), {}, "too few images to tell A from B (by +0.10 dB here)"),
     ],
 )
 def test_sentences(overall, bins, expected):
-    assert sentence({"first": "A", "other": "B", "overall": overall, "bins": bins}) == expected
+    assert sentence("A", "B", overall, bins) == expected

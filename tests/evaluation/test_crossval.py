@@ -16,10 +16,10 @@ from inpaintlab.errors import DataError, MemoryLimitError, RunError, SettingErro
 from inpaintlab.evaluation import crossval as module
 from inpaintlab.evaluation import fold as fold_module
 from inpaintlab.evaluation import share
+from inpaintlab.evaluation.cross_validation import CrossValidation
 from inpaintlab.evaluation.crossval import crossval, resume_crossval
+from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.fold import STOPPED, Fold, run_fold
-from inpaintlab.evaluation.folds_table import show
-from inpaintlab.evaluation.records import read_records
 from inpaintlab.evaluation.share import share_machine
 from inpaintlab.settings import CrossvalSettings, PrepareSettings, TrainSettings
 from inpaintlab.training import TrainedRun, train
@@ -42,7 +42,7 @@ class Processes:
     def __init__(self, monkeypatch, most=99, codes=None):
         self.most, self.codes, self.ran = most, codes or {}, []
         monkeypatch.setattr(module, "run_all", self)
-        monkeypatch.setattr(fold_module, "obey", lambda: None)
+        monkeypatch.setattr(fold_module, "stop_with_parent", lambda: None)
         self.patch = monkeypatch
 
     def __call__(self, commands, logs, places, ended):
@@ -61,56 +61,57 @@ def processes(monkeypatch):
     return Processes(monkeypatch)
 
 
-def figures(result):
-    """Return what must not depend on folder, time or jobs."""
-    text = json.dumps(result).replace(str(result["folder"]), "FOLDER")
-    found = json.loads(text)
+def figures(result, *but):
+    """Return what must not depend on folder, time or jobs, but for some figures of runs."""
+    values = result if isinstance(result, dict) else result.as_dict()
+    found = json.loads(json.dumps(values).replace(str(values["folder"]), "FOLDER"))
     del found["machine"]
     for variant in found["variants"].values():
         for row in variant["folds"]:
-            row.pop("seconds", None)
+            for name in ("seconds", *but):
+                del row[name]
     return found
 
 
 def test_every_image_outside_the_test_validates_once_for_every_variant(processes):
     result = crossval(settings(vary={"network.width": [4, 8]}))
-    assert json.loads(Path("out/crossval.json").read_text()) == result
-    assert list(result["variants"]) == ["network.width=4", "network.width=8"]
+    assert CrossValidation.from_dict(json.loads(Path("out/crossval.json").read_text())) == result
+    assert list(result.variants) == ["network.width=4", "network.width=8"]
     # Fold by fold, so that the first ones already compare.
     assert processes.ran[:2] == [("network.width=4", "0"), ("network.width=8", "0")]
     hashes = [hashlib.sha256(f"portrait-{index:06}".encode()).hexdigest() for index in range(40)]
     used = {one[:16]: fold_of(one, 2) for one in hashes if part_of(one) != "test"}
-    for variant in result["variants"].values():
+    for variant in result.variants.values():
         measured = {}
-        for row in variant["folds"]:
-            metrics = Path(row["run"]) / "metrics"
-            stored = json.loads((metrics / "val.json").read_text())["records"]
-            rows = read_records(metrics / stored["file"], stored["hash"])
-            assert row["train"] + row["images"] == len(used) == result["images"]
-            measured |= dict.fromkeys(rows.facts["sha256"], row["fold"])
+        for row in variant.folds:
+            rows = Evaluation.read(Path(row.run) / "metrics" / "val.json").rows
+            assert row.train + row.images == len(used) == result.images
+            measured |= dict.fromkeys(rows.facts["sha256"], row.fold)
         assert measured == used
-        values = [row["metrics"]["hole_psnr"] for row in variant["folds"]]
-        spread = variant["metrics"]["hole_psnr"]
-        assert (spread["mean"], spread["sd"]) == (np.mean(values), np.std(values, ddof=1))
-    assert result["test"] == 40 - len(used)
+        values = [row.metrics["hole_psnr"] for row in variant.folds]
+        spread = variant.metrics["hole_psnr"]
+        assert (spread.mean, spread.sd) == (np.mean(values), np.std(values, ddof=1))
+    assert result.test == 40 - len(used)
 
 
 def test_variants_are_compared_on_the_same_images(processes, capsys):
     result = crossval(settings(vary={"network.width": [4, 8]}))
-    (pair,) = result["comparisons"]
-    first, other = result["variants"].values()
+    (pair,) = result.comparisons
+    first, other = result.variants.values()
     differences = [
-        b["metrics"]["hole_psnr"] - a["metrics"]["hole_psnr"]
-        for a, b in zip(first["folds"], other["folds"], strict=True)
+        b.metrics["hole_psnr"] - a.metrics["hole_psnr"]
+        for a, b in zip(first.folds, other.folds, strict=True)
     ]
-    over_folds = pair["over_folds"]["hole_psnr"]
-    assert over_folds["folds"] == differences
-    assert over_folds["mean"] == pytest.approx(np.mean(differences))
-    assert pair["overall"]["n"] == sum(row["n"] for row in first["folds"])
-    assert pair["ratio"] == pytest.approx(1, abs=0.2)  # of two folds
-    show(result)
+    over_folds = pair.over_folds["hole_psnr"]
+    assert over_folds.folds == differences
+    assert over_folds.interval.mean == pytest.approx(np.mean(differences))
+    assert pair.pair.overall.n == sum(row.n for row in first.folds)
+    assert pair.ratio == pytest.approx(1, abs=0.2)  # of two folds
+    result.answer().show()
+    assert len(capsys.readouterr().out.splitlines()) <= 20
+    result.answer().show(verbose=True)
     printed = capsys.readouterr().out
-    for words in ("Telea", "8 less 4", "share training images", "Bengio and Grandvalet 2004"):
+    for words in ("Telea", "L1 % ↓", "8 less 4", "share training images", "Bengio and Grandvalet 2004"):
         assert words in printed
     assert "images of the test part were not used" in printed
     assert "Nadeau and Bengio" in Path("out/crossval.txt").read_text()
@@ -118,9 +119,9 @@ def test_variants_are_compared_on_the_same_images(processes, capsys):
 
 def test_masks_may_vary_and_are_measured_alike(processes):
     result = crossval(settings(vary={"masks": ["rectangles", "strokes"]}))
-    assert "reason" not in result["comparisons"][0]
-    assert result["masks"] == "rectangles"
-    first, other = ([row["masks"] for row in of["folds"]] for of in result["variants"].values())
+    assert result.comparisons[0].reason == ""
+    assert result.masks == "rectangles"
+    first, other = ([row.masks for row in of.folds] for of in result.variants.values())
     assert first == other
 
 
@@ -133,9 +134,9 @@ def test_the_test_part_is_never_decoded(processes, portraits, monkeypatch):
 
     monkeypatch.setattr(FolderDataset, "read", spy)
     result = crossval(settings(data=str(portraits)))
-    assert len(read) == result["images"]
+    assert len(read) == result.images
     assert all(part_of(one) != "test" for one in read)
-    assert any("inpaint prepare" in note and "look alike" in note for note in result["notes"])
+    assert any("inpaint prepare" in note and "look alike" in note for note in result.notes)
 
 
 def test_what_is_done_is_kept_and_the_end_is_the_same(monkeypatch):
@@ -143,7 +144,7 @@ def test_what_is_done_is_kept_and_the_end_is_the_same(monkeypatch):
     whole = crossval(settings(output=Path("whole")))
     Processes(monkeypatch, most=1)
     half = crossval(settings())
-    assert half == {"folder": "out", "interrupted": True, "done": 1, "of": 2}
+    assert half == CrossValidation("out", True, 1, 2)
     again = Processes(monkeypatch)
     resumed = resume_crossval(Path("out"))
     assert again.ran == [("network=unet", "1")]
@@ -158,10 +159,7 @@ def test_a_run_that_ended_unmarked_is_measured_and_not_trained_again(processes, 
     fold.mark.unlink()
     monkeypatch.setattr(fold_module, "train", None)
     resumed = resume_crossval(Path("out"))
-    for result in (whole, resumed):
-        for row in result["variants"]["network=unet"]["folds"]:
-            row.pop("steps", None)
-    assert figures(resumed) == figures(whole)
+    assert figures(resumed, "steps") == figures(whole, "steps")
 
 
 def test_an_interrupted_run_is_gone_on_with(monkeypatch):
@@ -182,32 +180,32 @@ def test_a_stopped_process_leaves_its_fold_open(processes, monkeypatch):
     stopped = TrainedRun(Path("x"), 1, 0.0, 1.0, interrupted=True)
     with monkeypatch.context() as patch:
         patch.setattr(fold_module, "train", lambda of: stopped)
-        assert crossval(settings())["failed"][0]["reason"] == "it was stopped before it was done"
-    assert resume_crossval(Path("out"))["failed"] == []
+        assert crossval(settings()).failed[0].reason == "it was stopped before it was done"
+    assert resume_crossval(Path("out")).failed == []
 
 
 def test_a_fold_that_fails_is_told_and_tried_again(monkeypatch, capsys):
     crashed = {("network.width=8", "1"): -9, ("network.width=4", "0"): 1}
     Processes(monkeypatch, codes=crashed)
     result = crossval(settings(vary={"network.width": [4, 8, 16]}))
-    assert [(of["variant"], of["fold"]) for of in result["failed"]] == [
+    assert [(of.variant, of.fold) for of in result.failed] == [
         ("network.width=4", 0),
         ("network.width=8", 1),
     ]
-    reasons = [of["reason"] for of in result["failed"]]
+    reasons = [of.reason for of in result.failed]
     assert "ended with exit code 1; what it said is in" in reasons[0]
     assert "killed by signal 9, as where memory runs out" in reasons[1]
-    means = {name: of["metrics"] for name, of in result["variants"].items()}
+    means = {name: of.metrics for name, of in result.variants.items()}
     assert (means["network.width=4"], means["network.width=8"]) == (None, None)
     assert means["network.width=16"]
-    assert all("a fold of one of them has failed" in of["reason"] for of in result["comparisons"])
-    assert result["baselines"]["Telea"]["metrics"]
-    show(result)
+    assert all("a fold of one of them has failed" in of.reason for of in result.comparisons)
+    assert result.baselines["telea"].metrics
+    result.answer().show(verbose=True)
     printed = capsys.readouterr().out
     assert "not given" in printed
     assert "failed: fold 1 of network.width=8" in printed
     again = Processes(monkeypatch)
-    assert resume_crossval(Path("out"))["failed"] == []
+    assert resume_crossval(Path("out")).failed == []
     assert again.ran == list(reversed(crashed))
 
 
@@ -219,9 +217,9 @@ def test_a_run_that_its_guards_stopped_is_failed_for_good(processes, monkeypatch
 
     monkeypatch.setattr(fold_module, "train", stopped)
     result = crossval(settings())
-    (failed,) = result["failed"]
-    assert failed["reason"] == "its guards have stopped it: diverged at step 2"
-    assert result["variants"]["network=unet"]["metrics"] is None
+    (failed,) = result.failed
+    assert failed.reason == "its guards have stopped it: diverged at step 2"
+    assert result.variants["network=unet"].metrics is None
     assert resume_crossval(Path("out")) == result
     assert len(processes.ran) == 2
 
@@ -232,9 +230,9 @@ def test_errors_of_a_run_are_its_reason(processes, monkeypatch):
 
     monkeypatch.setattr(fold_module, "train", full)
     result = crossval(settings())
-    assert {of["reason"] for of in result["failed"]} == {"the images are gone"}
-    assert (result["masks"], result["test"], result["images"]) == (None, None, 0)
-    show(result)
+    assert {of.reason for of in result.failed} == {"the images are gone"}
+    assert (result.masks, result.test, result.images) == (None, None, 0)
+    result.answer().show(verbose=True)
 
 
 def test_other_settings_are_refused_by_name(processes, monkeypatch, tmp_path):
@@ -242,7 +240,7 @@ def test_other_settings_are_refused_by_name(processes, monkeypatch, tmp_path):
     crossval(settings())
     with pytest.raises(RunError, match="out was begun with steps = 2, not 3"):
         crossval(settings(steps=3))
-    assert crossval(settings(jobs=1))["interrupted"]
+    assert crossval(settings(jobs=1)).interrupted
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     with pytest.raises(RunError, match="full exists already"):
@@ -267,14 +265,13 @@ def test_a_prepared_dataset_brings_its_folds(processes, portraits):
     with pytest.raises(DataError, match=r"x.dataset has 3 folds, not 5: leave folds out"):
         crossval(settings(data="x.dataset", folds=5))
     result = crossval(settings(data="x.dataset", folds=None))
-    assert result["folds"] == 3
+    assert result.folds == 3
     clusters = []
-    for row in result["variants"]["network=unet"]["folds"]:
-        metrics = Path(row["run"]) / "metrics"
-        stored = json.loads((metrics / "val.json").read_text())["records"]
-        clusters.append(set(read_records(metrics / stored["file"], stored["hash"]).facts["cluster"]))
+    for row in result.variants["network=unet"].folds:
+        rows = Evaluation.read(Path(row.run) / "metrics" / "val.json").rows
+        clusters.append(set(rows.facts["cluster"]))
     assert sum(map(len, clusters)) == len(set.union(*clusters))
-    assert not any("look alike" in note for note in result["notes"])
+    assert not any("look alike" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +300,7 @@ def test_refusals(processes, changes, error, words):
 
 def test_budgets_may_vary(processes):
     result = crossval(settings(steps=None, vary={"steps": [1, 2]}))
-    assert [of["folds"][0]["steps"] for of in result["variants"].values()] == [1, 2]
+    assert [of.folds[0].steps for of in result.variants.values()] == [1, 2]
 
 
 def test_runs_share_the_machine(monkeypatch):
@@ -332,7 +329,7 @@ def test_runs_share_the_machine(monkeypatch):
 def test_shared_minutes_are_told(processes, capsys):
     result = crossval(settings(steps=None, minutes=0.01, jobs=2))
     assert "2 runs of 0.01 minutes" in capsys.readouterr().err
-    assert any("minutes were shared: 2 runs at a time" in note for note in result["notes"])
+    assert any("minutes were shared: 2 runs at a time" in note for note in result.notes)
 
 
 @pytest.fixture
@@ -372,7 +369,8 @@ def test_exit_codes_of_the_command(inpaint, monkeypatch):
     Processes(monkeypatch, most=1)
     code, out, _ = inpaint(*WORDS)
     assert code == STOPPED
-    assert "1 of 4 runs are done; go on: inpaint crossval --resume runs/samples-60-crossval-1" in out
+    assert "1 of 4 runs are done" in out
+    assert "next: inpaint crossval --resume runs/samples-60-crossval-1" in out
     Processes(monkeypatch, codes={("network.width=8", "1"): 1})
     code, out, _ = inpaint("crossval", "--resume", "runs/samples-60-crossval-1")
     assert (code, "failed: fold 1 of network.width=8" in out) == (1, True)
@@ -399,11 +397,11 @@ def test_mistakes_are_one_line(inpaint, words, message):
 
 def test_a_fold_can_be_trained_by_itself(processes):
     result = crossval(settings())
-    row = result["variants"]["network=unet"]["folds"][1]
+    row = result.variants["network=unet"].folds[1]
     given = TrainSettings.model_validate(
         small_settings().model_dump() | CHANGES | {"fold": 1, "output": Path("alone")}
     )
     alone = train(given).folder
-    assert (alone / "recipe.yaml").read_text() == (Path(row["run"]) / "recipe.yaml").read_text()
-    facts = [json.loads((folder / "data.json").read_text()) for folder in (alone, Path(row["run"]))]
+    assert (alone / "recipe.yaml").read_text() == (Path(row.run) / "recipe.yaml").read_text()
+    facts = [json.loads((folder / "data.json").read_text()) for folder in (alone, Path(row.run))]
     assert facts[0]["train_hashes"] == facts[1]["train_hashes"]

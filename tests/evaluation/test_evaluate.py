@@ -1,25 +1,35 @@
 import json
 import shlex
 import shutil
+from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import inpaintlab as il
+from inpaintlab import masks
+from inpaintlab.checkpoints import ModelCard, save_model
 from inpaintlab.cli import main
 from inpaintlab.data import samples
-from inpaintlab.errors import DataError, MaskError, RunError
-from inpaintlab.evaluation.baselines import BASELINES, SLOW
-from inpaintlab.evaluation.evaluate import evaluate, reproduce
-from inpaintlab.evaluation.records import read_records
-from inpaintlab.evaluation.report import headline
-from inpaintlab.evaluation.shifts import SHIFTS
-from inpaintlab.evaluation.table import notes, show
+from inpaintlab.errors import DataError, MaskError, RunError, SettingError
+from inpaintlab.evaluation.baselines import BASELINES, SLOW, title
+from inpaintlab.evaluation.command import reproduce, run_evaluation
+from inpaintlab.evaluation.corruptions import CORRUPTIONS
+from inpaintlab.evaluation.evaluation import Evaluation
+from inpaintlab.evaluation.statistics import Interval
+from inpaintlab.evaluation.tables import headline, not_measured, notes
+from inpaintlab.inpainter import Inpainter
+from inpaintlab.inpainter.export import export
 from inpaintlab.metrics import METRICS
-from inpaintlab.settings import EvaluateSettings
+from inpaintlab.settings import EvaluateSettings, ExportSettings
+from inpaintlab.tensors import to_tensor
 from inpaintlab.training import train
 from inpaintlab.training.record import read_log
+from inpaintlab.training.validation import MASK_SEED
 from tests.conftest import save_portraits, small_settings
 
 
@@ -31,41 +41,51 @@ def run(trained_run, tmp_path):
 
 def settings(run, **changes):
     quick = {"learned": False, "slow_images": 2}
-    return EvaluateSettings.model_validate({"run": run, **quick, **changes})
+    return EvaluateSettings.model_validate({"models": [str(run)], **quick, **changes})
+
+
+def evaluate(settings):
+    return run_evaluation(settings).result
+
+
+#: The baselines that are run on every image.
+QUICK = [name for name in BASELINES if name not in SLOW]
 
 
 def test_table_of_a_run(run):
     result = evaluate(settings(run))
-    assert list(result["overall"]["methods"]) == [*BASELINES, "ours"]
-    for of in result["overall"]["methods"].values():
+    assert list(result.overall.methods) == [*QUICK, "copied"]
+    assert result.model == "copied"
+    for of in result.overall.methods.values():
         assert list(of)[: len(METRICS)] == list(METRICS)
-    assert sum(row["n"] for row in result["bins"].values()) == result["overall"]["n"]
-    assert list(result["bins"]) == sorted(result["bins"])
-    assert json.loads((run / "metrics" / "val.json").read_text()) == result
+    assert sum(row.n for row in result.bins.values()) == result.overall.n
+    assert list(result.bins) == sorted(result.bins)
+    assert Evaluation.read(run / "metrics" / "val.json") == replace(result, cards={})
+    assert Evaluation.from_dict(json.loads(json.dumps(result.as_dict()))) == result
 
 
 def test_overall_is_the_mean_over_all_images(run):
     result = evaluate(settings(run))
-    rows = result["bins"].values()
-    for method, metrics in result["overall"]["methods"].items():
+    rows = result.bins.values()
+    for method, metrics in result.overall.methods.items():
         for metric, value in metrics.items():
-            total = sum(row["methods"][method][metric]["mean"] * row["n"] for row in rows)
-            assert value["mean"] == pytest.approx(total / result["overall"]["n"], abs=1e-9)
+            total = sum(row.methods[method][metric].mean * row.n for row in rows)
+            assert value.mean == pytest.approx(total / result.overall.n, abs=1e-9)
 
 
 def test_agrees_with_the_validation_of_the_run(run):
     """Same images, same frozen masks: only rounding to 8 bits lies between the two."""
     best = max(line["hole_psnr"] for line in read_log(run / "log.jsonl", "validation"))
-    ours = evaluate(settings(run))["overall"]["methods"]["ours"]["hole_psnr"]["mean"]
-    assert ours == pytest.approx(best, abs=0.02)
+    result = evaluate(settings(run))
+    assert result.overall.methods[result.model]["hole_psnr"].mean == pytest.approx(best, abs=0.02)
 
 
 def test_repeats_exactly_and_masks_are_named(run):
     first, second = evaluate(settings(run)), evaluate(settings(run))
     assert first == second
     other = evaluate(settings(run, masks=["strokes"]))
-    assert other["masks"]["hash"] != first["masks"]["hash"]
-    assert other["masks"]["parts"][0]["name"] == "strokes"
+    assert other.masks.hash != first.masks.hash
+    assert other.masks.parts[0]["name"] == "strokes"
 
 
 def test_mask_folder(run, tmp_path):
@@ -75,7 +95,7 @@ def test_mask_folder(run, tmp_path):
         (tmp_path / "m").mkdir(exist_ok=True)
         Image.fromarray(mask).save(tmp_path / "m" / f"{index}.png")
     result = evaluate(settings(run, masks=[{"name": "folder", "path": str(tmp_path / "m")}]))
-    assert set(result["bins"]) <= {"0–10 %", "20–30 %", "50–60 %"}
+    assert set(result.bins) <= {"0–10 %", "20–30 %", "50–60 %"}
     with pytest.raises(MaskError, match="no mask image"):
         evaluate(settings(run, masks=[{"name": "folder", "path": str(tmp_path / "none")}]))
 
@@ -85,8 +105,8 @@ def test_images_that_were_trained_on_are_left_out(tmp_path, capsys):
     run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).folder
     trained_on = json.loads((run / "data.json").read_text())["train"]
     result = evaluate(settings(run, data=str(folder)))
-    assert result["overall"]["n"] == 40 - trained_on
-    assert f"{trained_on} images were trained on by a run: left out" in capsys.readouterr().err
+    assert result.overall.n == 40 - trained_on
+    assert f"{trained_on} images were trained on by a method: excluded" in capsys.readouterr().err
     assert (run / "metrics" / "images.json").is_file()
     only_known = tmp_path / "known"
     only_known.mkdir()
@@ -100,47 +120,190 @@ def test_images_that_were_trained_on_are_left_out(tmp_path, capsys):
         evaluate(settings(run, data=str(only_known)))
 
 
-def test_every_row_is_kept_with_its_hash(run):
+def test_every_row_is_kept(run):
     result = evaluate(settings(run))
-    kept = read_records(run / "metrics" / "val.csv", result["records"]["hash"])
-    assert len(kept) == result["overall"]["n"]
-    assert kept.only([*BASELINES, "ours"]).summary() == result["overall"]
-    assert [kept.where("bin", name).sum() for name in result["bins"]] == [
-        row["n"] for row in result["bins"].values()
-    ]
+    kept = Evaluation.read(run / "metrics" / "val.json").rows
+    assert len(kept) == result.overall.n
+    assert kept.only([*QUICK, "copied"]).summary() == result.overall
+    assert [kept.where("bin", name).sum() for name in result.bins] == [r.n for r in result.bins.values()]
 
 
 def test_slow_methods_have_a_table_of_their_own(run):
     result = evaluate(settings(run, slow_images=3))
-    assert result["slow"]["n"] == 3
-    assert set(result["slow"]["methods"]) == {*BASELINES, "ours", *SLOW}
-    assert evaluate(settings(run, slow_images=0))["slow"] is None
+    assert result.slow.n == 3
+    assert set(result.slow.methods) == {*BASELINES, "copied"}
+    assert evaluate(settings(run, slow_images=0)).slow is None
 
 
 def test_another_run_stands_beside_it(run, tmp_path):
-    rival = shutil.copytree(run, tmp_path / "rival")
-    methods = evaluate(settings(run, against=[rival]))["overall"]["methods"]
-    assert list(methods) == [*BASELINES, "rival", "ours"]
-    assert methods["rival"] == methods["ours"]
+    other = shutil.copytree(run, tmp_path / "other" / "copied")
+    result = evaluate(settings(run, models=[str(run), str(other)]))
+    assert list(result.overall.methods) == [*QUICK, "copied", "copied (2)"]
+    assert result.overall.methods["copied"] == result.overall.methods["copied (2)"]
+    assert result.paired("copied", "copied (2)") == Interval(0, *([None] * 2))
 
 
-def test_a_rival_of_another_size_is_refused(run, tmp_path):
-    other = train(small_settings(output=tmp_path / "other")).folder
-    with pytest.raises(RunError, match="trained at 16 px"):
-        evaluate(settings(run, against=[other]))
+def test_networks_of_two_sizes_stand_in_one_table_through_fill_alone(run, tmp_path):
+    other = train(small_settings(output=tmp_path / "small")).folder
+    models = [str(run), str(other)]
+    with pytest.raises(SettingError, match=r"copied at 32 px, small at 16 px.*through fill"):
+        evaluate(settings(run, models=models))
+    result = evaluate(settings(run, models=models, through="fill", limit=2))
+    assert (result.size, result.through, result.masks.size) == (None, "fill", None)
+    assert list(result.overall.methods) == [*QUICK, "copied", "small"]
+    assert (run / "metrics" / "val-fill.json").is_file()
+
+
+def test_through_fill_is_what_a_user_gets(run, tmp_path):
+    """Images of different sizes, none of them that of the network, each filled by `Inpainter.fill`."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for index, (height, width) in enumerate([(70, 50), (41, 96), (33, 33)]):
+        Image.fromarray(samples.draw(index, 96)[:height, :width]).save(folder / f"{index}.png")
+    result = evaluate(settings(run, data=str(folder), through="fill", masks=["rectangles"]))
+    assert len(result.rows) == 3
+    inpainter = Inpainter.load(run)
+    frozen = masks.frozen([{"name": "rectangles"}], [(70, 50)], 1, MASK_SEED)
+    photo = np.array(Image.open(folder / "0.png"))
+    filled = inpainter.fill(photo, frozen.array(0) > 0)
+    expected = METRICS["hole_psnr"](to_tensor(filled), to_tensor(photo), frozen.batch(0, 1))
+    assert result.rows.values["copied"]["hole_psnr"][0] == pytest.approx(float(expected))
+    assert "at their own size, filled as a user fills them" in (run / "report.html").read_text()
+
+
+PLUGIN = """
+import torch
+import inpaintlab as il
+
+@il.register_network("half")
+class Half(torch.nn.Module):
+    multiple_of, min_size = 8, 16
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor(0.5))
+    def forward(self, image, mask):
+        assert image.shape[-1] % 8 == 0
+        return torch.where(mask > 0, self.weight, image)
+"""
+
+
+def test_a_run_a_baseline_an_onnx_file_and_a_plugin_in_one_table(run, tmp_path, inpaint):
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    weights = tmp_path / "half.safetensors"
+    save_model(weights, {"weight": torch.tensor(0.5)}, ModelCard("half", {}, 24))
+    exported = tmp_path / "exported.onnx"
+    export(ExportSettings.model_validate({"run": run, "output": exported}))
+    folder = save_portraits(tmp_path / "photos", 3, size=45)
+    words = ["evaluate", str(run), "telea", str(exported), str(weights), "--data", str(folder)]
+    words += [
+        "--plugin",
+        str(tmp_path / "mine.py"),
+        "--through",
+        "fill",
+        "-s",
+        "slow_images=0",
+        "-s",
+        "learned=false",
+    ]
+    code, out, err = inpaint(words)
+    assert code == 0, err
+    result = Evaluation.read(run / "metrics" / "photos-fill.json")
+    assert list(result.overall.methods)[-4:] == ["copied", "telea", "exported", "half"]
+    own, onnx = (result.rows.values[name]["hole_psnr"] for name in ("copied", "exported"))
+    assert own == pytest.approx(onnx, abs=0.1)
+    assert len(out.splitlines()) <= 20
+    for line in ("exported", "half", "Telea", f"report: {run / 'report.html'}"):
+        assert line in out
+
+
+def test_a_network_that_takes_other_sizes_is_padded_and_cropped():
+    class Half(torch.nn.Module):
+        multiple_of, min_size = 16, 32
+
+        def forward(self, image, mask):
+            assert image.shape[-2:] == mask.shape[-2:] == (48, 48)
+            return torch.full_like(image, 0.5)
+
+    half = Half()
+    beside = {"half": half, "function": lambda image, mask: torch.full_like(image, 0.5)}
+    result = il.evaluate(beside, "samples:3", size=40, learned=False, slow_images=0)
+    assert result.rows.values["half"]["hole_psnr"].tolist() == (
+        result.rows.values["function"]["hole_psnr"].tolist()
+    )
+    assert half.training  # it is given back as it came
+
+
+def test_no_method_sees_the_truth():
+    result = il.evaluate(lambda image, mask: image, "samples:3", size=16, learned=False, slow_images=0)
+    black = il.evaluate(
+        lambda image, mask: image * 0, "samples:3", size=16, learned=False, slow_images=0
+    )
+    assert result.overall.methods["<lambda>"] == black.overall.methods["<lambda>"]
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (
+            lambda image, mask: image[..., :-1],
+            r"gives \[4, 3, 16, 15\], expected",
+        ),
+        (lambda image, mask: image / 0, "values that are not finite"),
+        (lambda image, mask: None, "gives NoneType"),
+        (3, "is int: give a function"),
+        ("tela", r"neither a run folder.* did you mean 'telea'"),
+    ],
+)
+def test_methods_that_are_none(method, words):
+    with pytest.raises(SettingError, match=words):
+        il.evaluate({"mine": method}, "samples:4", size=16, learned=False)
+
+
+def test_without_a_size_it_is_asked_for():
+    with pytest.raises(SettingError, match="say size="):
+        il.evaluate("telea", "samples:4")
+    with pytest.raises(SettingError, match=r"say size=.*'mine' was trained on"):
+        il.evaluate({"mine": torch.nn.Identity()}, "samples:4", through="fill")
+    with pytest.raises(SettingError, match="say on which images"):
+        run_evaluation(settings("telea", size=16))
+
+
+def test_results_are_written_into_a_folder_of_their_own_without_a_run(tmp_path):
+    written = run_evaluation(settings("telea", size=16, data="samples:4"))
+    assert written.folder.folder == Path("runs/samples-4-evaluation-1")
+    assert written.folder.report.is_file()
+    asked = settings("telea", size=16, data="samples:4", output=tmp_path / "here")
+    assert run_evaluation(asked).folder.folder == tmp_path / "here"
+
+
+def test_a_notebook_shows_a_table_and_images():
+    result = il.evaluate("telea", "samples:3", size=16, learned=False, slow_images=0)
+    html = result._repr_html_()
+    assert "<table>" in html
+    assert "data:image/webp" in html
+    again = Evaluation.from_dict(result.as_dict())
+    assert again._repr_html_() == html
+    frame = result.to_pandas()
+    assert len(frame) == 3 * len(result.overall.methods)
+    means = frame.groupby("method")["hole_psnr"].mean()
+    assert means["telea"] == pytest.approx(result.overall.methods["telea"]["hole_psnr"].mean)
+    with pytest.raises(SettingError, match="no method 'tela' was measured, did you mean 'telea'"):
+        result.paired("tela", "mean-colour")
 
 
 def test_images_elsewhere_and_images_changed(run, tmp_path):
     folder = save_portraits(tmp_path / "elsewhere", 60)
     result = evaluate(settings(run, ood=[str(folder)], corruptions=True, corruption_images=4))
-    (there,) = result["also"]
-    assert there["n"] > 0
-    psnr = [of["overall"]["methods"]["ours"]["hole_psnr"]["mean"] for of in (result, {"overall": there})]
-    assert there["loss"]["mean"] == pytest.approx(psnr[0] - psnr[1])
-    assert len(result["shift"]["rows"]) == 5 * len(SHIFTS)
-    for row in result["shift"]["rows"]:
-        own = result["shift"]["own"]["hole_psnr"]["mean"]
-        assert row["hole_psnr"]["mean"] == pytest.approx(own - row["loss"]["mean"])
+    (there,) = result.ood
+    assert there.summary.n > 0
+    psnr = [of.methods["copied"]["hole_psnr"].mean for of in (result.overall, there.summary)]
+    assert there.loss.mean == pytest.approx(psnr[0] - psnr[1])
+    assert len(result.corruptions.rows) == 5 * len(CORRUPTIONS)
+    for row in result.corruptions.rows:
+        own = result.corruptions.hole_psnr.mean
+        assert row.hole_psnr.mean == pytest.approx(own - row.loss.mean)
+    assert Evaluation.from_dict(result.as_dict()) == result
 
 
 def test_figures_by_group(tmp_path):
@@ -148,10 +311,10 @@ def test_figures_by_group(tmp_path):
     for name in ("anna", "ben"):
         save_portraits(folder / name, 30 if name == "anna" else 20)
     run = train(small_settings(data=str(folder), output=tmp_path / "run")).folder
-    result = evaluate(settings(run, copies=False))
-    assert list(result["groups"]) == ["anna", "ben"]
-    assert sum(row["n"] for row in result["groups"].values()) == result["overall"]["n"]
-    by_name = evaluate(settings(run, copies=False, group_by=r"name:(\d)\.png$"))["groups"]
+    result = evaluate(settings(run, lookalikes=False))
+    assert list(result.groups) == ["anna", "ben"]
+    assert sum(row.n for row in result.groups.values()) == result.overall.n
+    by_name = evaluate(settings(run, lookalikes=False, group_by=r"name:(\d)\.png$")).groups
     assert set(by_name) <= set("0123456789")
     assert len(by_name) > 2
 
@@ -160,7 +323,7 @@ def test_a_copy_of_an_image_that_was_learnt_from_is_named(tmp_path):
     """An image saved anew is another file: it may fall on the other side of the split."""
     folder = save_portraits(tmp_path / "images", 40)
     run = train(small_settings(data=str(folder), output=tmp_path / "run", size=32)).folder
-    assert evaluate(settings(run))["copies"]["pairs"] == []
+    assert evaluate(settings(run)).lookalikes.pairs == []
     trained_on = set(json.loads((run / "data.json").read_text())["train_hashes"])
     learnt = [
         p for p in sorted(folder.iterdir()) if sha256(p.read_bytes()).hexdigest()[:16] in trained_on
@@ -172,24 +335,24 @@ def test_a_copy_of_an_image_that_was_learnt_from_is_named(tmp_path):
     for path in learnt[:3]:
         Image.open(path).resize((50, 50), Image.Resampling.LANCZOS).save(other / f"copy-{path.stem}.png")
     result = evaluate(settings(run, data=str(other)))
-    assert {ours for ours, _ in result["copies"]["pairs"]} == {f"copy-{p.stem}.png" for p in learnt[:3]}
-    assert result["copies"]["without"]["n"] == result["overall"]["n"] - 3
-    assert any("look like one that was learnt from" in note for note in notes(result))
+    assert {ours for ours, _ in result.lookalikes.pairs} == {f"copy-{p.stem}.png" for p in learnt[:3]}
+    assert result.lookalikes.without.n == result.overall.n - 3
+    assert any("look like one that was learnt from" in note.text for note in notes(result))
     # Where the images of training are gone, it is not looked for, and the rest is measured.
     shutil.rmtree(folder)
-    assert evaluate(settings(run, data=str(other)))["copies"] is None
+    assert evaluate(settings(run, data=str(other))).lookalikes is None
 
 
 def test_figures_that_cannot_be_had_say_why(run):
     result = evaluate(settings(run, learned=True))
-    missing = {of["name"]: of["reason"] for of in result["unavailable"]}
-    assert {"fid", "kid", "lpips"} <= set(missing)
-    assert "fid" not in str(result["sets"])
-    assert any(note.startswith("not measured: ") for note in notes(result))
+    missing = {of.name for of in result.unavailable}
+    assert {"fid", "kid", "lpips"} <= missing
+    assert "fid" not in str(result.sets)
+    assert any("lpips" in names for names in not_measured(result).values())
 
 
 def test_limit_and_missing_run(run, tmp_path):
-    assert evaluate(settings(run, limit=3))["overall"]["n"] == 3
+    assert evaluate(settings(run, limit=3)).overall.n == 3
     with pytest.raises(RunError, match="does not exist"):
         evaluate(settings(tmp_path / "none"))
 
@@ -199,14 +362,22 @@ def test_report_says_what_the_result_does(run):
     page = (run / "report.html").read_text()
     assert headline(result) in page
     assert reproduce(settings(run, limit=5)) in page
-    assert all(name in page for name in result["overall"]["methods"])
+    assert all(title(name) in page for name in result.overall.methods)
     assert (run / "examples.png").is_file()
 
 
-def test_table_is_printed(run, capsys):
-    show(evaluate(settings(run)))
+def test_the_answer_fits_a_screen_and_verbose_prints_all(run, capsys):
+    written = run_evaluation(settings(run, slow_images=3))
+    written.answer().show()
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) <= 20
+    assert printed[0].startswith(f"copied: {headline(written.result)}")
+    assert printed[-1] == f"next: inpaint diagnose {run}"
+    assert all(any(title(name) in line for line in printed) for name in [*QUICK, "copied"])
+    written.answer().show(verbose=True)
     printed = capsys.readouterr().out
-    assert all(name in printed for name in [*BASELINES, "ours"])
+    assert "By hole ratio" in printed
+    assert "Slow baselines" in printed
 
 
 @pytest.mark.parametrize(
@@ -214,9 +385,9 @@ def test_table_is_printed(run, capsys):
     [
         {},
         {"data": "my photos", "split": "test", "limit": 7, "group_by": "name:(.)_"},
-        {"masks": ["rectangles", "strokes"], "against": ["a", "b c"], "ood": ["d"], "corruptions": True},
+        {"masks": ["rectangles", "strokes"], "models": ["a", "b c"], "ood": ["d"], "corruptions": True},
         {"masks": [{"name": "folder", "path": "m", "invert": True}], "weights": {"fid": "x.pth"}},
-        {"also_images": 5, "shift_images": 6, "slow_images": 0, "copies": False, "examples": 2},
+        {"ood_images": 5, "corruption_images": 6, "slow_images": 0, "lookalikes": False, "examples": 2},
     ],
 )
 def test_the_command_of_the_report_gives_the_same_settings(changes, monkeypatch):
@@ -227,7 +398,7 @@ def test_the_command_of_the_report_gives_the_same_settings(changes, monkeypatch)
         called.append(read)
         raise RunError("far enough")
 
-    monkeypatch.setattr("inpaintlab.evaluation.evaluate.evaluate", stop)
+    monkeypatch.setattr("inpaintlab.evaluation.command.run_evaluation", stop)
     monkeypatch.setattr("sys.argv", shlex.split(reproduce(asked)))
     with pytest.raises(SystemExit):
         main()

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -14,119 +15,117 @@ from PIL import Image
 from inpaintlab.checkpoints import Run
 from inpaintlab.data import samples
 from inpaintlab.errors import RunError
-from inpaintlab.evaluation.cards import cards, example_grid
-from inpaintlab.evaluation.examples import Examples
-from inpaintlab.evaluation.report import beside_slow, check_baselines, headline, write_report
-from inpaintlab.metrics import METRICS
+from inpaintlab.evaluation.cards import card_grid, example_grid, make_card
+from inpaintlab.evaluation.evaluation import Evaluation
+from inpaintlab.evaluation.lookalikes import Lookalikes
+from inpaintlab.evaluation.methods import MethodFacts
+from inpaintlab.evaluation.ood import Corrupted, Corruptions, OutOfDistribution
+from inpaintlab.evaluation.report import check_baselines
+from inpaintlab.evaluation.result import Gain, MaskFacts
+from inpaintlab.evaluation.rows import FACTS, Rows, Summary
+from inpaintlab.evaluation.statistics import Interval
+from inpaintlab.evaluation.tables import beside_slow, headline
+from inpaintlab.evaluation.whole_sets import SetFigures, WholeSets
+from inpaintlab.metrics import FIGURES, METRICS, Unavailable
 
-METHODS = {"mean colour": 15.0, "Telea": 18.5, "ours": 22.0}
+METHODS = {"mean-colour": 15.0, "telea": 18.5, "mine": 22.0}
+PROVENANCE = {"step": 6, "seed": 0, "inpaintlab": "0.1.0", "torch": "2.9"}
 
 
 def mean(value, half=0.25):
-    return {"mean": value, "low": value - half, "high": value + half}
+    return Interval(value, value - half, value + half)
 
 
 def row(n=30, **methods):
-    return {
-        "n": n,
-        "images": n,
-        "methods": {
-            name: {metric: mean(psnr) for metric in METRICS}
-            for name, psnr in (methods or METHODS).items()
-        },
-    }
+    names = (methods or METHODS).items()
+    return Summary(n, n, {name: {metric: mean(psnr) for metric in METRICS} for name, psnr in names})
+
+
+def gain(interval):
+    return Gain("mine", "telea", interval)
 
 
 def small_result(**changes):
     """The least that a result can be."""
-    return {
+    network = MethodFacts("network", "unet", 32, "0123456789abcdef", "portraits-1", PROVENANCE)
+    baselines = ("mean-colour", "telea", "biharmonic")
+    histogram = {"0–10 %": 10, "10–20 %": 20}
+    facts = {name: ["x"] for name in FACTS} | {"ratio": [0.1], "border": [True]}
+    least = {
         "inpaintlab": "0.1.0",
-        "run": "portraits-1",
-        "provenance": {"step": 6, "seed": 0, "inpaintlab": "0.1.0", "torch": "2.9"},
-        "weights": "0123456789abcdef",
         "data": "portraits",
         "part": "validation",
-        "test_looks": None,
+        "through": "network",
         "size": 32,
-        "masks": {
-            "name": "rectangles",
-            "hash": "fedcba9876543210",
-            "seed": 7,
-            "mean_ratio": 0.15,
-            "border_share": 0.25,
-            "histogram": {"0–10 %": 10, "10–20 %": 20},
-        },
-        "findings": [],
+        "masks": MaskFacts("rectangles", [], 7, "fedcba9876543210", 32, 30, 0.15, histogram, 0.25),
+        "methods": {**{name: MethodFacts("baseline") for name in baselines}, "mine": network},
+        "figures": {name: FIGURES[name] for name in METRICS},
+        "rows": Rows(facts, {name: {m: np.ones(1) for m in METRICS} for name in METHODS}),
         "overall": row(),
-        "gain": {"baseline": "Telea", **mean(3.5)},
+        "gain": gain(mean(3.5)),
         "bins": {"0–10 %": row(10), "10–20 %": row(20)},
-        "borders": {},
-        "kinds": {},
-        "groups": {},
-        "slow": None,
-        "sets": {},
-        "unavailable": [],
-        "records": {"file": "val.csv", "hash": "0011223344556677"},
-    } | changes
+        "command": COMMAND,
+    }
+    return Evaluation(**(least | changes))
+
+
+def full_fields():
+    """Everything that can be in a result."""
+    slow = {**METHODS, "biharmonic": 19.0}
+    kid = {name: {"kid": psnr} for name, psnr in METHODS.items()}
+    return {
+        "test_access": "used once",
+        "findings": ["3 images of the test part have been trained on"],
+        "lookalikes": Lookalikes(90, 80, [("a.png", "b.png")], row(29)),
+        "borders": {"inside": row(20), "touching the border": row(10)},
+        "kinds": {"rectangles": row(15), "strokes": row(15)},
+        "groups": {"": row(10), "indoors": row(20)},
+        "slow": row(5, **slow),
+        "sets": WholeSets(SetFigures(30, kid), {}, {}),
+        "unavailable": [Unavailable("fid", "there are no weights")],
+        "ood": [OutOfDistribution("elsewhere", row(12), mean(1.5), mean(2.0), mean(2.0))],
+        "corruptions": Corruptions(
+            8,
+            mean(22.0),
+            mean(3.5),
+            [
+                Corrupted(name, severity, *(mean(severity / 2) for _ in range(4)))
+                for name in ("rotated", "noisy")
+                for severity in (1, 2, 3)
+            ],
+        ),
+    }
 
 
 def full_result(**changes):
-    """A result with everything that can be in one."""
-    slow = {**METHODS, "biharmonic": 19.0}
-    losses = ("hole_psnr", "gain", "loss", "gain_loss")
-    shifted = [
-        {"shift": name, "strength": strength, **{key: mean(strength / 2) for key in losses}}
-        for name in ("rotated", "noisy")
-        for strength in (1, 2, 3)
-    ]
-    beside = {"loss": mean(2.0), "gain": mean(1.5), "gain_loss": mean(2.0)}
-    return small_result(
-        test_looks="looked at once",
-        findings=["3 images of the test part have been trained on"],
-        copies={"of": 90, "looked_at": 80, "pairs": [["a.png", "b.png"]], "without": row(29)},
-        borders={"inside": row(20), "touching the border": row(10)},
-        kinds={"rectangles": row(15), "strokes": row(15)},
-        groups={"": row(10), "indoors": row(20)},
-        slow=row(5, **slow),
-        sets={
-            "n": 30,
-            "methods": {name: {"kid": psnr} for name, psnr in METHODS.items()},
-            "equal_n": {},
-            "bins": {},
-        },
-        unavailable=[{"name": "fid", "reason": "there are no weights"}],
-        also=[{"data": "elsewhere", **row(12), **beside}],
-        shift={
-            "n": 8,
-            "baseline": "Telea",
-            "own": {"hole_psnr": mean(22.0), "gain": mean(3.5)},
-            "rows": shifted,
-        },
-        **changes,
-    )
+    return small_result(**(full_fields() | changes))
 
 
-def examples_of(*names, side=32):
+def cards_of(*names, side=32):
     """Images with a white hole in the middle, filled with a grey of each method's own."""
-    truth = np.stack([samples.draw(number, side) for number in range(len(names))])
-    middle = (slice(None), slice(side // 4, 3 * side // 4), slice(side // 4, 3 * side // 4))
+    return [_card(name, number, side) for number, name in enumerate(names)]
 
-    def painted(level):
+
+def _card(name, number, side):
+    truth = samples.draw(number, side)
+    middle = (slice(side // 4, 3 * side // 4), slice(side // 4, 3 * side // 4))
+
+    def filled(level):
         image = truth.copy()
         image[middle] = level
         return image
 
-    images = {"damaged": painted(255)}
-    images |= {name: painted(40 * number) for number, name in enumerate(METHODS)}
-    psnr = {name: [value + number for number in range(len(names))] for name, value in METHODS.items()}
-    return Examples(list(names), psnr, {**images, "truth": truth})
+    images = {"damaged": filled(255)}
+    images |= {method: filled(40 * place) for place, method in enumerate(METHODS)}
+    psnr = {method: value + number for method, value in METHODS.items()}
+    return make_card(name, psnr, {**images, "truth": truth})
 
 
-def small_examples():
+def small_cards():
     return {
-        "random": examples_of("one.png", "two.png"),
-        "worst": examples_of("two.png"),
-        "best": examples_of("one.png"),
+        "random": cards_of("one.png", "two.png"),
+        "worst": cards_of("two.png"),
+        "best": cards_of("one.png"),
     }
 
 
@@ -142,8 +141,8 @@ def run(trained_run, tmp_path):
 def page(run):
     """Writes a report and returns its text."""
 
-    def write(result, examples=None):
-        write_report(run, result, examples or small_examples(), COMMAND)
+    def write(result, cards=None):
+        replace(result, cards=cards or small_cards()).html(run.report, run)
         return run.report.read_text()
 
     return write
@@ -152,12 +151,15 @@ def page(run):
 @pytest.fixture(scope="module")
 def reports(trained_run, tmp_path_factory):
     """The least report and one with everything, written once."""
-    runs = {}
-    full = full_result(run="a-name-without-any-place-to-break-" * 4)
+    paths = {}
+    name = "a-name-without-any-place-to-break-" * 4
+    full = full_result()
+    full.methods["mine"] = replace(full.methods["mine"], run=name)
     for name, result in (("small", small_result()), ("full", full)):
-        runs[name] = Run(shutil.copytree(trained_run, tmp_path_factory.mktemp(name) / "run"))
-        write_report(runs[name], result, small_examples(), COMMAND)
-    return {name: run.report for name, run in runs.items()}
+        run = Run(shutil.copytree(trained_run, tmp_path_factory.mktemp(name) / "run"))
+        paths[name] = run.report
+        replace(result, cards=small_cards()).html(run.report, run)
+    return paths
 
 
 class Outside(HTMLParser):
@@ -178,12 +180,12 @@ def test_headline_has_intervals_and_the_baseline():
     assert headline(small_result()) == (
         "22.00 dB [21.75, 22.25] in the hole, 3.50 dB [3.25, 3.75] above Telea (18.50 dB), pair by pair"
     )
-    below = small_result(gain={"baseline": "Telea", **mean(-1.0)})
+    below = small_result(gain=gain(mean(-1.0)))
     assert "1.00 dB [0.75, 1.25] below Telea" in headline(below)
-    unclear = small_result(gain={"baseline": "Telea", **mean(0.1)})
+    unclear = small_result(gain=gain(mean(0.1)))
     assert "not to be told from Telea (18.50 dB): +0.10 dB [-0.15, +0.35]" in headline(unclear)
-    few = small_result(gain={"baseline": "Telea", "mean": -2.0, "low": None, "high": None})
-    assert headline(few).endswith("2.00 dB below Telea (18.50 dB); too few for intervals")
+    few = small_result(gain=gain(Interval(-2.0)))
+    assert headline(few).endswith("2.00 dB below Telea (18.50 dB); too few images for intervals")
 
 
 def test_slow_baselines_are_named_beside_the_headline():
@@ -192,60 +194,72 @@ def test_slow_baselines_are_named_beside_the_headline():
     assert "biharmonic 19.00 dB [18.75, 19.25]" in beside_slow(full_result())
 
 
+def test_everything_goes_to_json_and_back():
+    result = full_result(cards=small_cards())
+    again = Evaluation.from_dict(json.loads(json.dumps(result.as_dict())))
+    assert again == result
+    assert again._repr_html_() == result._repr_html_()
+    with pytest.raises(RunError, match="no Evaluation of schema 1, it says 99"):
+        Evaluation.from_dict(result.as_dict() | {"schema": 99})
+    with pytest.raises(RunError, match=r"no Evaluation: overall.n: "):
+        Evaluation.from_dict(result.as_dict() | {"overall": {"n": "many"}})
+
+
 @pytest.mark.parametrize(
     ("place", "name"),
     [
-        (lambda result: result["overall"], "all images"),
-        (lambda result: result["bins"]["0–10 %"], "0–10 %"),
-        (lambda result: result["groups"]["indoors"], "indoors"),
-        (lambda result: result["also"][0], "elsewhere"),
-        (lambda result: result["sets"], "whole sets"),
+        (lambda result: result.overall, "all images"),
+        (lambda result: result.bins["0–10 %"], "0–10 %"),
+        (lambda result: result.groups["indoors"], "indoors"),
+        (lambda result: result.ood[0].summary, "elsewhere"),
+        (lambda result: result.sets.overall, "whole sets"),
     ],
 )
 def test_figures_without_a_baseline_are_refused(place, name, run):
     check_baselines(full_result())
     result = full_result()
-    of = place(result)
-    of["methods"] = {"ours": of["methods"]["ours"]}
-    before = run.report.exists(), run.examples.exists()
-    with pytest.raises(RunError, match=f"{name}.* no baseline stands beside ours; measure one of"):
-        write_report(run, result, small_examples(), COMMAND)
-    assert (run.report.exists(), run.examples.exists()) == before
+    methods = place(result).methods
+    for baseline in ("mean-colour", "telea"):
+        del methods[baseline]
+    before = run.report.exists()
+    with pytest.raises(RunError, match=f"{name}.* no baseline stands beside mine; measure one of"):
+        result.html(run.report)
+    assert run.report.exists() == before
 
 
-def test_a_figure_of_ours_alone_is_refused():
+def test_a_figure_of_the_model_alone_is_refused():
     result = full_result()
-    result["overall"]["methods"]["ours"]["lpips"] = mean(0.1)
+    result.overall.methods["mine"]["lpips"] = mean(0.1)
     with pytest.raises(RunError, match="all images no baseline has lpips"):
         check_baselines(result)
 
 
 def test_methods_measured_on_different_holes_are_refused():
     result = full_result()
-    result["slow"]["methods"]["ours"]["psnr"] = {"mean": float("nan"), "low": None, "high": None}
-    with pytest.raises(RunError, match="slow baselines ours was measured on fewer holes"):
+    result.slow.methods["mine"]["psnr"] = Interval(float("nan"))
+    with pytest.raises(RunError, match="slow baselines mine was measured on fewer holes"):
         check_baselines(result)
 
 
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("test_looks", "looked at once"),
+        ("test_access", "used once"),
         ("findings", "Finding:"),
-        ("copies", "Look-alikes:"),
+        ("lookalikes", "Look-alikes:"),
         ("borders", "touching the border"),
         ("kinds", "By mask kind"),
         ("groups", "By group"),
         ("slow", "Slow baselines"),
         ("sets", "Whole sets of images"),
-        ("also", "Other images"),
-        ("shift", "The same images, changed"),
+        ("ood", "Out-of-distribution images"),
+        ("corruptions", "The same images, changed"),
         ("unavailable", "What was not measured"),
     ],
 )
 def test_sections_come_with_their_data(page, reports, key, words):
     assert words not in reports["small"].read_text()
-    assert words in page(small_result(**{key: full_result()[key]}))
+    assert words in page(small_result(**{key: full_fields()[key]}))
 
 
 def test_what_every_report_says(reports):
@@ -257,7 +271,7 @@ def test_what_every_report_says(reports):
         "The best",
         "nobody picked them",
         "rectangles #fedcba9876543210",
-        "metrics/val.csv #0011223344556677",
+        f"#{small_result().rows.hash}",
         COMMAND,
         "validate_every: 3",
     ):
@@ -288,50 +302,55 @@ def test_the_page_asks_for_nothing_from_outside(reports):
 
 def test_names_are_escaped(page):
     hostile = '<img src="x" onerror=alert(1)>$a_{'
-    result = full_result(run=hostile, data=hostile)
-    for table in (result["overall"], *result["bins"].values()):
-        table["methods"][hostile] = table["methods"]["Telea"]
-    result["groups"][hostile] = result["groups"].pop("indoors")
-    examples = small_examples() | {"worst": examples_of(hostile)}
-    text = page(result, examples)
+    result = full_result(data=hostile)
+    result.methods[hostile] = result.methods["telea"]
+    for table in (result.overall, *result.bins.values()):
+        table.methods[hostile] = table.methods["telea"]
+    result.groups[hostile] = result.groups.pop("indoors")
+    text = page(result, small_cards() | {"worst": cards_of(hostile)})
     # Matplotlib writes labels into comments of its drawings, with their signs escaped as well.
     assert "<img src" not in text
     assert "&lt;img src=" in text
 
 
 def test_a_page_is_small_and_the_same_again(page):
-    first = page(full_result(), {"random": examples_of(*map(str, range(16)), side=64)})
+    first = page(full_result(), {"random": cards_of(*map(str, range(16)), side=64)})
     assert len(first) < 1_000_000
-    assert page(full_result(), {"random": examples_of(*map(str, range(16)), side=64)}) == first
+    assert page(full_result(), {"random": cards_of(*map(str, range(16)), side=64)}) == first
 
 
 def test_cards_hold_every_image():
-    card = cards(examples_of("one.png"))[0]
+    (card,) = cards_of("one.png")
     assert list(card.tops) == ["damaged", *METHODS, "truth"]
     assert card.is_small
+    images = card.images()
+    assert np.array_equal(images["truth"], samples.draw(0, 32))
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(card.sheet))))
-    assert sheet.shape == (card.height, 32, 3)
-    images = examples_of("one.png").images
-    for name, top in card.tops.items():
-        assert np.array_equal(sheet[top : top + 32], images[name][0])
-    large = cards(examples_of("one.png", side=300))[0]
-    assert (large.side, large.is_small) == (256, False)
+    assert sheet.shape == (card.sheet_height, 32, 3)
+    large = make_card("wide", {}, {"truth": samples.draw(0, 300)[:150]})
+    assert (large.width, large.height, large.is_small) == (256, 128, False)
+
+
+def test_cards_of_different_sizes_stand_in_one_grid():
+    tall = make_card("tall", {}, {"truth": samples.draw(0, 60)[:, :40]})
+    wide = make_card("wide", {}, {"truth": samples.draw(1, 60)[:50]})
+    assert card_grid([tall, wide]).shape == (124, 246, 3)
 
 
 def test_grid_has_a_row_for_each_method():
     random = np.random.default_rng(0)
-    rows = {name: random.integers(0, 256, (3, 96, 96, 3), np.uint8) for name in ("damaged", "ours")}
+    rows = {name: random.integers(0, 256, (3, 96, 96, 3), np.uint8) for name in ("damaged", "mine")}
     grid = example_grid(rows)
     assert grid.shape == (2 * 98 + 2, 3 * 98 + 2, 3)
-    assert np.array_equal(grid[100:196, 2:98], rows["ours"][0])
+    assert np.array_equal(grid[100:196, 2:98], rows["mine"][0])
     assert np.array_equal(grid[2:98, 198:294], rows["damaged"][2])
 
 
 def test_small_examples_are_enlarged():
-    rows = {"ours": np.arange(32 * 32 * 3, dtype=np.uint8).reshape(1, 32, 32, 3)}
+    rows = {"mine": np.arange(32 * 32 * 3, dtype=np.uint8).reshape(1, 32, 32, 3)}
     grid = example_grid(rows)
     assert grid.shape == (100, 100, 3)
-    assert np.array_equal(grid[2:98:3, 2:98:3], rows["ours"][0])
+    assert np.array_equal(grid[2:98:3, 2:98:3], rows["mine"][0])
 
 
 PHONE = {"width": 360, "height": 740}
@@ -373,7 +392,7 @@ class TestInChromium:
         pixels = self.shot(tab, tmp_path / f"{scheme}-{viewport['width']}.png")
         assert (pixels[2, 2].mean() < 64) == (scheme == "dark")
         # Drawings stay black on white.
-        assert tab.evaluate("getComputedStyle(document.querySelector('.curves')).backgroundColor") == (
+        assert tab.evaluate("getComputedStyle(document.querySelector('.drawings')).backgroundColor") == (
             "rgb(255, 255, 255)"
         )
 

@@ -3,7 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inpaintlab.evaluation.statistics import FEWEST, Interval, corrected, is_clear, means, share
+from inpaintlab.evaluation.statistics import (
+    FEWEST,
+    Interval,
+    bootstrap_intervals,
+    fold_interval,
+    share_interval,
+)
 
 
 def coverage(draw, truth, rounds=3000, draws=1000):
@@ -12,7 +18,7 @@ def coverage(draw, truth, rounds=3000, draws=1000):
     held = []
     for _ in range(rounds):
         values, clusters = draw(random)
-        (found,) = means(values[:, None], clusters, draws)
+        (found,) = bootstrap_intervals(values[:, None], clusters, draws)
         held.append(found.low <= truth <= found.high)
     return np.mean(held)
 
@@ -60,8 +66,8 @@ def test_intervals_that_forget_clusters_are_too_narrow():
 @settings(max_examples=30)
 def test_intervals_move_and_stretch_with_the_values(n, offset, scale, seed):
     values, clusters = np.random.default_rng(seed).normal(0, 1, (n, 1)), np.arange(n)
-    (one,) = means(values, clusters, 200)
-    (other,) = means(values * scale + offset, clusters, 200)
+    (one,) = bootstrap_intervals(values, clusters, 200)
+    (other,) = bootstrap_intervals(values * scale + offset, clusters, 200)
     assert one.low <= one.mean <= one.high
     for name in ("mean", "low", "high"):
         expected = getattr(one, name) * scale + offset
@@ -71,29 +77,32 @@ def test_intervals_move_and_stretch_with_the_values(n, offset, scale, seed):
 def test_a_result_repeats_and_columns_do_not_mix():
     values = np.random.default_rng(0).normal(0, 1, (50, 3))
     clusters = np.arange(50)
-    together = means(values, clusters)
-    assert together == means(values, clusters)
-    assert together[1].low == pytest.approx(means(values[:, 1:2], clusters)[0].low)
+    together = bootstrap_intervals(values, clusters)
+    assert together == bootstrap_intervals(values, clusters)
+    assert together[1].low == pytest.approx(bootstrap_intervals(values[:, 1:2], clusters)[0].low)
 
 
 def test_order_and_names_of_clusters_do_not_matter_for_the_mean():
     random = np.random.default_rng(0)
     values, clusters = random.normal(0, 1, (60, 1)), np.repeat(np.arange(20), 3)
     order = random.permutation(60)
-    (one,), (other,) = means(values, clusters), means(values[order], clusters[order] * 7)
+    (one,), (other,) = (
+        bootstrap_intervals(values, clusters),
+        bootstrap_intervals(values[order], clusters[order] * 7),
+    )
     assert one.mean == pytest.approx(other.mean)
     assert one.low == pytest.approx(other.low)
 
 
 def test_of_too_few_images_there_is_no_interval():
     values = np.arange(FEWEST - 1.0)[:, None]
-    assert means(values, np.arange(FEWEST - 1)) == [Interval(4.0)]
+    assert bootstrap_intervals(values, np.arange(FEWEST - 1)) == [Interval(4.0)]
     # Many masks of few images are no more than these images.
-    assert means(np.arange(60.0)[:, None], np.repeat(np.arange(6), 10))[0].low is None
+    assert bootstrap_intervals(np.arange(60.0)[:, None], np.repeat(np.arange(6), 10))[0].low is None
 
 
 def test_what_never_varies_is_certain():
-    (found,) = means(np.full((30, 1), 0.3), np.arange(30))
+    (found,) = bootstrap_intervals(np.full((30, 1), 0.3), np.arange(30))
     assert found.mean == found.low == found.high == pytest.approx(0.3)
 
 
@@ -103,7 +112,7 @@ def test_large_numbers_of_images_take_little_memory():
 
     values = np.random.default_rng(0).normal(0, 1, (50_000, 2))
     tracemalloc.start()
-    means(values, np.arange(50_000), 200)
+    bootstrap_intervals(values, np.arange(50_000), 200)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 200e6
@@ -112,28 +121,28 @@ def test_large_numbers_of_images_take_little_memory():
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.95])
 def test_shares_hold_the_truth(p):
     random = np.random.default_rng(1)
-    found = [share(random.random(100) < p, np.arange(100)) for _ in range(600)]
+    found = [share_interval(random.random(100) < p, np.arange(100)) for _ in range(600)]
     assert 0.92 <= np.mean([f.low <= p <= f.high for f in found]) <= 0.98
 
 
 def test_which_side_of_zero():
-    assert is_clear(Interval(0.4, 0.1, 0.7).as_dict())
-    assert is_clear(Interval(-0.4, -0.7, -0.1).as_dict())
-    assert not is_clear(Interval(0.4, -0.1, 0.9).as_dict())
-    assert not is_clear(Interval(0.4).as_dict())
+    assert Interval(0.4, 0.1, 0.7).is_clear
+    assert Interval(-0.4, -0.7, -0.1).is_clear
+    assert not Interval(0.4, -0.1, 0.9).is_clear
+    assert not Interval(0.4).is_clear
 
 
 def test_corrected_interval_by_hand():
     """Variance 2.5, (1/5 + 1/4) 2.5 = 1.125, and Student's 97.5 % point for four degrees, 2.7764."""
-    found = corrected([1, 2, 3, 4, 5], 1 / 4)
+    found = fold_interval([1, 2, 3, 4, 5], 1 / 4)
     assert (found.mean, found.low, found.high) == pytest.approx((3, 0.0552, 5.9448), abs=1e-4)
     assert found.p == pytest.approx(0.04742, abs=1e-5)
-    naive = corrected([1, 2, 3, 4, 5], 0)  # the plain t-test of one sample
+    naive = fold_interval([1, 2, 3, 4, 5], 0)  # the plain t-test of one sample
     assert naive.p == pytest.approx(0.01324, abs=1e-5)
 
 
 def test_folds_that_do_not_vary_give_no_interval():
-    assert (corrected([0.5, 0.5], 1).low, corrected([0.5], 1).p) == (None, None)
+    assert (fold_interval([0.5, 0.5], 1).low, fold_interval([0.5], 1).p) == (None, None)
 
 
 def test_corrected_intervals_hold_the_truth_where_plain_ones_do_not():
@@ -144,7 +153,7 @@ def test_corrected_intervals_hold_the_truth_where_plain_ones_do_not():
     differences = ((values - learnt[..., None]) ** 2 - values**2).mean(2)
 
     def held(ratio):
-        found = [corrected(row, ratio) for row in differences]
+        found = [fold_interval(row, ratio) for row in differences]
         return np.mean([one.low <= truth <= one.high for one in found])
 
     assert differences.mean() == pytest.approx(truth, abs=0.01)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import SettingError
-from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.settings import EvaluateSettings, TrainSettings, build
 from inpaintlab.training import curriculum, resume, train, trainer
 from inpaintlab.training.build import rehearse
@@ -212,7 +212,7 @@ def test_the_level_is_logged_and_drawn(tmp_path):
     run = train(small_settings(output=tmp_path / "run", **changes)).folder
     assert [line["level"] for line in read_log(run / "log.jsonl", "train")] == [0, 0.5, 1, 1]
     assert [line["level"] for line in read_log(run / "log.jsonl", "validation")] == [0.5, 1]
-    evaluate(EvaluateSettings(run=run))
+    run_evaluation(EvaluateSettings(models=[str(run)]))
     assert "level of the holes" in (run / "report.html").read_text()
 
 

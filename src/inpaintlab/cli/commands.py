@@ -13,6 +13,7 @@ from inpaintlab.errors import InpaintlabError
 
 if TYPE_CHECKING:
     from inpaintlab import settings as of
+    from inpaintlab.evaluation.cross_validation import CrossValidation
 
 #: Exit code of what was stopped with everything saved.
 STOPPED = 130
@@ -131,26 +132,24 @@ def resume_crossval(folder: Path, changes: dict[str, Any]) -> Done:
 
 
 def evaluate(settings: "of.EvaluateSettings") -> Done:
-    """Measure a run beside classical methods; write metrics and report.html into the run folder."""
-    from inpaintlab.evaluation.evaluate import evaluate
-    from inpaintlab.evaluation.table import show
+    """Measure models beside classical methods on the same holes; exit code 1 if a figure misleads."""
+    from inpaintlab.evaluation.command import run_evaluation
 
-    result = evaluate(settings)
-
-    def show_all(verbose: bool) -> None:  # noqa: ARG001
-        show(result)
-        print(f"report: {settings.run / 'report.html'}")
-
-    return Done(result, show_all, bool(result["findings"]))
+    written = run_evaluation(settings)
+    answer = written.answer()
+    return Done(
+        written.result.figures_dict(),
+        lambda verbose: answer.show(verbose=verbose),
+        bool(written.result.findings),
+    )
 
 
 def compare(settings: "of.CompareSettings") -> Done:
     """Compare runs with the first one, pair by pair on the same images and masks, with intervals."""
-    from inpaintlab.evaluation.compare import compare
-    from inpaintlab.evaluation.table import show_comparison
+    from inpaintlab.evaluation.compare import run_comparison
 
-    result = compare(settings)
-    return Done(result, lambda _: show_comparison(result))
+    result = run_comparison(settings)
+    return Done(result.as_dict(), lambda verbose: result.answer().show(verbose=verbose))
 
 
 def diagnose(settings: "of.DiagnoseSettings") -> Done:
@@ -220,21 +219,9 @@ def _trained(result: Any) -> Done:
     return Done(result.as_dict(), lambda _: print(result), code)
 
 
-def _cross_validated(result: Mapping[str, Any]) -> Done:
-    if result["interrupted"]:
-        text = (
-            f"stopped and saved: {result['done']} of {result['of']} runs are done; "
-            f"go on: inpaint crossval --resume {result['folder']}"
-        )
-        return Done(result, lambda _: print(text), STOPPED)
-
-    def show_all(verbose: bool) -> None:  # noqa: ARG001
-        from inpaintlab.evaluation.folds_table import show
-
-        show(result)
-        print(f"all figures: {result['folder']}/crossval.json")
-
-    return Done(result, show_all, bool(result["failed"]))
+def _cross_validated(result: "CrossValidation") -> Done:
+    code = STOPPED if result.interrupted else int(bool(result.failed))
+    return Done(result.as_dict(), lambda verbose: result.answer().show(verbose=verbose), code)
 
 
 def _filled(result: Mapping[str, Any]) -> str:

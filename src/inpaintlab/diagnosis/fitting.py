@@ -45,7 +45,7 @@ def under_fitting(evidence: Evidence) -> Verdict:
         f"{found.known_missed:.0%} of the error of one colour"
     )
     figures = {
-        "train_psnr": float(found.hole_psnr.mean()), "ahead": ahead.as_dict(),
+        "train_psnr": float(found.hole_psnr.mean()), "ahead": asdict(ahead),
         "known_missed": found.known_missed,
     }  # fmt: skip
     if ahead.mean > LEAST_AHEAD and not blind:
@@ -139,7 +139,7 @@ def over_fitting(evidence: Evidence) -> Verdict:
     bins = gaps_by_ratio(gaps, evidence.ratios)
     fell = _fell(evidence)
     figures: dict[str, Any] = {
-        "train_psnr": float(train.mean()), "val_psnr": float(val.mean()), "gap": gap.as_dict(),
+        "train_psnr": float(train.mean()), "val_psnr": float(val.mean()), "gap": asdict(gap),
         "bins": [asdict(one) for one in bins], "fell": fell,
     }  # fmt: skip
     text = (

@@ -10,7 +10,7 @@ from inpaintlab.diagnosis.evidence import Evidence
 from inpaintlab.diagnosis.fitting import FAR_BELOW, LEAST_AHEAD
 from inpaintlab.diagnosis.images import LEAK_SHARE, ODD_SHARE, Leaks
 from inpaintlab.diagnosis.result import Verdict, Word, count
-from inpaintlab.evaluation.statistics import share
+from inpaintlab.evaluation.statistics import share_interval
 from inpaintlab.training.guards.detectors import Alarm
 
 #: A rate so many times the network's own is high, whatever it did.
@@ -187,6 +187,6 @@ def _surely_alike(leaks: Leaks) -> bool:
     """
     if not leaks.alike:
         return False
-    found = share(np.arange(leaks.validation) < leaks.alike, np.arange(leaks.validation))
+    found = share_interval(np.arange(leaks.validation) < leaks.alike, np.arange(leaks.validation))
     # A look-alike is in a sample only by chance: as `check` says, there are more in all.
     return (found.low or 0.0) * leaks.share_in_all / found.mean >= LEAK_SHARE

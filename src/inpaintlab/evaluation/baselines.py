@@ -1,7 +1,7 @@
 """Classical ways to fill a hole, to stand beside a network.
 
-A baseline is a function of an image, uint8 `[H, W, 3]`, and its hole, uint8 `[H, W]` of 0 and 1, and
-one line in `BASELINES`, or in `SLOW` where it takes too long for every image.
+A baseline is a function of an image, uint8 `[H, W, 3]`, and its hole, uint8 `[H, W]` of 0 and 1, in
+`BASELINES`. Those in `SLOW` take too long for every image.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,9 @@ import numpy as np
 from skimage.restoration import inpaint_biharmonic
 
 from inpaintlab.arrays import UInt8
+from inpaintlab.registry import Registry
 
+Baseline = Callable[[UInt8, UInt8], UInt8]
 #: Pixels around the hole that OpenCV's methods look at, the value of its documentation.
 RADIUS = 3
 #: Radius of the patches that PatchMatch compares, the value of its package's examples.
@@ -20,7 +22,7 @@ PATCH = 3
 
 
 def mean_colour(image: UInt8, hole: UInt8) -> UInt8:
-    """Paint the hole with the mean of the known pixels."""
+    """Fill the hole with the mean of the known pixels."""
     known = image[hole == 0].mean(axis=0)
     return np.where(hole[..., None] > 0, np.rint(known).astype(np.uint8), image)
 
@@ -40,8 +42,8 @@ def biharmonic(image: UInt8, hole: UInt8) -> UInt8:
     # What is hidden is part of the boundary's neighbourhood there: it must not be seen.
     seen = np.where(hole[..., None] > 0, 0, image) / 255
     filled = inpaint_biharmonic(seen, hole.astype(bool), channel_axis=-1)
-    painted = np.rint(filled.clip(0, 1) * 255).astype(np.uint8)
-    return np.where(hole[..., None] > 0, painted, image)
+    fill = np.rint(filled.clip(0, 1) * 255).astype(np.uint8)
+    return np.where(hole[..., None] > 0, fill, image)
 
 
 def patchmatch(image: UInt8, hole: UInt8) -> UInt8:
@@ -54,14 +56,43 @@ def patchmatch(image: UInt8, hole: UInt8) -> UInt8:
     return np.where(hole[..., None] > 0, filled, image)
 
 
-#: Name in tables and JSON -> function.
-BASELINES: dict[str, Callable[[UInt8, UInt8], UInt8]] = {
-    "mean colour": mean_colour,
-    "Telea": telea,
-    "Navier–Stokes": navier_stokes,
+#: Name in settings, JSON and tables -> function.
+BASELINES: Registry[UInt8] = Registry(
+    "baseline",
+    {
+        "mean-colour": mean_colour,
+        "telea": telea,
+        "navier-stokes": navier_stokes,
+        "biharmonic": biharmonic,
+        **({"patchmatch": patchmatch} if find_spec("patchmatch") else {}),
+    },
+)
+#: Baselines that take tens of milliseconds and more for an image of 64 px.
+SLOW = {"biharmonic", "patchmatch"}
+#: What stands in sentences for a name that is not a word.
+_TITLES = {
+    "mean-colour": "mean colour",
+    "telea": "Telea",
+    "navier-stokes": "Navier–Stokes",
+    "patchmatch": "PatchMatch",
 }
-#: The same, of those that take tens of milliseconds and more for an image of 64 px.
-SLOW: dict[str, Callable[[UInt8, UInt8], UInt8]] = {
-    "biharmonic": biharmonic,
-    **({"PatchMatch": patchmatch} if find_spec("patchmatch") else {}),
-}
+
+
+def register_baseline(name: str, fill: Baseline, *, slow: bool = False) -> Baseline:
+    """Add a baseline, which then stands in every evaluation; a slow one is run on the first images only.
+
+    Raises `SettingError` for a name that is taken.
+    """
+    BASELINES.register(name, fill)
+    if slow:
+        SLOW.add(name)
+    return fill
+
+
+def title(method: str) -> str:
+    """Return how a method is called in tables and sentences.
+
+    >>> title("navier-stokes"), title("my network")
+    ('Navier–Stokes', 'my network')
+    """
+    return _TITLES.get(method, method)

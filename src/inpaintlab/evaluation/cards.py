@@ -1,19 +1,26 @@
-"""The images of the report: a card for each example, and the grid of `examples.png`."""
+"""Examples of an evaluation: the worst, the best and a random sample, never picked by hand."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.evaluation.examples import Examples
-from inpaintlab.images import encode_webp, shrink
+from inpaintlab.evaluation.evaluation_set import EvaluationSet
+from inpaintlab.evaluation.methods import Method
+from inpaintlab.evaluation.rows import Rows
+from inpaintlab.images import Encoded, encode_webp, load_rgb_whole, shrink
+from inpaintlab.masks import MaskSet
+from inpaintlab.tensors import composite, to_arrays
 
+#: Seed of the random sample, the same for every run.
+EXAMPLE_SEED = 7
 _GAP = 2
 #: Least height of an image in the grid.
 _CELL = 96
-#: Larger images are shown at this side, which keeps the page small.
+#: Larger images are shown with this longer side, which keeps the page small.
 _MOST = 256
 #: Smaller ones are enlarged pixel by pixel, as in the grid.
 _SOFT_FROM = 192
@@ -23,26 +30,89 @@ _SOFT_FROM = 192
 class Card:
     """An example: its name, each method's PSNR in the hole, and a sheet of its images, WebP as base64.
 
-    The sheet holds `damaged`, each method and `truth`, `side` pixels each, from above with `tops`. As
-    they differ in the hole alone, all of them together take little more room than one.
+    The sheet holds `damaged`, each method and `truth`, `width` by `height` pixels each, from above with
+    `tops`. As they differ in the hole alone, all of them together take little more room than one.
     """
 
     name: str
     hole_psnr: dict[str, float]
     sheet: str
-    side: int
+    width: int
     height: int
     tops: dict[str, int]
 
     @property
+    def sheet_height(self) -> int:
+        """Height of the sheet in pixels."""
+        return len(self.tops) * (self.height + 2 * _GAP)
+
+    @property
     def is_small(self) -> bool:
-        """Tell whether its pixels are to be seen as such."""
-        return self.side < _SOFT_FROM
+        """Whether its pixels are to be seen as such."""
+        return max(self.width, self.height) < _SOFT_FROM
+
+    def images(self) -> dict[str, UInt8]:
+        """Return what is on the sheet, uint8 `[H, W, 3]` each."""
+        sheet, _ = load_rgb_whole(Encoded("sheet.webp", base64.b64decode(self.sheet)))
+        return {name: sheet[top : top + self.height] for name, top in self.tops.items()}
 
 
-def cards(examples: Examples) -> list[Card]:
-    """Return a card for each example."""
-    return [_card(examples, number) for number in range(len(examples.names))]
+def choose_cards(
+    methods: Mapping[str, Method],
+    images: EvaluationSet,
+    masks: MaskSet,
+    rows: Rows,
+    model: str,
+    count: int,
+) -> dict[str, list[Card]]:
+    """Return `count` examples at random, and half as many of the worst and of the best of the model.
+
+    Worst and best are by the PSNR in the hole, no two of one image.
+    """
+    order = np.argsort(rows.column(model, "hole_psnr"), kind="stable").tolist()
+    random = np.random.default_rng(EXAMPLE_SEED)
+    chosen = random.choice(len(rows), min(count, len(rows)), replace=False)
+    few = max(1, count // 2)
+    choices = {
+        "random": sorted(chosen.tolist()),
+        "worst": _of_different_images(order, masks.per_image, few),
+        "best": _of_different_images(order[::-1], masks.per_image, few),
+    }
+
+    def card(row: int) -> Card:
+        place = row // masks.per_image
+        image, mask = images.rows(masks, place, place + 1)[0][:1], masks[row][None]
+        shown = {"damaged": composite(image, torch.ones_like(image), mask)}
+        shown |= {name: fill(image, mask) for name, fill in methods.items()} | {"truth": image}
+        psnr = {name: float(rows.values[name]["hole_psnr"][row]) for name in methods}
+        return make_card(images.names[place], psnr, {n: to_arrays(of)[0] for n, of in shown.items()})
+
+    return {name: [card(row) for row in of] for name, of in choices.items()}
+
+
+def make_card(name: str, hole_psnr: dict[str, float], images: Mapping[str, UInt8]) -> Card:
+    """Make a card of images of one size, uint8 `[H, W, 3]`."""
+    sides = next(iter(images.values())).shape[:2]
+    short = min(sides) if max(sides) <= _MOST else max(1, round(min(sides) * _MOST / max(sides)))
+    shown = {key: shrink(image, short) for key, image in images.items()}
+    height, width = next(iter(shown.values())).shape[:2]
+    # A border of its own keeps an image from mixing with the next where a browser smoothes.
+    borders = ((_GAP, _GAP), (0, 0), (0, 0))
+    sheet = np.concatenate([np.pad(image, borders, "edge") for image in shown.values()])
+    tops = {key: place * (height + 2 * _GAP) + _GAP for place, key in enumerate(shown)}
+    return Card(name, hole_psnr, base64.b64encode(encode_webp(sheet)).decode(), width, height, tops)
+
+
+def card_grid(cards: Sequence[Card]) -> UInt8:
+    """Join cards to one image: a column for each example, a row for each method."""
+    height, width = (max(getattr(card, side) for card in cards) for side in ("height", "width"))
+
+    def cell(image: UInt8) -> UInt8:
+        missing = ((0, height - image.shape[0]), (0, width - image.shape[1]), (0, 0))
+        return np.pad(image, missing, constant_values=255)
+
+    shown = [card.images() for card in cards]
+    return example_grid({name: np.stack([cell(of[name]) for of in shown]) for name in shown[0]})
 
 
 def example_grid(examples: Mapping[str, UInt8]) -> UInt8:
@@ -60,18 +130,10 @@ def example_grid(examples: Mapping[str, UInt8]) -> UInt8:
     return np.pad(grid, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
 
 
-def _card(examples: Examples, number: int) -> Card:
-    images = {name: row[number] for name, row in examples.images.items()}
-    side = min(_MOST, len(images["truth"]))
-    # A border of its own keeps an image from mixing with the next where a browser smoothes.
-    borders = ((_GAP, _GAP), (0, 0), (0, 0))
-    sheet = np.concatenate([np.pad(shrink(p, side), borders, "edge") for p in images.values()])
-    pitch = side + 2 * _GAP
-    return Card(
-        examples.names[number],
-        {method: values[number] for method, values in examples.hole_psnr.items()},
-        base64.b64encode(encode_webp(sheet)).decode(),
-        side,
-        len(sheet),
-        {name: place * pitch + _GAP for place, name in enumerate(images)},
-    )
+def _of_different_images(order: list[int], per_image: int, count: int) -> list[int]:
+    first: dict[int, int] = {}
+    for row in order:
+        first.setdefault(row // per_image, row)
+        if len(first) == count:
+            break
+    return list(first.values())

@@ -1,125 +1,190 @@
-"""`inpaint compare`: two or more runs, pair by pair on the same images and the same masks."""
+"""Comparing methods pair by pair, on the same images and the same masks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from inpaintlab.checkpoints import Run, read_json
+from inpaintlab.arrays import Bool
+from inpaintlab.checkpoints import Run
 from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError
-from inpaintlab.evaluation.evaluate import evaluate
-from inpaintlab.evaluation.fillers import OURS
-from inpaintlab.evaluation.records import Records, read_records
-from inpaintlab.evaluation.statistics import is_clear, means, share
+from inpaintlab.evaluation.command import run_evaluation
+from inpaintlab.evaluation.evaluation import Evaluation
+from inpaintlab.evaluation.result import MaskFacts, Result
+from inpaintlab.evaluation.rows import Rows
+from inpaintlab.evaluation.statistics import Interval, bootstrap_intervals, share_interval
 from inpaintlab.metrics import FIGURES
 from inpaintlab.progress import say
+from inpaintlab.reports import Answer, Column, Note, Row, Table
 from inpaintlab.settings import CompareSettings, EvaluateSettings
 
-#: The metric that the sentence is about.
+#: The metric that sentences are about.
 HEADLINE = "hole_psnr"
 
 
-def compare(settings: CompareSettings) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Difference:
+    """How one method differs from another over `n` rows, row by row.
+
+    `wins` is the share of rows on which it is better, a tie being half a win; `wins_interval` that of
+    the first metric.
+    """
+
+    n: int
+    metrics: dict[str, Interval]
+    wins: dict[str, float]
+    wins_interval: Interval
+
+
+@dataclass(frozen=True)
+class Pair:
+    """How `other` differs from `first`, over all rows and by hole-ratio bin, and in one sentence."""
+
+    first: str
+    other: str
+    overall: Difference
+    bins: dict[str, Difference]
+    sentence: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison(Result):
+    """Methods compared with the first of them, on the same images and masks."""
+
+    methods: list[str]
+    data: str
+    part: str
+    masks: MaskFacts
+    n: int
+    images: int
+    pairs: list[Pair]
+
+    def tables(self) -> list[Table]:
+        """Return a table for each pair: differences by hole-ratio bin."""
+        return [self._table(pair) for pair in self.pairs]
+
+    def answer(self) -> Answer:
+        """Return what a command prints: for two methods their table, for more a row for each."""
+        first, *others = self.pairs
+        table = self._table(first, short=True) if not others else self._overview()
+        notes = [Note(f"{pair.sentence}.", "") for pair in others]
+        return Answer(f"{first.sentence}.", table, notes, details=self.tables())
+
+    def _repr_html_(self) -> str:
+        return self.answer()._repr_html_()
+
+    def _overview(self) -> Table:
+        rows = [self._row(pair, pair.other, pair.overall) for pair in self.pairs]
+        return Table.of(_columns(f"less {self.methods[0]}", self.pairs[0]), rows, self._title())
+
+    def _table(self, pair: Pair, *, short: bool = False) -> Table:
+        parts = {"all": pair.overall, **pair.bins}
+        rows = [self._row(pair, name, part) for name, part in parts.items()]
+        title = f"{pair.other} less {pair.first}: {self._title()}"
+        return Table.of(_columns("hole ratio", pair), rows, "" if short else title)
+
+    def _title(self) -> str:
+        return f"{self.images} images ({self.part}), masks {self.masks.name} #{self.masks.hash}"
+
+    def _row(self, pair: Pair, name: str, part: Difference) -> Row:
+        shown = (part.metrics[key].cell(FIGURES[key].spec, sign="+") for key in _main(pair))
+        return Row((name, str(part.n), *shown, f"{part.wins[HEADLINE]:.0%}"))
+
+
+def compare(result: Evaluation, first: str | None = None) -> Comparison:
+    """Compare the models of an evaluation with one of them, by default the first.
+
+    Where there is one model alone, it is compared with each baseline. Raises `SettingError` for a method
+    that was not measured.
+    """
+    names = [name for name in result.overall.methods if result.methods[name].kind != "baseline"]
+    one = first or names[0]
+    result.rows.column(one, HEADLINE)
+    if set(names) <= {one}:
+        names = list(result.overall.methods)
+    return _comparison(result, result.rows, [one, *(name for name in names if name != one)])
+
+
+def run_comparison(settings: CompareSettings) -> Comparison:
     """Compare the first run with each of the others, by results that `inpaint evaluate` has left.
 
-    A run without such a result, or whose weights have changed since, is evaluated first. For each other
-    run: mean paired difference (other less first) with its 95 % interval, the share of rows on which it
-    wins, overall and by hole-ratio bin, and a sentence. Raises `RunError` where results do not rest on
-    the same images and masks, or a file of them was edited.
+    A run without such a result, or whose weights have changed since, is evaluated first. Raises
+    `RunError` where results do not rest on the same images and masks, or a file of them was edited.
     """
-    names = _names(settings.runs)
     results = [_result(folder, settings) for folder in settings.runs]
-    records = [_records(*pair) for pair in zip(settings.runs, results, strict=True)]
-    for folder, result, rows in zip(settings.runs[1:], results[1:], records[1:], strict=True):
-        _check_same(settings.runs[0], results[0], records[0], folder, result, rows)
-    first = records[0]
-    return {
-        "runs": names,
-        "data": results[0]["data"],
-        "part": results[0]["part"],
-        "masks": results[0]["masks"],
-        "n": len(first),
-        "images": len(set(first.facts["sha256"])),
-        "comparisons": [
-            compared(names[0], first, name, rows)
-            for name, rows in zip(names[1:], records[1:], strict=True)
-        ],
+    for folder, result in zip(settings.runs[1:], results[1:], strict=True):
+        _check_same(settings.runs[0], results[0], folder, result)
+    names = _names(settings.runs)
+    values = {
+        name: result.rows.values[result.model] for name, result in zip(names, results, strict=True)
     }
+    return _comparison(results[0], Rows(results[0].rows.facts, values), names)
 
 
-def sentence(comparison: Mapping[str, Any]) -> str:
-    """Return in one sentence which run is better, by how much, and where that cannot be told."""
-    one, other = comparison["first"], comparison["other"]
-    overall = comparison["overall"]["metrics"][HEADLINE]
-    words = _difference(overall, one, other)
-    bins = comparison["bins"]
-    unclear = [name for name, of in bins.items() if not is_clear(of["metrics"][HEADLINE])]
-    against = [
-        name
-        for name, of in bins.items()
-        if is_clear(of["metrics"][HEADLINE]) and of["metrics"][HEADLINE]["mean"] * overall["mean"] < 0
-    ]
-    if is_clear(overall) and against:
+def compared(rows: Rows, first: str, other: str) -> Pair:
+    """Return how a method differs from another one, row by row, overall and by hole-ratio bin."""
+    clusters = rows.clusters()
+    metrics = [name for name in rows.values[first] if name in rows.values[other]]
+
+    def part(chosen: Bool) -> Difference:
+        columns = [rows.values[other][m][chosen] - rows.values[first][m][chosen] for m in metrics]
+        found = bootstrap_intervals(np.stack(columns, axis=1), clusters[chosen])
+        wins = {}
+        for name, column in zip(metrics, columns, strict=True):
+            won = column > 0 if FIGURES[name].higher_is_better else column < 0
+            wins[name] = float(won.mean() + (column == 0).mean() / 2)
+        share = share_interval(columns[0] > 0, clusters[chosen])
+        return Difference(int(chosen.sum()), dict(zip(metrics, found, strict=True)), wins, share)
+
+    overall = part(np.ones(len(rows), bool))
+    bins = {name: part(rows.where("bin", name)) for name in rows.kinds_of("bin")}
+    by_bin = {name: of.metrics[HEADLINE] for name, of in bins.items()}
+    return Pair(first, other, overall, bins, sentence(first, other, overall.metrics[HEADLINE], by_bin))
+
+
+def sentence(one: str, other: str, overall: Interval, bins: dict[str, Interval]) -> str:
+    """Return in one sentence which method is better, by how much, and where that cannot be told."""
+    if overall.low is None:
+        return f"too few images to tell {one} from {other} (by {overall.mean:+.2f} dB here)"
+    if not overall.is_clear:
+        difference = overall.text(sign="+", unit=" dB")
+        return f"{one} and {other} are not distinguishable: {other} is {difference} from {one}"
+    better, by = (other, overall) if overall.mean > 0 else (one, -overall)
+    words = f"{better} is better by {by.text(unit=' dB')} in the hole"
+    against = [name for name, of in bins.items() if of.is_clear and of.mean * overall.mean < 0]
+    unclear = [name for name, of in bins.items() if not of.is_clear]
+    if against:
         words += f"; the other way round for holes of {', '.join(against)}"
-    if is_clear(overall) and unclear:
+    if unclear:
         words += f"; not distinguishable for holes of {', '.join(unclear)}"
     return words
 
 
-def _difference(mean: Mapping[str, Any], one: str, other: str) -> str:
-    if mean["low"] is None:
-        return f"too few images to tell {one} from {other} (by {mean['mean']:+.2f} dB here)"
-    if not is_clear(mean):
-        return (
-            f"{one} and {other} are not distinguishable: {other} is {mean['mean']:+.2f} dB "
-            f"[{mean['low']:+.2f}, {mean['high']:+.2f}] from {one}"
-        )
-    better, low, high = other, mean["low"], mean["high"]
-    if mean["mean"] < 0:
-        better, low, high = one, -mean["high"], -mean["low"]
-    return f"{better} is better by {abs(mean['mean']):.2f} dB [{low:.2f}, {high:.2f}] in the hole"
+def _comparison(result: Evaluation, rows: Rows, names: Sequence[str]) -> Comparison:
+    one, *others = names
+    pairs = [compared(rows, one, other) for other in others]
+    data, part, masks = result.data, result.part, result.masks
+    return Comparison(list(names), data, part, masks, len(rows), rows.images, pairs)
 
 
-def compared(one: str, first: Records, other: str, rows: Records) -> dict[str, Any]:
-    """Return how `other` differs from `one`, pair by pair, overall and by hole-ratio bin."""
-    clusters = first.clusters()
-    metrics = [name for name in first.metrics if name in rows.metrics]
-
-    def part(chosen: np.ndarray) -> dict[str, Any]:
-        columns = [
-            rows.values[OURS][name][chosen] - first.values[OURS][name][chosen] for name in metrics
-        ]
-        found = means(np.stack(columns, axis=1), clusters[chosen])
-        wins = {}
-        for name, column in zip(metrics, columns, strict=True):
-            # A tie is half a win.
-            won = column > 0 if FIGURES[name].higher_is_better else column < 0
-            wins[name] = float(won.mean() + (column == 0).mean() / 2)
-        return {
-            "n": int(chosen.sum()),
-            "metrics": {n: mean.as_dict() for n, mean in zip(metrics, found, strict=True)},
-            "wins": wins,
-            "wins_interval": share(columns[0] > 0, clusters[chosen]).as_dict(),
-        }
-
-    comparison = {
-        "first": one,
-        "other": other,
-        "overall": part(np.ones(len(first), bool)),
-        "bins": {name: part(first.where("bin", name)) for name in first.kinds_of("bin")},
-    }
-    return comparison | {"sentence": sentence(comparison)}
+def _main(pair: Pair) -> list[str]:
+    return [name for name in pair.overall.metrics if FIGURES[name].is_main]
 
 
-def _result(folder: Path, settings: CompareSettings) -> dict[str, Any]:
+def _columns(first: str, pair: Pair) -> list[Column]:
+    headings = [FIGURES[name].heading for name in _main(pair)]
+    return [Column(first, text=True), *(Column(heading) for heading in ("n", *headings, "wins"))]
+
+
+def _result(folder: Path, settings: CompareSettings) -> Evaluation:
     """Return the stored result of a run, or measure it now."""
     run = Run.open(folder)
     path = run.metrics / f"{settings.result}.json"
     if path.is_file():
-        result: dict[str, Any] = read_json(path)
-        if "records" in result and result.get("weights") == model_hash(run.model):
+        result = Evaluation.read(path)
+        if result.methods[result.model].weights == model_hash(run.model):
             return result
         say(f"{path} is of other weights than {folder} has now: measured anew")
     elif settings.result != "val":
@@ -127,42 +192,31 @@ def _result(folder: Path, settings: CompareSettings) -> dict[str, Any]:
             f"{folder} has no result {settings.result!r}: run inpaint evaluate {folder} with the same "
             "images for both runs"
         )
-    return evaluate(EvaluateSettings.model_validate({"run": folder}))
+    return run_evaluation(EvaluateSettings.model_validate({"models": [str(folder)]})).result
 
 
-def _records(folder: Path, result: Mapping[str, Any]) -> Records:
-    return read_records(Run(folder).metrics / result["records"]["file"], result["records"]["hash"])
-
-
-def _check_same(
-    one: Path,
-    first: Mapping[str, Any],
-    first_rows: Records,
-    other: Path,
-    result: Mapping[str, Any],
-    rows: Records,
-) -> None:
+def _check_same(one: Path, first: Evaluation, other: Path, result: Evaluation) -> None:
     """Refuse results that do not rest on the same images and the same masks."""
     for what, a, b in (
         ("masks", _mask_name(first), _mask_name(result)),
-        ("image size", f"{first['size']} px", f"{result['size']} px"),
+        ("image size", f"{first.size} px", f"{result.size} px"),
     ):
         if a != b:
             raise RunError(
                 f"{one} was measured with {what} {a}, {other} with {b}: they cannot be compared; "
                 "evaluate both with the same --masks and --data"
             )
-    keys = first_rows.keys(), rows.keys()
+    keys = first.rows.keys(), result.rows.keys()
     if keys[0] != keys[1]:
         common = len(set(keys[0]) & set(keys[1]))
         raise RunError(
             f"{one} and {other} were measured on different images ({common} of {len(keys[0])} rows "
-            f"are the same): give both the same images, as in inpaint evaluate {one} --against {other}"
+            f"are the same): give both the same images, as in inpaint evaluate {one} {other}"
         )
 
 
-def _mask_name(result: Mapping[str, Any]) -> str:
-    return f"{result['masks']['name']} #{result['masks']['hash']}"
+def _mask_name(result: Evaluation) -> str:
+    return f"{result.masks.name} #{result.masks.hash}"
 
 
 def _names(runs: Sequence[Path]) -> list[str]:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from inpaintlab.data.dataset import hash_all
 from inpaintlab.data.sources import count_folds, open_source
 from inpaintlab.data.splits import split_fold
 from inpaintlab.errors import DataError, InpaintlabError, RunError, SettingError
+from inpaintlab.evaluation.command import free_folder
+from inpaintlab.evaluation.cross_validation import CrossValidation, gather
 from inpaintlab.evaluation.fold import SETTINGS, STOPPED, Fold
-from inpaintlab.evaluation.folds import gather
+from inpaintlab.evaluation.processes import run_all
 from inpaintlab.evaluation.share import Shares, share_machine
-from inpaintlab.evaluation.side_by_side import run_all
 from inpaintlab.files import write_atomically
 from inpaintlab.progress import bar, say
 from inpaintlab.settings import CrossvalSettings, TrainSettings, build, dump, vary
@@ -52,7 +52,7 @@ class Plan:
         return f", at least {sum(minutes) / self.shares.jobs:.0f} minutes in all"
 
 
-def crossval(settings: CrossvalSettings) -> dict[str, Any]:
+def crossval(settings: CrossvalSettings) -> CrossValidation:
     """Train and measure every fold of every variant; return figures, and write `crossval.json`.
 
     Each run is a process of its own. A folder that an interrupted one has left is gone on with: what is
@@ -69,11 +69,11 @@ def crossval(settings: CrossvalSettings) -> dict[str, Any]:
         say(f"{len(plan.folds) - len(todo)} of them are done already")
     if _run(todo, plan):
         done = sum(fold.is_over() for fold in plan.folds)
-        return {"folder": str(plan.folder), "interrupted": True, "done": done, "of": len(plan.folds)}
-    return gather(plan.folder, plan.settings, plan.variants, plan.folds, plan.shares.facts())
+        return CrossValidation(str(plan.folder), True, done, len(plan.folds))
+    return gather(plan.folder, plan.settings, plan.variants, plan.folds, plan.shares.machine)
 
 
-def resume_crossval(folder: Path, jobs: int | None = None) -> dict[str, Any]:
+def resume_crossval(folder: Path, jobs: int | None = None) -> CrossValidation:
     """Go on with a cross-validation that was interrupted, or show again one that is done."""
     if not (folder / SETTINGS).is_file():
         raise RunError(f"{folder} is no folder of a cross-validation: it has no {SETTINGS}")
@@ -97,7 +97,7 @@ def _plan(settings: CrossvalSettings) -> Plan:
     )
     variants = vary(settings)
     _check_folds(full.data, folds)
-    folder = settings.output or _free_folder(Path(full.data).name)
+    folder = settings.output or free_folder(full.data, "crossval")
     _check_folder(folder, settings)
     # Fold by fold: the first ones already compare all variants.
     todo = [Fold(folder, name, number) for number in range(folds) for name in variants]
@@ -175,9 +175,9 @@ def _ending(fold: Fold) -> str:
     state = fold.state()
     if "failed" in state:
         return f"fold {fold.number} of {fold.variant} has failed: {state['failed']}"
-    result, _ = fold.result()
-    ours = result["overall"]["methods"]["ours"]["hole_psnr"]["mean"]
-    return f"fold {fold.number} of {fold.variant}: {ours:.2f} dB in the hole"
+    result = fold.result()
+    psnr = result.overall.methods[result.model]["hole_psnr"].mean
+    return f"fold {fold.number} of {fold.variant}: {psnr:.2f} dB in the hole"
 
 
 def _left(seconds: float) -> str:
@@ -200,10 +200,3 @@ def _budget(settings: TrainSettings) -> str:
     if settings.steps is not None:
         return f"{settings.steps} steps"
     return f"{settings.minutes:g} minutes"
-
-
-def _free_folder(name: str) -> Path:
-    """Return the first of `NAME-crossval-1`, `-2`, … under runs/ that is not there yet."""
-    stem = name.replace(":", "-").removesuffix(".dataset")
-    folders = (Path("runs") / f"{stem}-crossval-{number}" for number in count(1))
-    return next(path for path in folders if not path.exists())

@@ -1,261 +1,301 @@
-"""`inpaint evaluate`: a run beside classical methods, on the same images and the same frozen masks."""
+"""`evaluate`: methods beside classical baselines, on the same images and the same frozen masks."""
 
-import json
-import shlex
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from inpaintlab import masks
-from inpaintlab.checkpoints import read_json, write_json
 from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.grouping import key_for
-from inpaintlab.data.manifest import DatasetFolder, is_dataset
-from inpaintlab.data.seal import TestAccess, model_hash, open_test, read_ledger
 from inpaintlab.data.sources import open_source
-from inpaintlab.data.splits import split
-from inpaintlab.errors import DataError
+from inpaintlab.errors import SettingError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW
-from inpaintlab.evaluation.candidate import Candidate
-from inpaintlab.evaluation.copies import find_copies
-from inpaintlab.evaluation.examples import choose_examples
-from inpaintlab.evaluation.fillers import OURS, classical
-from inpaintlab.evaluation.generalisation import other_images, shifted_images
+from inpaintlab.evaluation.cards import choose_cards
+from inpaintlab.evaluation.evaluation import Evaluation
+from inpaintlab.evaluation.evaluation_set import EvaluationSet, open_evaluation_set
 from inpaintlab.evaluation.measuring import measure_all
-from inpaintlab.evaluation.records import Records
-from inpaintlab.evaluation.report import write_report
-from inpaintlab.evaluation.subjects import Subjects, open_subjects
+from inpaintlab.evaluation.methods import (
+    Method,
+    OpenedMethod,
+    Through,
+    name_of,
+    open_baseline,
+    open_methods,
+)
+from inpaintlab.evaluation.ood import Contest, corrupted_images, frozen_masks, other_images
+from inpaintlab.evaluation.result import Gain, MaskFacts, model_of
+from inpaintlab.evaluation.rows import Rows, Summary
 from inpaintlab.evaluation.whole_sets import whole_sets
-from inpaintlab.metrics import Available, available
-from inpaintlab.progress import say
-from inpaintlab.settings import EvaluateSettings
-from inpaintlab.training.validation import MASK_SEED
+from inpaintlab.metrics import FIGURES, Available, Figure, available
+from inpaintlab.settings import TrainSettings, build
 
 
-def evaluate(settings: EvaluateSettings) -> dict[str, Any]:
-    """Measure a run and the baselines; write `metrics/NAME.json`, `NAME.csv`, `report.html`, examples.
+def evaluate(
+    methods: Mapping[str, Any] | Any,
+    images: Any,
+    *,
+    masks: Any = None,
+    through: Through = "network",
+    size: int | None = None,
+    limit: int | None = None,
+    group_by: str | None = None,
+    batch_size: int = 64,
+    baselines: Sequence[str] | None = None,
+    slow_images: int = 50,
+    learned: bool = True,
+    weights: Mapping[str, str] | None = None,
+    download: bool = False,
+    ood: Sequence[str] = (),
+    ood_images: int = 1000,
+    corruptions: bool = False,
+    corruption_images: int = 200,
+    examples: int = 8,
+) -> Evaluation:
+    """Measure methods beside classical baselines, all on the same images and the same frozen masks.
 
-    All methods get the same images and the same frozen masks, whose name and hash are in the result.
-    Images that a run was trained on are left out. `overall`, and each entry of `bins`, `borders`,
-    `kinds` and `groups`, holds the number of rows `n` and of `images`, and for each method and metric
-    the mean of the per-image values with its 95 % interval; `gain` is ours less
-    the best quick baseline in hole PSNR, pair by pair. Slow methods have their own table of the first
-    images, `slow`. Raises `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
+    `methods` maps names to functions `(image, mask) -> image`, modules, `Inpainter`s, names of baselines
+    and paths: runs, files of weights, ONNX files, models of the hub. A single one needs no name.
+    `images` is a part of a dataset as `open_dataset` gives, a folder, a list of arrays, or a map-style
+    dataset; those that a method has learnt from are excluded. `masks` are kinds, folders, functions or
+    one mask set, by default those of the first run.
+
+    Through the network all images are squares of `size` pixels; through `fill` each has its own size and
+    is filled as a user fills it. Raises `SettingError`, `RunError`, `DataError`, `MaskError`.
+
+    >>> import numpy as np
+    >>> photos = [np.random.default_rng(i).integers(0, 256, (40, 50, 3), np.uint8) for i in range(3)]
+    >>> result = evaluate({"grey": lambda image, mask: image * 0 + 0.5}, photos, size=32, learned=False)
+    >>> list(result.overall.methods)
+    ['mean-colour', 'telea', 'navier-stokes', 'grey']
     """
-    candidate = Candidate.open(settings)
-    parts = [part.model_dump() for part in settings.masks or candidate.recipe.masks]
-    data = settings.data or candidate.recipe.data
-    dataset = DatasetFolder.open(Path(data)) if is_dataset(Path(data)) else None
-    offered = (
-        available(settings.weights, settings.download, candidate.size)
-        if settings.learned
-        else Available({}, [], [])
+    named = methods if isinstance(methods, Mapping) else {name_of(methods): methods}
+    bench = Bench.of(open_methods(named, through, size), masks, through, size, batch_size, baselines)
+    chosen = choose_images(images)
+    measured = chosen.open(
+        bench.size,
+        trained_on=bench.trained_on,
+        limit=limit,
+        group_by=key_for(group_by, [chosen.data]),
     )
-    if settings.split == "test":
-        source = _open_test(data, dataset, candidate, settings, parts)
-    else:
-        recipe = candidate.recipe
-        source = open_source(data) if settings.data else open_source(data, recipe.fold, recipe.folds)
-    subjects, seen = _open_subjects(candidate, source, settings, data)
-    frozen = masks.frozen(parts, candidate.size, len(subjects), MASK_SEED)
-    fillers = candidate.fillers()
-    records = measure_all(
-        fillers,
-        subjects,
-        frozen,
-        settings.batch_size,
-        slow={name: classical(fill) for name, fill in SLOW.items()},
-        slow_images=settings.slow_images,
-        learned=offered.metrics,
-        sets=offered.sets,
+    result = bench.measure(
+        measured,
+        data=chosen.data,
+        part=chosen.part,
+        slow_images=slow_images,
+        offered=offered_metrics(measured, learned, weights, download),
+        examples=examples,
     )
-    result = {
-        "inpaintlab": version("inpaintlab"),
-        "run": candidate.run.folder.name,
-        "network": candidate.inpainter.card.network,
-        "provenance": candidate.inpainter.card.provenance,
-        "weights": model_hash(candidate.run.model),
-        "data": data,
-        "part": _part(settings, source),
-        "test_looks": read_ledger(dataset).sentence() if dataset else None,
-        "size": candidate.size,
-        "masks": frozen.facts(),
-        "findings": _findings(dataset, seen, settings),
-        **tabulate(records, list(fillers), offered),
-    }
-    if settings.copies:
-        result["copies"] = _copies(subjects, candidate, records, list(fillers))
-    best = best_baseline(result)
-    if settings.ood:
-        result["also"] = [
-            other_images(candidate, folder, settings, parts, fillers, best, records)
-            for folder in settings.ood
-        ]
-    if settings.corruptions:
-        result["shift"] = shifted_images(subjects, parts, fillers, best, settings)
-    name = _file_name(settings)
-    result["records"] = {
-        "file": f"{name}.csv",
-        "hash": records.write(candidate.run.metrics / f"{name}.csv"),
-    }
-    write_json(candidate.run.metrics / f"{name}.json", result)
-    shown = choose_examples(fillers, subjects, frozen, records, settings.examples)
-    write_report(candidate.run, result, shown, reproduce(settings))
-    return result
+    return bench.generalise(result, measured, ood, ood_images, corruption_images * corruptions)
 
 
-def tabulate(records: Records, quick: Sequence[str], offered: Available) -> dict[str, Any]:
-    """Return the tables of a result: over all rows, and by bin, border, kind and group."""
-    everywhere = records.only(quick)
+@dataclass(frozen=True)
+class ChosenImages:
+    """Which images of a dataset are to be measured, and what they are called."""
 
-    def by(fact: str, label: Any = str) -> dict[str, Any]:
-        values = everywhere.kinds_of(fact)
-        if len(values) < 2 and fact != "bin":  # a table of one part is the table of all
-            return {}
-        return {
-            label(value): everywhere.take(everywhere.where(fact, value)).summary() for value in values
-        }
+    dataset: ImageDataset
+    indices: Sequence[int]
+    hashes: Sequence[str]
+    data: str
+    part: str
 
-    slow = records.take(records.measured())
-    sets, missing = whole_sets(everywhere, quick, offered)
-    overall = everywhere.summary()
-    best = best_baseline({"overall": overall})
-    return {
-        "overall": overall,
-        "gain": {"baseline": best, **records.difference(OURS, best, "hole_psnr").as_dict()},
-        "bins": by("bin"),
-        "borders": by("border", lambda touches: "touching the border" if touches else "inside"),
-        "kinds": by("kind"),
-        "groups": by("group"),
-        "slow": slow.summary() if set(records.values) > set(quick) and len(slow) else None,
-        "sets": sets,
-        "unavailable": [{"name": of.name, "reason": of.reason} for of in missing],
-    }
+    def open(self, size: int | None, **options: Any) -> EvaluationSet:
+        """Read the images; options are those of `open_evaluation_set`."""
+        return open_evaluation_set(self.dataset, self.indices, self.hashes, size, **options)
 
 
-def best_baseline(result: Mapping[str, Any]) -> str:
-    """Return the name of the quick classical method with the best hole PSNR."""
-    methods = result["overall"]["methods"]
-    return max(BASELINES, key=lambda name: methods[name]["hole_psnr"]["mean"])
+def choose_images(images: Any) -> ChosenImages:
+    """Return the images that an object stands for: of a whole dataset those that it validates with.
 
-
-def reproduce(settings: EvaluateSettings) -> str:
-    """Return the command that gives the same result again: all settings that are not the defaults."""
-    words = ["inpaint", "evaluate", str(settings.run)]
-    given = settings.model_dump(mode="json", exclude_defaults=True, exclude={"run"})
-    for name, value in given.items():
-        if name in ("data", "split", "limit", "group_by"):
-            words += ["--" + name.replace("_", "-"), str(value)]
-        elif name in ("against", "ood"):
-            words += [word for one in value for word in (f"--{name}", one)]
-        elif name == "corruptions":
-            words.append("--corruptions")
-        elif name == "masks" and all(list(part) == ["name"] for part in value):
-            words += [word for part in value for word in ("--masks", part["name"])]
-        else:
-            words += ["-s", f"{name}={json.dumps(value, ensure_ascii=False)}"]
-    return shlex.join(words)
-
-
-def _copies(
-    subjects: Subjects, candidate: Candidate, records: Records, quick: Sequence[str]
-) -> dict[str, Any] | None:
-    """Return which measured images look like one learnt from, and the figures without them.
-
-    None where the images that the run was trained with are not there any more.
+    A dataset without a split of its own stands for all its images.
     """
-    recipe = candidate.recipe
-    try:
-        source = open_source(recipe.data, recipe.fold, recipe.folds)
-    except DataError as error:
-        say(f"look-alikes of images learnt from are not looked for: {error}")
+    if not isinstance(images, str | os.PathLike):
+        raise SettingError(f"images are a folder, got {type(images).__name__}")
+    dataset = open_source(str(images))
+    hashes = hash_all(dataset)
+    split = dataset.predefined_split
+    indices = split.val if split else range(len(hashes))
+    part = "validation" if split else "all images not trained on"
+    return ChosenImages(dataset, indices, hashes, str(images), part)
+
+
+def offered_metrics(
+    images: EvaluationSet,
+    learned: bool,
+    weights: Mapping[str, str] | None = None,
+    download: bool = False,
+) -> Available:
+    """Return the figures of feature networks that can be had for these images."""
+    smallest = min(min(size) for size in images.sizes)
+    return available(weights, download, smallest) if learned else Available({}, [], [])
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Methods and the baselines beside them, ready to be measured on any images.
+
+    `methods` fill every image: quick baselines, and then those under test; `slow` the first few.
+    """
+
+    methods: dict[str, OpenedMethod]
+    slow: dict[str, OpenedMethod]
+    masks: Any
+    through: Through
+    size: int | None
+    batch_size: int
+
+    @classmethod
+    def of(
+        cls,
+        methods: Mapping[str, OpenedMethod],
+        masks: Any,
+        through: Through,
+        size: int | None,
+        batch_size: int,
+        baselines: Sequence[str] | None = None,
+    ) -> "Bench":
+        """Put baselines beside methods, by default all; masks are by default those of the first run.
+
+        Raises `SettingError` where networks were trained at different sizes and are to stand in one
+        table of squares.
+        """
+        wanted = list(BASELINES) if baselines is None else list(baselines)
+        beside = {name: open_baseline(name) for name in wanted if name not in methods}
+        slow = {name: of for name, of in beside.items() if name in SLOW}
+        quick = {name: of for name, of in beside.items() if name not in SLOW}
+        run = next((of.run for of in methods.values() if of.run), None)
+        if masks is None:
+            masks = build(TrainSettings, config=run.recipe).masks if run else "rectangles"
+        side = None if through == "fill" else size or _common_size(methods)
+        return cls({**quick, **methods}, slow, masks, through, side, batch_size)
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """The first 16 digits of the hashes of all images that a method has learnt from."""
+        return frozenset[str]().union(*(of.trained_on for of in self.methods.values()))
+
+    @property
+    def fills(self) -> dict[str, Method]:
+        """What fills every image."""
+        return {name: of.fill for name, of in self.methods.items()}
+
+    def measure(
+        self,
+        images: EvaluationSet,
+        *,
+        data: str,
+        part: str,
+        slow_images: int,
+        offered: Available,
+        examples: int,
+    ) -> Evaluation:
+        """Fill every hole with every method and measure each fill."""
+        frozen = frozen_masks(self.masks, images)
+        rows = measure_all(
+            self.fills,
+            images,
+            frozen,
+            self.batch_size,
+            slow={name: of.fill for name, of in self.slow.items()},
+            slow_images=slow_images,
+            learned=offered.metrics,
+            sets=offered.sets,
+        )
+        everywhere, slow = rows.only(self.methods), rows.take(rows.measured())
+        sets, missing = whole_sets(everywhere, list(self.methods), offered)
+        opened = {**self.methods, **self.slow}
+        facts = {name: opened[name].facts for name in rows.values}
+        model = model_of(facts, self.methods)
+        result = Evaluation(
+            inpaintlab=version("inpaintlab"),
+            data=data,
+            part=part,
+            through=self.through,
+            size=self.size,
+            masks=MaskFacts(**frozen.facts()),
+            methods=facts,
+            figures={name: figure_of(name) for name in rows.metrics},
+            rows=rows,
+            overall=everywhere.summary(),
+            bins=_by(everywhere, "bin"),
+            borders=_by(everywhere, "border", lambda of: "touching the border" if of else "inside"),
+            kinds=_by(everywhere, "kind"),
+            groups=_by(everywhere, "group"),
+            slow=slow.summary() if set(rows.values) > set(self.methods) and len(slow) else None,
+            sets=sets,
+            unavailable=missing,
+            cards=choose_cards(self.fills, images, frozen, rows, model, examples),
+        )
+        return replace(result, gain=_gain(result))
+
+    def generalise(
+        self,
+        result: Evaluation,
+        images: EvaluationSet,
+        ood: Sequence[str],
+        ood_images: int,
+        corruption_images: int,
+    ) -> Evaluation:
+        """Return the result with what is lost on other images, and on the same ones changed, if any.
+
+        Raises `SettingError` where there is no baseline to compare with.
+        """
+        if not ood and not corruption_images:
+            return result
+        if result.gain is None:
+            raise SettingError("what is lost elsewhere is told beside a baseline: evaluate with one")
+        contest = Contest(result.gain.model, result.gain.baseline)
+        own, found = result.rows.only(self.methods), []
+        for folder in ood:
+            # Whatever split a prepared dataset brings: none of it was trained on, or it is excluded.
+            chosen = choose_images(folder)
+            chosen = replace(chosen, indices=range(len(chosen.hashes)))
+            there = chosen.open(self.size, trained_on=self.trained_on, limit=ood_images)
+            found.append(
+                other_images(folder, there, self.masks, self.fills, contest, own, self.batch_size)
+            )
+        corruptions = None
+        if corruption_images:
+            few = images.first(corruption_images)
+            corruptions = corrupted_images(few, self.masks, self.fills, contest, self.batch_size)
+        return replace(result, ood=found, corruptions=corruptions)
+
+
+def figure_of(metric: str) -> Figure:
+    """Return how a metric is shown; one that is not known here any more by its name."""
+    return FIGURES.get(metric, Figure(metric, ".4g", True))
+
+
+def _gain(result: Evaluation) -> Gain | None:
+    """Compare the model with the quick baseline that has the best hole PSNR."""
+    psnr = {
+        name: values["hole_psnr"].mean
+        for name, values in result.overall.methods.items()
+        if result.methods[name].kind == "baseline" and name != result.model
+    }
+    if not psnr:
         return None
-    hashes = hash_all(source)
-    learnt_from = [index for index, one in enumerate(hashes) if one[:16] in candidate.trained_on]
-    found = find_copies(subjects, source, learnt_from)
-    copies = {subjects.hashes[place][:16] for place in found.pop("places")}
-    others = np.array([one not in copies for one in records.facts["sha256"]])
-    found["without"] = records.only(quick).take(others).summary() if copies and others.any() else None
-    return found
+    best = max(psnr, key=lambda name: psnr[name])
+    return Gain(result.model, best, result.paired(result.model, best, "hole_psnr"))
 
 
-def _open_test(
-    data: str,
-    dataset: DatasetFolder | None,
-    candidate: Candidate,
-    settings: EvaluateSettings,
-    parts: Sequence[Mapping[str, Any]],
-) -> ImageDataset:
-    """Open the sealed test part; the look is in its ledger before an image is read."""
-    if dataset is None:
-        raise DataError(
-            f"no test part of {data} is sealed: inpaint prepare {data} -o NAME.dataset, train on "
-            "NAME.dataset, then evaluate with --split test"
+def _by(rows: Rows, fact: str, label: Callable[[Any], str] = str) -> dict[str, Summary]:
+    """Return the means for each value of a fact."""
+    values = rows.kinds_of(fact)
+    if len(values) < 2 and fact != "bin":  # a table of one part is the table of all
+        return {}
+    return {label(value): rows.take(rows.where(fact, value)).summary() for value in values}
+
+
+def _common_size(methods: Mapping[str, OpenedMethod]) -> int:
+    """Return the side that all networks were trained at; raises `SettingError` if there is not one."""
+    sizes = {name: of.facts.size for name, of in methods.items() if of.facts.size}
+    if not sizes:
+        raise SettingError("say size=…: the side in pixels of the squares that are to be filled")
+    if len(set(sizes.values())) > 1:
+        each = ", ".join(f"{name} at {size} px" for name, size in sizes.items())
+        raise SettingError(
+            f"networks of different sizes do not stand in one table of squares ({each}): evaluate "
+            "through fill, each image at its own size, or say the size"
         )
-    sealed = dataset.read_facts()["test"]
-    trained = read_json(candidate.run.data)
-    count = min(sealed, settings.limit or sealed)
-    look = TestAccess(
-        run=candidate.run.folder.name,
-        lineage=trained.get("lineage", candidate.run.folder.name),
-        trained=trained.get("began", ""),
-        model_hash=model_hash(candidate.run.model),
-        mask_hash=masks.frozen(parts, candidate.size, count, MASK_SEED).hash,
-    )
-    warning = read_ledger(dataset).warning(look)
-    if warning:
-        say(f"warning: {warning}")
-    source = open_test(dataset, look)
-    say(f"{read_ledger(dataset).sentence()} ({dataset.ledger})")
-    return source
-
-
-def _part(settings: EvaluateSettings, source: ImageDataset) -> str:
-    if settings.split == "test":
-        return "sealed test"
-    return "validation" if source.predefined_split or not settings.data else "all images not trained on"
-
-
-def _open_subjects(
-    candidate: Candidate, source: ImageDataset, settings: EvaluateSettings, data: str
-) -> tuple[Subjects, int]:
-    """Open the part of a source that is measured; the second value counts what was learnt from of it."""
-    hashes = hash_all(source)
-    if settings.split == "test" or (settings.data and not source.predefined_split):
-        indices = list(range(len(hashes)))
-    else:
-        indices = (source.predefined_split or split(hashes)).val
-    subjects = open_subjects(
-        source,
-        indices,
-        candidate.size,
-        trained_on=candidate.trained_on,
-        max_bad=candidate.recipe.max_bad_fraction,
-        by=key_for(settings.group_by, [data]),
-        hashes=hashes,
-    )
-    seen = sum(hashes[index][:16] in candidate.trained_on for index in indices)
-    return subjects.first(settings.limit), seen
-
-
-def _findings(dataset: DatasetFolder | None, seen: int, settings: EvaluateSettings) -> list[str]:
-    """Return what makes a figure worth less than it looks."""
-    found = []
-    if settings.split == "test" and seen:
-        found.append(
-            f"{seen} images of the test part have been trained on: they are left out, but the test is "
-            "no longer one; prepare the dataset anew and train again"
-        )
-    if dataset and read_ledger(dataset).broken_at is not None:
-        found.append(read_ledger(dataset).sentence())
-    return found
-
-
-def _file_name(settings: EvaluateSettings) -> str:
-    if settings.data is None:
-        return settings.split
-    name = Path(settings.data).name.replace(":", "-")
-    return f"{name}-test" if settings.split == "test" else name
+    return next(iter(sizes.values()))

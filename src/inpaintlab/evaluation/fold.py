@@ -8,9 +8,9 @@ from typing import Any
 
 from inpaintlab.checkpoints import Run, read_json, write_json
 from inpaintlab.errors import InpaintlabError, RunOverError
-from inpaintlab.evaluation.evaluate import evaluate
-from inpaintlab.evaluation.obey import obey
-from inpaintlab.evaluation.records import Records, read_records
+from inpaintlab.evaluation.command import run_evaluation
+from inpaintlab.evaluation.evaluation import Evaluation
+from inpaintlab.evaluation.worker import stop_with_parent
 from inpaintlab.settings import CrossvalSettings, EvaluateSettings, build, vary
 from inpaintlab.training import TrainedRun, resume, train
 
@@ -62,11 +62,9 @@ class Fold:
         """Tell whether there is nothing more to do: it is measured, or its guards have stopped it."""
         return "done" in (state := self.state()) or state.get("final", False)
 
-    def result(self) -> tuple[dict[str, Any], Records]:
-        """Return what was measured: the result of `evaluate`, and its rows."""
-        result = read_json(self.run.metrics / "val.json")
-        found = result["records"]
-        return result, read_records(self.run.metrics / found["file"], found["hash"])
+    def result(self) -> Evaluation:
+        """Return what was measured."""
+        return Evaluation.read(self.run.metrics / "val.json")
 
     def failed(self, reason: str, *, final: bool = False) -> None:
         """Write down why it has failed; one that is not final is tried again when asked to go on."""
@@ -76,7 +74,7 @@ class Fold:
 def run_fold(fold: Fold) -> bool:
     """Train and measure a fold, or go on where it was stopped; return whether it came to its end.
 
-    Raises `InpaintlabError` as `train` and `evaluate` do.
+    Raises `InpaintlabError` as `train` and `run_evaluation` do.
     """
     settings = build(CrossvalSettings, config=fold.folder / SETTINGS)
     if "trained" not in fold.state():
@@ -90,13 +88,12 @@ def run_fold(fold: Fold) -> bool:
         taken = {} if result is None else {"steps": result.steps, "seconds": round(result.seconds, 1)}
         write_json(fold.mark, {"trained": taken})
     # All variants are measured on the same holes, also where the masks of training vary.
-    parts = [part.model_dump() for part in settings.masks]
-    evaluate(
+    run_evaluation(
         EvaluateSettings.model_validate(
             {
-                "run": fold.run.folder,
-                "masks": parts,
-                "copies": False,
+                "models": [str(fold.run.folder)],
+                "masks": settings.masks,
+                "lookalikes": False,
                 "learned": False,
                 "slow_images": 0,
             }
@@ -110,7 +107,7 @@ def main() -> int:
     """Run the fold that the command line names; what goes wrong stands in its mark and its log."""
     folder, variant, number = sys.argv[1:]
     fold = Fold(Path(folder), variant, int(number))
-    obey()
+    stop_with_parent()
     try:
         return 0 if run_fold(fold) else STOPPED
     except KeyboardInterrupt:  # outside training, where there is nothing to save

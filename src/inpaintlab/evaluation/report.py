@@ -1,84 +1,116 @@
-"""`report.html`: one self-contained file, and `examples.png` beside it."""
+"""The report of an evaluation: one self-contained page."""
 
-import base64
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from inpaintlab.checkpoints import Run
 from inpaintlab.errors import RunError
-from inpaintlab.evaluation import table
-from inpaintlab.evaluation.baselines import BASELINES, SLOW
-from inpaintlab.evaluation.cards import cards, example_grid
-from inpaintlab.evaluation.examples import Examples
+from inpaintlab.evaluation import tables
+from inpaintlab.evaluation.baselines import BASELINES, title
+from inpaintlab.evaluation.cards import Card
 from inpaintlab.evaluation.figures import quality_by_bin, training_curves
-from inpaintlab.evaluation.fillers import OURS
-from inpaintlab.evaluation.page import write_page
-from inpaintlab.files import write_atomically
-from inpaintlab.images import encode_png
-from inpaintlab.metrics import Figure
+from inpaintlab.evaluation.result import Measurements
+from inpaintlab.evaluation.statistics import Interval
+from inpaintlab.reports import (
+    Block,
+    Cards,
+    Code,
+    Drawings,
+    Facts,
+    Heading,
+    Note,
+    Page,
+    Raw,
+    Text,
+    data_url,
+)
+from inpaintlab.reports import Card as ImageCard
 from inpaintlab.training.guards.incidents import read_incidents
 
 #: How examples were chosen: key -> heading, and what is said of it.
 CHOICES = {
     "random": ("Random examples", "Drawn at random with a fixed seed; nobody picked them."),
-    "worst": ("The worst", "The lowest PSNR in the hole of ours, of all that were measured."),
-    "best": ("The best", "The highest PSNR in the hole of ours, of all that were measured."),
+    "worst": ("The worst", "The lowest PSNR in the hole of {}, of all that were measured."),
+    "best": ("The best", "The highest PSNR in the hole of {}, of all that were measured."),
 }
-#: The two tables of shifts: key in its rows -> what it says.
-LOSSES = {
-    "gain_loss": "lost of what is gained over the baseline",
-    "loss": "lost in the hole",
-}
+_FIGURES = (
+    'What is called "hole" counts the pixels of the hole only; PSNR, SSIM, MS-SSIM and L1 the whole '
+    "composite, and so depend on how much of it is hole. Seam and colour are how far the step across "
+    "the hole's edge, and its mean colour, are from the truth's. Bins are (lower, upper]. The best is "
+    "underlined."
+)
+_INTERVALS = (
+    "Means of per-image values, with 95 % intervals; every method on the same images and masks. "
+    "Intervals of methods that overlap may still differ: only the difference pair by pair, above, "
+    "compares them."
+)
 
 
-def write_report(
-    run: Run, result: dict[str, Any], examples: Mapping[str, Examples], command: str
-) -> None:
-    """Write the report of a run, and its random examples as an image.
+def report(result: Measurements, run: Run | None = None) -> Page:
+    """Return the report; with a run folder also how it was trained.
 
-    Raises `RunError`, before anything is written, where a figure has no baseline beside it.
+    Raises `RunError` where a figure has no baseline beside it.
     """
     check_baselines(result)
-    write_atomically(run.examples, encode_png(example_grid(examples["random"].images)))
-    write_page(
-        run.report,
-        "evaluation/report.html.jinja",
-        result=result,
-        caption=table.caption(result),
-        headline=headline(result),
-        beside_slow=beside_slow(result),
-        copies=table.note_of_copies(result),
-        not_measured=table.not_measured(result),
-        columns=table.columns(result),
-        rows=table.rows(result),
-        parts={heading: result[key] for key, heading in table.PARTS.items() if result[key]},
-        best=_best,
-        slow_names=list(SLOW),
-        by_bin=quality_by_bin(result),
-        choices=[(*CHOICES[key], cards(of)) for key, of in examples.items()],
-        shifts=shift_tables(result["shift"]) if result.get("shift") else [],
-        curves=training_curves(run, result),
-        incidents=shown_incidents(run),
-        command=command,
-        recipe=run.recipe.read_text(encoding="utf-8"),
+    blocks: list[Block] = []
+    if words := tables.beside_slow(result):
+        blocks.append(Text(f"{words}."))
+    if result.test_access:
+        blocks.append(Text(f"On {result.data}, {result.test_access}."))
+    blocks += tables.notes(result)
+    blocks += [
+        Heading("By hole ratio"),
+        Drawings([quality_by_bin(result)]),
+        Text(_INTERVALS, quiet=True),
+    ]
+    blocks += [tables.ratio_table(result), Text(_FIGURES, quiet=True)]
+    blocks += [Raw(example_cards(result)), *tables.further_tables(result)]
+    if run:
+        blocks += [Heading("Training"), Drawings(training_curves(run, result)), *_incidents(run)]
+    blocks += [Heading("What was measured"), Facts(_facts(result)), *_not_measured(result)]
+    blocks += [Heading("How to repeat it"), Code(result.command, wrap=True)] if result.command else []
+    blocks += _origin(result, run)
+    name = result.methods[result.model].run or result.model
+    return Page(
+        name,
+        f"{tables.headline(result)}.",
+        blocks,
+        tables.caption(result),
+        style=_text("report.css"),
+        script=_text("report.js") if result.cards else "",
     )
 
 
-def check_baselines(result: Mapping[str, Any]) -> None:
-    """Raise `RunError` where a figure of ours has no baseline beside it, on the same holes.
+def example_cards(result: Measurements, choices: Mapping[str, tuple[str, str]] = CHOICES) -> Markup:
+    """Return cards of examples: damaged, filled and true, and a slider where scripts run."""
+    shown: list[tuple[str, str, list[Card]]] = [
+        (heading, words.format(result.model), result.cards[key])
+        for key, (heading, words) in choices.items()
+        if key in result.cards
+    ]
+    template = _environment().get_template("cards.html.jinja")
+    names = {name: title(name) for name in result.overall.methods}
+    return Markup(template.render(choices=shown, model=result.model, names=names))  # noqa: S704
+
+
+def check_baselines(result: Measurements) -> None:
+    """Raise `RunError` where a figure has no baseline beside it, on the same holes.
 
     A method that was measured on fewer holes than the others has no mean over all of them: it is NaN.
     """
     for place, methods in _tables(result):
-        beside = [methods[name] for name in methods if name in BASELINES or name in SLOW]
+        beside = [of for name, of in methods.items() if result.methods[name].kind == "baseline"]
         if not beside:
             raise RunError(
                 f"no report is written: in {place} no baseline stands beside {', '.join(methods)}; "
-                f"measure one of {', '.join([*BASELINES, *SLOW])} on the same holes, as inpaint "
-                "evaluate does"
+                f"measure one of {', '.join(BASELINES)} on the same holes, as evaluate does by itself"
             )
-        for figure in methods.get(OURS, {}):
+        for figure in methods.get(result.model, {}):
             if not any(figure in of for of in beside):
                 raise RunError(
                     f"no report is written: in {place} no baseline has {figure}; measure it of all "
@@ -92,84 +124,102 @@ def check_baselines(result: Mapping[str, Any]) -> None:
                 )
 
 
-def headline(result: Mapping[str, Any]) -> str:
-    """Return one sentence: ours beside the best baseline, with the interval of their difference."""
-    methods, gain = result["overall"]["methods"], result["gain"]
-    ours, theirs = methods[OURS]["hole_psnr"], methods[gain["baseline"]]["hole_psnr"]
-    sentence = f"{_dB(ours)} in the hole"
-    name = f"{gain['baseline']} ({theirs['mean']:.2f} dB)"
-    mean, low, high = gain["mean"], gain["low"], gain["high"]
-    if low is not None and low <= 0 <= high:
-        return f"{sentence}, not to be told from {name}: {_dB(gain, sign='+')}, pair by pair"
-    word = "above"
-    if mean < 0:
-        word, mean = "below", -mean
-        low, high = (None, None) if low is None else (-high, -low)
-    sentence += f", {_dB({'mean': mean, 'low': low, 'high': high})} {word} {name}"
-    return f"{sentence}, pair by pair" if low is not None else f"{sentence}; too few for intervals"
-
-
-def beside_slow(result: Mapping[str, Any]) -> str:
-    """Return how ours stands beside the best baseline that is too slow for all images."""
-    if not (slow := result["slow"]):
-        return ""
-    psnr = {name: of["hole_psnr"] for name, of in slow["methods"].items() if name in (*SLOW, OURS)}
-    best = max((name for name in psnr if name != OURS), key=lambda name: float(psnr[name]["mean"]))
-    return (
-        f"On the first {slow['images']} images, where slow methods were run too: "
-        f"ours {_dB(psnr[OURS])}, {best} {_dB(psnr[best])}"
-    )
-
-
-def shift_tables(shift: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what is lost by shift and strength, each loss with its heat, 0 to 1."""
-    strengths = sorted({row["strength"] for row in shift["rows"]})
-    names = list(dict.fromkeys(row["shift"] for row in shift["rows"]))
-    at = {(row["shift"], row["strength"]): row for row in shift["rows"]}
-    tables = []
-    for key, heading in LOSSES.items():
-        most = max(1e-9, *(row[key]["mean"] for row in shift["rows"]))
-        lines = {
-            name: [
-                (at[name, s][key], min(1.0, max(0.0, at[name, s][key]["mean"] / most)))
-                for s in strengths
-            ]
-            for name in names
-        }
-        tables.append({"heading": heading, "strengths": strengths, "lines": lines})
-    return tables
-
-
-def shown_incidents(run: Run) -> list[dict[str, Any]]:
-    """Return what the guards of a run wrote down, with the images as text."""
-    images = sorted(run.incidents.glob("*/images.png"))
-    found = [base64.b64encode(path.read_bytes()).decode() for path in images]
-    incidents = read_incidents(run)
-    return [dict(vars(of), image=image) for of, image in zip(incidents, found, strict=True)]
-
-
-def _tables(result: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _tables(
+    result: Measurements,
+) -> Iterator[tuple[str, Mapping[str, Mapping[str, Interval]] | Mapping[str, Mapping[str, float]]]]:
     """Yield the name and the methods of every table of a result."""
-    yield "the table of all images", result["overall"]["methods"]
-    for key, heading in table.PARTS.items():
-        for name, row in result[key].items():
-            yield f"the table by {heading} ({name})", row["methods"]
-    for name, row in (("slow baselines", result["slow"]), ("whole sets", result["sets"])):
-        if row:
-            yield f"the table of {name}", row["methods"]
-    for row in result.get("also", ()):
-        yield f"the table of {row['data']}", row["methods"]
+    yield "the table of all images", result.overall.methods
+    for key, heading in {"bins": "hole ratio", **tables.PARTS}.items():
+        for name, part in getattr(result, key).items():
+            yield f"the table by {heading} ({name})", part.methods
+    if result.slow:
+        yield "the table of slow baselines", result.slow.methods
+    if result.sets:
+        yield "the table of whole sets", result.sets.overall.methods
+    for of in result.ood:
+        yield f"the table of {of.data}", of.summary.methods
 
 
-def _mean(value: float | Mapping[str, Any]) -> float:
-    return float(value["mean"] if isinstance(value, Mapping) else value)
+def _mean(value: float | Interval) -> float:
+    return value.mean if isinstance(value, Interval) else value
 
 
-def _dB(mean: Mapping[str, Any], sign: str = "") -> str:  # noqa: N802 - the unit's own spelling
-    number, _, interval = table.cell(mean, ".2f", sign=sign).partition(" ")
-    return f"{number} dB {interval}".rstrip()
+def _incidents(run: Run) -> Iterator[Block]:
+    """Yield what the guards of a run wrote down, with the images."""
+    incidents = read_incidents(run)
+    if incidents:
+        yield Heading("Incidents")
+        yield Text("What the guards of the run saw, why it was, and what they did.", quiet=True)
+    for incident in incidents:
+        alarm, verdict = incident.alarm, incident.verdict
+        yield Heading(f"Step {alarm.step}: {alarm.kind}", 3)
+        yield Text(f"{alarm.sentence}.")
+        words = f"{verdict.sentence}. Experiment: {verdict.experiment}. Done: {incident.action}."
+        yield Note(words, "warn", head=f"Cause ({verdict.cause}):")
+        image = data_url((incident.folder / "images.png").read_bytes())
+        yield Cards([ImageCard(image, "As they came, with their holes, and filled.")], wide=True)
 
 
-def _best(row: Mapping[str, Any], metric: str, figure: Figure) -> float:
-    values: list[float] = [of[metric]["mean"] for of in row["methods"].values() if metric in of]
-    return max(values) if figure.higher_is_better else min(values)
+def _facts(result: Measurements) -> dict[str, str | Markup]:
+    masks, overall = result.masks, result.overall
+    found: dict[str, str | Markup] = {
+        "images": f"{overall.images} ({result.part}) of {result.data}, {tables.how(result)}",
+        "holes": str(overall.n),
+    }
+    if result.test_access:
+        found["test part"] = result.test_access
+    if copies := result.lookalikes:
+        found["look-alikes"] = (
+            f"{len(copies.pairs)}; {copies.looked_at} of the {copies.of} learnt from were looked at"
+        )
+    found["masks"] = (
+        f"{masks.name} #{masks.hash}, seed {masks.seed}; hole ratio {masks.mean_ratio:.3f} on average, "
+        f"{100 * masks.border_share:.0f} % touch the border"
+    )
+    most = max(1, *masks.histogram.values())
+    bars = Markup("").join(
+        Markup(
+            '<tr><td class="text">{}</td><td>{}</td>'
+            '<td class="text"><span class="bar" style="width: {:.2f}rem"></span></td></tr>'
+        ).format(name, count, 7 * count / most)
+        for name, count in masks.histogram.items()
+    )
+    found["hole ratios"] = Markup("<table>{}</table>").format(bars)
+    found["every value"] = f"#{result.rows.hash}"
+    for name, of in result.methods.items():
+        if of.kind == "network":
+            size = f", trained at {of.size} px" if of.size else ""
+            weights = f", weights #{of.weights}" if of.weights else ""
+            found[f"method {name}"] = f"{of.network}{size}{weights}"
+    return found
+
+
+def _not_measured(result: Measurements) -> Iterator[Block]:
+    reasons = tables.not_measured(result)
+    if reasons:
+        yield Heading("What was not measured, and why", 3)
+    for reason, names in reasons.items():
+        yield Note(f"{reason}.", "quiet", head=f"{', '.join(names)}:")
+
+
+def _origin(result: Measurements, run: Run | None) -> Iterator[Block]:
+    """Yield where the weights of the model come from."""
+    of = result.methods[result.model]
+    known = {key: value for key, value in of.provenance.items() if isinstance(value, str | int | float)}
+    if known:
+        words = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in known.items())
+        yield Text(f"The weights of {result.model} (#{of.weights}): {words}.")
+    if run:
+        yield Text("They came from this recipe:")
+        yield Code(run.recipe.read_text(encoding="utf-8"))
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("inpaintlab", "evaluation")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+
+
+@cache
+def _text(name: str) -> str:
+    return files("inpaintlab.evaluation").joinpath(name).read_text("utf-8")

@@ -2,12 +2,20 @@
 
 import os
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from inpaintlab.errors import MemoryLimitError
 from inpaintlab.machine import free_memory
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What figures can depend on: runs at a time, threads of each, and whether their budget is time."""
+
+    jobs: int
+    threads: int
+    timed: bool
 
 
 @dataclass(frozen=True)
@@ -27,9 +35,10 @@ class Shares:
         """How many runs there are at a time."""
         return len(self.places)
 
-    def facts(self) -> dict[str, Any]:
-        """Return what figures can depend on."""
-        return {"jobs": self.jobs, "threads": self.threads, "timed": self.timed}
+    @property
+    def machine(self) -> Machine:
+        """What figures can depend on."""
+        return Machine(self.jobs, self.threads, self.timed)
 
     def __str__(self) -> str:
         at_a_time = "one at a time" if self.jobs == 1 else f"{self.jobs} at a time"

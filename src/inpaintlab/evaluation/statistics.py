@@ -1,25 +1,24 @@
 """Intervals for means of per-image values.
 
 Values of one image under several masks, and of images that belong together, are not independent:
-what is drawn anew is the *cluster*, all values of an image or of a group of images.
+what is resampled is the *cluster*, all values of an image or of a group of images.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats
 
-from inpaintlab.arrays import Float64, Int64
+from inpaintlab.arrays import Bool, Float64, Int64
+from inpaintlab.reports import Cell, cell
 
 #: Share of intervals that are to hold the true mean.
 LEVEL = 0.95
-DRAWS = 2000
+RESAMPLES = 2000
 #: From fewer clusters nothing can be said of how means would vary: there is no interval.
 FEWEST = 10
-#: Seed of the draws, the same for every run, so that a result repeats to the last digit.
+#: Seed of the resamples, the same for every run, so that a result repeats to the last digit.
 _SEED = 11
 #: Numbers of weights held at a time.
 _ROOM = 4_000_000
@@ -29,24 +28,37 @@ _NORMAL = 1.959964
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % interval; `low` and `high` are None where there are too few clusters."""
+    """A mean and its 95 % interval; `low` and `high` are None where there are too few clusters.
+
+    >>> Interval(0.4, 0.1, 0.7).is_clear, Interval(0.4).is_clear
+    (True, False)
+    """
 
     mean: float
     low: float | None = None
     high: float | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for JSON."""
-        return asdict(self)
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval lies on one side of 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
+    def __neg__(self) -> "Interval":
+        low, high = (None if end is None else -end for end in (self.high, self.low))
+        return Interval(-self.mean, low, high)
 
-def is_clear(mean: Mapping[str, Any]) -> bool:
-    """Tell whether the interval of a mean, as plain values, lies on one side of 0.
+    def text(self, spec: str = ".2f", sign: str = "", unit: str = "") -> str:
+        """Return it in words.
 
-    >>> is_clear(Interval(0.4, 0.1, 0.7).as_dict()), is_clear(Interval(0.4).as_dict())
-    (True, False)
-    """
-    return mean["low"] is not None and (mean["low"] > 0 or mean["high"] < 0)
+        >>> Interval(0.4, 0.1, 0.7).text(unit=" dB"), Interval(0.4).text(sign="+")
+        ('0.40 dB [0.10, 0.70]', '+0.40')
+        """
+        found = cell(self.mean, self.low, self.high, spec=spec, sign=sign)
+        return f"{found.text}{unit} {found.detail}".rstrip()
+
+    def cell(self, spec: str = ".2f", sign: str = "") -> Cell:
+        """Return it as the cell of a table."""
+        return cell(self.mean, self.low, self.high, spec=spec, sign=sign)
 
 
 def bootstrap_interval(values: Float64, clusters: Int64 | Sequence[int]) -> Interval:
@@ -56,16 +68,16 @@ def bootstrap_interval(values: Float64, clusters: Int64 | Sequence[int]) -> Inte
     >>> found.mean, found.low < 9.5 < found.high
     (9.5, True)
     """
-    return means(np.asarray(values, float)[:, None], np.asarray(clusters))[0]
+    return bootstrap_intervals(np.asarray(values, float)[:, None], np.asarray(clusters))[0]
 
 
-def means(values: Float64, clusters: Int64, draws: int = DRAWS) -> list[Interval]:
+def bootstrap_intervals(values: Float64, clusters: Int64, resamples: int = RESAMPLES) -> list[Interval]:
     """Return mean and 95 % interval of each column of values `[n, k]`; row i belongs to `clusters[i]`.
 
-    Intervals are bootstrap-t (Efron and Tibshirani 1993, section 12.5) over clusters: in each draw the
-    distance of its mean from the real one is taken in units of its own standard error, so that skewed
-    values, as those of metrics are, get intervals that are as skewed. The standard error of the mean,
-    a ratio of the sums over clusters, is that of its linearisation.
+    Intervals are bootstrap-t (Efron and Tibshirani 1993, section 12.5) over clusters: in each resample
+    the distance of its mean from the real one is taken in units of its own standard error, so that
+    skewed values, as those of metrics are, get intervals that are as skewed. The standard error of the
+    mean, a ratio of the sums over clusters, is that of its linearisation.
     """
     middle = values.mean(0)
     sums, sizes = _by_cluster(values - middle, clusters)
@@ -73,7 +85,9 @@ def means(values: Float64, clusters: Int64, draws: int = DRAWS) -> list[Interval
     if count < FEWEST:
         return [Interval(float(value)) for value in middle]
     error = _standard_error(sums, sizes)
-    distances = np.concatenate([_distances(sums, sizes, weights) for weights in _weights(count, draws)])
+    distances = np.concatenate(
+        [_distances(sums, sizes, weights) for weights in _weights(count, resamples)]
+    )
     tail = (1 - LEVEL) / 2
     above, below = np.quantile(distances, [1 - tail, tail], axis=0)
     return [
@@ -82,7 +96,9 @@ def means(values: Float64, clusters: Int64, draws: int = DRAWS) -> list[Interval
     ]
 
 
-def unpaired(one: Float64, one_clusters: Int64, other: Float64, other_clusters: Int64) -> Interval:
+def unpaired_interval(
+    one: Float64, one_clusters: Int64, other: Float64, other_clusters: Int64
+) -> Interval:
     """Return the mean of `one` less that of `other`, of different images, with a normal interval."""
     errors, counts = [], []
     for values, clusters in ((one, one_clusters), (other, other_clusters)):
@@ -97,7 +113,7 @@ def unpaired(one: Float64, one_clusters: Int64, other: Float64, other_clusters: 
 
 
 @dataclass(frozen=True)
-class OverFolds(Interval):
+class FoldInterval(Interval):
     """A mean over folds with its corrected interval; both and `p` are None where folds do not vary.
 
     `p` is the chance of a mean so far from 0 where there is no difference.
@@ -106,7 +122,7 @@ class OverFolds(Interval):
     p: float | None = None
 
 
-def corrected(values: Sequence[float], ratio: float) -> OverFolds:
+def fold_interval(values: Sequence[float], ratio: float) -> FoldInterval:
     """Return the mean over folds of differences, with an interval for training sets drawn anew.
 
     `ratio` is the number of images that a fold validates with over that of those it trains on. Folds
@@ -114,7 +130,7 @@ def corrected(values: Sequence[float], ratio: float) -> OverFolds:
     (1/k + ratio) s², with Student's distribution of k - 1 degrees of freedom (Nadeau and Bengio 2003,
     the corrected resampled t-test).
 
-    >>> found = corrected([1, 2, 3, 4, 5], 1 / 4)
+    >>> found = fold_interval([1, 2, 3, 4, 5], 1 / 4)
     >>> round(found.low, 3), round(found.high, 3), round(found.p, 4)
     (0.055, 5.945, 0.0474)
     """
@@ -122,18 +138,18 @@ def corrected(values: Sequence[float], ratio: float) -> OverFolds:
     k, mean = len(column), float(column.mean())
     error = float(np.sqrt((1 / k + ratio) * column.var(ddof=1))) if k > 1 else 0.0
     if error <= 0:
-        return OverFolds(mean)
+        return FoldInterval(mean)
     half = float(stats.t.ppf((1 + LEVEL) / 2, k - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, k - 1))
-    return OverFolds(mean, mean - half, mean + half, p)
+    return FoldInterval(mean, mean - half, mean + half, p)
 
 
-def share(wins: npt.NDArray[np.bool_], clusters: Int64) -> Interval:
+def share_interval(wins: Bool, clusters: Int64) -> Interval:
     """Return the share of wins with its Wilson interval (1927), as if each cluster were one trial.
 
     A bootstrap would say of nothing but wins that they are certain.
 
-    >>> wins = share(np.ones(20, bool), np.arange(20))
+    >>> wins = share_interval(np.ones(20, bool), np.arange(20))
     >>> wins.mean, round(wins.low, 2), wins.high
     (1.0, 0.84, 1.0)
     """

@@ -10,8 +10,6 @@ from inpaintlab.checkpoints import ModelCard, read_json
 from inpaintlab.metrics.table import FIGURES
 from inpaintlab.runs import Run
 
-#: The run's own name among the methods of a result.
-_OURS = "ours"
 #: Figures that the README shows, of those that a result has.
 _SHOWN = ("hole_psnr", "psnr", "ssim", "lpips")
 
@@ -96,23 +94,34 @@ def _figures(sha256: str, run: Run | None) -> str:
     results = (
         [(path.stem, read_json(path)) for path in sorted(run.metrics.glob("*.json"))] if run else []
     )
-    tables = [_result(name, result) for name, result in results if result.get("weights") == sha256[:16]]
+    found = [(name, result, _measured(result, sha256)) for name, result in results]
+    tables = [_result(name, result, model) for name, result, model in found if model]
     if not tables:
         return "It was not measured with these weights: there are no figures to go by."
     return "\n\n".join(tables)
 
 
-def _result(name: str, result: Mapping[str, Any]) -> str:
+def _measured(result: Mapping[str, Any], sha256: str) -> str:
+    """Return the name of the method that has these weights, empty where none has."""
+    methods = result["methods"].items() if isinstance(result.get("methods"), Mapping) else ()
+    return next((name for name, facts in methods if facts["weights"] == sha256[:16]), "")
+
+
+def _result(name: str, result: Mapping[str, Any], model: str) -> str:
     methods = result["overall"]["methods"]
-    shown = [key for key in _SHOWN if key in methods[_OURS]]
+    shown = [key for key in _SHOWN if key in methods[model]]
     rows = [
-        (method, *(_mean(figures.get(key), FIGURES[key].spec) for key in shown))
+        (
+            method if method != model else "this model",
+            *(_mean(figures.get(key), FIGURES[key].spec) for key in shown),
+        )
         for method, figures in methods.items()
     ]
     gain = result.get("gain")
     sentence = (
-        f"\n\nIn the hole it is {_mean(gain, '.2f')} dB above {gain['baseline']}, pair by pair."
-        if gain
+        f"\n\nIn the hole it is {_mean(gain['hole_psnr'], '.2f')} dB above {gain['baseline']}, pair by "
+        "pair."
+        if gain and gain["model"] == model
         else ""
     )
     masks = result["masks"]

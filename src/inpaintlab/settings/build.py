@@ -13,10 +13,12 @@ from inpaintlab.settings.plugins import require
 
 #: Names that settings had before, and their names now.
 RENAMED = {
+    "against": "models",
     "also": "ood",
     "also_images": "ood_images",
     "batch": "batch_size",
     "by": "group_by",
+    "copies": "lookalikes",
     "clip": "grad_clip",
     "ema": "ema_decay",
     "max_bad": "max_bad_fraction",

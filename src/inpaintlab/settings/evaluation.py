@@ -12,16 +12,18 @@ from inpaintlab.settings.words import as_pairs
 class EvaluateSettings(Settings):
     """Settings of `inpaint evaluate`."""
 
-    run: Annotated[Path, Argument()]
-    """Run folder."""
+    models: Annotated[list[str], Argument("MODELS…")] = Field(min_length=1)
+    """Run folders, files of weights, ONNX files, USER/MODEL of the hub or names of baselines."""
     data: Annotated[str | None, Flag()] = None
-    """Folder or dataset of other images; by default the validation part of the run's own."""
+    """Folder or dataset of other images; by default the validation part of the first run's own."""
+    through: Annotated[Literal["network", "fill"], Flag()] = "network"
+    """Measure the network on squares, or what a user gets: each image filled at its own size."""
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """Folder of metrics and report; by default that of the first run, or a new one."""
     split: Annotated[Literal["val", "test"], Flag()] = "val"
     """Part of the run's own images; each access to the test is recorded."""
     masks: Annotated[Masks | None, Flag(metavar="KIND|SET|FOLDER")] = None
     """Mask kind, folder of mask files, or frozen set as nvidia-style-v1; by default as in training."""
-    against: Annotated[list[Path], Flag(metavar="RUN")] = Field(default_factory=list)
-    """Further run in the same table."""
     ood: Annotated[list[str], Flag(metavar="FOLDER")] = Field(default_factory=list)
     """Folder of out-of-distribution images, to measure how much is lost there."""
     corruptions: Annotated[bool, Flag()] = False
@@ -34,6 +36,8 @@ class EvaluateSettings(Settings):
         default_factory=dict
     )
     """File of a feature network: fid, lpips, lpips-vgg or efficientnet."""
+    size: int | None = Field(default=None, ge=8)
+    """Side of the squares in pixels; by default that of the networks."""
     batch_size: int = Field(default=64, ge=1)
     """Images measured at a time."""
     ood_images: int = Field(default=1000, ge=1)
@@ -46,7 +50,7 @@ class EvaluateSettings(Settings):
     """Whether to give metrics that need a feature network, if it is there."""
     download: bool = False
     """Whether to download missing weights of standard feature networks."""
-    copies: bool = True
+    lookalikes: bool = True
     """Whether to look for look-alikes among the training images."""
     examples: int = Field(default=8, ge=1)
     """Random images shown in the report."""

@@ -1,7 +1,7 @@
 """Running commands side by side, each in a process of its own: one that breaks leaves the others.
 
 A command is asked to stop by closing its stdin, which also happens when this process is killed: none is
-left behind. `obey.obey` is what it calls to stop then as it would on Ctrl-C.
+left behind. `worker.stop_with_parent` is what it calls to stop then as it would on Ctrl-C.
 """
 
 import os

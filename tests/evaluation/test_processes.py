@@ -4,7 +4,7 @@ import sys
 import threading
 from pathlib import Path
 
-from inpaintlab.evaluation.side_by_side import run_all
+from inpaintlab.evaluation.processes import run_all
 
 
 def python(code):
@@ -31,8 +31,8 @@ def test_every_place_has_its_environment(tmp_path):
 def test_ctrl_c_asks_all_to_stop_and_waits_for_them(tmp_path):
     """They are asked through `obey`, end in their own way, and what waits is not begun."""
     code = (
-        "import sys, threading; from inpaintlab.evaluation.obey import obey\n"
-        "obey(); print('ready', flush=True)\n"
+        "import sys, threading; from inpaintlab.evaluation.worker import stop_with_parent\n"
+        "stop_with_parent(); print('ready', flush=True)\n"
         "try: threading.Event().wait()\n"
         "except KeyboardInterrupt: print('saved'); sys.exit(130)"
     )

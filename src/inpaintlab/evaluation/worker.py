@@ -5,7 +5,7 @@ import signal
 import threading
 
 
-def obey() -> None:
+def stop_with_parent() -> None:
     """Stop this process, as Ctrl-C does, once its stdin is closed."""
 
     def wait() -> None:

@@ -7,40 +7,78 @@ results can be compared pair by pair later.
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import PlainSerializer, PlainValidator
 
-from inpaintlab.arrays import Bool, Float64
-from inpaintlab.errors import RunError
-from inpaintlab.evaluation.statistics import Interval, means
+from inpaintlab.arrays import Bool, Float64, Int64
+from inpaintlab.errors import RunError, SettingError, near_miss
+from inpaintlab.evaluation.statistics import Interval, bootstrap_intervals
 from inpaintlab.files import write_atomically
 
 #: Columns of a row before its values.
 FACTS = ("image", "sha256", "cluster", "group", "mask", "ratio", "bin", "border", "kind")
 
 
+def _from_json(values: Any) -> Float64:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _to_json(column: Float64) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in column]
+
+
+#: A value for each row, NaN where a method was not run; None in JSON.
+Column = Annotated[Float64, PlainValidator(_from_json), PlainSerializer(_to_json)]
+
+
 @dataclass(frozen=True)
-class Records:
+class Summary:
+    """Means over some rows: how many rows and images, and for each method and metric its interval."""
+
+    n: int
+    images: int
+    methods: dict[str, dict[str, Interval]]
+
+
+@dataclass(frozen=True)
+class Rows:
     """Rows and their values: `facts` holds a list for each name in `FACTS`, `values` method -> metric.
 
     A value is NaN where a method was not run. `cluster` says which rows are not independent.
     """
 
     facts: dict[str, list[Any]]
-    values: dict[str, dict[str, Float64]] = field(default_factory=dict)
+    values: dict[str, dict[str, Column]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.facts["image"])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rows) and self.csv() == other.csv()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def images(self) -> int:
+        """How many different images there are."""
+        return len(set(self.facts["sha256"]))
 
     @property
     def metrics(self) -> list[str]:
         """Names of the metrics."""
         return list(next(iter(self.values.values())))
+
+    def column(self, method: str, metric: str) -> Float64:
+        """Return the values of a method; raises `SettingError` with the nearest name for another."""
+        for name, known, what in ((method, self.values, "method"), (metric, self.metrics, "metric")):
+            if name not in known:
+                raise SettingError(f"no {what} {name!r} was measured{near_miss(name, known)}")
+        return self.values[method][metric]
 
     def keys(self) -> list[tuple[str, str]]:
         """Return what each row is of: the hashes of its image and of its mask."""
@@ -54,61 +92,59 @@ class Records:
         """Return the different values of a fact, sorted."""
         return sorted(set(self.facts[name]))
 
-    def take(self, chosen: Bool) -> "Records":
+    def take(self, chosen: Bool) -> "Rows":
         """Return some of the rows."""
         rows = np.flatnonzero(chosen)
-        return Records(
+        return Rows(
             {name: [column[row] for row in rows] for name, column in self.facts.items()},
-            {
-                method: {name: column[rows] for name, column in metrics.items()}
-                for method, metrics in self.values.items()
-            },
+            {m: {name: column[rows] for name, column in of.items()} for m, of in self.values.items()},
         )
 
     @staticmethod
-    def join(parts: Sequence["Records"]) -> "Records":
+    def join(parts: Sequence["Rows"]) -> "Rows":
         """Return the rows of all parts, which have the same methods and metrics."""
-        first = parts[0]
-        return Records(
-            {name: [one for part in parts for one in part.facts[name]] for name in first.facts},
-            {
-                method: {
-                    name: np.concatenate([part.values[method][name] for part in parts]) for name in of
-                }
-                for method, of in first.values.items()
-            },
-        )
+        facts = {name: [one for part in parts for one in part.facts[name]] for name in parts[0].facts}
+        values = {
+            method: {name: np.concatenate([part.values[method][name] for part in parts]) for name in of}
+            for method, of in parts[0].values.items()
+        }
+        return Rows(facts, values)
 
-    def only(self, methods: Iterable[str]) -> "Records":
+    def only(self, methods: Iterable[str]) -> "Rows":
         """Return the same rows with the values of some methods."""
         return replace(self, values={method: self.values[method] for method in methods})
+
+    def renamed(self, names: Mapping[str, str]) -> "Rows":
+        """Return the same rows with the values of some methods, by other names: old -> new."""
+        return replace(self, values={new: self.values[old] for old, new in names.items()})
 
     def measured(self) -> Bool:
         """Return which rows have values of every method."""
         missing = [np.isnan(column) for of in self.values.values() for column in of.values()]
         return np.asarray(~np.any(missing, axis=0), bool)
 
-    def clusters(self) -> npt.NDArray[np.int64]:
+    def clusters(self) -> Int64:
         """Return a number for each row: rows of the same number are not independent."""
         numbers = np.unique(np.array(self.facts["cluster"], dtype=str), return_inverse=True)[1]
         return np.asarray(numbers, np.int64)
 
-    def summary(self) -> dict[str, Any]:
-        """Return counts, and mean and interval of every metric of every method, as plain values."""
+    def summary(self) -> Summary:
+        """Return counts, and mean and interval of every metric of every method."""
         names = [(method, metric) for method, of in self.values.items() for metric in of]
         columns = np.stack([self.values[method][metric] for method, metric in names], axis=1)
-        found: dict[str, dict[str, Any]] = {method: {} for method in self.values}
-        for (method, metric), mean in zip(names, means(columns, self.clusters()), strict=True):
-            found[method][metric] = mean.as_dict()
-        return {"n": len(self), "images": len(set(self.facts["sha256"])), "methods": found}
+        found: dict[str, dict[str, Interval]] = {method: {} for method in self.values}
+        intervals = bootstrap_intervals(columns, self.clusters())
+        for (method, metric), interval in zip(names, intervals, strict=True):
+            found[method][metric] = interval
+        return Summary(len(self), self.images, found)
 
-    def difference(self, method: str, other: str, metric: str) -> Interval:
-        """Return the mean of the paired differences of two methods, with its interval."""
-        pairs = self.values[method][metric] - self.values[other][metric]
-        return means(pairs[:, None], self.clusters())[0]
+    def paired(self, one: str, other: str, metric: str) -> Interval:
+        """Return the mean of `one` less `other`, row by row, with its interval."""
+        pairs = self.column(one, metric) - self.column(other, metric)
+        return bootstrap_intervals(pairs[:, None], self.clusters())[0]
 
-    def write(self, path: Path) -> str:
-        """Write all rows as CSV; return the SHA-256 of the file, 16 hexadecimal digits."""
+    def csv(self) -> bytes:
+        """Return all rows as CSV, every value with all its digits."""
         text = io.StringIO(newline="")
         writer = csv.writer(text, lineterminator="\n")
         columns = {f"{m}/{metric}": c for m, of in self.values.items() for metric, c in of.items()}
@@ -117,12 +153,20 @@ class Records:
         for row, values in zip(facts, zip(*columns.values(), strict=True), strict=True):
             # repr of a float is the shortest text that reads back as the same float.
             writer.writerow([*row, *("" if np.isnan(v) else repr(float(v)) for v in values)])
-        data = text.getvalue().encode()
-        write_atomically(path, data)
+        return text.getvalue().encode()
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the rows as CSV, 16 hexadecimal digits."""
+        return hashlib.sha256(self.csv()).hexdigest()[:16]
+
+    def write(self, path: Path) -> str:
+        """Write all rows as CSV; return their hash."""
+        write_atomically(path, data := self.csv())
         return hashlib.sha256(data).hexdigest()[:16]
 
 
-def read_records(path: Path, expected: str) -> Records:
+def read_rows(path: Path, expected: str) -> Rows:
     """Read what `write` wrote; raises `RunError` where it is missing, or is not what it was then."""
     try:
         data = path.read_bytes()
@@ -133,12 +177,12 @@ def read_records(path: Path, expected: str) -> Records:
             f"{path} is not the one that its result was made from (it was edited, or belongs to another "
             "result): run inpaint evaluate again"
         )
-    rows = list(csv.reader(io.StringIO(data.decode())))
-    return _parse(rows[0], rows[1:])
+    lines = list(csv.reader(io.StringIO(data.decode())))
+    return _parse(lines[0], lines[1:])
 
 
-def _parse(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Records:
-    columns = dict(zip(head, zip(*rows, strict=True), strict=True))
+def _parse(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Rows:
+    columns = dict(zip(head, zip(*lines, strict=True), strict=True))
     facts: dict[str, list[Any]] = {name: list(columns[name]) for name in FACTS}
     facts["ratio"] = [float(ratio) for ratio in facts["ratio"]]
     facts["border"] = [border == "True" for border in facts["border"]]
@@ -147,4 +191,4 @@ def _parse(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Records:
         method, _, metric = name.rpartition("/")
         column = np.array([float(value) if value else np.nan for value in columns[name]])
         values.setdefault(method, {})[metric] = column
-    return Records(facts, values)
+    return Rows(facts, values)

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inpaintlab.errors import RunError
-from inpaintlab.evaluation.records import FACTS, Records, read_records
-from inpaintlab.evaluation.statistics import is_clear
+from inpaintlab.evaluation.rows import FACTS, Rows, read_rows
+from inpaintlab.evaluation.statistics import Interval
 
 
-def records(rows=24, methods=("Telea", "ours"), seed=0):
+def some_rows(rows=24, methods=("Telea", "ours"), seed=0):
     random = np.random.default_rng(seed)
     facts = {name: [f"{name}{row}" for row in range(rows)] for name in FACTS}
     facts |= {
@@ -17,7 +17,7 @@ def records(rows=24, methods=("Telea", "ours"), seed=0):
         "bin": ["0–10 %" if row % 3 else "10–20 %" for row in range(rows)],
     }
     values = {m: {x: random.normal(20, 3, rows) for x in ("hole_psnr", "ssim")} for m in methods}
-    return Records(facts, values)
+    return Rows(facts, values)
 
 
 @given(
@@ -27,10 +27,10 @@ def records(rows=24, methods=("Telea", "ours"), seed=0):
 @settings(max_examples=50)
 def test_what_is_written_is_read_again_to_the_last_digit(tmp_path_factory, values, name):
     path = tmp_path_factory.mktemp("records") / "val.csv"
-    written = records(12)
+    written = some_rows(12)
     written.facts["image"][3] = name
     written.values["a/b, “c”"] = {"hole_psnr": np.array(values), "ssim": np.full(12, np.nan)}
-    read = read_records(path, written.write(path))
+    read = read_rows(path, written.write(path))
     assert read.facts == written.facts
     for method, metrics in written.values.items():
         for metric, column in metrics.items():
@@ -39,17 +39,17 @@ def test_what_is_written_is_read_again_to_the_last_digit(tmp_path_factory, value
 
 def test_an_edited_file_is_refused(tmp_path):
     path = tmp_path / "val.csv"
-    digest = records().write(path)
+    digest = some_rows().write(path)
     path.write_text(path.read_text().replace("20.", "29.", 1))
     with pytest.raises(RunError, match="edited"):
-        read_records(path, digest)
+        read_rows(path, digest)
     path.unlink()
     with pytest.raises(RunError, match="run inpaint evaluate again"):
-        read_records(path, digest)
+        read_rows(path, digest)
 
 
 def test_parts_of_rows():
-    every = records()
+    every = some_rows()
     few = every.take(every.where("bin", "10–20 %"))
     assert len(few) == 8
     assert few.kinds_of("bin") == ["10–20 %"]
@@ -58,32 +58,32 @@ def test_parts_of_rows():
 
 
 def test_rows_that_a_slow_method_has_not_reached():
-    every = records()
+    every = some_rows()
     every.values["slow"] = {name: np.full(24, np.nan) for name in every.metrics}
     for column in every.values["slow"].values():
         column[:5] = 1.0
     assert every.measured().sum() == 5
-    assert every.take(every.measured()).summary()["methods"]["slow"]["ssim"]["mean"] == 1
+    assert every.take(every.measured()).summary().methods["slow"]["ssim"].mean == 1
 
 
 def test_differences_are_paired():
     """Two methods that go up and down together differ by far less than their own intervals."""
-    every = records(200)
+    every = some_rows(200)
     telea = every.values["Telea"]["hole_psnr"]
     every.values["ours"]["hole_psnr"] = telea + 0.1 + np.random.default_rng(1).normal(0, 0.2, 200)
-    found = every.difference("ours", "Telea", "hole_psnr")
-    assert is_clear(found.as_dict())
+    found = every.paired("ours", "Telea", "hole_psnr")
+    assert found.is_clear
     assert found.mean == pytest.approx(0.1, abs=0.05)
-    own = every.summary()["methods"]["ours"]["hole_psnr"]
-    assert own["high"] - own["low"] > 5 * (found.high - found.low)
+    own = every.summary().methods["ours"]["hole_psnr"]
+    assert own.high - own.low > 5 * (found.high - found.low)
 
 
-def test_summary_is_plain_and_counts_images_not_rows():
-    every = records()
+def test_summary_counts_images_not_rows():
+    every = some_rows()
     every.facts["sha256"] = [str(row // 6) for row in range(24)]
     every.facts["cluster"] = list(every.facts["sha256"])
     found = every.summary()
-    assert (found["n"], found["images"]) == (24, 4)
+    assert (found.n, found.images) == (24, 4)
     # Four images are too few for an interval, however many masks each has.
     mean = pytest.approx(every.values["ours"]["ssim"].mean())
-    assert found["methods"]["ours"]["ssim"] == {"mean": mean, "low": None, "high": None}
+    assert found.methods["ours"]["ssim"] == Interval(mean)

@@ -1,0 +1,228 @@
+"""Everything that fills holes in an evaluation, made one kind of thing.
+
+A method is a function `(image, mask) -> image` of tensors: `[B, 3, H, W]` in [0, 1] and `[B, 1, H, W]`,
+1 = hole. A module is one; so are runs, files of weights, ONNX files, models of the hub and baselines.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from inpaintlab.checkpoints import ModelCard, Run, read_json
+from inpaintlab.data.seal import model_hash
+from inpaintlab.errors import RunError, SettingError, near_miss
+from inpaintlab.evaluation.baselines import BASELINES, Baseline
+from inpaintlab.inpainter import Inpainter, load
+from inpaintlab.machine import processors
+from inpaintlab.networks import needs
+from inpaintlab.tensors import composite, pad_to_multiple, to_arrays, to_tensor
+
+#: Fills a batch of images where their masks are 1.
+Method = Callable[[Tensor, Tensor], Tensor]
+#: What is measured of a network: itself on squares, or what a user gets on images of any size.
+Through = Literal["network", "fill"]
+
+
+@dataclass(frozen=True)
+class MethodFacts:
+    """What a result says of a method.
+
+    `size` is the side of the images that its network was trained on, `weights` the first 16 digits of
+    the SHA-256 of its file, `run` the name of its run folder; empty where there is none.
+    """
+
+    kind: Literal["function", "network", "baseline"]
+    network: str = ""
+    size: int | None = None
+    weights: str = ""
+    run: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpenedMethod:
+    """A method that is ready: `fill` gives composites rounded to 8 bits, as files have.
+
+    `trained_on` has the first 16 digits of the hashes of the images that it has learnt from, if known.
+    """
+
+    fill: Method
+    facts: MethodFacts
+    run: Run | None = None
+    trained_on: frozenset[str] = frozenset()
+
+
+def open_methods(
+    methods: Mapping[str, Any], through: Through = "network", size: int | None = None
+) -> dict[str, OpenedMethod]:
+    """Open what a user calls a method, by its name.
+
+    A value is a function, a module, an `Inpainter`, the name of a baseline, or a path or name: of a run
+    folder, a file of weights, an ONNX file or a model of the hub. `size` is for modules that do not say
+    what they were trained on. Raises `SettingError`, and `RunError` for what cannot be loaded.
+    """
+    if not methods:
+        raise SettingError("there is no method to evaluate: give one, as {'mine': model}")
+    return {name: _open(name, given, through, size) for name, given in methods.items()}
+
+
+def open_baseline(name: str) -> OpenedMethod:
+    """Open a baseline; raises `SettingError` for an unknown name."""
+    return OpenedMethod(_classical(BASELINES.need(name)), MethodFacts("baseline"))
+
+
+def name_of(given: Any) -> str:
+    """Return what a method is called if nobody says.
+
+    >>> name_of("runs/photos-1"), name_of("exported/small.onnx"), name_of("telea")
+    ('photos-1', 'small', 'telea')
+    """
+    if isinstance(given, str | os.PathLike):
+        path = Path(given)
+        if path.stem == "model" and Run(path.parent).recipe.is_file():
+            return path.parent.name + ("" if path.suffix == ".safetensors" else path.suffix)
+        return path.name if path.is_dir() else path.stem
+    return getattr(given, "__name__", type(given).__name__)
+
+
+def _open(name: str, given: Any, through: Through, size: int | None) -> OpenedMethod:
+    if isinstance(given, str) and given in BASELINES:
+        return open_baseline(given)
+    if isinstance(given, str | os.PathLike):
+        return _open_path(name, given, through, size)
+    if isinstance(given, Inpainter):
+        return _of_inpainter(name, given, through, size)
+    if isinstance(given, nn.Module):
+        return _of_module(name, given, through, size)
+    if callable(given) and not inspect.isclass(given):
+        return OpenedMethod(_finished(name, _hidden(given)), MethodFacts("function"))
+    raise SettingError(
+        f"method {name!r} is {type(given).__name__}: give a function (image, mask) -> image, a module, "
+        f"an Inpainter, a path, or one of {', '.join(BASELINES)}"
+    )
+
+
+def _open_path(name: str, given: Any, through: Through, size: int | None) -> OpenedMethod:
+    """Open a path or a name; a run whose network has no registered name brings it as an object."""
+    try:
+        return _of_inpainter(name, load(given, network=getattr(given, "network", None)), through, size)
+    except RunError:
+        path = Path(given)
+        if path.exists() or len(path.parts) > 1 or path.suffix:
+            raise
+        raise SettingError(
+            f"{given} is neither a run folder, a file of weights, a model of the hub (USER/MODEL) nor a "
+            f"baseline ({', '.join(BASELINES)}){near_miss(str(given), BASELINES)}"
+        ) from None
+
+
+def _of_module(name: str, module: nn.Module, through: Through, size: int | None) -> OpenedMethod:
+    if through == "fill" and size is None:
+        raise SettingError(f"say size=…: the side of the images that {name!r} was trained on")
+    card = ModelCard(type(module).__name__, {}, size or 0)
+    with _in_evaluation(module):
+        inpainter = Inpainter(module, card)
+    opened = _of_inpainter(name, inpainter, through, size)
+    return replace(opened, facts=replace(opened.facts, size=size))
+
+
+def _of_inpainter(name: str, inpainter: Inpainter, through: Through, size: int | None) -> OpenedMethod:
+    card, source = inpainter.card, inpainter.source
+    run = Run(source.path.parent) if source else None
+    run = run if run and run.data.is_file() else None
+    facts = MethodFacts(
+        "network",
+        card.network,
+        card.size or size,
+        model_hash(source.path) if source else "",
+        run.folder.name if run else "",
+        card.provenance,
+    )
+    own = _filling(inpainter) if through == "fill" else _predicting(inpainter.network)
+    return OpenedMethod(_finished(name, _hidden(own)), facts, run, _trained_on(run))
+
+
+def _trained_on(run: Run | None) -> frozenset[str]:
+    return frozenset(read_json(run.data)["train_hashes"]) if run else frozenset()
+
+
+def _predicting(module: nn.Module) -> Method:
+    """Return what a network predicts; images of a size that it cannot take are padded and cropped."""
+
+    def predict(image: Tensor, mask: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        multiple, least = needs(module)
+        at = next((weight.device for weight in module.parameters()), image.device)
+        padded = (pad_to_multiple(one, multiple, least).to(at) for one in (image, mask))
+        with _in_evaluation(module), torch.inference_mode():
+            output: Tensor = module(*padded)
+        return output[..., :height, :width]
+
+    return predict
+
+
+def _filling(inpainter: Inpainter) -> Method:
+    """Return what a user gets: images of 8 bits, one by one, filled at their own size."""
+
+    def fill(image: Tensor, mask: Tensor) -> Tensor:
+        pairs = zip(to_arrays(image), mask[:, 0].numpy() > 0, strict=True)
+        with _in_evaluation(inpainter.network):
+            return to_tensor(np.stack([inpainter.fill(one, hole) for one, hole in pairs]))
+
+    return fill
+
+
+def _classical(fill: Baseline) -> Method:
+    """Make a method of a baseline; images of a batch are filled side by side."""
+
+    def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
+        holes = mask[:, 0].byte().numpy()
+        # What is filled is cv2's and scikit-image's work, which leaves the interpreter free.
+        with ThreadPoolExecutor(processors()) as pool:
+            return to_tensor(np.stack(list(pool.map(fill, to_arrays(image), holes))))
+
+    return fill_batch
+
+
+def _hidden(method: Method) -> Method:
+    """Return a method that cannot look at the truth: in the hole its image is 0."""
+    return lambda image, mask: method(torch.where(mask > 0, 0.0, image), mask)
+
+
+def _finished(name: str, method: Method) -> Method:
+    """Return a method whose outputs are checked, put into the hole alone, and rounded to 8 bits.
+
+    What a user gets has 8 bits; so have the baselines.
+    """
+
+    def fill(image: Tensor, mask: Tensor) -> Tensor:
+        output = method(image, mask)
+        if not isinstance(output, Tensor) or output.shape != image.shape:
+            seen = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise SettingError(f"method {name!r} gives {seen}, expected a tensor {list(image.shape)}")
+        output = output.detach().float().cpu()
+        if not bool(output.isfinite().all()):
+            raise SettingError(f"method {name!r} gives values that are not finite")
+        return to_tensor(to_arrays(composite(image, output, mask)))
+
+    return fill
+
+
+@contextmanager
+def _in_evaluation(module: nn.Module) -> Iterator[None]:
+    """Put a module into evaluation, and back into training if it was there."""
+    training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(training)

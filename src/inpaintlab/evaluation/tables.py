@@ -1,0 +1,240 @@
+"""The tables of an evaluation, and what is said of it in words."""
+
+from collections.abc import Iterable, Mapping
+
+from inpaintlab.evaluation.baselines import SLOW, title
+from inpaintlab.evaluation.result import Measurements
+from inpaintlab.evaluation.rows import Summary
+from inpaintlab.evaluation.statistics import Interval
+from inpaintlab.evaluation.whole_sets import SetFigures
+from inpaintlab.metrics import Figure
+from inpaintlab.reports import Cell, Column, Note, Row, Table
+
+#: What rows are divided by: field of the result -> its heading.
+PARTS = {"borders": "the hole's place", "kinds": "mask kind", "groups": "group"}
+#: What a corruption takes: field -> what it says.
+LOSSES = {"gain_loss": "lost of what is gained over {}", "loss": "lost in the hole"}
+
+
+def headline(result: Measurements) -> str:
+    """Return one sentence: the model beside the best baseline, with the interval of their difference."""
+    own = result.overall.methods[result.model]["hole_psnr"]
+    sentence = f"{own.text(unit=' dB')} in the hole"
+    if result.gain is None:
+        return sentence
+    gain, baseline = result.gain.hole_psnr, result.gain.baseline
+    theirs = result.overall.methods[baseline]["hole_psnr"].mean
+    name = f"{title(baseline)} ({theirs:.2f} dB)"
+    if gain.low is not None and not gain.is_clear:
+        difference = gain.text(sign="+", unit=" dB")
+        return f"{sentence}, not to be told from {name}: {difference}, pair by pair"
+    word, size = ("above", gain) if gain.mean >= 0 else ("below", -gain)
+    sentence += f", {size.text(unit=' dB')} {word} {name}"
+    return sentence + (", pair by pair" if gain.low is not None else "; too few images for intervals")
+
+
+def beside_slow(result: Measurements) -> str:
+    """Return how the model stands beside the best baseline that is too slow for all images."""
+    if not (slow := result.slow):
+        return ""
+    psnr = {name: of["hole_psnr"] for name, of in slow.methods.items()}
+    best = max((name for name in psnr if name in SLOW), key=lambda name: psnr[name].mean)
+    return (
+        f"On the first {slow.images} images, where slow methods were run too: {result.model} "
+        f"{psnr[result.model].text(unit=' dB')}, {title(best)} {psnr[best].text(unit=' dB')}"
+    )
+
+
+def caption(result: Measurements) -> str:
+    """Return one line that says what was measured on what."""
+    overall = result.overall
+    count = f"{overall.n} images"
+    if overall.n != overall.images:  # several masks for each, or copies of a file
+        count = f"{overall.n} holes in {overall.images} different images"
+    return (
+        f"{result.model}: {count} ({result.part}) {how(result)}, "
+        f"masks {result.masks.name} #{result.masks.hash}"
+    )
+
+
+def how(result: Measurements) -> str:
+    """Return at what size images were filled."""
+    return f"at {result.size} px" if result.size else "at their own size, filled as a user fills them"
+
+
+def notes(result: Measurements) -> list[Note]:
+    """Return what a reader must know of a result: what makes a figure worth less than it looks first."""
+    found = [Note(finding, "bad", head="Finding:") for finding in result.findings]
+    if words := note_of_lookalikes(result):
+        found.append(Note(words, "warn", head="Look-alikes:"))
+    return found
+
+
+def note_of_lookalikes(result: Measurements) -> str:
+    """Return what is known of look-alikes among the images learnt from, empty where there are none."""
+    copies = result.lookalikes
+    if not copies or not copies.pairs:
+        return ""
+    ours, theirs = copies.pairs[0]
+    line = f"{len(copies.pairs)} images look like one that was learnt from ({ours}: {theirs})"
+    if copies.without:
+        psnr = copies.without.methods[result.model]["hole_psnr"]
+        line += f"; without them {psnr.text(unit=' dB')} in the hole"
+    return line
+
+
+def not_measured(result: Measurements) -> dict[str, list[str]]:
+    """Return why figures could not be had: reason -> their names."""
+    reasons: dict[str, list[str]] = {}
+    for of in result.unavailable:
+        reasons.setdefault(of.reason, []).append(of.name)
+    return reasons
+
+
+def overall_table(result: Measurements) -> Table:
+    """Return the main figures of every method over all rows: what a terminal has room for."""
+    shown = {name: figure for name, figure in result.figures.items() if figure.is_main}
+    columns = [
+        Column("method", text=True),
+        *(Column(figure.heading, optional=place > 0) for place, figure in enumerate(shown.values())),
+    ]
+    rows = _method_rows(result, result.overall, shown, first_only=True)
+    return Table.of(columns, rows, caption(result))
+
+
+def ratio_table(result: Measurements) -> Table:
+    """Return all figures of every method, over all rows and by hole-ratio bin."""
+    parts = {"all": result.overall, **(result.bins if len(result.bins) > 1 else {})}
+    rows = [
+        row for name, part in parts.items() for row in _method_rows(result, part, result.figures, name)
+    ]
+    return Table.of(_columns(result), rows, "By hole ratio")
+
+
+def _columns(result: Measurements) -> list[Column]:
+    """Return the columns of all figures; those that are not main go first where room is short."""
+    figures = result.figures.values()
+    return [Column("method", text=True), *(Column(f.heading, optional=not f.is_main) for f in figures)]
+
+
+def further_tables(result: Measurements) -> list[Table]:
+    """Return the smaller tables: parts, slow baselines, whole sets, other and corrupted images."""
+    found = [
+        _part_table(f"By {heading}: hole PSNR, dB", heading, of)
+        for name, heading in PARTS.items()
+        if (of := getattr(result, name))
+    ]
+    if slow := result.slow:
+        words = f"Slow baselines, and all methods on the same first {slow.images} images"
+        rows = _method_rows(result, slow, result.figures)
+        found.append(Table.of(_columns(result), rows, words))
+    if result.sets:
+        found.append(_sets_table(result))
+    if result.ood:
+        found.append(_ood_table(result))
+    return found + corruption_tables(result)
+
+
+def corruption_tables(result: Measurements) -> list[Table]:
+    """Return what is lost by corruption and severity; the redder, the more."""
+    if not (corruptions := result.corruptions) or not result.gain:
+        return []
+    severities = sorted({row.severity for row in corruptions.rows})
+    tables = []
+    for key, words in LOSSES.items():
+        losses: dict[str, dict[int, Interval]] = {}
+        for row in corruptions.rows:
+            losses.setdefault(row.corruption, {})[row.severity] = getattr(row, key)
+        most = max(1e-9, *(loss.mean for of in losses.values() for loss in of.values()))
+        rows = [
+            Row((name, *(_heated(of[severity], most) for severity in severities)))
+            for name, of in losses.items()
+        ]
+        heading = f"dB {words.format(title(result.gain.baseline))}"
+        note = (
+            f"{corruptions.n} images, each paired with itself unchanged: there {result.model} has "
+            f"{corruptions.hole_psnr.text(unit=' dB')}, {corruptions.gain.text(sign='+', unit=' dB')} "
+            f"beside {title(result.gain.baseline)}. The redder, the more is lost."
+        )
+        columns = ["severity", *map(str, severities)]
+        tables.append(Table.of(columns, rows, f"The same images, changed: {heading}", note))
+    return tables
+
+
+def _heated(loss: Interval, most: float) -> Cell:
+    cell = loss.cell(sign="+")
+    return Cell(cell.text, cell.detail, heat=min(1.0, max(0.0, loss.mean / most)))
+
+
+def _method_rows(
+    result: Measurements,
+    part: Summary,
+    shown: Mapping[str, Figure],
+    group: str = "",
+    *,
+    first_only: bool = False,
+) -> Iterable[Row]:
+    """Yield a row for each method, the best of each column underlined."""
+    for method, values in part.methods.items():
+        cells = []
+        for place, (name, figure) in enumerate(shown.items()):
+            if name not in values:
+                cells.append(Cell("–"))
+                continue
+            means = [of[name].mean for of in part.methods.values() if name in of]
+            best = values[name].mean == (max(means) if figure.higher_is_better else min(means))
+            cell = values[name].cell(figure.spec)
+            # One interval in a line is as much as a terminal has room for.
+            detail = cell.detail if place == 0 or not first_only else ""
+            cells.append(Cell(cell.text, detail, best=best))
+        heading = f"{group}, n = {part.n}" if group else ""
+        yield Row((title(method), *cells), strong=method == result.model, group=heading)
+
+
+def _part_table(words: str, heading: str, parts: Mapping[str, Summary]) -> Table:
+    methods = next(iter(parts.values())).methods
+    rows = [
+        Row((name or "(top folder)", str(of.n), *(v["hole_psnr"].cell() for v in of.methods.values())))
+        for name, of in parts.items()
+    ]
+    return Table.of([heading, "n", *map(title, methods)], rows, words)
+
+
+def _sets_table(result: Measurements) -> Table:
+    assert result.sets is not None
+    names = list(next(iter(result.sets.overall.methods.values())))
+    parts: dict[str, SetFigures] = {"all": result.sets.overall, **result.sets.bins}
+    rows = [
+        Row(
+            (title(method), *(f"{of[name]:.4g}" if name in of else "–" for name in names)),
+            strong=method == result.model,
+            group=f"{part}, n = {figures.n}",
+        )
+        for part, figures in parts.items()
+        for method, of in figures.methods.items()
+    ]
+    note = (
+        "How far the set of filled images is from the set of true ones. Such figures have no interval "
+        "here. Fréchet distances depend on n"
+        + "".join(
+            f"; in bins {name} is of {n} images each, and missing where there are fewer"
+            for name, n in result.sets.equal_n.items()
+        )
+    )
+    return Table.of(["method", *names], rows, "Whole sets of images", f"{note}.")
+
+
+def _ood_table(result: Measurements) -> Table:
+    assert result.gain is not None
+    baseline = title(result.gain.baseline)
+    rows = []
+    for of in result.ood:
+        psnr = [of.summary.methods[m]["hole_psnr"].cell() for m in (result.model, result.gain.baseline)]
+        signed = [interval.cell(sign="+") for interval in (of.loss, of.gain, of.gain_loss)]
+        rows.append(Row((of.data, str(of.summary.n), *psnr, *signed)))
+    columns = ["images", "n", result.model, baseline, "lost", f"above {baseline}", "lost of that"]
+    note = (
+        "Hole PSNR in dB. Images differ in how hard they are for anything, so what is gained over "
+        f"{baseline} says more."
+    )
+    return Table.of(columns, rows, "Out-of-distribution images", note)
