@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from inpaintlab.masks import read_mask, register_mask
     from inpaintlab.metrics import register_metric
     from inpaintlab.networks import create, register_network
-    from inpaintlab.networks.summary import summarise
+    from inpaintlab.networks.summary import Summary, summarise
     from inpaintlab.settings import (
         AlignSettings,
         CheckSettings,
@@ -61,6 +61,7 @@ _PLACES = {
     "Interval": "evaluation.statistics",
     "MaskSettings": "settings",
     "PrepareSettings": "settings",
+    "Summary": "networks.summary",
     "SummarySettings": "settings",
     "TrainSettings": "settings",
     "TrainedRun": "training",
@@ -109,6 +110,7 @@ __all__ = [
     "Interval",
     "MaskSettings",
     "PrepareSettings",
+    "Summary",
     "SummarySettings",
     "TrainSettings",
     "TrainedRun",

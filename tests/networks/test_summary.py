@@ -136,7 +136,7 @@ def test_a_huge_image_costs_no_memory(name, arguments):
     finally:
         handle.remove()
     assert devices == {"meta"}
-    assert psutil.Process().memory_info().rss - before < 100e6
+    assert psutil.Process().memory_info().rss - before < 250e6  # one map of four channels has 268e6
     assert summary.networks[0].forward_bytes > 4096**2 * 4 * 4
 
 

@@ -153,7 +153,7 @@ def _images(network: nn.Module, batch: int, height: int, width: int) -> tuple[Te
 
 def _forward(network: nn.Module, image: Tensor, mask: Tensor) -> list[Call]:
     """Note shapes, parameters, operations and memory of a pass in evaluation."""
-    alive = _Alive(network)
+    alive = _Alive(network, lambda: recorder.current)
     counter = FlopCounterMode(display=False, custom_mapping=_FOURIER)
 
     def leave(call: Call, _: list[Any], output: Any) -> None:
@@ -161,7 +161,7 @@ def _forward(network: nn.Module, image: Tensor, mask: Tensor) -> list[Call]:
         call.alive = max(call.alive, alive.now)
 
     recorder = Recorder(network, leave, counter.get_total_flops)
-    alive.start(recorder, image, mask)
+    alive.meet(image, mask)
     with torch.no_grad(), recorder.running(), counter, alive:
         network(image, mask)
     return recorder.calls
@@ -229,31 +229,25 @@ def _follow(network: nn.Module, side: int, size: int, hole: range, axis: int) ->
 class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the bytes of features in memory: when storages are made, and when they go."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, current: Callable[[], Call]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.now = 0
+        self.now, self._current = 0, current
         self._weights = [t.untyped_storage() for t in (*network.parameters(), *network.buffers())]
         self._known = {storage._cdata for storage in self._weights}
 
-    def start(self, recorder: Recorder, *images: Tensor) -> None:
-        self._recorder = recorder
-        for image in images:
-            self._meet(image)
-
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        for leaf in _tensors(result):
-            self._meet(leaf)
-        call = self._recorder.current
+        self.meet(*_tensors(result))
+        call = self._current()
         call.alive = max(call.alive, self.now)
         return result
 
-    def _meet(self, tensor: Tensor) -> None:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in self._known:
-            self._known.add(storage._cdata)
-            self.now += storage.nbytes()
-            finalize(storage, self._forget, storage._cdata, storage.nbytes())
+    def meet(self, *tensors: Tensor) -> None:
+        for storage in (tensor.untyped_storage() for tensor in tensors):
+            if storage._cdata not in self._known:
+                self._known.add(storage._cdata)
+                self.now += storage.nbytes()
+                finalize(storage, self._forget, storage._cdata, storage.nbytes())
 
     def _forget(self, key: int, size: int) -> None:
         self._known.remove(key)

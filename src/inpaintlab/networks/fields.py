@@ -124,10 +124,14 @@ class Fields(TorchFunctionMode):
             given = dict(zip(names.split(), args[1:], strict=False)) | kwargs
             return read(output.shape[-2:], given.pop("input", args[0]), **given)
         if name in _MOVES:
+            if all(map(_is_everything, seen)):
+                return _EVERYTHING
             try:
                 return func(*args, **kwargs)
             except RuntimeError:  # such a view needs values that lie apart
                 return func(args[0].contiguous(), *args[1:], **kwargs)
+        if any(map(_is_everything, seen)):
+            return _EVERYTHING
         dims = kwargs.get("dim", args[1] if len(args) > 1 else None)
         if name in _STATISTICS and not isinstance(dims, Tensor):
             return self._statistic(args[0], dims, output)
@@ -167,6 +171,11 @@ def _thin(x: Tensor) -> Tensor:
     for dim in range(1, x.ndim):
         x = x.narrow(dim, 0, 1) if x.stride(dim) == 0 and x.shape[dim] > 1 else x
     return x
+
+
+def _is_everything(x: Tensor) -> bool:
+    """Tell whether one infinite value stands for all, as behind an attention."""
+    return not any(x.stride()) and bool(x[(0,) * x.ndim] == inf)
 
 
 def _joined(x: Tensor) -> Tensor:
