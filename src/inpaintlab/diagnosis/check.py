@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab import networks
+from inpaintlab.checkpoints import OBJECT
 from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
 from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey, variety
@@ -88,7 +89,7 @@ def check(
         f"check of {settings.data} for {settings.network.name} at {settings.size} px",
         page,
         tuple(verdicts()),
-        settings.data,
+        "" if OBJECT in (settings.network.name, settings.data.partition(":")[0]) else settings.data,
         blocks=(Heading("Settings"), Code(dump(settings))),
     )
     result.html().write(page)

@@ -7,8 +7,11 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from torch import nn
+
+from inpaintlab.checkpoints import OBJECT
 from inpaintlab.diagnosis import fills, fitting, training_curve
 from inpaintlab.diagnosis.drawings import examples as drawn_examples
 from inpaintlab.diagnosis.drawings import training
@@ -69,7 +72,8 @@ def diagnose(
     run: str | os.PathLike[str],
     *,
     output: Path | None = None,
-    data: str | None = None,
+    data: Any = None,
+    network: nn.Module | None = None,
     images: int = 300,
     sample: int = 2000,
     batch_size: int = 64,
@@ -77,25 +81,36 @@ def diagnose(
 ) -> Diagnosis:
     """Judge a run that ended or was stopped, and write `diagnosis.html` into its folder.
 
-    `output` is another page, `data` where its images are now. At most `images` of validation, and as
-    many of training, are filled, `batch_size` at a time, and `sample` training images looked at;
-    `examples` are shown. Raises `RunError` and `DataError` for a folder that is no run, or whose images
-    are not there.
+    `output` is another page, `data` where its images are now, or the dataset itself, and `network` the
+    module of a run that was given one as an object (what `fit` returned has it). At most `images` of
+    validation, and as many of training, are filled, `batch_size` at a time, and `sample` training images
+    looked at; `examples` are shown. Raises `RunError` and `DataError` for a folder that is no run, or
+    whose images are not there.
     """
     opened = need_run(Path(run))
     page = output or opened.folder / PAGE
     if page.is_dir():
         raise OutputError(f"{page} is a folder: -o takes the page to write, as diagnosis.html")
     found = gather(
-        opened, data=data, images=images, sample=sample, batch_size=batch_size, examples=examples
+        opened,
+        data=data,
+        network=network or getattr(run, "network", None),
+        images=images,
+        sample=sample,
+        batch_size=batch_size,
+        examples=examples,
     )
     result = Diagnosis(
         f"diagnosis of {opened.folder.resolve().name}",
         page,
         tuple(judge(found)),
-        found.settings.data,
-        str(opened.recipe),
-        (*training(found), *drawn_examples(found), Heading("Settings"), Code(dump(found.settings))),
+        recipe="" if OBJECT in dump(found.settings) else str(opened.recipe),
+        blocks=(
+            *training(found),
+            *drawn_examples(found),
+            Heading("Settings"),
+            Code(dump(found.settings)),
+        ),
     )
     result.html().write(page)
     return result

@@ -1,6 +1,7 @@
 """All that is known of a run, gathered once: its log, what its guards wrote, and how it fills holes."""
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,6 @@ from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.checkpoints import Run, load_model, load_state, read_json
 from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.loading import Images, TrainingData
-from inpaintlab.data.sources import open_source
 from inpaintlab.data.splits import split
 from inpaintlab.diagnosis.images import Leaks, find_leaks, judge_leaks, judge_values, survey
 from inpaintlab.diagnosis.measures import Measured, classical, fill, measure
@@ -27,6 +27,7 @@ from inpaintlab.settings import TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.guards.detectors import Alarm, replay
 from inpaintlab.training.guards.incidents import Incident, read_incidents
+from inpaintlab.training.options import open_data
 from inpaintlab.training.validation import MASK_SEED
 
 #: Seed of the choice of training images and of examples: nobody picks them.
@@ -134,7 +135,8 @@ class Evidence:
 def gather(
     run: Run,
     *,
-    data: str | None = None,
+    data: Any = None,
+    network: nn.Module | None = None,
     images: int = 300,
     sample: int = 2000,
     batch_size: int = 64,
@@ -146,9 +148,10 @@ def gather(
     the same masks; the test part is not read. Raises `RunError` and `DataError`.
     """
     recipe = build(TrainSettings, config=run.recipe)
-    recipe = recipe.model_copy(update={"data": data or recipe.data})
+    data = recipe.data if data is None else data
+    recipe = recipe.model_copy(update={"data": data}) if isinstance(data, str) else recipe
     facts: dict[str, Any] = read_json(run.data) if run.data.exists() else {}
-    source = open_source(recipe.data, recipe.fold, recipe.folds)
+    source = open_data(data, recipe.fold, recipe.folds)
     opened = _open(source, recipe, facts.get("split_hash"), sample, images)
     state = load_state(run.state) or {}
     train_lines, validations = read_lines(run.log, "train"), read_lines(run.log, "validation")
@@ -156,7 +159,7 @@ def gather(
     leaks = find_leaks(seen)
     found = Evidence(
         settings=recipe,
-        own_rate=networks.learning_rate_of(recipe.network.name),
+        own_rate=networks.learning_rate_of(network or recipe.network.name),
         steps=max([state.get("step", 0), *(line.step for line in train_lines + validations)]),
         train_count=facts.get("train", len(opened.split.train)),
         images=judge_values(seen, recipe.max_bad_fraction),
@@ -170,7 +173,7 @@ def gather(
         excluded_steps=state.get("excluded_steps", []),
         rate_factor=state.get("rate_factor", 1.0),
     )
-    return _measured(found, run, opened, images, batch_size, examples)
+    return _measured(found, run, opened, network, images, batch_size, examples)
 
 
 def read_lines(log: Path, kind: str) -> list[Line]:
@@ -205,7 +208,13 @@ def _open(
 
 
 def _measured(
-    found: Evidence, run: Run, data: TrainingData, images: int, batch_size: int, examples: int
+    found: Evidence,
+    run: Run,
+    data: TrainingData,
+    own: nn.Module | None,
+    images: int,
+    batch_size: int,
+    examples: int,
 ) -> Evidence:
     """Return the evidence with all that the run's weights show."""
     recipe = found.settings
@@ -225,7 +234,7 @@ def _measured(
     for name, path in (("best", run.model), ("last", run.last)):
         if not path.is_file():
             continue
-        network = load_model(path)[0]
+        network = load_model(path, deepcopy(own))[0]
         parts = []
         with bar(f"filling images with the {name} weights", 2) as advance:
             for image in (train, val):

@@ -200,7 +200,7 @@ def _fresh(trainer: Trainer, task: Task, attempt: Attempt) -> tuple[nn.Module, T
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(trainer.settings.seed)
         network = (
-            deepcopy(trainer.network)
+            deepcopy(trainer.network).to(memory_format=torch.contiguous_format)
             if attempt.network.name == OBJECT
             else networks.create(attempt.network.name, **arguments)
         )

@@ -42,7 +42,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Result:
-    """One verdict a part, and the page that shows them; a run is made from `data` or `recipe`."""
+    """One verdict a part, and the page that shows them.
+
+    `data` or `recipe` is what a command can train from; neither, where objects were given.
+    """
 
     schema: ClassVar[int] = 1
     title: str
@@ -67,7 +70,8 @@ class Result:
         """What to type next."""
         flags = flags_of(self.findings[0].advice) if self.findings else ""
         start = f"--config {self.recipe}" if self.recipe else self.data
-        return f"inpaint train {start} {flags}".rstrip() if flags or not self.findings else ""
+        known = start and (flags or not self.findings)
+        return f"inpaint train {start} {flags}".rstrip() if known else ""
 
     def of(self, word: Word) -> list[Verdict]:
         """Return the verdicts that are this word, in order."""
