@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab import networks
-from inpaintlab.checkpoints import OBJECT
 from inpaintlab.data.dataset import ImageDataset
 from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
 from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey, variety
 from inpaintlab.diagnosis.network import activations, batch_norm, memory
 from inpaintlab.diagnosis.overfit import capacity
-from inpaintlab.diagnosis.result import Result, Verdict
+from inpaintlab.diagnosis.result import Result, Verdict, has_objects
 from inpaintlab.diagnosis.steps import judge_rate, speed
 from inpaintlab.diagnosis.subset import Subset
 from inpaintlab.errors import OutputError
@@ -89,7 +88,7 @@ def check(
         f"check of {settings.data} for {settings.network.name} at {settings.size} px",
         page,
         tuple(verdicts()),
-        "" if OBJECT in (settings.network.name, settings.data.partition(":")[0]) else settings.data,
+        "" if has_objects(settings) else settings.data,
         blocks=(Heading("Settings"), Code(dump(settings))),
     )
     result.html().write(page)

@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from inpaintlab.checkpoints import OBJECT
 from inpaintlab.diagnosis import fills, fitting, training_curve
 from inpaintlab.diagnosis.drawings import examples as drawn_examples
 from inpaintlab.diagnosis.drawings import training
 from inpaintlab.diagnosis.evidence import Evidence, gather, need_run
-from inpaintlab.diagnosis.result import Result, Verdict
+from inpaintlab.diagnosis.result import Result, Verdict, has_objects
 from inpaintlab.errors import OutputError
 from inpaintlab.reports import Code, Heading
 from inpaintlab.settings import dump
@@ -104,7 +103,7 @@ def diagnose(
         f"diagnosis of {opened.folder.resolve().name}",
         page,
         tuple(judge(found)),
-        recipe="" if OBJECT in dump(found.settings) else str(opened.recipe),
+        recipe="" if has_objects(found.settings) else str(opened.recipe),
         blocks=(
             *training(found),
             *drawn_examples(found),

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from inpaintlab.checkpoints import OBJECT
 from inpaintlab.reports import Answer, Block, Note, Page, Tone
+from inpaintlab.settings import ResolvedTrainSettings, TrainSettings
 
 Word = Literal["ok", "note", "finding"]
 _TONES: dict[Word, Tone] = {"ok": "good", "note": "warn", "finding": "bad"}
@@ -131,6 +133,12 @@ def headline(verdicts: tuple[Verdict, ...]) -> str:
         return f"Nothing was found that spoils the run{known}"
     also = f"; also found: {', '.join(findings[1:])}" if findings[1:] else ""
     return f"Begin with {findings[0]}{also}{known}"
+
+
+def has_objects(settings: TrainSettings | ResolvedTrainSettings) -> bool:
+    """Tell whether a run was given something as an object, which no command can make again."""
+    names = (settings.network.name, settings.objective.name, settings.data.partition(":")[0])
+    return OBJECT in names
 
 
 def flags_of(advice: str) -> str:
