@@ -15,7 +15,7 @@ from PIL import Image
 from inpaintlab.checkpoints import Run
 from inpaintlab.data import samples
 from inpaintlab.errors import RunError
-from inpaintlab.evaluation.cards import card_grid, example_grid, make_card
+from inpaintlab.evaluation.cards import card_grid, make_card
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.lookalikes import Lookalikes
 from inpaintlab.evaluation.methods import MethodFacts
@@ -335,22 +335,6 @@ def test_cards_of_different_sizes_stand_in_one_grid():
     tall = make_card("tall", {}, {"truth": samples.draw(0, 60)[:, :40]})
     wide = make_card("wide", {}, {"truth": samples.draw(1, 60)[:50]})
     assert card_grid([tall, wide]).shape == (124, 246, 3)
-
-
-def test_grid_has_a_row_for_each_method():
-    random = np.random.default_rng(0)
-    rows = {name: random.integers(0, 256, (3, 96, 96, 3), np.uint8) for name in ("damaged", "mine")}
-    grid = example_grid(rows)
-    assert grid.shape == (2 * 98 + 2, 3 * 98 + 2, 3)
-    assert np.array_equal(grid[100:196, 2:98], rows["mine"][0])
-    assert np.array_equal(grid[2:98, 198:294], rows["damaged"][2])
-
-
-def test_small_examples_are_enlarged():
-    rows = {"mine": np.arange(32 * 32 * 3, dtype=np.uint8).reshape(1, 32, 32, 3)}
-    grid = example_grid(rows)
-    assert grid.shape == (100, 100, 3)
-    assert np.array_equal(grid[2:98:3, 2:98:3], rows["mine"][0])
 
 
 PHONE = {"width": 360, "height": 740}

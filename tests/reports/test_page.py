@@ -16,6 +16,7 @@ from inpaintlab.reports import (
     Page,
     Table,
     Text,
+    sheet,
     svg,
     thumbnail,
 )
@@ -81,3 +82,19 @@ def test_thumbnails_keep_their_shape():
 
     url = thumbnail(np.zeros((300, 150, 3), np.uint8), 96)
     assert Image.open(BytesIO(b64decode(url.partition(",")[2]))).size == (48, 96)
+
+
+def test_grid_has_a_row_for_each_method():
+    random = np.random.default_rng(0)
+    rows = {name: random.integers(0, 256, (3, 96, 96, 3), np.uint8) for name in ("damaged", "mine")}
+    grid = sheet(list(rows.values()))
+    assert grid.shape == (2 * 98 + 2, 3 * 98 + 2, 3)
+    assert np.array_equal(grid[100:196, 2:98], rows["mine"][0])
+    assert np.array_equal(grid[2:98, 198:294], rows["damaged"][2])
+
+
+def test_small_examples_are_enlarged():
+    rows = {"mine": np.arange(32 * 32 * 3, dtype=np.uint8).reshape(1, 32, 32, 3)}
+    grid = sheet(list(rows.values()))
+    assert grid.shape == (100, 100, 3)
+    assert np.array_equal(grid[2:98:3, 2:98:3], rows["mine"][0])

@@ -1,6 +1,5 @@
 """All that is known of a run, gathered once: its log, what its guards wrote, and how it fills holes."""
 
-import json
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,6 +27,7 @@ from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.guards.detectors import Alarm, replay
 from inpaintlab.training.guards.incidents import Incident, read_incidents
 from inpaintlab.training.options import open_data
+from inpaintlab.training.record import read_log
 from inpaintlab.training.validation import MASK_SEED
 
 #: Seed of the choice of training images and of examples: nobody picks them.
@@ -154,7 +154,7 @@ def gather(
     source = open_data(data, recipe.fold, recipe.folds)
     opened = _open(source, recipe, facts.get("split_hash"), sample, images)
     state = load_state(run.state) or {}
-    train_lines, validations = read_lines(run.log, "train"), read_lines(run.log, "validation")
+    train_lines, validations = _lines(run.log, "train"), _lines(run.log, "validation")
     seen = survey(opened, len(opened.split.train) + len(opened.split.val))
     leaks = find_leaks(seen)
     found = Evidence(
@@ -176,13 +176,12 @@ def gather(
     return _measured(found, run, opened, network, images, batch_size, examples)
 
 
-def read_lines(log: Path, kind: str) -> list[Line]:
-    """Return the lines of a kind, without a last one that was cut short."""
-    if not log.exists():
-        return []
-    whole = (line for line in log.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n"))
-    lines = [line for line in map(json.loads, whole) if line.pop("kind") == kind]
-    return [Line(line.pop("step"), line) for line in lines]
+def _lines(log: Path, kind: str) -> list[Line]:
+    """Return the lines of a kind, numbers alone."""
+    return [
+        Line(line["step"], {name: value for name, value in line.items() if name not in ("kind", "step")})
+        for line in read_log(log, kind)
+    ]
 
 
 def _open(

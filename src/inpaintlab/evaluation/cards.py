@@ -13,13 +13,12 @@ from inpaintlab.evaluation.methods import Method
 from inpaintlab.evaluation.rows import Rows
 from inpaintlab.images import Encoded, encode_webp, load_rgb_whole, shrink
 from inpaintlab.masks import MaskSet
+from inpaintlab.reports import sheet
 from inpaintlab.tensors import composite, to_arrays
 
 #: Seed of the random sample, the same for every run.
 EXAMPLE_SEED = 7
 _GAP = 2
-#: Least height of an image in the grid.
-_CELL = 96
 #: Larger images are shown with this longer side, which keeps the page small.
 _MOST = 256
 #: Smaller ones are enlarged pixel by pixel, as in the grid.
@@ -98,9 +97,9 @@ def make_card(name: str, hole_psnr: dict[str, float], images: Mapping[str, UInt8
     height, width = next(iter(shown.values())).shape[:2]
     # A border of its own keeps an image from mixing with the next where a browser smoothes.
     borders = ((_GAP, _GAP), (0, 0), (0, 0))
-    sheet = np.concatenate([np.pad(image, borders, "edge") for image in shown.values()])
+    column = np.concatenate([np.pad(image, borders, "edge") for image in shown.values()])
     tops = {key: place * (height + 2 * _GAP) + _GAP for place, key in enumerate(shown)}
-    return Card(name, hole_psnr, base64.b64encode(encode_webp(sheet)).decode(), width, height, tops)
+    return Card(name, hole_psnr, base64.b64encode(encode_webp(column)).decode(), width, height, tops)
 
 
 def card_grid(cards: Sequence[Card]) -> UInt8:
@@ -112,22 +111,7 @@ def card_grid(cards: Sequence[Card]) -> UInt8:
         return np.pad(image, missing, constant_values=255)
 
     shown = [card.images() for card in cards]
-    return example_grid({name: np.stack([cell(of[name]) for of in shown]) for name in shown[0]})
-
-
-def example_grid(examples: Mapping[str, UInt8]) -> UInt8:
-    """Join rows `[N, H, W, 3]` to one image: a column for each example, a row for each method.
-
-    Small images are enlarged by a whole factor, pixel by pixel, so that they can be seen.
-    """
-    cells = np.stack(list(examples.values()))
-    factor = -(-_CELL // cells.shape[2])
-    cells = cells.repeat(factor, axis=2).repeat(factor, axis=3)
-    gaps = ((0, 0), (0, 0), (_GAP, 0), (_GAP, 0), (0, 0))
-    cells = np.pad(cells, gaps, constant_values=255)
-    methods, count, height, width, channels = cells.shape
-    grid = cells.transpose(0, 2, 1, 3, 4).reshape(methods * height, count * width, channels)
-    return np.pad(grid, ((0, _GAP), (0, _GAP), (0, 0)), constant_values=255)
+    return sheet([np.stack([cell(of[name]) for of in shown]) for name in shown[0]])
 
 
 def _of_different_images(order: list[int], per_image: int, count: int) -> list[int]:

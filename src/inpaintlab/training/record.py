@@ -181,8 +181,9 @@ def keep_until(log: Path, step: int) -> None:
 
 
 def read_log(log: Path, kind: str) -> list[dict[str, Any]]:
-    """Return the lines of one kind."""
+    """Return the lines of one kind, without a last one that was cut short."""
     if not log.exists():
         return []
-    lines = (json.loads(line) for line in log.read_text(encoding="utf-8").splitlines())
+    written = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = (json.loads(line) for line in written if line.endswith("\n"))
     return [line for line in lines if line["kind"] == kind]
