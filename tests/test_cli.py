@@ -264,7 +264,9 @@ def test_entry_point():
 def test_prepare_train_and_open_the_seal(inpaint, tmp_path, portraits):
     code, out, err = inpaint(f"prepare {portraits} -o p.dataset")
     assert code == 0, err
-    assert "40 of 40 images: 29 to train on, 7 to validate with, 4 sealed for the test" in out
+    assert (
+        "40 of 40 images can be used: 29 to train on, 7 to validate with, 4 sealed for the test" in out
+    )
     assert "summary: p.dataset/summary.html" in out
     code, out, err = inpaint(f"train p.dataset {SMALL} -o run")
     assert code == 0, err

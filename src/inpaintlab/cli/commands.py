@@ -51,7 +51,7 @@ def prepare(settings: "of.PrepareSettings") -> Done:
         against = settings.against
         leaks = find_leaks(settings, against)
         return Done(leaks, lambda _: print(show_leaks(leaks, against)), bool(leaks["pairs"]))
-    from inpaintlab.data.prepare import prepare, show
+    from inpaintlab.data.prepare import answer, prepare
 
     facts = prepare(settings)
     assert settings.output is not None  # or it would not have been prepared
@@ -61,7 +61,7 @@ def prepare(settings: "of.PrepareSettings") -> Done:
         from inpaintlab.data.preview import write_preview
 
         write_preview(settings)
-    return Done(facts, lambda _: print(show(facts, folder)))
+    return Done(facts, lambda verbose: answer(facts, folder).show(verbose=verbose))
 
 
 def align(settings: "of.AlignSettings") -> Done:

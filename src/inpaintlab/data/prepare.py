@@ -25,6 +25,7 @@ from inpaintlab.data.manifest import COLUMNS, DatasetFolder, read_batches, read_
 from inpaintlab.data.reading import read_all
 from inpaintlab.data.summary import GROUPS, Examples, list_findings, write_summary
 from inpaintlab.errors import DataError, SettingError, near_miss
+from inpaintlab.reports import Answer, Column, Table
 from inpaintlab.settings import PrepareSettings
 
 #: Settings that must not change once parts are fixed: other groups would tear old ones apart.
@@ -67,17 +68,17 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     return facts
 
 
-def show(facts: dict[str, Any], folder: Path) -> str:
-    """Return what a preparation found as lines, and what to do next."""
-    found = [f"{n:>8}  {name}: {FINDINGS[name].text}" for name, n in facts["findings"].items()]
-    parts = (
-        f"{facts['train']} to train on, {facts['val']} to validate with, "
-        f"{facts['test']} sealed for the test"
+def answer(facts: dict[str, Any], folder: Path) -> Answer:
+    """Return what a preparation found, and what to do next."""
+    used = (
+        f"{facts['used']} of {facts['images']} images can be used: {facts['train']} to train on, "
+        f"{facts['val']} to validate with, {facts['test']} sealed for the test."
     )
-    used = f"{facts['used']} of {facts['images']} images: {parts}"
-    return "\n".join(
-        [*found, used, f"summary: {folder / 'summary.html'}", f"next: inpaint train {folder}"]
-    )
+    columns: list[str | Column] = ["finding", "images", Column("", text=True)]
+    rows = [[name, str(n), FINDINGS[name].text] for name, n in facts["findings"].items()]
+    table = Table.of(columns, rows) if rows else None
+    places = {"summary": folder / "summary.html"}
+    return Answer(used, table, places=places, command=f"inpaint train {folder}")
 
 
 def _check(settings: PrepareSettings, dataset: DatasetFolder) -> None:

@@ -40,6 +40,8 @@ class Answer:
         """Print it to stdout: at most 20 lines, or with `verbose` all there is."""
         to = to or console()
         for part in self._everything(to) if verbose else self._screen(to):
+            if isinstance(part, Table) and not to.is_terminal:  # no blanks at the ends of lines
+                part = RichText(part.text(to.width))
             to.print(part)
         for line in self._ends():
             # A command or a path that was broken in two could not be copied.
