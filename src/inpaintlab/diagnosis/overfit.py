@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,13 +65,6 @@ class Task:
         return self.image.shape[-1]
 
 
-class Learnt(NamedTuple):
-    """PSNR in the holes in dB, after so many steps."""
-
-    psnr: float
-    steps: int
-
-
 def capacity(trainer: Trainer, rate: float, steps: int, seconds: float) -> Verdict:
     """Let the network overfit one batch at a rate; where it cannot, try to mend it."""
     settings = trainer.settings
@@ -100,7 +93,7 @@ def _mended(trainer: Trainer, task: Task, first: Attempt, text: str, figures: di
     tried: list[tuple[float, Attempt]] = []
     for mend in mends(first):
         try:
-            tried.append((learn(trainer, task, mend).psnr, mend))
+            tried.append((learn(trainer, task, mend)[0], mend))
         except InpaintlabError:  # the network does not take that width
             continue
         if tried[-1][0] >= GOAL:
@@ -147,8 +140,8 @@ def _at(first: Attempt, rate: float, word: str) -> Attempt:
     return replace(first, name=f"a {word} rate ({rate:g})", rate=rate, flags=f"--lr {rate:g}")
 
 
-def learn(trainer: Trainer, task: Task, attempt: Attempt) -> Learnt:
-    """Train a fresh network on one batch, by L1 alone, and measure how it fills the holes."""
+def learn(trainer: Trainer, task: Task, attempt: Attempt) -> tuple[float, int]:
+    """Train a fresh network on one batch, by L1 alone; return hole PSNR in dB, and its steps."""
     network, image, mask = _fresh(trainer, task, attempt)
     objective = objectives.create("reconstruction")
     objective.attach(trainer.fabric, network, Optimisation(0.0, trainer.settings.grad_clip))
@@ -164,7 +157,7 @@ def learn(trainer: Trainer, task: Task, attempt: Attempt) -> Learnt:
     with torch.inference_mode():
         output = torch.nan_to_num(network.eval()(image, mask)).clamp(0, 1)
         psnr = float(hole_psnr(composite(image, output, mask), image, mask).mean())
-    return Learnt(psnr, step)
+    return psnr, step
 
 
 @contextmanager
