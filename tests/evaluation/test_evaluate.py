@@ -27,7 +27,8 @@ from inpaintlab.inpainter.export import export
 from inpaintlab.metrics import METRICS
 from inpaintlab.settings import EvaluateSettings, ExportSettings
 from inpaintlab.tensors import to_tensor
-from inpaintlab.training import train
+from inpaintlab.training import Trainer, train
+from inpaintlab.training.objectives import Reconstruction
 from inpaintlab.training.record import read_log
 from inpaintlab.training.validation import MASK_SEED
 from tests.conftest import save_portraits, small_settings
@@ -215,6 +216,31 @@ def test_a_run_a_baseline_an_onnx_file_and_a_plugin_in_one_table(run, tmp_path, 
     assert len(out.splitlines()) <= 20
     for line in ("exported", "half", "Telea", f"report: {run / 'report.html'}"):
         assert line in out
+
+
+def test_a_run_of_a_module_of_ones_own_beside_other_methods(run, tmp_path):
+    """No name is registered for it: the run brings its network along."""
+
+    class Mine(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.convolution = torch.nn.Conv2d(4, 3, 3, padding=1)
+
+        def forward(self, image, mask):
+            return self.convolution(torch.cat([image, mask], 1))
+
+    options = {"size": 32, "batch_size": 4, "steps": 2, "validate_every": 2, "validation_images": 4}
+    trainer = Trainer(Mine(), Reconstruction(), "samples:40", output=tmp_path / "mine", **options)
+    mine = trainer.fit()
+    beside = {"mine": mine, "loaded": il.load(run), "grey": lambda image, mask: image * 0 + 0.5}
+    result = il.evaluate({**beside, "telea": "telea"}, "samples:60", learned=False, slow_images=0)
+    assert list(result.overall.methods) == ["mean-colour", "navier-stokes", *beside, "telea"]
+    trained = set(json.loads((tmp_path / "mine" / "data.json").read_text())["train_hashes"])
+    assert not trained & set(result.rows.facts["sha256"])
+    facts = result.methods["mine"]
+    assert (facts.size, facts.run) == (32, "mine")
+    difference = result.paired("mine", "grey", "hole_psnr")
+    assert difference.low < difference.mean < difference.high
 
 
 def test_a_network_that_takes_other_sizes_is_padded_and_cropped():

@@ -11,6 +11,7 @@ from inpaintlab.errors import InpaintlabError, RunOverError
 from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.worker import stop_with_parent
+from inpaintlab.registry import load_plugins, loaded_plugins
 from inpaintlab.settings import CrossvalSettings, EvaluateSettings, build, vary
 from inpaintlab.training import TrainedRun, resume, train
 
@@ -52,7 +53,8 @@ class Fold:
     @property
     def command(self) -> list[str]:
         """The command that trains and measures it, or goes on with that."""
-        return [sys.executable, "-c", _CODE, str(self.folder), self.variant, str(self.number)]
+        words = str(self.folder), self.variant, str(self.number)
+        return [sys.executable, "-c", _CODE, *words, *loaded_plugins()]
 
     def state(self) -> dict[str, Any]:
         """Return how far it has come: `trained`, `done`, `failed` or nothing."""
@@ -105,10 +107,11 @@ def run_fold(fold: Fold) -> bool:
 
 def main() -> int:
     """Run the fold that the command line names; what goes wrong stands in its mark and its log."""
-    folder, variant, number = sys.argv[1:]
+    folder, variant, number, *plugins = sys.argv[1:]
     fold = Fold(Path(folder), variant, int(number))
     stop_with_parent()
     try:
+        load_plugins(plugins)
         return 0 if run_fold(fold) else STOPPED
     except KeyboardInterrupt:  # outside training, where there is nothing to save
         return STOPPED
