@@ -15,7 +15,7 @@ from inpaintlab import masks
 from inpaintlab.checkpoints import ModelCard, save_model
 from inpaintlab.cli import main
 from inpaintlab.data import samples
-from inpaintlab.errors import DataError, MaskError, RunError, SettingError
+from inpaintlab.errors import DataError, ImageError, MaskError, RunError, SettingError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW, title
 from inpaintlab.evaluation.command import reproduce, run_evaluation
 from inpaintlab.evaluation.corruptions import CORRUPTIONS
@@ -284,6 +284,21 @@ def test_no_method_sees_the_truth():
 def test_methods_that_are_none(method, words):
     with pytest.raises(SettingError, match=words):
         il.evaluate({"mine": method}, "samples:4", size=16, learned=False)
+
+
+@pytest.mark.parametrize("through", ["network", "fill"])
+def test_images_may_be_a_list_or_a_dataset(through):
+    arrays = [samples.draw(index, 40)[: 30 + index] for index in range(3)]
+    grey = {"grey": lambda image, mask: image * 0 + 0.5}
+    options = {"size": 24, "learned": False, "slow_images": 0, "through": through, "masks": "strokes"}
+    one = il.evaluate(grey, arrays, **options)
+    assert (one.overall.n, one.part) == (3, "given")
+    pairs = [(Image.fromarray(array), "label") for array in arrays]
+    assert il.evaluate(grey, pairs, **options).overall == one.overall
+    with pytest.raises(SettingError, match=r"images are a folder, .* got int"):
+        il.evaluate(grey, 3, **options)
+    with pytest.raises(ImageError, match=r"float64 \[40, 40\]: an image is uint8"):
+        il.evaluate(grey, [np.zeros((40, 40))], **options)
 
 
 def test_without_a_size_it_is_asked_for():
