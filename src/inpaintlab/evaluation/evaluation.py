@@ -8,7 +8,7 @@ from inpaintlab.checkpoints import Run
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.evaluation import tables
 from inpaintlab.evaluation.cards import card_grid
-from inpaintlab.evaluation.report import CHOICES, example_cards, report
+from inpaintlab.evaluation.report import CHOICES, cards_style, example_cards, report
 from inpaintlab.evaluation.result import Measurements
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.files import write_atomically
@@ -76,4 +76,4 @@ class Evaluation(Measurements):
         shown = {"random": CHOICES["random"]} if self.cards else {}
         blocks: list[Block] = [Text(f"{self.model}: {tables.headline(self)}.")]
         blocks += [tables.overall_table(self), *tables.notes(self)]
-        return fragment(*(block.html() for block in blocks), example_cards(self, shown))
+        return fragment(*(block.html() for block in blocks), cards_style(), example_cards(self, shown))

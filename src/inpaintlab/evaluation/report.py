@@ -98,6 +98,11 @@ def example_cards(result: Measurements, choices: Mapping[str, tuple[str, str]] =
     return Markup(template.render(choices=shown, model=result.model, names=names))  # noqa: S704
 
 
+def cards_style() -> Markup:
+    """Return the styles of the cards for a notebook, where they must reach no further."""
+    return Markup("<style>.inpaintlab {{ {} }}</style>").format(Markup(_text("report.css")))  # noqa: S704
+
+
 def check_baselines(result: Measurements) -> None:
     """Raise `RunError` where a figure has no baseline beside it, on the same holes.
 
