@@ -29,7 +29,7 @@ def test_every_place_has_its_environment(tmp_path):
 
 
 def test_ctrl_c_asks_all_to_stop_and_waits_for_them(tmp_path):
-    """They are asked through `obey`, end in their own way, and what waits is not begun."""
+    """They are asked through `stop_with_parent`, end in their own way, and what waits is not begun."""
     code = (
         "import sys, threading; from inpaintlab.evaluation.worker import stop_with_parent\n"
         "stop_with_parent(); print('ready', flush=True)\n"

@@ -50,7 +50,7 @@ def colour_difference(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 def colour_offset(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """How far the mean colour of the filled hole is from the truth's, 0 to 1, the mean of the channels.
 
-    It says nothing of what is painted but its colour: 0 for any fill of the right mean.
+    It says nothing of what is filled in but its colour: 0 for any fill of the right mean.
 
     >>> truth, mask = torch.full((1, 3, 4, 4), 0.5), torch.ones(1, 1, 4, 4)
     >>> round(float(colour_offset(truth + 0.25, truth, mask)), 2)

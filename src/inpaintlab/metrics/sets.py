@@ -99,9 +99,9 @@ def discrimination(filled: Array, truth: Array) -> Discrimination:
         warnings.simplefilter("ignore", ConvergenceWarning)
         machine = LinearSVC(dual=False).fit(rows, kinds)
     scores = machine.decision_function(rows)
-    painted, real = scores[: len(filled)], scores[len(filled) :]
-    wrong = (painted > 0).sum() + (real <= 0).sum()
-    return Discrimination(float((painted > real).mean()), float(wrong / len(rows)))
+    fake, real = scores[: len(filled)], scores[len(filled) :]
+    wrong = (fake > 0).sum() + (real <= 0).sum()
+    return Discrimination(float((fake > real).mean()), float(wrong / len(rows)))
 
 
 def _moments(rows: Array) -> tuple[Array, Array]:
