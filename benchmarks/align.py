@@ -18,9 +18,9 @@ import numpy as np
 
 from inpaintlab.data import eyes
 from inpaintlab.data.faces import eye_places
+from inpaintlab.data.folders import FolderDataset
 from inpaintlab.data.geometry import apply, similarity
 from inpaintlab.data.keypoints import KnownEyes, open_points
-from inpaintlab.data.sources import FolderDataset
 from inpaintlab.images import load_rgb_whole
 
 ROWS = ((19, 24), (25, 30))

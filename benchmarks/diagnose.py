@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.data.splits import part_of
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.settings import TrainSettings
@@ -119,7 +119,7 @@ def make(faces: Path, illness: Illness, seed: int, place: Path) -> None:
 
 def choose(faces: Path, illness: Illness, seed: int, folder: Path) -> None:
     """Lay down a folder of faces: so many to train on, `VAL` to validate with, and its noise."""
-    source, random = open_source(str(faces)), np.random.default_rng(seed)
+    source, random = open_dataset(str(faces)), np.random.default_rng(seed)
     folder.mkdir(parents=True)
     wanted, count = {"train": illness.images, "val": VAL, "test": 0}, 0
     for index in random.permutation(len(source.names)).tolist():

@@ -31,7 +31,7 @@ from inpaintlab.data import augment
 from inpaintlab.data.dataset import hash_all
 from inpaintlab.data.loading import Images
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.data.storage import Cache
 from inpaintlab.data.streaming import training_batches
 from inpaintlab.settings import TrainSettings
@@ -54,7 +54,7 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
     settings = TrainSettings(data="samples:400", size=size, batch_size=batch, steps=10**6)
     trainer = rehearse(settings, Path(tempfile.mkdtemp()))
     fixed = next(trainer.batches_from(trainer.step))
-    source = open_source(data)
+    source = open_dataset(data)
     images = range(min(4000, len(source.names)))
     mixture = masks.make([{"name": "rectangles"}])
     flip, strong = augment.create("flip"), augment.create("strong")
@@ -96,7 +96,7 @@ def against_torchvision(data: str, size: int = 64, batch: int = 32) -> None:
 
 
 def compare(folder: Path, preset: str, size: int, batch: int) -> None:
-    source, augmentation = open_source(str(folder)), augment.create(preset)
+    source, augmentation = open_dataset(str(folder)), augment.create(preset)
     stored = augmentation.stored_size(size)
     rectangles = masks.make([{"name": "rectangles"}])
     everything = range(len(source.names))

@@ -22,9 +22,12 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch):
-    """Every test works in a folder of its own: nothing lands in the project."""
+def _own_folder(tmp_path, tmp_path_factory, monkeypatch):
+    """Every test works in a folder of its own: nothing lands in the project, nor in the user's cache."""
     monkeypatch.chdir(tmp_path)
+    session = tmp_path_factory.getbasetemp()
+    shared = session.parent if "PYTEST_XDIST_WORKER" in os.environ else session
+    monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
 
 
 @pytest.fixture

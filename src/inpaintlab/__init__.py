@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from inpaintlab.data.leaks import find_leaks
     from inpaintlab.data.mask_sets import write_masks
     from inpaintlab.data.prepare import prepare
+    from inpaintlab.data.sources import open_dataset
     from inpaintlab.diagnosis.check import Check, check
     from inpaintlab.diagnosis.diagnose import Diagnosis, diagnose
     from inpaintlab.errors import InpaintlabError
@@ -40,15 +41,32 @@ if TYPE_CHECKING:
         SummarySettings,
         TrainSettings,
     )
-    from inpaintlab.training import TrainedRun, resume, train
+    from inpaintlab.training import (
+        Adversarial,
+        Callback,
+        Console,
+        Guards,
+        Objective,
+        PartialConv,
+        Reconstruction,
+        Recorder,
+        TrainedRun,
+        Trainer,
+        register_objective,
+        resume,
+        train,
+    )
 
 # Imported when first used: `import inpaintlab` must not take the seconds that torch takes.
 _PLACES = {
+    "Adversarial": "training",
     "AlignSettings": "settings",
+    "Callback": "training",
     "Check": "diagnosis.check",
     "CheckSettings": "settings",
     "CompareSettings": "settings",
     "Comparison": "evaluation.compare",
+    "Console": "training",
     "CrossValidation": "evaluation.cross_validation",
     "CrossvalSettings": "settings",
     "Diagnosis": "diagnosis.diagnose",
@@ -56,15 +74,21 @@ _PLACES = {
     "Evaluation": "evaluation.evaluation",
     "ExportSettings": "settings",
     "FillSettings": "settings",
+    "Guards": "training",
     "Inpainter": "inpainter",
     "InpaintlabError": "errors",
     "Interval": "evaluation.statistics",
     "MaskSettings": "settings",
+    "Objective": "training",
+    "PartialConv": "training",
     "PrepareSettings": "settings",
+    "Reconstruction": "training",
+    "Recorder": "training",
     "Summary": "networks.summary",
     "SummarySettings": "settings",
     "TrainSettings": "settings",
     "TrainedRun": "training",
+    "Trainer": "training",
     "align": "data.faces",
     "check": "diagnosis.check",
     "compare": "evaluation.compare",
@@ -76,6 +100,7 @@ _PLACES = {
     "fill_files": "inpainter",
     "find_leaks": "data.leaks",
     "load": "inpainter",
+    "open_dataset": "data.sources",
     "prepare": "data.prepare",
     "read_mask": "masks",
     "register_baseline": "evaluation.baselines",
@@ -83,6 +108,7 @@ _PLACES = {
     "register_mask": "masks",
     "register_metric": "metrics",
     "register_network": "networks",
+    "register_objective": "training",
     "resume": "training",
     "run_comparison": "evaluation.compare",
     "run_evaluation": "evaluation.command",
@@ -93,11 +119,14 @@ _PLACES = {
 
 __version__ = _version("inpaintlab")
 __all__ = [
+    "Adversarial",
     "AlignSettings",
+    "Callback",
     "Check",
     "CheckSettings",
     "CompareSettings",
     "Comparison",
+    "Console",
     "CrossValidation",
     "CrossvalSettings",
     "Diagnosis",
@@ -105,15 +134,21 @@ __all__ = [
     "Evaluation",
     "ExportSettings",
     "FillSettings",
+    "Guards",
     "Inpainter",
     "InpaintlabError",
     "Interval",
     "MaskSettings",
+    "Objective",
+    "PartialConv",
     "PrepareSettings",
+    "Reconstruction",
+    "Recorder",
     "Summary",
     "SummarySettings",
     "TrainSettings",
     "TrainedRun",
+    "Trainer",
     "__version__",
     "align",
     "check",
@@ -126,6 +161,7 @@ __all__ = [
     "fill_files",
     "find_leaks",
     "load",
+    "open_dataset",
     "prepare",
     "read_mask",
     "register_baseline",
@@ -133,6 +169,7 @@ __all__ = [
     "register_mask",
     "register_metric",
     "register_network",
+    "register_objective",
     "resume",
     "run_comparison",
     "run_evaluation",

@@ -7,6 +7,12 @@ from pathlib import Path
 from inpaintlab.errors import OutputError
 
 
+def cache_folder() -> Path:
+    """Return `inpaintlab` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`)."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "inpaintlab"
+
+
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Write a file so that it is there whole or not at all, whatever happens meanwhile.
 

@@ -19,7 +19,7 @@ from inpaintlab.data.augment import (
 from inpaintlab.data.loading import Images
 from inpaintlab.data.preview import preview_sheet
 from inpaintlab.data.sampling import TrainingSamples, check_variants
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, SettingError
 from inpaintlab.randomness import generator_for
 
@@ -37,7 +37,7 @@ def portraits(side=32):
 def draws(preset="strong", count=12, size=16, seed=0, kind="rectangles", **changes):
     augmentation = create(preset, **changes)
     stored = augmentation.stored_size(size)
-    images = Images(open_source(f"samples:{count}"), range(count), size, "training", stored=stored)
+    images = Images(open_dataset(f"samples:{count}"), range(count), size, "training", stored=stored)
     return TrainingSamples(images, masks.make([{"name": kind}]), seed, augmentation)
 
 

@@ -8,7 +8,7 @@ from inpaintlab import masks
 from inpaintlab.data.augment import create
 from inpaintlab.data.loading import Images, open_training_data
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.data.streaming import training_batches
 from inpaintlab.errors import DataError
 from tests.conftest import save_portraits
@@ -17,7 +17,7 @@ from tests.conftest import save_portraits
 def draws(count=12, size=16, seed=0, augment="flip", **options):
     augmentation = create(augment)
     options["stored"] = augmentation.stored_size(size)
-    images = Images(open_source(f"samples:{count}"), range(count), size, "training", **options)
+    images = Images(open_dataset(f"samples:{count}"), range(count), size, "training", **options)
     return TrainingSamples(images, masks.make([{"name": "rectangles"}]), seed, augmentation)
 
 
@@ -88,7 +88,7 @@ def test_crops_of_long_images_move(tmp_path):
     Image.fromarray(np.concatenate([samples.draw(0, 32), samples.draw(1, 32)], 1)).save(
         tmp_path / "long.png"
     )
-    images = Images(open_source(str(tmp_path)), [0], 16, "training")
+    images = Images(open_dataset(str(tmp_path)), [0], 16, "training")
     source = TrainingSamples(images, masks.make([{"name": "rectangles"}]), 0, create("none"))
     assert images[0].shape == (16, 32, 3)
     crops = {source[index].window.tobytes() for index in range(60)}
@@ -107,10 +107,12 @@ def test_values_and_shapes():
 
 
 def test_the_test_part_is_never_decoded(monkeypatch):
-    source = open_source("samples:200")
+    source = open_dataset("samples:200")
     decoded = []
-    read = source.read
-    monkeypatch.setattr(source, "read", lambda index, size: decoded.append(index) or read(index, size))
+    read = source.dataset.read
+    monkeypatch.setattr(
+        source.dataset, "read", lambda index, size: decoded.append(index) or read(index, size)
+    )
     data = open_training_data(source, 8, 0.1)
     assert sorted(decoded) == sorted(data.split.train + data.split.val)
     assert len(decoded) + data.split.test_count == 200
@@ -120,7 +122,7 @@ def test_the_test_part_is_never_decoded(monkeypatch):
 def test_real_faces(real_faces):
     """A hundred real files: all are read, none is dark or flat, and both parts get some."""
     names = sorted(real_faces.iterdir())[::120]
-    source = open_source(str(real_faces))
+    source = open_dataset(str(real_faces))
     images = Images(source, [source.names.index(path.name) for path in names], 32, "test")
     assert images.bad == []
     squares = images.squares(0, len(images))
@@ -136,7 +138,7 @@ def break_some(folder, count):
 def test_bad_images_are_passed_over_and_named(tmp_path):
     folder = save_portraits(tmp_path / "p", 40)
     break_some(folder, 3)
-    data = open_training_data(open_source(str(folder)), 16, 0.2)
+    data = open_training_data(open_dataset(str(folder)), 16, 0.2)
     used = len(data.train) + len(data.val)
     assert used + len(data.bad) + data.split.test_count == 40
     assert 0 < len(data.bad) <= 3
@@ -151,11 +153,11 @@ def test_too_many_bad_images(tmp_path):
     with pytest.raises(
         DataError, match=r"of \d+ images cannot be used, first 0.*more than max_bad_fraction = 0\.1"
     ):
-        open_training_data(open_source(str(folder)), 16, 0.1)
+        open_training_data(open_dataset(str(folder)), 16, 0.1)
     with pytest.raises(DataError, match="less than --size 64"):
-        open_training_data(open_source(str(save_portraits(tmp_path / "q", 40))), 64, 0.1)
+        open_training_data(open_dataset(str(save_portraits(tmp_path / "q", 40))), 64, 0.1)
     with pytest.raises(DataError, match="no usable image"):
-        open_training_data(open_source(str(tmp_path / "q")), 64, 1.0)
+        open_training_data(open_dataset(str(tmp_path / "q")), 64, 1.0)
 
 
 def test_images_are_left_out_by_name(tmp_path):

@@ -9,11 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageOps
 
+import inpaintlab.data.prepare as preparation
 from inpaintlab.data import reading, samples
 from inpaintlab.data.findings import FINDINGS, LEAST_CONTRAST
+from inpaintlab.data.folders import PreparedDataset, ShardedDataset
 from inpaintlab.data.manifest import COLUMNS, DatasetFolder
 from inpaintlab.data.prepare import prepare
-from inpaintlab.data.sources import PreparedDataset, ShardedDataset, open_source
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, SettingError
 from inpaintlab.settings import PrepareSettings
 from tests.data import hostile
@@ -107,7 +109,7 @@ def test_an_image_that_ties_fixed_parts_together_is_left_out(folder, monkeypatch
     test = next(name for name, side in sides.items() if side == "test")
     train = next(name for name, side in sides.items() if side == "train")
     save(folder / "tie.png", 99)
-    real = reading.examine
+    real = preparation.examine
 
     def between(place):
         """The newcomer looks like one image of the test upright, like one of training mirrored."""
@@ -117,7 +119,7 @@ def test_an_image_that_ties_fixed_parts_together_is_left_out(folder, monkeypatch
         return row
 
     before = rows()
-    monkeypatch.setattr(reading, "examine", between)
+    monkeypatch.setattr(preparation, "examine", between)
     facts = prepared([folder])
     after = rows()
     assert facts["findings"]["between"] == 1
@@ -139,7 +141,7 @@ def test_nothing_is_read_twice_and_nothing_changes(folder):
 
 
 def test_interrupted_it_goes_on_where_it_stopped(folder, monkeypatch):
-    real, asked = reading.examine, []
+    real, asked = preparation.examine, []
 
     def stopping(place):
         if len(asked) == 25:
@@ -147,13 +149,13 @@ def test_interrupted_it_goes_on_where_it_stopped(folder, monkeypatch):
         asked.append(place.path)
         return real(place)
 
-    monkeypatch.setattr(reading, "examine", stopping)
+    monkeypatch.setattr(preparation, "examine", stopping)
     monkeypatch.setattr(reading, "processors", lambda: 1)
     with pytest.raises(KeyboardInterrupt):
         prepared([folder])
     with pytest.raises(DataError, match="not finished"):
-        open_source("x.dataset")
-    monkeypatch.setattr(reading, "examine", real)
+        open_dataset("x.dataset")
+    monkeypatch.setattr(preparation, "examine", real)
     facts = prepared([folder])
     assert facts["read_now"] == 40 - 16  # blocks of 16 are kept whole
     assert len(rows()) == 40
@@ -211,7 +213,7 @@ def test_hostile_files_are_all_accounted_for(tmp_path):
     assert len({(line["path"], line["key"]) for line in listed}) == len(listed)
     assert all(line["reason"] for line in listed if set(line["findings"]) & {"damaged", "bomb"})
     assert "<b>&'" not in Path("x.dataset/summary.html").read_text()
-    assert len(open_source("x.dataset").names) == facts["train"] + facts["val"]
+    assert len(open_dataset("x.dataset").names) == facts["train"] + facts["val"]
 
 
 def test_findings_can_be_kept_and_left_out(tmp_path):
@@ -275,7 +277,7 @@ def test_shards_are_read_in_place(tmp_path):
     write_shards(tmp_path / "shards", 30, 3)
     facts = prepared([tmp_path / "shards"])
     assert facts["used"] == 30
-    source = open_source("x.dataset")
+    source = open_dataset("x.dataset").dataset
     assert isinstance(source, ShardedDataset)
     assert sorted(index for shard in source.shards for index in shard) == list(range(len(source.names)))
     for shard in source.shards:
@@ -296,7 +298,7 @@ def test_hugging_face_folders(tmp_path):
     facts = prepared([f"hf:{tmp_path / 'hub'}"])
     assert facts["used"] == 24
     assert {row["folder"] for row in rows().values()} == {"class-0", "class-1"}
-    source = open_source("x.dataset")
+    source = open_dataset("x.dataset")
     assert source.read(0, 48).shape == (48, 48, 3)
     assert not isinstance(source, ShardedDataset)
 
@@ -329,7 +331,7 @@ def test_a_library_that_is_missing_and_a_name_that_is_wrong(tmp_path, monkeypatc
 
 def test_a_dataset_is_the_split_of_a_run(folder):
     facts = prepared([folder])
-    source = open_source("x.dataset")
+    source = open_dataset("x.dataset").dataset
     assert isinstance(source, PreparedDataset)
     assert (len(source.predefined_split.train), len(source.predefined_split.val)) == (
         facts["train"],
@@ -338,18 +340,18 @@ def test_a_dataset_is_the_split_of_a_run(folder):
     assert source.predefined_split.test_count == facts["test"]
     test = {row["path"] for row in rows().values() if row["split"] == "test"}
     assert not test & set(source.names)
-    folds = [open_source("x.dataset", fold).predefined_split for fold in range(5)]
+    folds = [open_dataset("x.dataset", fold=fold).split for fold in range(5)]
     assert sorted(index for fold in folds for index in fold.val) == list(range(len(source.names)))
     assert all(not set(fold.train) & set(fold.val) for fold in folds)
     with pytest.raises(DataError, match="folds 0 to 4"):
-        open_source("x.dataset", 5)
+        open_dataset("x.dataset", fold=5)
     with pytest.raises(DataError, match="has no folds"):
-        open_source(str(folder), 0)
+        open_dataset(folder, fold=0)
 
 
 def test_an_image_that_vanished_is_named(folder):
     prepared([folder])
-    source = open_source("x.dataset")
+    source = open_dataset("x.dataset")
     shutil.rmtree(folder)
     with pytest.raises(Exception, match="there is no file"):
         source.read(0, 32)

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from inpaintlab.data import samples
-from inpaintlab.data.sources import FolderDataset, count_folds, open_source
+from inpaintlab.data.folders import FolderDataset
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, ImageError, SettingError
 from tests.conftest import save_portraits
 
@@ -13,14 +14,14 @@ def test_folder_is_searched_recursively_and_in_order(tmp_path):
     save_portraits(tmp_path / "a" / "deep", 1)
     save_portraits(tmp_path / ".hidden", 1)
     (tmp_path / "notes.txt").write_text("no image")
-    source = open_source(str(tmp_path))
+    source = open_dataset(str(tmp_path))
     assert source.names == ["a/deep/000.png", "b/000.png", "b/001.png"]
     assert np.array_equal(source.read(2, 40), samples.draw(1, 40))
     assert source.content_hash(0) == source.content_hash(1) != source.content_hash(2)
 
 
 def test_samples():
-    source = open_source("samples:5")
+    source = open_dataset("samples:5")
     assert len(source.names) == 5
     assert len({source.content_hash(index) for index in range(5)}) == 5
     assert np.array_equal(source.read(4, 20), samples.draw(4, 20))
@@ -37,15 +38,15 @@ def test_samples():
 )
 def test_what_cannot_be_opened(data, words):
     with pytest.raises(DataError, match=words):
-        open_source(data)
+        open_dataset(data)
 
 
 def test_empty_folder_and_file(tmp_path):
     with pytest.raises(DataError, match=r"no image in .*\.png"):
-        open_source(str(tmp_path))
+        open_dataset(str(tmp_path))
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match="is a file, not a folder"):
-        open_source(str(tmp_path / "a.png"))
+        open_dataset(str(tmp_path / "a.png"))
 
 
 def test_an_image_that_is_too_small(tmp_path):
@@ -56,20 +57,20 @@ def test_an_image_that_is_too_small(tmp_path):
 
 def test_folds_of_a_folder_are_by_content(tmp_path):
     folder = save_portraits(tmp_path / "p", 30)
-    parts = [open_source(str(folder), fold, 3).predefined_split for fold in range(3)]
+    parts = [open_dataset(folder, fold=fold, folds=3).split for fold in range(3)]
     val = [index for part in parts for index in part.val]
     assert sorted(val) == sorted(parts[0].train + parts[0].val)
     assert len({part.hash for part in parts}) == 1
-    assert count_folds(str(folder)) is None
+    assert open_dataset(folder).folds is None
     with pytest.raises(DataError, match="has no folds: say how many"):
-        open_source(str(folder), 0)
+        open_dataset(folder, fold=0)
     with pytest.raises(SettingError, match="say with fold which one"):
-        open_source(str(folder), folds=3)
+        open_dataset(str(folder), folds=3)
 
 
 def test_an_image_is_read_at_its_own_size_where_none_is_asked_for(tmp_path):
     Image.fromarray(samples.draw(0, 50)[:31]).save(tmp_path / "a.png")
-    source = open_source(str(tmp_path))
+    source = open_dataset(str(tmp_path))
     assert source.read(0, None).shape == (31, 50, 3)
     assert source.read(0, 20).shape[0] == 20
-    assert open_source("samples:3").read(0, None).shape == (256, 256, 3)
+    assert open_dataset("samples:3").read(0, None).shape == (256, 256, 3)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from inpaintlab.data import samples, storage
 from inpaintlab.data.loading import Images
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.data.storage import Bad, Cache, CachedImages, open_cache, write_cache
 from inpaintlab.errors import DataError, OutputError
 from tests.conftest import save_portraits
@@ -21,7 +21,7 @@ def odd_images(count=7):
 
 
 def open_images(images, *, size=16, indices=None, **cache):
-    source = open_source(str(images))
+    source = open_dataset(str(images))
     indices = range(len(source.names)) if indices is None else indices
     return Images(source, indices, size, "training", cache=Cache(**cache))
 
@@ -134,7 +134,7 @@ def test_where_files_go(monkeypatch):
 
 
 def test_checked_images_are_not_read_up_front(portraits, monkeypatch):
-    source = open_source(str(portraits))
+    source = open_dataset(str(portraits))
     source.checked = True
     monkeypatch.setattr(source, "read", lambda *_: pytest.fail("read"))
     images = Images(source, range(40), 16, "training", cache=Cache("off"))
@@ -161,7 +161,7 @@ def test_an_image_too_small_for_zooming_is_kept_at_the_training_size(tmp_path):
     folder = save_portraits(tmp_path / "p", 2, size=40)
     Image.fromarray(samples.draw(2, 20)).save(folder / "small.png")
     Image.fromarray(samples.draw(3, 12)).save(folder / "tiny.png")
-    images = Images(open_source(str(folder)), range(4), 16, "training", stored=24)
+    images = Images(open_dataset(str(folder)), range(4), 16, "training", stored=24)
     assert [image.shape[0] for image in images] == [24, 24, 16]
     assert [bad.name for bad in images.bad] == ["tiny.png"]
     assert "less than --size 16" in images.bad[0].reason

@@ -9,11 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inpaintlab.data.sources import open_source
-from inpaintlab.data.splits import Split
 from inpaintlab.diagnosis import overfit
 from inpaintlab.diagnosis.check import Check
-from inpaintlab.diagnosis.subset import Subset
 from inpaintlab.errors import OutputError, SizeError
 from tests.diagnosis.conftest import check_of
 
@@ -132,17 +129,3 @@ def test_a_folder_or_a_size_that_cannot_be_is_refused_before_reading(tmp_path):
         check_of(output=tmp_path)
     with pytest.raises(SizeError):
         check_of(size=36, output=None)
-
-
-def test_a_subset_keeps_parts():
-    source = open_source("samples:50")
-    part = Subset(source, 20, seed=1)
-    assert part.names == [source.names[index] for index in part.chosen]
-    assert part.content_hash(3) == source.content_hash(part.chosen[3])
-    assert np.array_equal(part.read(3, 16), source.read(part.chosen[3], 16))
-    assert part.predefined_split is None
-    source.predefined_split = Split(list(range(40)), list(range(40, 50)), 7, "hash")
-    part = Subset(source, 20, seed=1)
-    assert part.predefined_split.train + part.predefined_split.val == list(range(20))
-    assert all(part.chosen[index] >= 40 for index in part.predefined_split.val)
-    assert Subset(source, 500, seed=0).chosen == list(range(50))

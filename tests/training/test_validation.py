@@ -2,7 +2,7 @@ import torch
 
 from inpaintlab import masks, networks
 from inpaintlab.data.loading import Images
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
 from inpaintlab.training.objectives import create
@@ -10,7 +10,7 @@ from inpaintlab.training.validation import Validation
 
 
 def validation(batch):
-    images = Images(open_source("samples:7"), range(7), 16, "validation")
+    images = Images(open_dataset("samples:7"), range(7), 16, "validation")
     return Validation(images, FrozenMasks(masks.make([{"name": "rectangles"}]), 16, 7), batch)
 
 

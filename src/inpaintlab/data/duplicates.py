@@ -5,15 +5,14 @@ in at most 7 bits differ in at most one bit of one of four bands of 16 bits. So 
 for each band, into the bucket of the same bits and into the 16 buckets one bit away.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from inpaintlab.arrays import Int64, UInt64
+from inpaintlab.arrays import Bool, Int64, UInt64
 
 #: Hashes that differ in at most so many bits can be found.
 MAX_DISTANCE = 7
@@ -103,27 +102,41 @@ class Fingerprints:
     upright: UInt64
     mirrored: UInt64
 
-    def take(self, chosen: Int64 | npt.NDArray[np.bool_]) -> "Fingerprints":
+    def take(self, chosen: Int64 | Bool) -> "Fingerprints":
         """Return those of some images."""
         return Fingerprints(self.upright[chosen], self.mirrored[chosen])
 
 
-def link_near(groups: Groups, members: Int64, prints: Fingerprints, distance: int) -> None:
-    """Link the members that look the same, or the same mirrored.
+def link_near(
+    groups: Groups,
+    members: Int64,
+    prints: Fingerprints,
+    distance: int,
+    agree: Callable[[Int64, Int64], Bool] | None = None,
+) -> None:
+    """Link the members that look the same, or the same mirrored, and `agree` on it where that is asked.
 
     Equal hashes are linked first, so that a thousand copies cost one comparison and not a million.
     """
+
+    def link(first: Int64, second: Int64) -> None:
+        apart = first != second
+        first, second = first[apart], second[apart]
+        if agree is not None:
+            alike = agree(first, second)
+            first, second = first[alike], second[alike]
+        groups.link(first, second)
+
     values, first, inverse = np.unique(prints.upright, return_index=True, return_inverse=True)
-    groups.link(members, members[first[inverse]])
+    link(members, members[first[inverse]])
     index = Index(values)
     for query, found in index.near(values, distance):
-        groups.link(members[first[query]], members[first[found]])
-    mirrored, owner = np.unique(prints.mirrored, return_index=True)
+        link(members[first[query]], members[first[found]])
     # Images with one hash need not share that of their mirror image; those that do are compared once.
-    _, place = np.unique(prints.mirrored, return_inverse=True)
-    groups.link(members, members[owner[place]])
+    mirrored, owner, place = np.unique(prints.mirrored, return_index=True, return_inverse=True)
+    link(members, members[owner[place]])
     for query, found in index.near(mirrored, distance):
-        groups.link(members[owner[query]], members[first[found]])
+        link(members[owner[query]], members[first[found]])
 
 
 def matches(ours: Fingerprints, theirs: Fingerprints, distance: int) -> tuple[Int64, Int64, Int64]:

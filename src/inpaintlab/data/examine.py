@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from inpaintlab.data.places import Place, encoded
+from inpaintlab.data.reading import empty_row
 from inpaintlab.errors import ImageError
 from inpaintlab.images import Header, load_rgb_whole
 
@@ -29,7 +30,7 @@ def examine(place: Place) -> dict[str, Any]:
     `sha256` is of the decoded pixels (RGB, 8 bit, upright, on white) after height and width, so that
     copies are found in any format; `file_sha256` is of the bytes of the file.
     """
-    row = _empty_row(place)
+    row = empty_row(place)
     try:
         file = encoded(place)
         row["file_sha256"] = hashlib.sha256(file.data).hexdigest()
@@ -39,18 +40,6 @@ def examine(place: Place) -> dict[str, Any]:
     except MemoryError:
         return row | {"trouble": "unreadable", "reason": f"{place.name} does not fit into memory"}
     return row | _facts(pixels) | _format(header, place)
-
-
-def _empty_row(place: Place) -> dict[str, Any]:
-    return {
-        "path": place.path,
-        "key": place.key,
-        "offset": place.offset,
-        "bytes": place.bytes,
-        "modified": place.modified,
-        "folder": place.folder,
-        "columns": sorted(place.columns.items()),
-    }
 
 
 def _facts(pixels: npt.NDArray[np.uint8]) -> dict[str, Any]:

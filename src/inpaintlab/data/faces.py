@@ -20,9 +20,9 @@ import numpy as np
 from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.data import eyes as detectors
 from inpaintlab.data.eyes import CERTAIN, Detector, Face
+from inpaintlab.data.folders import FolderDataset
 from inpaintlab.data.geometry import HALF, apply, similarity, warp
 from inpaintlab.data.keypoints import COLUMNS, open_points
-from inpaintlab.data.sources import FolderDataset
 from inpaintlab.errors import DataError, ImageError, SettingError, near_miss
 from inpaintlab.files import write_atomically
 from inpaintlab.images import from_array, load_rgb_whole, save

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-#: An image whose grey values have a smaller standard deviation (of 255) shows nothing.
-LEAST_CONTRAST = 3.0
+from inpaintlab.data.lookalikes import LEAST_CONTRAST
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from inpaintlab.data.dataset_layouts import open_layout
 from inpaintlab.data.duplicates import Fingerprints, matches
-from inpaintlab.data.findings import LEAST_CONTRAST
+from inpaintlab.data.examine import examine
+from inpaintlab.data.lookalikes import LEAST_CONTRAST
 from inpaintlab.data.manifest import DatasetFolder, is_dataset, read_rows
+from inpaintlab.data.places import finder
 from inpaintlab.data.reading import read_all
 from inpaintlab.settings import PrepareSettings
 
@@ -75,7 +77,7 @@ def _files(sources: list[str]) -> Iterator[list[Path]]:
         yield [DatasetFolder.open(Path(sources[0])).manifest]
         return
     with TemporaryDirectory(prefix="inpaintlab-") as folder:
-        yield read_all(sources, DatasetFolder(Path(folder)))[0]
+        yield read_all(finder(sources), DatasetFolder(Path(folder)), examine)[0]
 
 
 def _collect(files: list[Path]) -> _Collection:

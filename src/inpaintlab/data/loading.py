@@ -1,6 +1,6 @@
 """From a dataset to the images that training may see, each read once and kept where they fit."""
 
-from collections.abc import Callable, Collection, Container, Iterator, Sequence
+from collections.abc import Collection, Container, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.data.dataset import ImageDataset, hash_all
-from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE, Split, part_of, split
+from inpaintlab.data.dataset import ImageData, ImageDataset, at_stored_size
+from inpaintlab.data.splits import Split
 from inpaintlab.data.storage import Bad as Bad
 from inpaintlab.data.storage import Cache, CachedImages, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
@@ -181,16 +181,6 @@ class Images:
         return at_stored_size(lambda size: self.source.read(index, size), self.stored, self.size)
 
 
-def at_stored_size(read: Callable[[int], UInt8], stored: int, size: int) -> UInt8:
-    """Read an image at the size it is stored with, or at the training size if it is too small."""
-    try:
-        return read(stored)
-    except ImageError as error:
-        if error.finding != "small" or stored == size:
-            raise
-    return read(size)
-
-
 @dataclass(frozen=True)
 class TrainingData:
     """The two parts that training may see, and what it knows of the whole."""
@@ -207,55 +197,43 @@ class TrainingData:
 
 
 def open_training_data(
-    source: ImageDataset,
+    data: ImageData,
     size: int,
     max_bad: float,
     *,
     stored: int | None = None,
     cache: Cache = Cache(),  # noqa: B008 - frozen
 ) -> TrainingData:
-    """Split a source and read its train and val images; the test part is not even decoded.
+    """Read the images of a dataset to train on and to validate with; the test part is not decoded.
 
     Those to train on are kept with the shorter side at `stored`, those to validate with at `size`.
     Raises `DataError` when more than the share `max_bad` of the images cannot be used, or none is
     left to train on.
     """
-    hashes = hash_all(source)
-    parts = source.predefined_split or split(hashes)
-    train = Images(source, parts.train, size, "training", stored=stored, cache=cache, hashes=hashes)
-    val = Images(source, parts.val, size, "validation", cache=cache, hashes=hashes)
+    dataset, hashes, parts = data.dataset, data.hashes, data.split
+    train = Images(dataset, parts.train, size, "training", stored=stored, cache=cache, hashes=hashes)
+    val = Images(dataset, parts.val, size, "validation", cache=cache, hashes=hashes)
     check_bad(train.bad + val.bad, len(parts.train) + len(parts.val), max_bad)
     if not len(train) or not len(val):
         raise DataError("no usable image is left to train on or to validate with")
     return TrainingData(train, val, parts, frozenset(hashes[index] for index in train.indices))
 
 
-def kept_bytes(source: ImageDataset, size: int, stored: int, cache: Cache) -> int:
-    """Estimate the bytes of decoded images that training keeps in memory, from a few of them.
-
-    Those of the test part are not kept, and not looked at.
-    """
-    split_known = source.predefined_split
-    outside = 1.0 if split_known else 1 - TEST_SHARE
-    train = len(split_known.train) if split_known else len(source.names) * outside * TRAIN_SHARE
-    val = len(split_known.val) if split_known else len(source.names) * outside - train
+def kept_bytes(data: ImageData, size: int, stored: int, cache: Cache) -> int:
+    """Estimate the bytes of decoded images that training keeps in memory, from a few of them."""
     kept = 0.0
-    for count, pixels in ((train, stored), (val, size)):
-        if cache.place(int(count), pixels) == "memory":
-            kept += count * _mean_bytes(source, pixels, size)
+    for indices, pixels in ((data.split.train, stored), (data.split.val, size)):
+        if cache.place(len(indices), pixels) == "memory":
+            kept += len(indices) * _mean_bytes(data.dataset, indices, pixels, size)
     return int(kept)
 
 
-def _mean_bytes(source: ImageDataset, stored: int, size: int) -> float:
-    """Return the mean size of a decoded image, from sixteen spread over train and val."""
-    known = source.predefined_split
-    usable = sorted([*known.train, *known.val]) if known else range(len(source.names))
+def _mean_bytes(dataset: ImageDataset, indices: Sequence[int], stored: int, size: int) -> float:
+    """Return the mean size of a decoded image, from sixteen spread over some."""
     sizes = []
-    for index in usable[:: -(-len(usable) // 16)]:
-        if known is None and part_of(source.content_hash(index)) == "test":
-            continue
+    for index in indices[:: -(-len(indices) // 16)]:
         with suppress(ImageError):  # it will be counted and named when all are read
-            sizes.append(at_stored_size(partial(source.read, index), stored, size).nbytes)
+            sizes.append(at_stored_size(partial(dataset.read, index), stored, size).nbytes)
     return sum(sizes) / max(1, len(sizes))
 
 

@@ -132,8 +132,8 @@ def read_used(manifest: Path, parts: Iterable[str]) -> pa.Table:
     return pq.read_table(manifest, columns=wanted, filters=condition)
 
 
-def write_part(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows of facts to one parquet file, whole or not at all."""
+def write_part(path: Path, rows: list[dict[str, Any]], schema: pa.Schema = FACTS) -> None:
+    """Write rows to one parquet file, whole or not at all."""
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pylist(rows, schema=FACTS), sink)
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), sink)
     write_atomically(path, sink.getvalue().to_pybytes())

@@ -6,9 +6,9 @@ A place says how to get the bytes of one image; nothing is decoded here and noth
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,13 @@ def find(sources: list[str]) -> Iterator[Place]:
         yield from _find_on_disk(Path(source), seen)
     for source in sorted(set(sources) - set(on_disk)):
         yield from _find_rows(source)
+
+
+def finder(sources: list[str]) -> Callable[[], Iterator[Place]]:
+    """Return what finds the images of some sources; raises `DataError` where there is none."""
+    if next(find(sources), None) is None:
+        raise DataError(f"there is no image in {', '.join(sources) or 'nothing: name a folder'}")
+    return partial(find, sources)
 
 
 def read(place: Place) -> bytes:

@@ -19,9 +19,11 @@ from inpaintlab.arrays import Bool, Int64
 from inpaintlab.data.assignment import NONE, PARTS, TEST, TRAIN, VAL, Members, assign, torn
 from inpaintlab.data.dataset_layouts import open_layout
 from inpaintlab.data.duplicates import Fingerprints, Groups, link_near
+from inpaintlab.data.examine import examine
 from inpaintlab.data.findings import CAN_BE_KEPT, FINDINGS, NO_PIXELS, bits, findings_of, names_of
 from inpaintlab.data.grouping import key_for
 from inpaintlab.data.manifest import COLUMNS, DatasetFolder, read_batches, read_rows
+from inpaintlab.data.places import finder
 from inpaintlab.data.reading import read_all
 from inpaintlab.data.summary import GROUPS, Examples, list_findings, write_summary
 from inpaintlab.errors import DataError, SettingError, near_miss
@@ -53,7 +55,7 @@ def prepare(settings: PrepareSettings) -> dict[str, Any]:
     sources, part_of = settings.sources, None
     if settings.layout:
         sources, part_of = open_layout(settings.layout, settings.sources)
-    files, examined = read_all(sources, dataset)
+    files, examined = read_all(finder(sources), dataset, examine)
     images = _load(files, settings, dataset, part_of)
     if images.has(*NO_PIXELS).all():
         reason = next(read_rows(files, ["reason"]))["reason"]

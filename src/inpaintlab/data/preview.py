@@ -9,7 +9,7 @@ from inpaintlab.data.loading import Images
 from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.mask_sets import grid
 from inpaintlab.data.sampling import TrainingSamples
-from inpaintlab.data.sources import open_source
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
@@ -29,14 +29,13 @@ def write_preview(settings: PrepareSettings) -> None:
     `size`.
     """
     assert settings.output is not None
-    source = open_source(str(settings.output))
-    assert source.predefined_split is not None
-    train = source.predefined_split.train
+    data = open_dataset(settings.output)
+    train = data.split.train
     chosen = generator_for(_SEED).initial_seed() % max(1, len(train))
     indices = [train[(chosen + step * len(train) // TRIED) % len(train)] for step in range(TRIED)]
     augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
     stored = augmentation.stored_size(settings.size)
-    images = Images(source, sorted(set(indices)), settings.size, "preview", stored=stored)
+    images = Images(data.dataset, sorted(set(indices)), settings.size, "preview", stored=stored)
     if not len(images):
         raise DataError(f"no image is as large as size {settings.size}: -s size=… for the preview")
     mixture = masks.make(settings.masks)

@@ -2,16 +2,16 @@
 
 import heapq
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from inpaintlab.data import places
-from inpaintlab.data.examine import examine
+import pyarrow as pa
+
 from inpaintlab.data.manifest import BATCH, FACTS, DatasetFolder, read_rows, write_part
 from inpaintlab.data.places import Place
-from inpaintlab.errors import DataError
 from inpaintlab.machine import processors
 from inpaintlab.progress import bar, say
 
@@ -21,22 +21,27 @@ Row = dict[str, Any]
 _SAVE_SECONDS = 20.0
 
 
-def read_all(sources: list[str], dataset: DatasetFolder) -> tuple[list[Path], int]:
+def read_all(
+    found: Callable[[], Iterable[Place]],
+    dataset: DatasetFolder,
+    examine: Callable[[Place], Row],
+    schema: pa.Schema = FACTS,
+) -> tuple[list[Path], int]:
     """Examine every image that is new or changed; return files of rows and the number examined.
+
+    `found` gives the places of all images, in their order, each time it is called.
 
     The files are those of this reading, in the order of `Place`; what was known (from the manifest, or
     from readings that were interrupted) is copied. They are in `dataset.reading`; remove it when the
-    manifest is written. Raises `DataError` where there is no image.
+    manifest is written.
     """
-    total = sum(1 for _ in places.find(sources))
-    if not total:
-        raise DataError(f"there is no image in {', '.join(sources) or 'nothing: name a folder'}")
-    known = _Known(dataset)
+    total = sum(1 for _ in found())
+    known = _Known(dataset, schema)
     session = 1 + max((int(path.name.split("-")[0]) for path in known.parts), default=0)
-    writer = _Writer(dataset.reading, session)
+    writer = _Writer(dataset.reading, session, schema)
     workers = processors()
     with ThreadPoolExecutor(workers) as pool, bar("reading images", total) as advance:
-        stream = places.find(sources)
+        stream = iter(found())
         try:
             while block := list(islice(stream, 16 * workers)):
                 rows = [known.row(place) for place in block]
@@ -54,14 +59,27 @@ def read_all(sources: list[str], dataset: DatasetFolder) -> tuple[list[Path], in
     return writer.files, writer.examined
 
 
+def empty_row(place: Place) -> Row:
+    """Return the row of an image that is not read yet."""
+    return {
+        "path": place.path,
+        "key": place.key,
+        "offset": place.offset,
+        "bytes": place.bytes,
+        "modified": place.modified,
+        "folder": place.folder,
+        "columns": sorted(place.columns.items()),
+    }
+
+
 class _Known:
     """Rows of earlier readings, asked for in the order of their places."""
 
-    def __init__(self, dataset: DatasetFolder) -> None:
+    def __init__(self, dataset: DatasetFolder, schema: pa.Schema) -> None:
         self.parts = sorted(dataset.reading.glob("*-*.parquet")) if dataset.reading.is_dir() else []
         streams = [read_rows(list(of)) for _, of in groupby(self.parts, lambda p: p.name.split("-")[0])]
         if dataset.manifest.is_file():
-            streams.append(read_rows([dataset.manifest], FACTS.names))
+            streams.append(read_rows([dataset.manifest], schema.names))
         self._rows = heapq.merge(*streams, key=_order)
         self._next: Row | None = next(self._rows, None)
 
@@ -87,8 +105,8 @@ def _unchanged(row: Row, place: Place) -> bool:
 class _Writer:
     """Collects rows and writes them in files of `BATCH`, or after some seconds."""
 
-    def __init__(self, folder: Path, session: int) -> None:
-        self.folder, self.session = folder, session
+    def __init__(self, folder: Path, session: int, schema: pa.Schema) -> None:
+        self.folder, self.session, self.schema = folder, session, schema
         self.files: list[Path] = []
         self.examined = 0
         self._rows: list[Row] = []
@@ -102,6 +120,6 @@ class _Writer:
     def flush(self) -> None:
         if self._rows:
             path = self.folder / f"{self.session:04}-{len(self.files):06}.parquet"
-            write_part(path, self._rows)
+            write_part(path, self._rows, self.schema)
             self.files.append(path)
         self._rows, self._written = [], time.monotonic()

@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from inpaintlab.data.dataset import ImageData
+from inpaintlab.data.folders import PreparedDataset
 from inpaintlab.data.manifest import DatasetFolder
-from inpaintlab.data.sources import PreparedDataset
 from inpaintlab.errors import DataError, OutputError
 
 #: What the first line refers to, as there is none before it.
@@ -91,7 +92,7 @@ def read_ledger(dataset: DatasetFolder) -> Ledger:
     return Ledger(accesses, broken)
 
 
-def open_test(dataset: DatasetFolder, access: TestAccess) -> PreparedDataset:
+def open_test(dataset: DatasetFolder, access: TestAccess) -> ImageData:
     """Write the access into the ledger and return the images of the test part.
 
     This is the only door to them. Raises `DataError` where there are none, and `OutputError` where
@@ -101,7 +102,9 @@ def open_test(dataset: DatasetFolder, access: TestAccess) -> PreparedDataset:
     if not facts["test"]:
         raise DataError(f"{dataset.folder} has no test part")
     _append(dataset, access)
-    return PreparedDataset(dataset.folder, parts=("test",))
+    return ImageData(
+        PreparedDataset(dataset.folder, parts=("test",)), f"the test part of {dataset.folder}"
+    )
 
 
 def _append(dataset: DatasetFolder, access: TestAccess) -> None:

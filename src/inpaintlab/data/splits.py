@@ -1,7 +1,8 @@
 """Which images are for training, for validation, and for the test that nobody looks at.
 
-The part of an image depends on its content alone. Copies of a file therefore stay together, and
-images that are added later move none of the old ones.
+The part of an image depends on its content alone, and that of a group of look-alikes on the content of
+one of them. Copies of a file therefore stay together, and images that are added later and look like none
+of the old ones move none of them.
 """
 
 from collections.abc import Sequence
@@ -41,23 +42,46 @@ def part_of(content_hash: str) -> Part:
     return "train" if (place - TEST_SHARE) / (1 - TEST_SHARE) < TRAIN_SHARE else "val"
 
 
-def split(content_hashes: Sequence[str]) -> Split:
+def split(content_hashes: Sequence[str], groups: Sequence[int] | None = None) -> Split:
     """Split images by their hashes into train and val; the test part is excluded.
 
-    In a collection so small that a part came out empty, one image validates and the rest train.
-    Raises `DataError` where there are not even two images outside the test part.
+    Images of one number in `groups` come into one part. In a collection so small that a part came out
+    empty, one image, or one group, validates and the rest train. Raises `DataError` where there are not
+    even two images outside the test part.
     """
-    parts = [part_of(content_hash) for content_hash in content_hashes]
+    keys = keys_of(content_hashes, groups)
+    parts = [part_of(key) for key in keys]
     train, val = ([i for i, one in enumerate(parts) if one == name] for name in ("train", "val"))
-    if len(train + val) < 2:
+    used = sorted(train + val, key=lambda index: _place(keys[index]))
+    if len(used) < 2:
         raise DataError(
             f"{len(parts)} images are too few to train on some and validate with others: "
             "bring at least 20"
         )
-    by_place = sorted(train + val, key=lambda index: _place(content_hashes[index]))
     if not train or not val:
-        train, val = sorted(by_place[:-1]), by_place[-1:]
+        last = [index for index in used if keys[index] == keys[used[-1]]]
+        val = sorted(last if len(last) < len(used) else used[-1:])
+        train = sorted(set(used) - set(val))
     return Split(train, val, parts.count("test"), _digest(content_hashes))
+
+
+def keys_of(content_hashes: Sequence[str], groups: Sequence[int] | None) -> Sequence[str]:
+    """Return, for each image, the hash that decides its part: that of one member for a whole group.
+
+    Which member it is depends on the contents alone, and not on the digits that decide. A group that
+    holds more than half of all images cannot stay together: there each image decides for itself.
+    """
+    if groups is None:
+        return content_hashes
+    members: dict[int, set[str]] = {}
+    for group, content_hash in zip(groups, content_hashes, strict=True):
+        members.setdefault(group, set()).add(content_hash)
+    half = len(set(content_hashes)) / 2
+    chosen = {
+        group: min(hashes, key=lambda one: one[32:]) if len(hashes) <= max(half, 1) else None
+        for group, hashes in members.items()
+    }
+    return [chosen[group] or own for group, own in zip(groups, content_hashes, strict=True)]
 
 
 def fold_of(content_hash: str, folds: int) -> int:
@@ -71,17 +95,20 @@ def fold_of(content_hash: str, folds: int) -> int:
     return int(content_hash[16:32], 16) * folds >> 64
 
 
-def split_fold(content_hashes: Sequence[str], fold: int, folds: int) -> Split:
+def split_fold(
+    content_hashes: Sequence[str], fold: int, folds: int, groups: Sequence[int] | None = None
+) -> Split:
     """Split images by their hashes so that one fold of train and val validates and the others train.
 
-    The test part is excluded, and is the same as that of `split`. Raises `DataError` for a fold that
-    there is not, or that came out empty.
+    The test part is excluded, and is the same as that of `split`; groups stay in one fold. Raises
+    `DataError` for a fold that there is not, or that came out empty.
     """
     if not 0 <= fold < folds:
         raise DataError(f"there are folds 0 to {folds - 1}, got fold {fold}")
-    used = [index for index, one in enumerate(content_hashes) if part_of(one) != "test"]
-    val = [index for index in used if fold_of(content_hashes[index], folds) == fold]
-    train = [index for index in used if fold_of(content_hashes[index], folds) != fold]
+    keys = keys_of(content_hashes, groups)
+    used = [index for index, key in enumerate(keys) if part_of(key) != "test"]
+    val = [index for index in used if fold_of(keys[index], folds) == fold]
+    train = [index for index in used if fold_of(keys[index], folds) != fold]
     if not train or not val:
         raise DataError(
             f"{len(used)} images are too few for {folds} folds: fold {fold} holds {len(val)} of them; "

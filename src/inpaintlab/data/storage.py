@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import DataError, OutputError
+from inpaintlab.files import cache_folder
 from inpaintlab.machine import free_memory
 from inpaintlab.progress import say
 
@@ -80,10 +81,7 @@ class Cache:
     @property
     def path(self) -> Path:
         """The folder of cache files."""
-        if self.folder:
-            return self.folder.expanduser()
-        base = os.environ.get("XDG_CACHE_HOME")
-        return (Path(base) if base else Path.home() / ".cache") / "inpaintlab"
+        return self.folder.expanduser() if self.folder else cache_folder()
 
     def file(self, content_hashes: Iterable[str], stored: int, size: int) -> Path:
         """Return the file for images of this content and sizes, whether it is there or not."""

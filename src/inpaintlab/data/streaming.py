@@ -23,8 +23,8 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from inpaintlab.arrays import Int64, UInt8
 from inpaintlab.data.augment import Batch
-from inpaintlab.data.dataset import ImageDataset
-from inpaintlab.data.loading import TRIES, at_stored_size
+from inpaintlab.data.dataset import ImageDataset, at_stored_size
+from inpaintlab.data.loading import TRIES
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.machine import processors

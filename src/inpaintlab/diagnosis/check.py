@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab import networks
-from inpaintlab.data.dataset import ImageDataset
-from inpaintlab.data.splits import TEST_SHARE, TRAIN_SHARE
 from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey, variety
 from inpaintlab.diagnosis.network import activations, batch_norm, memory
 from inpaintlab.diagnosis.overfit import capacity
 from inpaintlab.diagnosis.result import Result, Verdict, has_objects
 from inpaintlab.diagnosis.steps import judge_rate, speed
-from inpaintlab.diagnosis.subset import Subset
 from inpaintlab.errors import OutputError
 from inpaintlab.reports import Code, Heading
 from inpaintlab.settings import dump
@@ -66,7 +63,7 @@ def check(
         fits = room.word != "finding"
         if not fits:
             trial.settings = trial.settings.model_copy(update={"batch_size": 1})
-        seen = survey(trial.data, _seen(trainer.source))
+        seen = survey(trial.data, len(trainer.source.split.train) + len(trainer.source.split.val))
         yield judge_values(seen, settings.max_bad_fraction)
         yield judge_leaks(find_leaks(seen), seen, settings.data)
         yield variety(trial.samples())
@@ -82,7 +79,7 @@ def check(
         found = judge_rate(find_rate(trial, rate_steps, seconds), trainer, seconds)
         yield found
         yield capacity(trial, found.figures["used"], overfit_steps, seconds)
-        yield speed(trial, settings, _to_train_on(trainer.source))
+        yield speed(trial, settings, len(trainer.source.split.train))
 
     result = Check(
         f"check of {settings.data} for {settings.network.name} at {settings.size} px",
@@ -103,7 +100,7 @@ def _trial(trainer: Trainer, sample: int) -> Trainer:
     trial, settings = copy.copy(trainer), trainer.settings
     trial.network = copy.deepcopy(trainer.network)
     trial.objective = copy.deepcopy(trainer.fresh_objective)
-    trial.source = Subset(trainer.source, sample, settings.seed)
+    trial.source = trainer.source.sample(sample, settings.seed)
     trial.callbacks = Callbacks(())
     changes: dict[str, Any] = {"cache": "memory", "workers": 0, "max_bad_fraction": 1.0, "devices": 1}
     if settings.learning_rate == "auto":  # the range test of the check finds it
@@ -113,15 +110,3 @@ def _trial(trainer: Trainer, sample: int) -> Trainer:
     trial.launch()
     trial.open(Budget(1, None, time.monotonic()))
     return trial
-
-
-def _seen(source: ImageDataset) -> int:
-    """Return how many images training and validation have in all."""
-    if source.predefined_split:
-        return len(source.predefined_split.train) + len(source.predefined_split.val)
-    return round(len(source.names) * (1 - TEST_SHARE))
-
-
-def _to_train_on(source: ImageDataset) -> int:
-    split = source.predefined_split
-    return len(split.train) if split else round(_seen(source) * TRAIN_SHARE)

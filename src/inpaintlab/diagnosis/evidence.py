@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from inpaintlab import masks, networks
 from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.checkpoints import Run, load_model, load_state, read_json
-from inpaintlab.data.dataset import ImageDataset, hash_all
+from inpaintlab.data.dataset import ImageData
 from inpaintlab.data.loading import Images, TrainingData
-from inpaintlab.data.splits import split
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.diagnosis.images import Leaks, find_leaks, judge_leaks, judge_values, survey
 from inpaintlab.diagnosis.measures import Measured, classical, fill, measure
 from inpaintlab.diagnosis.result import Verdict
@@ -26,7 +26,6 @@ from inpaintlab.settings import TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.guards.detectors import Alarm, replay
 from inpaintlab.training.guards.incidents import Incident, read_incidents
-from inpaintlab.training.options import open_data
 from inpaintlab.training.record import read_log
 from inpaintlab.training.validation import MASK_SEED
 
@@ -151,7 +150,7 @@ def gather(
     data = recipe.data if data is None else data
     recipe = recipe.model_copy(update={"data": data}) if isinstance(data, str) else recipe
     facts: dict[str, Any] = read_json(run.data) if run.data.exists() else {}
-    source = open_data(data, recipe.fold, recipe.folds)
+    source = open_dataset(data, fold=recipe.fold, folds=recipe.folds)
     opened = _open(source, recipe, facts.get("split_hash"), sample, images)
     state = load_state(run.state) or {}
     train_lines, validations = _lines(run.log, "train"), _lines(run.log, "validation")
@@ -185,11 +184,11 @@ def _lines(log: Path, kind: str) -> list[Line]:
 
 
 def _open(
-    source: ImageDataset, recipe: TrainSettings, split_hash: str | None, sample: int, images: int
+    source: ImageData, recipe: TrainSettings, split_hash: str | None, sample: int, images: int
 ) -> TrainingData:
     """Open the first validation images of a run, as it did, and random training images."""
     assert recipe.size is not None  # resolved
-    parts = source.predefined_split or split(hash_all(source))
+    parts = source.split
     if split_hash not in (None, parts.hash):
         raise DataError(
             f"the images of {recipe.data} are not those of the run (split {parts.hash}, then "

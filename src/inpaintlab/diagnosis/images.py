@@ -12,9 +12,8 @@ from torch import Tensor
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.data.examine import is_grey
-from inpaintlab.data.findings import LEAST_CONTRAST
 from inpaintlab.data.loading import TrainingData
-from inpaintlab.data.lookalikes import Appearance, appearance_of, find_lookalikes
+from inpaintlab.data.lookalikes import LEAST_CONTRAST, Appearance, appearance_of, find_lookalikes
 from inpaintlab.data.manifest import is_dataset
 from inpaintlab.data.sampling import TrainingSamples, check_variants
 from inpaintlab.diagnosis.result import Verdict, Word, count

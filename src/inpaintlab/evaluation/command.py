@@ -13,8 +13,7 @@ from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.grouping import key_for
 from inpaintlab.data.manifest import DatasetFolder, is_dataset
 from inpaintlab.data.seal import TestAccess, open_test, read_ledger
-from inpaintlab.data.sources import open_source
-from inpaintlab.data.splits import split
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, SettingError
 from inpaintlab.evaluation.baselines import BASELINES
 from inpaintlab.evaluation.evaluate import Bench, ChosenImages, offered_metrics
@@ -131,11 +130,10 @@ def _choose(
         hashes = hash_all(source)
         return ChosenImages(source, range(len(hashes)), hashes, data, "sealed test")
     own = recipe if recipe and not settings.data else None
-    images = open_source(data, own.fold, own.folds) if own else open_source(data)
-    hashes = hash_all(images)
-    known = images.predefined_split
-    if known or own:
-        return ChosenImages(images, (known or split(hashes)).val, hashes, data, "validation")
+    images = open_dataset(data, fold=own.fold if own else None, folds=own.folds if own else None)
+    hashes = images.hashes
+    if images.is_prepared or own:
+        return ChosenImages(images, images.split.val, hashes, data, "validation")
     return ChosenImages(images, range(len(hashes)), hashes, data, "all images not trained on")
 
 
@@ -202,12 +200,12 @@ def _lookalikes(
     if recipe is None:
         return None
     try:
-        source = open_source(recipe.data, recipe.fold, recipe.folds)
+        source = open_dataset(recipe.data, fold=recipe.fold, folds=recipe.folds)
     except DataError as error:
         say(f"look-alikes of images learnt from are not looked for: {error}")
         return None
     trained_on = next(of.trained_on for of in opened.values() if of.run)
-    learnt = [index for index, one in enumerate(hash_all(source)) if one[:16] in trained_on]
+    learnt = [index for index, one in enumerate(source.hashes) if one[:16] in trained_on]
     return search_lookalikes(images, source, learnt, result.rows.only(result.overall.methods))
 
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from inpaintlab.data.dataset import hash_all
-from inpaintlab.data.sources import count_folds, open_source
-from inpaintlab.data.splits import split_fold
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, InpaintlabError, RunError, SettingError
 from inpaintlab.evaluation.command import free_folder
 from inpaintlab.evaluation.cross_validation import CrossValidation, gather
@@ -91,7 +89,7 @@ def _plan(settings: CrossvalSettings) -> Plan:
         raise SettingError("every run has one device: leave --devices out, and say --jobs")
     full = resolve(settings)
     budget = full.minutes if not {"steps", "minutes"} & settings.vary.keys() else settings.minutes
-    folds = settings.folds or count_folds(full.data) or DEFAULT_FOLDS
+    folds = settings.folds or open_dataset(full.data).folds or DEFAULT_FOLDS
     settings = settings.model_copy(
         update={"data": full.data, "size": full.size, "minutes": budget, "folds": folds}
     )
@@ -120,15 +118,9 @@ def _plan(settings: CrossvalSettings) -> Plan:
 
 def _check_folds(data: str, folds: int) -> None:
     """Raise `DataError` where a fold would be empty, or a dataset has other folds."""
-    source = open_source(data)
-    if source.predefined_split is None:
-        hashes = hash_all(source)
-        for number in range(folds):
-            split_fold(hashes, number, folds)
-        return
     for number in range(folds):
-        parts = open_source(data, number, folds).predefined_split
-        if parts is None or not parts.val or not parts.train:
+        parts = open_dataset(data, fold=number, folds=folds).split
+        if not parts.val or not parts.train:
             raise DataError(f"fold {number} of {data} is empty: prepare it anew with fewer -s folds=…")
 
 

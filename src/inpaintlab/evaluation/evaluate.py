@@ -1,20 +1,15 @@
 """`evaluate`: methods beside classical baselines, on the same images and the same frozen masks."""
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
-from inpaintlab.arrays import UInt8
 from inpaintlab.data.dataset import ImageDataset, hash_all
 from inpaintlab.data.grouping import key_for
-from inpaintlab.data.sources import open_source
-from inpaintlab.data.splits import Split
-from inpaintlab.errors import ImageError, SettingError
+from inpaintlab.data.sources import open_dataset
+from inpaintlab.errors import SettingError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW
 from inpaintlab.evaluation.cards import choose_cards
 from inpaintlab.evaluation.evaluation import Evaluation
@@ -32,7 +27,6 @@ from inpaintlab.evaluation.ood import Contest, corrupted_images, frozen_masks, o
 from inpaintlab.evaluation.result import Gain, MaskFacts, model_of
 from inpaintlab.evaluation.rows import Rows, Summary
 from inpaintlab.evaluation.whole_sets import whole_sets
-from inpaintlab.images import shrink
 from inpaintlab.metrics import FIGURES, Available, Figure, available
 from inpaintlab.settings import TrainSettings, build
 
@@ -121,52 +115,15 @@ def choose_images(images: Any) -> ChosenImages:
         name = getattr(images, "part", "given")
         return ChosenImages(images.dataset, images.indices, hashes, f"{len(images)} images", name)
     if not isinstance(images, str | os.PathLike):
-        dataset: ImageDataset = images if hasattr(images, "read") else GivenImages(images)
-        hashes = hash_all(dataset)
-        return ChosenImages(dataset, range(len(hashes)), hashes, f"{len(hashes)} images", "given")
-    dataset = open_source(str(images))
-    hashes = hash_all(dataset)
-    split = dataset.predefined_split
+        given = open_dataset(images)
+        if given is images:  # it has a split
+            return choose_images(given.validation)
+        return ChosenImages(given, range(len(given)), given.hashes, f"{len(given)} images", "given")
+    dataset = open_dataset(str(images))
+    split, hashes = dataset.predefined_split, dataset.hashes
     indices = split.val if split else range(len(hashes))
     part = "validation" if split else "all images not trained on"
     return ChosenImages(dataset, indices, hashes, str(images), part)
-
-
-class GivenImages:
-    """A list, or a map-style dataset, of images or `(image, …)`: PIL, or uint8 arrays `[H, W, 3]`.
-
-    Raises `SettingError` for what is no such thing.
-    """
-
-    predefined_split: Split | None = None
-
-    def __init__(self, images: Any) -> None:
-        if not hasattr(images, "__getitem__") or not hasattr(images, "__len__"):
-            raise SettingError(
-                "images are a folder, a part of a dataset, a list of arrays or a map-style dataset, got "
-                f"{type(images).__name__}"
-            )
-        self._images = images
-        numbered = (f"image-{index:06}" for index in range(len(images)))
-        self.names = [str(name) for name in getattr(images, "names", numbered)]
-
-    def content_hash(self, index: int) -> str:
-        """SHA-256 of the pixels of image `index`."""
-        pixels = self.read(index, None)
-        return hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
-
-    def read(self, index: int, size: int | None) -> UInt8:
-        """Return image `index`, its shorter side `size` pixels; raises `ImageError` if it is smaller."""
-        item = self._images[index]
-        pixels = np.asarray(item[0] if isinstance(item, tuple) else item)
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-            seen = f"{pixels.dtype} {list(pixels.shape)}"
-            raise ImageError(f"{self.names[index]} is {seen}: an image is uint8 [height, width, 3]")
-        if size is None:
-            return pixels
-        if min(pixels.shape[:2]) < size:
-            raise ImageError(f"{self.names[index]} is smaller than {size} pixels", "small")
-        return shrink(pixels, size)
 
 
 def offered_metrics(

@@ -9,8 +9,7 @@ import numpy as np
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.data.dataset import ImageDataset
-from inpaintlab.data.findings import LEAST_CONTRAST
-from inpaintlab.data.lookalikes import Appearance, appearance_of, find_lookalikes
+from inpaintlab.data.lookalikes import LEAST_CONTRAST, Appearance, appearance_of, find_lookalikes
 from inpaintlab.errors import ImageError
 from inpaintlab.evaluation.evaluation_set import EvaluationSet
 from inpaintlab.evaluation.rows import Rows, Summary

@@ -5,7 +5,7 @@ written back bit by bit. What networks work on is in `tensors`.
 """
 
 from inpaintlab.images.decoded import SUFFIXES, DecodedImage, Encoded, File, Header
-from inpaintlab.images.decoding import load, load_rgb_whole
+from inpaintlab.images.decoding import load, load_rgb_whole, on_white
 from inpaintlab.images.encoding import (
     LOSSLESS,
     WRITABLE,
@@ -47,6 +47,7 @@ __all__ = [
     "load_rgb",
     "load_rgb_whole",
     "lossless_suffix",
+    "on_white",
     "save",
     "shrink",
     "to_pillow",

@@ -61,7 +61,7 @@ def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
 def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
     """Decode an open file to RGB uint8, upright and on white."""
     if image.mode not in ("L", "RGB") or _is_deep_colour(image):
-        return _on_white(_decode(image, path))
+        return on_white(_decode(image, path))
     complete(image, path)
     with damage_named(path):
         upright = ImageOps.exif_transpose(image)
@@ -83,12 +83,6 @@ def _decode(image: Image.Image, path: File) -> DecodedImage:
     with damage_named(path):  # only now are most of its entries read
         kept = metadata.of_file(exif, image.info, orientation)
     return DecodedImage(pixels, mode, **kept)
-
-
-def _exif(image: Image.Image, path: File) -> Image.Exif:
-    """Read the EXIF data, for which some formats decode all of the file."""
-    with damage_named(path):
-        return image.getexif()
 
 
 def _is_deep_colour(image: Image.Image) -> bool:
@@ -115,7 +109,10 @@ def _upright(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(np.fliplr(turned) if flipped else turned)
 
 
-def _on_white(image: DecodedImage) -> npt.NDArray[np.uint8]:
+def on_white(image: DecodedImage) -> npt.NDArray[np.uint8]:
+    """Return an image as RGB uint8 `[H, W, 3]`; what is transparent stands on white."""
+    if image.mode == "RGB" and image.pixels.dtype == np.uint8:
+        return np.asarray(image.pixels)
     rgb = to_rgb(image)
     if image.mode in ("LA", "RGBA"):
         alpha = image.pixels[..., -1:].astype(np.float32) / white(image.pixels)

@@ -11,8 +11,6 @@ from inpaintlab import masks
 from inpaintlab.checkpoints import OBJECT
 from inpaintlab.data import augment
 from inpaintlab.data.augment import Augmentation
-from inpaintlab.data.dataset import ImageDataset
-from inpaintlab.data.sources import open_source
 from inpaintlab.masks import Mixture
 from inpaintlab.networks import learning_rate_of
 from inpaintlab.settings import Part, ResolvedTrainSettings, build
@@ -79,11 +77,6 @@ def part_of(thing: Any) -> Part:
         return Part(name=made[0], **made[1])
     kind = thing if hasattr(thing, "__qualname__") else type(thing)  # a function, or an instance
     return Part.model_validate({"name": OBJECT, "type": f"{kind.__module__}.{kind.__qualname__}"})
-
-
-def open_data(data: Any, fold: int | None, folds: int | None) -> ImageDataset:
-    """Return the dataset that `data` is or stands for."""
-    return open_source(str(data), fold, folds) if isinstance(data, str | Path) else data
 
 
 def make_masks(given: Any, settings: ResolvedTrainSettings) -> Mixture:

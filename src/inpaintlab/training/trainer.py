@@ -19,6 +19,7 @@ from inpaintlab.checkpoints import ModelCard, Run, load_state, save_model, save_
 from inpaintlab.data.augment import Batch
 from inpaintlab.data.loading import TrainingData, kept_bytes, open_training_data
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.data.storage import Cache
 from inpaintlab.data.streaming import training_batches
 from inpaintlab.errors import RunError, RunOverError
@@ -32,7 +33,7 @@ from inpaintlab.training.callbacks import Callbacks
 from inpaintlab.training.launch import launch
 from inpaintlab.training.memory import Memory, check_memory, free_bytes, predict
 from inpaintlab.training.objectives import LossFunction, Objective, Optimisation, Step, as_objective
-from inpaintlab.training.options import Options, describe, make_augmentation, make_masks, open_data
+from inpaintlab.training.options import Options, describe, make_augmentation, make_masks
 from inpaintlab.training.rate import suggest_rate
 from inpaintlab.training.record import with_usual
 from inpaintlab.training.run_folder import (
@@ -87,7 +88,7 @@ class Trainer:
     ) -> None:
         self.network, self.objective = adopt(network), as_objective(objective)
         self.fresh_objective = copy.deepcopy(self.objective)  # for experiments, before it is set up
-        self.source = open_data(data, options.get("fold"), options.get("folds"))
+        self.source = open_dataset(data, fold=options.get("fold"), folds=options.get("folds"))
         self.settings = describe(network, objective, data, options)
         self.mixture = make_masks(options.get("masks"), self.settings)
         self.augmentation = make_augmentation(options.get("augment"), self.settings)
