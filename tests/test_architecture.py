@@ -1,6 +1,7 @@
 """Imports run in one direction, and importing has no effect."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,34 @@ def test_public_names_are_exact():
         assert getattr(inpaintlab, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = inpaintlab.trian
+
+
+def imported_files(path: Path) -> set[Path]:
+    """Files of ours that a file imports, inside functions and for types too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {file_of(alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            # `from inpaintlab.training import objectives` is for a file, `… import Trainer` for a name.
+            for alias in node.names:
+                found.add(file_of(f"{node.module}.{alias.name}") or file_of(str(node.module)))
+    return {file for file in found if file} - {path}
+
+
+def file_of(module: str) -> Path | None:
+    """Return the file of a module of ours; None for a name, or a module of somebody else."""
+    base = SOURCE.joinpath(*module.split(".")[1:])
+    ours = module.startswith("inpaintlab.")
+    files = (base.with_name(f"{base.name}.py"), base / "__init__.py")
+    return next((file for file in files if ours and file.is_file()), None)
+
+
+def test_no_files_import_each_other_in_a_circle():
+    graph = {path: imported_files(path) for path in MODULES}
+    sorter = graphlib.TopologicalSorter(graph)
+    try:
+        sorter.prepare()
+    except graphlib.CycleError as error:
+        circle = " → ".join(str(path.relative_to(SOURCE)) for path in error.args[1])
+        pytest.fail(f"files import each other in a circle: {circle}")

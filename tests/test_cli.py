@@ -149,7 +149,7 @@ def test_recipe_and_resume(inpaint, tmp_path):
         ("train --resume nowhere", "nowhere does not exist"),
         ("train --resume run -s batch_size=3", "leave out --config and -s"),
         ("train --resume run --batch-size 3", "batch_size cannot change"),
-        ("evaluate nowhere", "nowhere does not exist"),
+        ("evaluate nowhere", "nowhere is neither a run folder"),
         ("evaluate empty", "is not a run folder"),
         ("fill photo.png mask.png -o out.png --run run", "there is no file photo.png"),
         ("fill photo.png mask.png", "where should the result go?"),

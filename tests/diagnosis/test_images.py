@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from inpaintlab.data import samples
+from inpaintlab.data.folders import FolderDataset
 from inpaintlab.diagnosis.images import ODD, find_leaks, judge_leaks, judge_values, survey
 from tests.conftest import save_portraits
 from tests.diagnosis.conftest import session_of
@@ -83,10 +84,13 @@ def test_a_range_that_is_not_that_of_images_is_a_finding(tmp_path):
     assert (seen.word, "range" in seen.advice) == ("finding", True)
 
 
-def test_look_alikes_in_two_parts_are_found_and_scaled_to_all(tmp_path, portraits):
+def test_look_alikes_in_two_parts_are_found_and_scaled_to_all(tmp_path, portraits, monkeypatch):
     for path in sorted(portraits.iterdir()):
         brighter = np.clip(np.asarray(Image.open(path)).astype(int) + 6, 0, 255)
         Image.fromarray(brighter.astype(np.uint8)[:, ::-1]).save(portraits / f"twin-{path.name}")
+    _, split = judged(tmp_path, portraits, of=72)
+    assert split.word == "ok"
+    monkeypatch.setattr(FolderDataset, "groups", range(80))  # as if nobody had looked for them
     _, split = judged(tmp_path, portraits, of=72)
     assert split.word == "finding"
     assert split.figures["alike"] > 3

@@ -16,7 +16,7 @@ def _nothing_is_fetched(trusted, monkeypatch):
     def refuse(*arguments, **keywords):
         raise AssertionError("a download was not asked for")
 
-    monkeypatch.setattr(features, "urlopen", refuse)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
 
 
 def reasons(result):

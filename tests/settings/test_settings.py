@@ -158,10 +158,10 @@ def test_masks_in_words(tmp_path):
 
 
 def test_flags_of_words():
-    flags = {"run": "r", "weights": ["fid=a.pt", "lpips=b.pth"]}
+    flags = {"models": ["r"], "weights": ["fid=a.pt", "lpips=b.pth"]}
     assert build(EvaluateSettings, flags=flags).weights == {"fid": "a.pt", "lpips": "b.pth"}
     with pytest.raises(SettingError, match=r"weights: takes NAME=VALUE, got 'fid'"):
-        build(EvaluateSettings, flags={"run": "r", "weights": ["fid"]})
+        build(EvaluateSettings, flags={"models": ["r"], "weights": ["fid"]})
     flags = {"data": "p", "vary": ["network=unet,swift", "seed=0,1"]}
     assert build(CrossvalSettings, flags=flags).vary == {"network": ["unet", "swift"], "seed": [0, 1]}
     summed = build(SummarySettings, flags={"compare": ["unet, swift", "lama"]})
@@ -233,7 +233,7 @@ def test_the_word_off_is_not_false():
 
 
 def test_a_flag_may_be_a_mapping_of_one():
-    flags = {"run": "r", "weights": {"fid": "file.pt"}}
+    flags = {"models": ["r"], "weights": {"fid": "file.pt"}}
     assert build(EvaluateSettings, flags=flags).weights == {"fid": "file.pt"}
 
 

@@ -121,7 +121,7 @@ def _open_path(name: str, given: Any, through: Through, size: int | None) -> Ope
             raise
         raise SettingError(
             f"{given} is neither a run folder, a file of weights, a model of the hub (USER/MODEL) nor a "
-            f"baseline ({', '.join(BASELINES)}){near_miss(str(given), BASELINES)}"
+            f"baseline{near_miss(str(given), BASELINES)}"
         ) from None
 
 
