@@ -146,9 +146,7 @@ def test_callbacks_add_to_log_and_validation(tmp_path):
     )
 
 
-def test_a_registered_network_is_known_by_its_name(tmp_path, monkeypatch):
-    monkeypatch.delitem(NETWORKS, "foreign", raising=False)
-
+def test_a_registered_network_is_known_by_its_name(tmp_path):
     @il.register_network("foreign")
     def make(width: int = 8) -> nn.Module:
         return Foreign(width)
@@ -160,7 +158,7 @@ def test_a_registered_network_is_known_by_its_name(tmp_path, monkeypatch):
         output=tmp_path / "settings", validation_images=8,
     )  # fmt: skip
     assert il.train(by_settings).steps == 2
-    monkeypatch.delitem(NETWORKS, "foreign")
+    del NETWORKS["foreign"]
     with pytest.raises(InpaintlabError, match="unknown network 'foreign'"):
         il.load(named.folder)
 
