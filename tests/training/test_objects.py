@@ -136,6 +136,24 @@ def test_objects_resume_bit_by_bit(tmp_path, stop_after):
         trainer(tmp_path / "parts", callbacks=[il.Guards(), other], **options).fit(steps=9, resume=True)
 
 
+def test_one_trainer_goes_on_with_its_run_and_begins_no_second(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole = trainer("whole", callbacks=[il.Guards()]).fit(steps=6)
+    again = trainer(None, callbacks=[il.Guards(), StopEarly(4)])
+    first = again.fit(steps=6)
+    assert (first.steps, first.stopped) == (4, "enough is enough")
+    with pytest.raises(RunError, match=r"taken 4 steps already: go on with fit\(resume=True\)"):
+        again.fit(steps=6)
+    second = again.fit(steps=6, resume=True)
+    assert (second.folder, second.steps, second.stopped) == (first.folder, 6, None)
+    assert_same_weights(whole.folder, second.folder)
+
+
+def test_what_a_callback_stops_before_a_save_is_saved(tmp_path):
+    run = trainer(tmp_path / "run", callbacks=[StopEarly(1)]).fit(steps=6)
+    assert load_state(run.folder / "state" / "training.pt")["step"] == run.steps == 1
+
+
 def test_callbacks_add_to_log_and_validation(tmp_path):
     run = trainer(tmp_path / "run", callbacks=[StopEarly()]).fit(steps=12)
     (line,) = read_log(run.folder / "log.jsonl", "train")

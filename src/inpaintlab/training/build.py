@@ -11,15 +11,14 @@ from inpaintlab import masks, networks
 from inpaintlab.checkpoints import OBJECT, Run
 from inpaintlab.data import augment
 from inpaintlab.errors import RunError
-from inpaintlab.files import write_atomically
 from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.registry import resolve_arguments
-from inpaintlab.settings import Part, ResolvedTrainSettings, TrainSettings, build, dump
+from inpaintlab.settings import Part, ResolvedTrainSettings, TrainSettings, build
 from inpaintlab.training import curriculum, objectives
 from inpaintlab.training.guards.callback import Guards
 from inpaintlab.training.objectives import Objective
 from inpaintlab.training.options import Options, default_size
-from inpaintlab.training.run_folder import TrainedRun
+from inpaintlab.training.run_folder import TrainedRun, write_recipe
 from inpaintlab.training.schedule import DEFAULT_MINUTES, Budget
 from inpaintlab.training.trainer import Trainer
 
@@ -29,9 +28,8 @@ def train(settings: TrainSettings) -> TrainedRun:
 
     Raises an `InpaintlabError` before the first step for everything that can be known before it.
     """
-    settings = resolve(settings)
     trainer = build_trainer(settings)
-    return trainer.fit(steps=settings.steps, minutes=settings.minutes)
+    return trainer.fit(steps=trainer.settings.steps, minutes=trainer.settings.minutes)
 
 
 def resume(folder: Path, changes: dict[str, Any]) -> TrainedRun:
@@ -48,11 +46,11 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainedRun:
         )
     unset = {"steps": None, "minutes": None} if changes.keys() & {"steps", "minutes"} else {}
     written = build(TrainSettings, config=run.recipe).model_dump()
-    settings = resolve(TrainSettings.model_validate(written | unset | changes))
-    trainer = build_trainer(settings.model_copy(update={"output": folder}))
+    settings = TrainSettings.model_validate(written | unset | changes | {"output": folder})
+    trainer = build_trainer(settings)
     if changes:  # so that the next `--resume` goes by the new budget too
-        write_atomically(run.recipe, dump(settings.model_copy(update={"output": None})).encode())
-    return trainer.fit(steps=settings.steps, minutes=settings.minutes, resume=True)
+        write_recipe(run, trainer.settings)
+    return trainer.fit(steps=trainer.settings.steps, minutes=trainer.settings.minutes, resume=True)
 
 
 def build_trainer(settings: TrainSettings, data: Any = None) -> Trainer:

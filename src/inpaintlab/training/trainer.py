@@ -1,6 +1,7 @@
 """The trainer: objects in, a run out, and one loop to read from top to bottom."""
 
 import copy
+import gc
 import math
 import time
 from collections.abc import Container, Iterable, Iterator
@@ -106,9 +107,15 @@ class Trainer:
         """Train for a number of steps or minutes (10 where neither is given), and return the run.
 
         With `resume` the run in `output` goes on where its last save left it, bit by bit as if it had
-        never stopped. Raises `RunError` for a folder that is taken, or cannot be resumed.
+        never stopped. Raises `RunError` for a folder that is taken or cannot be resumed, and for a
+        trainer whose weights have learnt in a run before.
         """
         clock = time.monotonic()
+        if self.step and not resume:
+            raise RunError(
+                f"this trainer has taken {self.step} steps already: go on with fit(resume=True), or "
+                "make a new one for a new run"
+            )
         self.launch()
         memory = self.check()
         if self.fabric.is_global_zero:
@@ -117,10 +124,14 @@ class Trainer:
             if warning := small_batch_warning(self.network, share):
                 say(f"warning: {warning}")
         self.run = claim_folder(self.output, self.settings, self.fabric, resume=resume)
+        # The next `fit(resume=True)` finds it, also where the name was chosen here.
+        self.output = self.run.folder
         self.open(Budget(steps, minutes or (None if steps else DEFAULT_MINUTES), clock), resume=resume)
         if self.fabric.is_global_zero:
             record_data(self.run, self.settings.data, self.data, self.validation.masks)
-        saved = -1
+        if self.settings.learning_rate == "auto":
+            self._find_rate()
+        saved, interrupted = -1, False
         with StopSignal() as signal, self._told():
             while self.stopped is None:
                 # All devices must agree on when to stop; one of them passes the values through.
@@ -146,7 +157,7 @@ class Trainer:
                 if not interrupted:
                     self.validate()
                 self.save()
-        return self._ended(bool(interrupted))
+        return self._ended(interrupted)
 
     def take_step(self, batch: Batch) -> Step:
         """Take one step of the objective and of the average."""
@@ -224,9 +235,7 @@ class Trainer:
             return
         weights = self.average.state_dict()
         save_model(self.run.last, weights, self._card(None))
-        if (
-            not self.run.model.exists()
-        ):  # stopped before the first validation: no other weights are there
+        if not self.run.model.exists():  # the run stopped before its first validation
             save_model(self.run.model, weights, self._card(None))
         self.save_state()
 
@@ -300,7 +309,8 @@ class Trainer:
         Nothing is written. Raises `RunOverError` for a run whose budget is spent.
         """
         settings, size = self.settings, self.settings.size
-        self.budget, self.progress = budget, 0.0
+        self.budget, self.progress, self.stopped = budget, 0.0, None
+        self.restart_batches()
         self.data = open_training_data(
             self.source,
             size,
@@ -324,8 +334,6 @@ class Trainer:
             raise RunOverError(
                 f"{self.run.folder} is over after {self.step} steps: give more --steps or --minutes"
             )
-        if settings.learning_rate == "auto":
-            self._find_rate()
 
     @property
     def _cache(self) -> Cache:
@@ -365,6 +373,9 @@ class Trainer:
     def _ended(self, interrupted: bool) -> TrainedRun:
         best = self.fabric.broadcast(self.best)  # the first device alone validates
         if torch.distributed.is_initialized():  # its threads would abort the process at exit
+            for learner in self.objective.learners.values():
+                learner.release()
+            gc.collect()  # wrappers stand in circles
             torch.distributed.destroy_process_group()
         seconds, trained = self.budget.elapsed, self.network
         return TrainedRun(self.run.folder, self.step, best, seconds, interrupted, self.stopped, trained)

@@ -78,6 +78,10 @@ class Learner:
             for parameter in module.parameters(recurse=False):
                 self.optimiser.state.pop(parameter, None)
 
+    def release(self) -> None:
+        """Let go of the devices: what shares gradients among them must be gone before they are."""
+        del self.model, self.optimiser
+
     def state_dict(self) -> dict[str, Any]:
         """Return weights, moments and the ratio, not copied."""
         network, optimiser = self.network.state_dict(), self.optimiser.state_dict()
