@@ -18,8 +18,7 @@ import cv2
 import numpy as np
 import timing
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from PIL import Image
 from timing import alternate, median, median_ratio
 

@@ -17,8 +17,7 @@ from typing import Any
 import httpx2
 import numpy as np
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
 from PIL import Image
 from schemathesis import openapi
 from schemathesis.checks import not_a_server_error

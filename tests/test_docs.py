@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inpaintlab import masks, networks
-from inpaintlab import settings as settings_room
+from inpaintlab import masks, networks, settings as settings_room
 from inpaintlab.cli.commands import COMMANDS
 from inpaintlab.data import augment
 from inpaintlab.settings import TrainSettings, build

@@ -24,8 +24,7 @@ from urllib.error import HTTPError
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import alexnet as torchvision_alexnet
-from torchvision.models import vgg
+from torchvision.models import alexnet as torchvision_alexnet, vgg
 
 from inpaintlab.errors import FeaturesError, SizeError
 from inpaintlab.progress import say

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2 import functional as v2
+from hypothesis import given, settings, strategies as st
+from torchvision.transforms.v2 import InterpolationMode, functional as v2
 
 from inpaintlab import masks
 from inpaintlab.data import augment, samples

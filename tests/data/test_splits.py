@@ -1,8 +1,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from inpaintlab.data.splits import fold_of, part_of, split, split_fold
 from inpaintlab.errors import DataError

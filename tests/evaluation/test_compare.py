@@ -8,8 +8,13 @@ from inpaintlab import evaluate
 from inpaintlab.checkpoints import read_json
 from inpaintlab.errors import RunError, SettingError
 from inpaintlab.evaluation.command import run_evaluation
-from inpaintlab.evaluation.compare import Comparison, compare, run_comparison, sentence
-from inpaintlab.evaluation.compare import compared as compared_rows
+from inpaintlab.evaluation.compare import (
+    Comparison,
+    compare,
+    compared as compared_rows,
+    run_comparison,
+    sentence,
+)
 from inpaintlab.evaluation.rows import FACTS, Rows, read_rows
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.settings import CompareSettings, EvaluateSettings

@@ -13,9 +13,7 @@ from inpaintlab.data.prepare import prepare
 from inpaintlab.data.sources import FolderDataset
 from inpaintlab.data.splits import fold_of, part_of
 from inpaintlab.errors import DataError, MemoryLimitError, RunError, SettingError
-from inpaintlab.evaluation import crossval as module
-from inpaintlab.evaluation import fold as fold_module
-from inpaintlab.evaluation import share
+from inpaintlab.evaluation import crossval as module, fold as fold_module, share
 from inpaintlab.evaluation.cross_validation import CrossValidation
 from inpaintlab.evaluation.crossval import crossval, resume_crossval
 from inpaintlab.evaluation.evaluation import Evaluation

@@ -1,6 +1,5 @@
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from inpaintlab.inpainter.blending import edge_difference
 from tests.inpainter.holes import some_hole

@@ -2,8 +2,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from inpaintlab.errors import SettingError
 from inpaintlab.inpainter import BLENDS, STRATEGIES, crops

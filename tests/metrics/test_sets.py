@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from inpaintlab.metrics import discrimination, frechet_distance, gaussian_distance, kernel_distance
 from inpaintlab.metrics.sets import _discrepancy

@@ -45,8 +45,7 @@ class Command:
 def prepare(settings: "of.PrepareSettings") -> Done:
     """Check, de-duplicate, split and seal a dataset; the images stay where they are."""
     if settings.against:
-        from inpaintlab.data.leaks import find_leaks
-        from inpaintlab.data.leaks import show as show_leaks
+        from inpaintlab.data.leaks import find_leaks, show as show_leaks
 
         against = settings.against
         leaks = find_leaks(settings, against)

@@ -12,8 +12,7 @@ from torch import Tensor
 from inpaintlab.arrays import UInt8
 from inpaintlab.data.dataset import ImageData, ImageDataset, at_stored_size
 from inpaintlab.data.splits import Split
-from inpaintlab.data.storage import Bad as Bad
-from inpaintlab.data.storage import Cache, CachedImages, Place, open_cache, write_cache
+from inpaintlab.data.storage import Bad as Bad, Cache, CachedImages, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import shrink
 from inpaintlab.machine import processors

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from inpaintlab.diagnosis import fills, fitting, training_curve
-from inpaintlab.diagnosis.drawings import examples as drawn_examples
-from inpaintlab.diagnosis.drawings import training
+from inpaintlab.diagnosis.drawings import examples as drawn_examples, training
 from inpaintlab.diagnosis.evidence import Evidence, gather, need_run
 from inpaintlab.diagnosis.result import Result, Verdict, has_objects
 from inpaintlab.errors import OutputError

@@ -18,6 +18,7 @@ from inpaintlab.evaluation.result import Measurements
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.reports import (
     Block,
+    Card as ImageCard,
     Cards,
     Code,
     Drawings,
@@ -29,7 +30,6 @@ from inpaintlab.reports import (
     Text,
     data_url,
 )
-from inpaintlab.reports import Card as ImageCard
 from inpaintlab.training.guards.incidents import read_incidents
 
 #: How examples were chosen: key -> heading, and what is said of it.

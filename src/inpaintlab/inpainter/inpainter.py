@@ -22,8 +22,15 @@ from torch import Tensor, nn
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
 from inpaintlab.errors import ImageError, MaskError, OutputError, SettingError, near_miss
-from inpaintlab.images import DecodedImage, from_array, from_pillow, from_rgb, save, to_pillow
-from inpaintlab.images import load as load_image
+from inpaintlab.images import (
+    DecodedImage,
+    from_array,
+    from_pillow,
+    from_rgb,
+    load as load_image,
+    save,
+    to_pillow,
+)
 from inpaintlab.inpainter.blending import BLENDS
 from inpaintlab.inpainter.crops import explain, plan
 from inpaintlab.inpainter.filling import fill_crops
