@@ -89,7 +89,7 @@ def test_arguments_of_parts_are_in_the_reference():
 
 def test_presets_of_augmentation_are_in_the_reference():
     page = (PROJECT / "docs/reference/settings.md").read_text()
-    presets = [augment.resolve(name, {}) for name in augment.PRESETS]
+    presets = [augment.AUGMENTATIONS.resolve(name, {}) for name in augment.AUGMENTATIONS]
     for argument in presets[0]:
         assert f"| `{argument}` | {' | '.join(str(preset[argument]) for preset in presets)} |" in page
 

@@ -1,5 +1,6 @@
 """The public names, and where each is defined: read by type checkers and by `__init__.py`."""
 
+from .data.augment import Augmentation as Augmentation, register_augmentation as register_augmentation
 from .data.faces import align as align
 from .data.leaks import find_leaks as find_leaks
 from .data.mask_sets import write_masks as write_masks

@@ -1,3 +1,5 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -7,12 +9,11 @@ from torchvision.transforms.v2 import InterpolationMode, functional as v2
 from inpaintlab import masks
 from inpaintlab.data import augment, samples
 from inpaintlab.data.augment import (
+    AUGMENTATIONS,
     PARAMETERS,
-    PRESETS,
     Augmentation,
     Sample,
-    create,
-    resolve,
+    register_augmentation,
 )
 from inpaintlab.data.loading import Images
 from inpaintlab.data.preview import preview_sheet
@@ -33,7 +34,7 @@ def portraits(side=32):
 
 
 def draws(preset="strong", count=12, size=16, seed=0, kind="rectangles", **changes):
-    augmentation = create(preset, **changes)
+    augmentation = AUGMENTATIONS.create(preset, **changes)
     stored = augmentation.stored_size(size)
     images = Images(open_dataset(f"samples:{count}"), range(count), size, "training", stored=stored)
     return TrainingSamples(images, masks.make([{"name": kind}]), seed, augmentation)
@@ -100,7 +101,7 @@ def test_mirror_as_in_torchvision():
     assert 10 < sum(mirrored) < 30
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", list(AUGMENTATIONS))
 def test_samples_of_a_batch_share_nothing(name):
     """What a sample becomes does not depend on the others in its batch."""
     source = draws(name)
@@ -115,7 +116,7 @@ def test_samples_of_a_batch_share_nothing(name):
         assert torch.equal(hole[0], holes[number])
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", list(AUGMENTATIONS))
 @pytest.mark.parametrize("kind", ["rectangles", "strokes"])
 def test_the_self_test_is_content_with_every_preset(name, kind):
     check_variants(draws(name, kind=kind))
@@ -135,7 +136,7 @@ def test_the_self_test_finds_a_generator_seeded_for_every_sample(name):
     with pytest.raises(DataError, match="64 samples of one image came out in 1 variants"):
         check_variants(broken)
     with pytest.raises(DataError, match="one and the same mask"):
-        check_variants(Reseeded(sound.images, sound.masks, 0, create("none")))
+        check_variants(Reseeded(sound.images, sound.masks, 0, AUGMENTATIONS.create("none")))
 
 
 class ByWorker(TrainingSamples):
@@ -164,16 +165,46 @@ def test_the_self_test_finds_workers_that_repeat_one_another():
 )
 def test_what_is_refused(changes, words):
     with pytest.raises(SettingError, match=words):
-        create("medium", **changes)
+        AUGMENTATIONS.create("medium", **changes)
 
 
 def test_presets():
     with pytest.raises(SettingError, match="unknown augmentation 'strnog', did you mean 'strong'"):
-        resolve("strnog", {})
-    assert create("none") == Augmentation()
-    assert create("flip") == Augmentation(flip=0.5)
-    strengths = [create(name).rotate for name in ("light", "medium", "strong")]
+        AUGMENTATIONS.resolve("strnog", {})
+    assert AUGMENTATIONS.create("none") == Augmentation()
+    assert AUGMENTATIONS.create("flip") == Augmentation(flip=0.5)
+    strengths = [AUGMENTATIONS.create(name).rotate for name in ("light", "medium", "strong")]
     assert strengths == sorted(set(strengths))
+
+
+@dataclass(frozen=True)
+class Grain(Augmentation):
+    """An augmentation of somebody else: noise after all that there is."""
+
+    grain: float = 0.1
+    kind: str = "normal"
+
+    def vary(self, images, generator):
+        return images + self.grain * torch.randn(images.shape, generator=generator)
+
+
+def test_one_of_your_own_is_registered_and_repeats_itself():
+    register_augmentation("grain", Grain)
+    try:
+        own = AUGMENTATIONS.create("grain", grain=0.2, flip=0.0)
+        assert AUGMENTATIONS.resolve("grain", {})["kind"] == "normal"
+    finally:
+        del AUGMENTATIONS["grain"]
+    rng = np.random.default_rng(0)
+    window = np.full((16, 16, 3), 128, np.uint8)
+    samples = [
+        Sample(window, 16, window[..., 0], rng.random(len(PARAMETERS), np.float32)) for _ in range(4)
+    ]
+    once, again, others = own.apply(samples, 16), own.apply(samples, 16), own.apply(samples[1:], 16)
+    assert torch.equal(once, again)
+    assert once.std() > 0.1
+    assert not torch.equal(once[1:], others)  # a batch of its own varies on its own
+    assert 0 <= once.min() <= once.max() <= 1
 
 
 parameters = st.lists(
@@ -182,10 +213,10 @@ parameters = st.lists(
 
 
 @settings(max_examples=40, deadline=None)
-@given(parameters, st.integers(16, 24), st.sampled_from(list(PRESETS)))
+@given(parameters, st.integers(16, 24), st.sampled_from(list(AUGMENTATIONS)))
 def test_any_numbers_give_an_image_without_borders(draw, side, name):
     """On a white image nothing but brightness can darken: no corner is ever empty."""
-    augmentation = create(name, brightness=0.0)
+    augmentation = AUGMENTATIONS.create(name, brightness=0.0)
     stored = augmentation.stored_size(16)
     image = np.full((side, side + 5, 3), 255, np.uint8)
     photo = np.asarray(draw, np.float32)
@@ -231,7 +262,7 @@ def test_preview_sheet():
     assert 0.02 < reddish.mean() < 0.6
 
 
-@pytest.mark.parametrize("name", list(augment.PRESETS))
+@pytest.mark.parametrize("name", list(augment.AUGMENTATIONS))
 def test_white_stays_in_range(name):
     """Weights that sum to a rounding error above one must not: the loop refuses such an image."""
     made = draws(name, kind="rectangles")

@@ -130,7 +130,7 @@ def test_folds_partition_what_is_not_test(source):
 def test_batches_are_the_same_however_they_are_kept(source, kind, workers, tmp_path):
     def batches(cache, workers):
         data = open_training_data(open_dataset(source), 16, 0.1, stored=20, cache=cache)
-        augmentation = augment.create("light", zoom=1.25)
+        augmentation = augment.AUGMENTATIONS.create("light", zoom=1.25)
         training = TrainingSamples(data.train, masks.make([{"name": "rectangles"}]), 0, augmentation)
         return list(itertools.islice(training_batches(training, BatchSampler(6), workers), 4))
 

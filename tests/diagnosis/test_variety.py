@@ -7,7 +7,7 @@ from inpaintlab.randomness import generator_for
 from tests.diagnosis.conftest import session_of
 
 
-@pytest.mark.parametrize("name", augment.PRESETS)
+@pytest.mark.parametrize("name", augment.AUGMENTATIONS)
 def test_our_own_draws_vary(tmp_path, name):
     trainer, _ = session_of(tmp_path, augment={"name": name}, data="samples:200")
     verdict = variety(trainer.samples())
@@ -38,7 +38,7 @@ class SameMask(TrainingSamples):
 def test_one_augmentation_or_mask_for_all_is_a_finding(tmp_path, kind, preset, text):
     trainer, _settings = session_of(tmp_path, augment={"name": preset})
     mixture = trainer.validation.masks.mixture
-    verdict = variety(kind(trainer.data.train, mixture, 0, augment.create(preset)))
+    verdict = variety(kind(trainer.data.train, mixture, 0, augment.AUGMENTATIONS.create(preset)))
     assert (verdict.word, text in verdict.text) == ("finding", True)
     assert verdict.figures["repeated_masks"] == 1
 

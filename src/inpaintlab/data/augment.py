@@ -9,9 +9,11 @@ set of parameters a call.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -21,8 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.errors import SettingError, near_miss
-from inpaintlab.registry import resolve_arguments
+from inpaintlab.errors import SettingError
+from inpaintlab.registry import Registry
 from inpaintlab.tensors import to_arrays, to_tensor
 
 
@@ -71,6 +73,8 @@ class Augmentation:
     largest sigma of a Gaussian in pixels of the training size (up to 2; 0: never), `jpeg` the lowest
     quality (up to 100; 0: never), each with its probability. `turn_masks` mirrors masks and turns them
     by quarters, drawn apart from the image. Raises `SettingError` for a value out of range.
+
+    A subclass adds what it likes in `vary`.
     """
 
     flip: float = 0.0
@@ -88,8 +92,8 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         limits = {"rotate": (0, 180), "zoom": (1, 4), "hue": (0, 0.5), "blur": (0, 2), "jpeg": (0, 100)}
-        for name, value in vars(self).items():
-            low, high = limits.get(name, (0, 1))
+        for name in (field.name for field in fields(Augmentation)):
+            value, (low, high) = getattr(self, name), limits.get(name, (0, 1))
             if not isinstance(value, int | float) or not low <= value <= high:
                 raise SettingError(f"augment.{name} must be {low:g} to {high:g}, got {value!r}")
 
@@ -127,8 +131,17 @@ class Augmentation:
             self._blur_some(images, drawn)
         if self.jpeg:
             self._compress_some(images, drawn)
+        images = self.vary(images, torch.Generator().manual_seed(crc32(parameters.tobytes())))
         # Weights of an interpolation or a blur can sum to a rounding error above one.
         return images.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
+
+    def vary(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Return images `[B, 3, H, W]` after all else was done; this one leaves them as they are.
+
+        What is random must come from the generator: so a run repeats itself with any number of workers.
+        """
+        del generator
+        return images
 
     def turned(self, mask: UInt8, parameters: npt.NDArray[np.float32]) -> UInt8:
         """Return a mask mirrored and turned as its parameters say, if masks are to be turned."""
@@ -172,45 +185,34 @@ class Augmentation:
             images[some] = compress(images[some], qualities.tolist())
 
 
-_LIGHT = {"flip": 0.5, "rotate": 5, "zoom": 1.15, "brightness": 0.1, "contrast": 0.1, "saturation": 0.1}
-_MEDIUM = {
+_LIGHT: dict[str, Any] = {
+    "flip": 0.5,
+    "rotate": 5,
+    "zoom": 1.15,
+    "brightness": 0.1,
+    "contrast": 0.1,
+    "saturation": 0.1,
+}
+_MEDIUM: dict[str, Any] = {
     **{"flip": 0.5, "rotate": 10, "zoom": 1.3, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
     **{"hue": 0.02, "blur": 0.6, "blur_probability": 0.1, "jpeg": 60, "jpeg_probability": 0.2},
 }
-_STRONG = {
+_STRONG: dict[str, Any] = {
     **{"flip": 0.5, "rotate": 20, "zoom": 1.5, "brightness": 0.25, "contrast": 0.25, "saturation": 0.4},
     **{"hue": 0.05, "blur": 1.0, "blur_probability": 0.2, "jpeg": 40, "jpeg_probability": 0.3},
 }
-#: Arguments by name. `flip` is the default: mirror half, cut at random along the longer side.
-PRESETS: dict[str, dict[str, Any]] = {
-    "none": {},
-    "flip": {"flip": 0.5},
-    "light": _LIGHT | {"turn_masks": True},
-    "medium": _MEDIUM | {"turn_masks": True},
-    "strong": _STRONG | {"turn_masks": True},
-}
-
-
-def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all arguments of a preset, the given ones in place of its own.
-
-    Raises `SettingError` for an unknown preset or argument, with the nearest known name.
-
-    >>> resolve("light", {"rotate": 8})["rotate"], resolve("light", {})["zoom"]
-    (8, 1.15)
-    """
-    if name not in PRESETS:
-        raise SettingError(f"unknown augmentation {name!r}{near_miss(name, PRESETS)}")
-    return resolve_arguments(Augmentation, PRESETS[name] | dict(arguments), f"augmentation {name!r}")
-
-
-def create(name: str, **arguments: Any) -> Augmentation:
-    """Build an augmentation by the name of a preset, with single arguments changed.
-
-    >>> create("medium", hue=0).rotate
-    10
-    """
-    return Augmentation(**resolve(name, arguments))
+#: `flip` is the default: mirror half, cut at random along the longer side.
+AUGMENTATIONS: Registry[Augmentation] = Registry(
+    "augmentation",
+    {
+        "none": Augmentation,
+        "flip": partial(Augmentation, flip=0.5),
+        "light": partial(Augmentation, **_LIGHT, turn_masks=True),
+        "medium": partial(Augmentation, **_MEDIUM, turn_masks=True),
+        "strong": partial(Augmentation, **_STRONG, turn_masks=True),
+    },
+)
+register_augmentation = AUGMENTATIONS.register
 
 
 def window_of(image: UInt8, window: int, parameters: npt.NDArray[np.float32]) -> tuple[UInt8, int]:

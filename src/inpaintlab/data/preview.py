@@ -33,7 +33,7 @@ def write_preview(settings: PrepareSettings) -> None:
     train = data.split.train
     chosen = generator_for(_SEED).initial_seed() % max(1, len(train))
     indices = [train[(chosen + step * len(train) // TRIED) % len(train)] for step in range(TRIED)]
-    augmentation = augment.create(settings.augment.name, **settings.augment.arguments)
+    augmentation = augment.AUGMENTATIONS.create(settings.augment.name, **settings.augment.arguments)
     stored = augmentation.stored_size(settings.size)
     images = Images(data.dataset, sorted(set(indices)), settings.size, "preview", stored=stored)
     if not len(images):

@@ -104,7 +104,7 @@ def resolve(settings: TrainSettings) -> ResolvedTrainSettings:
         "curriculum": _full(curriculum.CURRICULA, **_words(settings.curriculum)),
         "augment": Part(
             name=settings.augment.name,
-            **augment.resolve(settings.augment.name, settings.augment.arguments),
+            **augment.AUGMENTATIONS.resolve(settings.augment.name, settings.augment.arguments),
         ),
     }
     names = ResolvedTrainSettings.model_fields

@@ -90,4 +90,4 @@ def make_augmentation(given: Any, settings: ResolvedTrainSettings) -> Augmentati
     """Return the augmentation: an object that was given, or what the settings name."""
     if isinstance(given, Augmentation):
         return given
-    return augment.create(settings.augment.name, **settings.augment.arguments)
+    return augment.AUGMENTATIONS.create(settings.augment.name, **settings.augment.arguments)
