@@ -20,7 +20,6 @@ def main(folder: Path, minutes: float = 4.5, portraits: int = 2500) -> None:
         output=folder,
         size=48,
         minutes=minutes,
-        masks=["rectangles"],
         batch_size=16,
         validate_every=250,
     )
@@ -43,4 +42,4 @@ def main(folder: Path, minutes: float = 4.5, portraits: int = 2500) -> None:
 if __name__ == "__main__":
     if not 2 <= len(sys.argv) <= 3:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), *(float(word) for word in sys.argv[2:]))
+    main(Path(sys.argv[1]), float(sys.argv[2]) if sys.argv[2:] else 4.5)

@@ -1,4 +1,4 @@
-"""Train a network, a loss and masks of your own, and watch it with a callback of your own.
+"""Train a network, and a loss of your own, and watch it with a callback of your own.
 
 Usage: python examples/own_network.py FOLDER. None of the parts knows anything of inpaintlab.
 """
@@ -14,19 +14,15 @@ import inpaintlab as il
 
 
 class Plain(nn.Module):
-    """Three convolutions of the image and its mask."""
-
     def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            *(nn.Conv2d(4, width, 5, padding=2), nn.ReLU()),
-            *(nn.Conv2d(width, width, 5, padding=2), nn.ReLU()),
-            nn.Conv2d(width, 3, 5, padding=2),
-        )
+        inside = [nn.Conv2d(4, width, 5, padding=2), nn.ReLU(), nn.Conv2d(width, 3, 5, padding=2)]
+        self.layers = nn.Sequential(*inside)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Predict the whole image."""
-        return torch.sigmoid(self.layers(torch.cat([image, mask], 1)))
+        output: Tensor = self.layers(torch.cat([image, mask], 1))
+        return output.sigmoid()
 
 
 def squared_error(output: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
@@ -48,12 +44,9 @@ class Patience:
 
 
 def main(folder: Path, steps: int = 200) -> None:
-    trainer = il.Trainer(
-        *(Plain(), squared_error, "samples:200"),
-        **{"size": 32, "batch_size": 8, "masks": "strokes", "validate_every": 20},
-        callbacks=[il.Guards(), Patience(3)],
-        output=folder,
-    )
+    parts = (Plain(), squared_error, "samples:200")
+    callbacks = [il.Guards(), Patience(3)]
+    trainer = il.Trainer(*parts, callbacks=callbacks, output=folder, size=32, validate_every=20)
     run = trainer.fit(steps=steps)
     photo, hole = np.full((48, 64, 3), 128, np.uint8), np.zeros((48, 64), bool)
     hole[10:20, 20:40] = True

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from inpaintlab.errors import MaskError, SettingError, near_miss
 from inpaintlab.masks.frozen import FrozenMasks, MaskSet, Size
@@ -16,6 +16,10 @@ Spec = Any
 Kind = TypeVar("Kind", bound=Callable[..., Any])
 
 
+@overload
+def register_mask(name: str) -> Callable[[Kind], Kind]: ...
+@overload
+def register_mask(name: str, part: Kind) -> Kind: ...
 def register_mask(name: str, part: Any = None) -> Any:
     """Add a kind of mask under a name, which settings then know; also as a decorator.
 
