@@ -229,9 +229,9 @@ def test_a_run_of_a_module_of_ones_own_beside_other_methods(run, tmp_path):
         def forward(self, image, mask):
             return self.convolution(torch.cat([image, mask], 1))
 
-    options = {"size": 32, "batch_size": 4, "steps": 2, "validate_every": 2, "validation_images": 4}
+    options = {"size": 32, "batch_size": 4, "validate_every": 2, "validation_images": 4}
     trainer = Trainer(Mine(), Reconstruction(), "samples:40", output=tmp_path / "mine", **options)
-    mine = trainer.fit()
+    mine = trainer.fit(steps=2)
     beside = {"mine": mine, "loaded": il.load(run), "grey": lambda image, mask: image * 0 + 0.5}
     result = il.evaluate({**beside, "telea": "telea"}, "samples:60", learned=False, slow_images=0)
     assert list(result.overall.methods) == ["mean-colour", "navier-stokes", *beside, "telea"]

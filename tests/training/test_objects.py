@@ -203,6 +203,8 @@ def test_own_objectives(tmp_path, objective):
         ({"objective": "l1"}, SettingError, "an Objective or a function"),
         ({"objective": lambda o, i, m: {"error": o.mean()}}, SettingError, "with loss among them"),
         ({"objective": lambda o, i, m: o}, SettingError, r"loss.*\[4, 3, 16, 16\]"),
+        ({"steps": 3}, SettingError, "steps is no option of a trainer: give it to fit"),
+        ({"guards": "act"}, SettingError, "guards are among the callbacks"),
         ({"batchsize": 3}, SettingError, "unknown setting 'batchsize', did you mean 'batch_size'"),
         ({"network": nn.Conv2d(3, 3, 1)}, InpaintlabError, "Conv2d"),
     ],

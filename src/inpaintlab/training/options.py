@@ -11,6 +11,7 @@ from inpaintlab import masks
 from inpaintlab.checkpoints import OBJECT
 from inpaintlab.data import augment
 from inpaintlab.data.augment import Augmentation
+from inpaintlab.errors import SettingError
 from inpaintlab.masks import Mixture
 from inpaintlab.networks import learning_rate_of
 from inpaintlab.settings import Part, ResolvedTrainSettings, build
@@ -43,10 +44,22 @@ class Options(TypedDict, total=False):
     folds: int | None
 
 
+#: Settings that are no options, and where they belong.
+_ELSEWHERE = {
+    "steps": "give it to fit",
+    "minutes": "give it to fit",
+    "curriculum": "a curriculum is one of the callbacks",
+    "guards": "guards are among the callbacks",
+    "plugins": "import the module that registers the parts",
+}
+
+
 def describe(
     network: nn.Module, objective: Objective | LossFunction, data: Any, options: Mapping[str, Any]
 ) -> ResolvedTrainSettings:
     """Return the settings that stand for these objects; raises `SettingError` for a wrong option."""
+    for name in _ELSEWHERE.keys() & options:
+        raise SettingError(f"{name} is no option of a trainer: {_ELSEWHERE[name]}")
     given = {name: value for name, value in options.items() if value is not None}
     parts = {
         "network": part_of(network),
