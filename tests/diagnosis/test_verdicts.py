@@ -12,7 +12,7 @@ from inpaintlab.diagnosis.diagnose import VERDICTS, judge
 from inpaintlab.diagnosis.evidence import Evidence, Line, Parts
 from inpaintlab.diagnosis.images import Leaks
 from inpaintlab.diagnosis.measures import Measured
-from inpaintlab.diagnosis.result import Verdict, headline
+from inpaintlab.diagnosis.result import Result, Verdict, headline
 from inpaintlab.training.guards.causes import Verdict as Cause
 from inpaintlab.training.guards.detectors import Alarm
 from inpaintlab.training.guards.incidents import Incident
@@ -176,7 +176,7 @@ def test_each_illness_by_itself_is_the_first_finding(part, changes):
     assert first.part == part
     assert first.text
     assert first.advice
-    json.dumps([verdict.as_dict() for verdict in verdicts], allow_nan=False)
+    json.dumps(Result("", Path(), tuple(verdicts)).as_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize(

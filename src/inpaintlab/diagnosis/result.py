@@ -4,13 +4,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from inpaintlab import reports
 from inpaintlab.checkpoints import OBJECT
-from inpaintlab.reports import Answer, Block, Note, Page, Tone
+from inpaintlab.reports import Answer, Note, Page, Tone
 from inpaintlab.settings import ResolvedTrainSettings, TrainSettings
 
 Word = Literal["ok", "note", "finding"]
+#: Blocks of a page, which JSON does not hold.
+Drawn = Annotated[tuple[Any, ...], Field(exclude=True)]
 _TONES: dict[Word, Tone] = {"ok": "good", "note": "warn", "finding": "bad"}
 
 
@@ -30,32 +35,26 @@ class Verdict:
     advice: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
     blame: str = ""
-    blocks: tuple[Block, ...] = field(default=(), repr=False, compare=False)
+    blocks: Drawn = field(default=(), repr=False, compare=False)
 
     def note(self) -> Note:
         """Return it as a page and a terminal show it."""
         return Note(self.text, _TONES[self.word], self.advice, f"{self.part}:")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON can hold it."""
-        names = ("part", "word", "text", "advice", "figures", "blame")
-        return {name: getattr(self, name) for name in names}
-
 
 @dataclass(frozen=True)
-class Result:
+class Result(reports.Result):
     """One verdict a part, and the page that shows them.
 
     `data` or `recipe` is what a command can train from; neither, where objects were given.
     """
 
-    schema: ClassVar[int] = 1
     title: str
     page: Path
-    verdicts: tuple[Verdict, ...]
+    verdicts: Annotated[tuple[Verdict, ...], Field(alias="parts")]
     data: str = ""
     recipe: str = ""
-    blocks: tuple[Block, ...] = field(default=(), repr=False, compare=False)
+    blocks: Drawn = field(default=(), repr=False, compare=False)
 
     @property
     def findings(self) -> list[Verdict]:
@@ -80,20 +79,10 @@ class Result:
         return [verdict for verdict in self.verdicts if verdict.word == word]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
-        return {
-            "schema": self.schema, "title": self.title, "page": str(self.page), "data": self.data,
-            "recipe": self.recipe, "healthy": not self.findings, "headline": self.headline,
-            "findings": [verdict.part for verdict in self.findings],
-            "parts": [verdict.as_dict() for verdict in self.verdicts],
-        }  # fmt: skip
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return what `as_dict` wrote; its drawings are on the page alone."""
-        verdicts = tuple(Verdict(**part) for part in values["parts"])
-        title, data, recipe = (str(values[name]) for name in ("title", "data", "recipe"))
-        return cls(title, Path(values["page"]), verdicts, data, recipe)
+        """Return it as JSON can hold it, without the drawings."""
+        findings = [verdict.part for verdict in self.findings]
+        told = {"healthy": not findings, "headline": self.headline, "findings": findings}
+        return super().as_dict() | told
 
     def answer(self) -> Answer:
         """Return what a terminal shows: findings and notes first; `verbose` tells what is sound, too."""

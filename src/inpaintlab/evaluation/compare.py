@@ -12,12 +12,12 @@ from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.evaluation.evaluation import Evaluation
-from inpaintlab.evaluation.result import MaskFacts, Result
+from inpaintlab.evaluation.result import MaskFacts
 from inpaintlab.evaluation.rows import Rows
 from inpaintlab.evaluation.statistics import Interval, bootstrap_intervals, share_interval
 from inpaintlab.metrics import FIGURES
 from inpaintlab.progress import say
-from inpaintlab.reports import Answer, Column, Note, Row, Table
+from inpaintlab.reports import Answer, Column, Note, Result, Row, Table
 from inpaintlab.settings import CompareSettings, EvaluateSettings
 
 #: The metric that sentences are about.
@@ -71,9 +71,6 @@ class Comparison(Result):
         table = self._table(first, short=True) if not others else self._overview()
         notes = [Note(f"{pair.sentence}.", "") for pair in others]
         return Answer(f"{first.sentence}.", table, notes, details=self.tables())
-
-    def _repr_html_(self) -> str:
-        return self.answer()._repr_html_()
 
     def _overview(self) -> Table:
         rows = [self._row(pair, pair.other, pair.overall) for pair in self.pairs]

@@ -15,13 +15,12 @@ from inpaintlab.evaluation.baselines import title
 from inpaintlab.evaluation.compare import HEADLINE, Pair, compared
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.fold import Fold
-from inpaintlab.evaluation.result import Result
 from inpaintlab.evaluation.rows import Rows
 from inpaintlab.evaluation.share import Machine
 from inpaintlab.evaluation.statistics import FoldInterval, fold_interval
 from inpaintlab.files import write_atomically
 from inpaintlab.metrics import FIGURES
-from inpaintlab.reports import Answer, Cell, Column, Note, Row, Table
+from inpaintlab.reports import Answer, Cell, Column, Note, Result, Row, Table
 from inpaintlab.settings import CrossvalSettings, TrainSettings
 
 #: Figures, and tables, in the folder of a cross-validation.
@@ -152,9 +151,6 @@ class CrossValidation(Result):
         details: list[Table | Note] = [*others, *(Note(f"{note}.", "quiet") for note in self.notes)]
         places = {"all figures": f"{self.folder}/{RESULT}"}
         return Answer(self._headline(), means, notes, places, details=details)
-
-    def _repr_html_(self) -> str:
-        return self.answer()._repr_html_()
 
     def _headline(self) -> str:
         psnr = {name: of.metrics[HEADLINE] for name, of in self.variants.items() if of.metrics}

@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, Self
 
 from inpaintlab.checkpoints import read_json, write_json
 from inpaintlab.errors import RunError
@@ -17,32 +15,7 @@ from inpaintlab.evaluation.rows import Rows, Summary, read_rows
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.evaluation.whole_sets import WholeSets
 from inpaintlab.metrics import Figure, Unavailable
-
-
-class Result:
-    """Base of results that are frozen dataclasses: as plain values and back, the same again."""
-
-    SCHEMA: ClassVar[int] = 1
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it, with the version of its schema."""
-        return {"schema": self.SCHEMA, **TypeAdapter(type(self)).dump_python(self, mode="json")}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Return what `as_dict` was called on; raises `RunError` for values of another schema."""
-        if values.get("schema") != cls.SCHEMA:
-            raise RunError(
-                f"this is no {cls.__name__} of schema {cls.SCHEMA}, it says {values.get('schema')!r}: "
-                "measure again with this version of inpaintlab"
-            )
-        given = {name: value for name, value in values.items() if name != "schema"}
-        try:
-            found: Self = TypeAdapter(cls).validate_python(given)
-        except ValidationError as error:
-            where = ".".join(map(str, error.errors()[0]["loc"]))
-            raise RunError(f"this is no {cls.__name__}: {where}: {error.errors()[0]['msg']}") from None
-        return found
+from inpaintlab.reports import Result
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import ceil, inf, lcm, prod
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal
 
 import torch
-from pydantic import TypeAdapter
 from torch import nn
 
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.networks import NETWORKS, create, made_for
 from inpaintlab.networks.base import Network, bottleneck_of, needs
 from inpaintlab.networks.calls import Call, record
-from inpaintlab.reports import Answer, Column, Note, Table
+from inpaintlab.reports import Answer, Column, Note, Result, Table
 from inpaintlab.settings import Part
 
 #: Side in pixels if none is given: that of training on CPU.
@@ -94,27 +93,17 @@ class NetworkSummary:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Result):
     """Networks beside each other, for square images of `size` pixels with a square hole of `hole`.
 
     `note` says why the size is not the usual one.
     """
 
-    schema: ClassVar[int] = 1
     size: int
     batch_size: int
     hole: int
     networks: tuple[NetworkSummary, ...]
     note: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
-        return {"schema": self.schema, **asdict(self)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return what `as_dict` wrote."""
-        return TypeAdapter(cls).validate_python({k: v for k, v in values.items() if k != "schema"})
 
     def answer(self) -> Answer:
         """Return what a terminal shows: totals, warnings and layers; of several networks a row each."""
@@ -132,9 +121,6 @@ class Summary:
         cost, *more = _totals(first, self.hole)
         notes = [*warnings, *(Note(text, "quiet") for text in more)]
         return Answer(f"{first.network} {at}: {cost}", _layers(first), notes)
-
-    def _repr_html_(self) -> str:
-        return self.answer()._repr_html_()
 
     def _comparison(self) -> Table:
         headings = ["param.", "FLOP an image", "field px", "bottleneck", "alive", "saved", "warnings"]

@@ -20,6 +20,7 @@ from inpaintlab.reports.blocks import (
 )
 from inpaintlab.reports.drawing import data_url, plain, sheet, svg, thumbnail
 from inpaintlab.reports.page import Page
+from inpaintlab.reports.result import Result
 from inpaintlab.reports.table import Cell, Column, Row, Table, Tone, cell
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Note",
     "Page",
     "Raw",
+    "Result",
     "Row",
     "Table",
     "Text",
