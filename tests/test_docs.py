@@ -3,18 +3,19 @@
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from inpaintlab import masks, networks, settings as settings_room
 from inpaintlab.cli.commands import COMMANDS
-from inpaintlab.data import augment
+from inpaintlab.data import augment, samples
 from inpaintlab.settings import TrainSettings, build
 from inpaintlab.training import curriculum, objectives
+from tests.conftest import save_portraits
 
 PROJECT = Path(__file__).parents[1]
 PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
@@ -102,13 +103,8 @@ def commands(path):
     ]
 
 
-def test_commands_of_the_readme_run(tmp_path):
+def test_commands_of_the_readme_run(tmp_path, inpaint):
     """Word for word, but with budgets and images that take seconds."""
-    from PIL import Image
-
-    from inpaintlab.data import samples
-    from tests.conftest import save_portraits
-
     save_portraits(tmp_path / "photos", 40)
     Image.fromarray(samples.draw(1, 40)).save(tmp_path / "photo.png")
     hole = Image.new("L", (40, 40))
@@ -136,11 +132,10 @@ def test_commands_of_the_readme_run(tmp_path):
             small = "--size 32 --batch-size 4 -s network.width=8 -s validation_images=4"
             budget = "--steps 4" if "--resume" in words else "--steps 3"
             words += shlex.split(budget if "--resume" in words else f"{budget} {small}")
-        code = "from inpaintlab.cli import main; main()"
-        done = subprocess.run([sys.executable, "-c", code, *words[1:]], capture_output=True, text=True)
+        code, _, err = inpaint(words[1:])
         # A check of so little may find something, a diagnosis of so few steps does; that is 1.
         fine = {0, 1} if words[1] in ("check", "diagnose") else {0}
-        assert done.returncode in fine, f"{line}\n{done.stderr}"
+        assert code in fine, f"{line}\n{err}"
 
 
 @pytest.mark.parametrize(
@@ -162,6 +157,23 @@ def test_the_demo_runs(tmp_path, monkeypatch, capsys):
     names = {path.name for path in (tmp_path / "demo").iterdir()}
     assert {"report.html", "examples.png", "sample-filled.png", "model.safetensors"} <= names
     assert "report.html" in capsys.readouterr().out
+
+
+def test_python_of_the_readme_runs(tmp_path, monkeypatch):
+    """Word for word, but with a budget that takes seconds."""
+    monkeypatch.chdir(tmp_path)
+    save_portraits(tmp_path / "photos", 40, size=64)
+    (block,) = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(), flags=re.S)
+    hole = np.zeros((50, 40), bool)
+    hole[10:20, 10:22] = True
+    given = {
+        "image": samples.draw(1, 50)[:, :40],
+        "mask": hole,
+        "my_function": lambda image, mask: image / 2,
+    }
+    exec(block.replace("minutes=10", "steps=3"), given)  # noqa: S102 - our own page
+    assert list(given["result"].overall.methods)[-3:] == ["mine", "blur", "telea"]
+    assert (tmp_path / given["run"] / "model.safetensors").is_file()
 
 
 def test_python_of_the_docs_compiles_and_names_what_exists():

@@ -43,7 +43,7 @@ class Command:
 
 
 def prepare(settings: "of.PrepareSettings") -> Done:
-    """Check, de-duplicate, split and seal a dataset; the images stay where they are."""
+    """Check, de-duplicate, split and seal a dataset; images stay where they are."""
     if settings.against:
         from inpaintlab.data.leaks import find_leaks, show as show_leaks
 
@@ -64,7 +64,7 @@ def prepare(settings: "of.PrepareSettings") -> Done:
 
 
 def align(settings: "of.AlignSettings") -> Done:
-    """Cut faces out of images so that the eyes stand where you want them."""
+    """Cut out faces so that all eyes stand at the same places."""
     from inpaintlab.data.faces import align, summary
 
     report = align(settings)
@@ -72,7 +72,7 @@ def align(settings: "of.AlignSettings") -> Done:
 
 
 def masks(settings: "of.MaskSettings") -> Done:
-    """Draw a mask set into a folder, or only a sheet of it, and print its hole ratios."""
+    """Draw masks into a folder, or only a sheet of them, and print their hole ratios."""
     from inpaintlab.data.mask_sets import show, write_masks
 
     facts, folder = write_masks(settings), settings.output
@@ -91,7 +91,7 @@ def summary(settings: "of.SummarySettings") -> Done:
 
 
 def check(settings: "of.CheckSettings") -> Done:
-    """Find out what can be known before `inpaint train` with these settings; exit code 1 if amiss."""
+    """Find what would spoil a training before it starts; exits with 1 on a finding."""
     from inpaintlab.diagnosis.check import check
     from inpaintlab.training.build import build_trainer
 
@@ -101,28 +101,28 @@ def check(settings: "of.CheckSettings") -> Done:
 
 
 def train(settings: "of.TrainSettings") -> Done:
-    """Train a network on a folder of images, or go on with a run."""
+    """Train a network on a folder of images, or resume a run."""
     from inpaintlab.training import train
 
     return _trained(train(settings))
 
 
 def resume(folder: Path, changes: dict[str, Any]) -> Done:
-    """Go on with a run."""
+    """Resume a run."""
     from inpaintlab.training import resume
 
     return _trained(resume(folder, changes))
 
 
 def crossval(settings: "of.CrossvalSettings") -> Done:
-    """Train and measure fold by fold inside train and val, and compare settings; the test stays shut."""
+    """Train and measure fold by fold, and compare settings; the test part stays sealed."""
     from inpaintlab.evaluation.crossval import crossval
 
     return _cross_validated(crossval(settings))
 
 
 def resume_crossval(folder: Path, changes: dict[str, Any]) -> Done:
-    """Go on with a cross-validation."""
+    """Resume a cross-validation."""
     from inpaintlab.evaluation.crossval import resume_crossval
 
     if set(changes) - {"jobs"}:
@@ -131,7 +131,7 @@ def resume_crossval(folder: Path, changes: dict[str, Any]) -> Done:
 
 
 def evaluate(settings: "of.EvaluateSettings") -> Done:
-    """Measure models beside classical methods on the same holes; exit code 1 if a figure misleads."""
+    """Measure models beside classical methods on the same holes; exits with 1 on a finding."""
     from inpaintlab.evaluation.command import run_evaluation
 
     written = run_evaluation(settings)
@@ -144,7 +144,7 @@ def evaluate(settings: "of.EvaluateSettings") -> Done:
 
 
 def compare(settings: "of.CompareSettings") -> Done:
-    """Compare runs with the first one, pair by pair on the same images and masks, with intervals."""
+    """Compare runs with the first one on the same images and masks, with intervals."""
     from inpaintlab.evaluation.compare import run_comparison
 
     result = run_comparison(settings)
@@ -152,14 +152,14 @@ def compare(settings: "of.CompareSettings") -> Done:
 
 
 def diagnose(settings: "of.DiagnoseSettings") -> Done:
-    """Say what is wrong with a finished or stopped run, and what to try next; exit code 1 if amiss."""
+    """Say what went wrong in a run and what to try next; exits with 1 on a finding."""
     from inpaintlab.diagnosis.diagnose import diagnose
 
     return _done(diagnose(**settings.arguments()))
 
 
 def fill(settings: "of.FillSettings") -> Done:
-    """Fill the holes of an image, a folder or a list; everything outside them stays as it is."""
+    """Fill the holes of an image, a folder or a list; all other pixels stay as they are."""
     from inpaintlab.inpainter import fill_files
     from inpaintlab.progress import say
 
@@ -171,7 +171,7 @@ def fill(settings: "of.FillSettings") -> Done:
 
 
 def export(settings: "of.ExportSettings") -> Done:
-    """Write a network as one ONNX file, after comparing it with torch; exit code 1 if they differ."""
+    """Write a model as one ONNX file and compare it with torch; exits with 1 if they differ."""
     from inpaintlab.inpainter.export import export
 
     result = export(settings)
@@ -179,7 +179,7 @@ def export(settings: "of.ExportSettings") -> Done:
 
 
 def serve(settings: "of.ServeSettings") -> Done:
-    """Fill images for others: REST, also for clients of OpenAI and IOPaint, and a web page."""
+    """Serve a web page and REST, also for clients of OpenAI and IOPaint."""
     for name in _SERVING:
         if find_spec(name) is None:
             raise InpaintlabError(f"inpaint serve needs {name}: pip install 'inpaintlab[serve]'")

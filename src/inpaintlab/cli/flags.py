@@ -109,7 +109,7 @@ def _common() -> list[inspect.Parameter]:
     flags: list[tuple[str, Any, tuple[str, ...], str | None, str]] = [
         (
             "resume", path, ("--resume",), "FOLDER",
-            "Go on with this folder from its last save; its settings stay.",
+            "Resume the run in this folder from its last save, with its settings.",
         ),
         ("config", path, ("--config",), "FILE", "Recipe: a YAML file of settings."),
         (

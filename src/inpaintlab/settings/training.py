@@ -45,7 +45,7 @@ class SummarySettings(Settings):
     size: Annotated[int | None, Flag()] = Field(default=None, ge=8)
     """Side of the image in pixels; by default 64, or the next that the networks take."""
     batch_size: Annotated[int, Flag()] = Field(default=1, ge=1)
-    """Images that the memory is told for."""
+    """Batch size that the memory figures are for."""
     hole: Annotated[float, Flag()] = Field(default=0.5, gt=0, lt=1)
     """Side of the square hole, as a share of the image's side."""
     bottleneck: float = Field(default=0.1, ge=0)
@@ -71,7 +71,7 @@ class TrainSettings(Settings):
     size: Annotated[int | None, Flag()] = Field(default=None, ge=8)
     """Side of the training images in pixels; by default 64 on a CPU, else 256."""
     minutes: Annotated[float | None, Flag()] = Field(default=None, gt=0)
-    """Time to take, with reading and validation; by default 10 unless steps are given."""
+    """Time for the whole run, reading and validation included; by default 10 unless steps are given."""
     steps: Annotated[int | None, Flag()] = Field(default=None, ge=1)
     """Number of optimiser steps, in place of minutes."""
     network: Annotated[Part, Flag()] = Part("swift")
@@ -79,7 +79,7 @@ class TrainSettings(Settings):
     masks: Masks = Field(default_factory=lambda: [Part("rectangles")], min_length=1)
     """Rectangles, strokes, a folder of mask files, or a frozen set; several are mixed."""
     objective: Annotated[Part, Flag()] = Part("reconstruction")
-    """What a step minimises, by name."""
+    """Training objective by name."""
     curriculum: Annotated[Part, BeforeValidator(as_off), Flag()] = Part("off")
     """How holes grow during the run: linear, stepped, success or off."""
     augment: Annotated[Part, Flag()] = Part("flip")
