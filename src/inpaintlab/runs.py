@@ -16,6 +16,7 @@ A run folder can be copied to another machine and used there::
 Every file is replaced whole: whenever a process is killed, the folder holds the old or the new one.
 """
 
+from itertools import count
 from pathlib import Path
 
 from inpaintlab.errors import RunError
@@ -48,6 +49,16 @@ class Run:
             )
             raise RunError(f"{folder} {reason}")
         return run
+
+
+def free_folder(data: str, what: str = "") -> Path:
+    """Return the first of `runs/DATA-WHAT-1`, `-2`, … that is not there yet.
+
+    >>> free_folder("photos.dataset").as_posix(), free_folder("samples:40", "crossval").as_posix()
+    ('runs/photos-1', 'runs/samples-40-crossval-1')
+    """
+    name = Path(data).name.replace(":", "-").removesuffix(".dataset") + (f"-{what}" if what else "")
+    return next(path for n in count(1) if not (path := Path("runs") / f"{name}-{n}").exists())
 
 
 def newest_run(parent: Path) -> Path:

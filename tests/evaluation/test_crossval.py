@@ -13,12 +13,11 @@ from inpaintlab.data.prepare import prepare
 from inpaintlab.data.sources import FolderDataset
 from inpaintlab.data.splits import fold_of, part_of
 from inpaintlab.errors import DataError, MemoryLimitError, RunError, SettingError
-from inpaintlab.evaluation import crossval as module, fold as fold_module, share
+from inpaintlab.evaluation import crossval as module, folds as fold_module
 from inpaintlab.evaluation.cross_validation import CrossValidation
-from inpaintlab.evaluation.crossval import crossval, resume_crossval
+from inpaintlab.evaluation.crossval import crossval, resume_crossval, share_machine
 from inpaintlab.evaluation.evaluation import Evaluation
-from inpaintlab.evaluation.fold import STOPPED, Fold, run_fold
-from inpaintlab.evaluation.share import share_machine
+from inpaintlab.evaluation.folds import STOPPED, Fold, run_fold
 from inpaintlab.settings import CrossvalSettings, PrepareSettings, TrainSettings
 from inpaintlab.training import TrainedRun, train
 from tests.conftest import small_settings
@@ -43,14 +42,14 @@ class Processes:
         monkeypatch.setattr(fold_module, "stop_with_parent", lambda: None)
         self.patch = monkeypatch
 
-    def __call__(self, commands, logs, places, ended):
-        for number, command in enumerate(commands):
+    def __call__(self, folds, places, ended):
+        for number, fold in enumerate(folds):
             if number == self.most:
                 return True
-            name = tuple(command[-2:])
+            name = tuple(fold.command[-2:])
             self.ran.append(name)
-            self.patch.setattr(sys, "argv", ["fold", *command[-3:]])
-            ended(number, self.codes[name] if name in self.codes else fold_module.main())
+            self.patch.setattr(sys, "argv", ["fold", *fold.command[-3:]])
+            ended(fold, self.codes[name] if name in self.codes else fold_module.main())
         return False
 
 
@@ -302,12 +301,12 @@ def test_budgets_may_vary(processes):
 
 
 def test_runs_share_the_machine(monkeypatch):
-    monkeypatch.setattr(share.torch, "get_num_threads", lambda: 8)
-    monkeypatch.setattr(share, "free_memory", lambda: 10_000)
+    monkeypatch.setattr(module.torch, "get_num_threads", lambda: 8)
+    monkeypatch.setattr(module, "free_memory", lambda: 10_000)
 
     def shared(jobs=None, runs=10, device="cpu", memory=1, timed=False):
-        found = share_machine(jobs, runs, device, memory, timed=timed)
-        return found.jobs, found.threads
+        machine, _ = share_machine(jobs, runs, device, memory, timed=timed)
+        return machine.jobs, machine.threads
 
     assert shared() == (8, 1)
     assert shared(runs=3) == (3, 2)
@@ -317,10 +316,10 @@ def test_runs_share_the_machine(monkeypatch):
     assert shared(99) == (10, 1)
     with pytest.raises(MemoryLimitError, match="fits with --jobs 2"):
         shared(4, memory=4_000)
-    monkeypatch.setattr(share.torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(module.torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert shared(device="cuda", timed=True) == (2, 4)
-    places = share_machine(3, 10, "cuda", 1, timed=False).places
+    _, places = share_machine(3, 10, "cuda", 1, timed=False)
     assert [place["CUDA_VISIBLE_DEVICES"] for place in places] == ["0", "1", "0"]
 
 

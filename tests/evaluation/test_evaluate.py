@@ -15,7 +15,7 @@ from inpaintlab import masks
 from inpaintlab.checkpoints import ModelCard, save_model
 from inpaintlab.cli import main
 from inpaintlab.data import samples
-from inpaintlab.errors import DataError, ImageError, MaskError, RunError, SettingError
+from inpaintlab.errors import DataError, MaskError, RunError, SettingError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW, title
 from inpaintlab.evaluation.command import reproduce, run_evaluation
 from inpaintlab.evaluation.corruptions import CORRUPTIONS
@@ -295,10 +295,10 @@ def test_images_may_be_a_list_or_a_dataset(through):
     assert (one.overall.n, one.part) == (3, "given")
     pairs = [(Image.fromarray(array), "label") for array in arrays]
     assert il.evaluate(grey, pairs, **options).overall == one.overall
-    with pytest.raises(SettingError, match=r"images are a folder, .* got int"):
+    with pytest.raises(DataError, match=r"a dataset is a folder, .* got int"):
         il.evaluate(grey, 3, **options)
-    with pytest.raises(ImageError, match=r"float64 \[40, 40\]: an image is uint8"):
-        il.evaluate(grey, [np.zeros((40, 40))], **options)
+    with pytest.raises(DataError, match="is a int: an image is"):
+        il.evaluate(grey, [3, 4], **options)
 
 
 def test_without_a_size_it_is_asked_for():

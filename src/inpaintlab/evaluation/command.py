@@ -23,6 +23,7 @@ from inpaintlab.evaluation.lookalikes import Lookalikes, search_lookalikes
 from inpaintlab.evaluation.methods import OpenedMethod, name_of, open_methods
 from inpaintlab.progress import say
 from inpaintlab.reports import Answer
+from inpaintlab.runs import free_folder
 from inpaintlab.settings import EvaluateSettings, TrainSettings, build
 from inpaintlab.training.validation import MASK_SEED
 
@@ -227,10 +228,3 @@ def file_name(settings: EvaluateSettings) -> str:
     if settings.data is not None and settings.split == "test":
         name += "-test"
     return name + ("-fill" if settings.through == "fill" else "")
-
-
-def free_folder(data: str, what: str) -> Path:
-    """Return the first of `DATA-WHAT-1`, `-2`, … under runs/ that is not there yet."""
-    stem = Path(data).name.replace(":", "-").removesuffix(".dataset")
-    folders = (Path("runs") / f"{stem}-{what}-{number}" for number in count(1))
-    return next(path for path in folders if not path.exists())

@@ -1,12 +1,14 @@
 """The figures of a cross-validation: each variant over its folds, and variants in pairs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from inpaintlab.checkpoints import read_json, write_json
 from inpaintlab.data.manifest import is_dataset
@@ -14,21 +16,27 @@ from inpaintlab.errors import RunError
 from inpaintlab.evaluation.baselines import title
 from inpaintlab.evaluation.compare import HEADLINE, Pair, compared
 from inpaintlab.evaluation.evaluation import Evaluation
-from inpaintlab.evaluation.fold import Fold
+from inpaintlab.evaluation.folds import Fold
 from inpaintlab.evaluation.rows import Rows
-from inpaintlab.evaluation.share import Machine
 from inpaintlab.evaluation.statistics import FoldInterval, fold_interval
 from inpaintlab.files import write_atomically
 from inpaintlab.metrics import FIGURES
-from inpaintlab.reports import Answer, Cell, Column, Note, Result, Row, Table
-from inpaintlab.settings import CrossvalSettings, TrainSettings
+from inpaintlab.reports import Answer, Cell, Note, Result, Row, Table
+from inpaintlab.settings import CrossvalSettings
 
 #: Figures, and tables, in the folder of a cross-validation.
 RESULT, TABLES = "crossval.json", "crossval.txt"
-#: Columns of the tables there.
-_WIDTH = 160
 #: Metrics of the table of means; all stand in the JSON.
 SHOWN = ("hole_psnr", "ssim", "l1_percent")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What figures can depend on: runs at a time, threads of each, and whether their budget is time."""
+
+    jobs: int
+    threads: int
+    timed: bool
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,15 @@ class Variant:
 
     folds: list[FoldFigures]
     metrics: dict[str, Spread] | None
+
+    @classmethod
+    def of(cls, folds: list[FoldFigures]) -> "Variant":
+        """Return the figures of all folds, with mean and standard deviation over them."""
+        if not all(of.metrics for of in folds):
+            return cls(folds, None)
+        columns = {name: np.array([of.metrics[name] for of in folds]) for name in folds[0].metrics}
+        spreads = {name: Spread(float(of.mean()), float(of.std(ddof=1))) for name, of in columns.items()}
+        return cls(folds, spreads)
 
 
 @dataclass(frozen=True)
@@ -128,15 +145,16 @@ class CrossValidation(Result):
     notes: list[str] = field(default_factory=list)
 
     def save(self) -> None:
-        """Write `crossval.json` and `crossval.txt` into its folder."""
+        """Write `crossval.json`, and what the command prints with `--verbose` as `crossval.txt`."""
         write_json(Path(self.folder) / RESULT, self.as_dict())
-        parts = [self._caption(), *(table.text(_WIDTH) for table in self.tables()), *self._sentences()]
-        write_atomically(Path(self.folder) / TABLES, "\n\n".join(parts).encode() + b"\n")
+        text = io.StringIO()
+        self.answer().show(verbose=True, to=Console(file=text, width=100_000, highlight=False))
+        write_atomically(Path(self.folder) / TABLES, text.getvalue().encode())
 
     def tables(self) -> list[Table]:
         """Return means over folds, every fold, and differences of variants."""
-        compared = [of for of in self.comparisons if of.pair]
-        return [self._means(), self._each_fold(), *([self._differences(compared)] if compared else [])]
+        pairs = [of for of in self.comparisons if of.pair]
+        return [self._means(), self._each_fold(), *([self._differences(pairs)] if pairs else [])]
 
     def answer(self) -> Answer:
         """Return what a command prints."""
@@ -145,8 +163,10 @@ class CrossValidation(Result):
                 f"{self.done} of {self.runs} runs are done",
                 command=f"inpaint crossval --resume {self.folder}",
             )
-        notes = [Note(f"{line}.", "bad") for line in self._failures()]
-        notes += [Note(f"{of.sentence}.", "") for of in self.comparisons if of.sentence]
+        notes = [
+            Note(f"failed: fold {of.fold} of {of.variant}: {of.reason}.", "bad") for of in self.failed
+        ]
+        notes += [Note(f"{of.sentence}.", "") for of in self.comparisons]
         means, *others = self.tables()
         details: list[Table | Note] = [*others, *(Note(f"{note}.", "quiet") for note in self.notes)]
         places = {"all figures": f"{self.folder}/{RESULT}"}
@@ -164,16 +184,6 @@ class CrossValidation(Result):
         line = f"{self.folds} folds of {self.data} at {self.size} px"
         return line if self.masks is None else f"{line}: {self.images:,} images, masks {self.masks}"
 
-    def _sentences(self) -> list[str]:
-        compared = [
-            of.sentence or f"{of.other} is not compared with {of.first}: {of.reason}"
-            for of in self.comparisons
-        ]
-        return [*compared, *self._failures(), *(f"note: {note}" for note in self.notes)]
-
-    def _failures(self) -> list[str]:
-        return [f"failed: fold {of.fold} of {of.variant}: {of.reason}" for of in self.failed]
-
     def _short(self, variant: str) -> str:
         """Return the name of a variant, its value alone where one thing varies."""
         return variant.partition("=")[2] if len(self.vary) < 2 else variant
@@ -181,7 +191,7 @@ class CrossValidation(Result):
     def _heading(self) -> str:
         return next(iter(self.vary), "network") if len(self.vary) < 2 else ""
 
-    def _rows(self) -> Iterable[tuple[str, Variant, bool]]:
+    def _methods(self) -> Iterator[tuple[str, Variant, bool]]:
         """Yield name and figures of every method, and whether it is a variant."""
         yield from ((title(name), of, False) for name, of in self.baselines.items())
         yield from ((self._short(name), of, True) for name, of in self.variants.items())
@@ -194,77 +204,40 @@ class CrossValidation(Result):
             return Cell(f"{of.metrics[name].mean:{spec}} ± {of.metrics[name].sd:{spec}}")
 
         rows = [
-            Row((name, *(cell(of, key) for key in SHOWN)), strong) for name, of, strong in self._rows()
+            Row((name, *(cell(of, key) for key in SHOWN)), is_variant)
+            for name, of, is_variant in self._methods()
         ]
         columns = [self._heading(), *(FIGURES[name].heading for name in SHOWN)]
         note = "mean of the folds' means ± standard deviation over folds"
         return Table.of(columns, rows, self._caption(), note)
 
     def _each_fold(self) -> Table:
-        spec = FIGURES[HEADLINE].spec
-        rows = [
-            Row(
-                (
-                    name,
-                    *(
-                        "failed" if not f.metrics else format(f.metrics[HEADLINE], spec)
-                        for f in of.folds
-                    ),
-                ),
-                strong,
-            )
-            for name, of, strong in self._rows()
-        ]
+        figure = FIGURES[HEADLINE]
+
+        def cell(of: FoldFigures) -> str:
+            return format(of.metrics[HEADLINE], figure.spec) if of.metrics else "failed"
+
+        rows = [Row((name, *map(cell, of.folds)), strong) for name, of, strong in self._methods()]
         columns = [self._heading(), *(f"fold {number}" for number in range(self.folds))]
-        return Table.of(columns, rows, f"{FIGURES[HEADLINE].heading}, fold by fold")
+        return Table.of(columns, rows, f"{figure.heading}, fold by fold")
 
     def _differences(self, pairs: Sequence[VariantPair]) -> Table:
         rows = []
         for of in pairs:
             assert of.pair is not None
-            training = of.over_folds[HEADLINE].interval
-            rows.append(
-                (
-                    f"{self._short(of.other)} less {self._short(of.first)}",
-                    of.pair.overall.metrics[HEADLINE].cell(sign="+"),
-                    training.cell(sign="+"),
-                    "" if training.p is None else f"{training.p:.2g}",
-                    f"{of.pair.overall.wins[HEADLINE]:.0%}",
-                )
-            )
-        headings = ("for other images", "if trained on others", "p", "wins")
-        columns = [Column("", text=True), *(Column(heading) for heading in headings)]
+            overall, training = of.pair.overall, of.over_folds[HEADLINE].interval
+            p = "" if training.p is None else f"{training.p:.2g}"
+            cells = overall.metrics[HEADLINE].cell(sign="+"), training.cell(sign="+"), p
+            name = f"{self._short(of.other)} less {self._short(of.first)}"
+            rows.append((name, *cells, f"{overall.wins[HEADLINE]:.0%}"))
+        columns = ["", "for other images", "if trained on others", "p", "wins"]
         return Table.of(columns, rows, "difference in the hole, dB [95 % interval]")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A fold that is done: its result, and what its run says of its images."""
-
-    result: Evaluation
-    train: int
-    test: int
-    split_hash: str
-
-    @property
-    def model(self) -> Rows:
-        """The rows of the model alone, under one name for all folds."""
-        return self.result.rows.renamed({self.result.model: "model"})
-
-    def values(self, method: str | None = None) -> dict[str, float]:
-        """Return the means of a method in this fold, by metric; None: of the model."""
-        metrics = self.result.overall.methods[method or self.result.model]
-        return {name: interval.mean for name, interval in metrics.items()}
-
-
-#: For each variant what each fold measured, or None where it has failed.
-Found = dict[str, list[Measured | None]]
 
 
 def gather(
     folder: Path,
     settings: CrossvalSettings,
-    variants: Mapping[str, TrainSettings],
+    variants: Sequence[str],
     folds: Sequence[Fold],
     machine: Machine,
 ) -> CrossValidation:
@@ -273,18 +246,21 @@ def gather(
     Where a fold of a variant has failed, its mean is not given. Raises `RunError` where the images
     have changed between folds.
     """
-    by_name = {name: [fold for fold in folds if fold.variant == name] for name in variants}
-    found: Found = {name: [_measured(fold) for fold in of] for name, of in by_name.items()}
-    whole = [one for of in found.values() for one in of if one]
-    if len({one.split_hash for one in whole}) > 1:
+    results = {fold: fold.result() for fold in folds if "done" in fold.state()}
+    facts = {fold: read_json(fold.run.data) for fold in results}
+    if len({of["split_hash"] for of in facts.values()}) > 1:
         raise RunError(
             f"the images of {settings.data} have changed between folds, whose figures do not belong "
             "together: begin again in another folder"
         )
-    comparisons = _comparisons(found)
-    test = whole[0].test if whole else None
-    methods = whole[0].result.methods.items() if whole else ()
-    beside = [method for method, of in methods if of.kind == "baseline"]
+    figures: dict[str, list[FoldFigures]] = {name: [] for name in variants}
+    for fold in folds:
+        train = facts.get(fold, {}).get("train", 0)
+        figures[fold.variant].append(_figures(fold, results.get(fold), train))
+    comparisons = _comparisons(figures, results)
+    first = next(iter(results.values()), None)
+    test = next((of["test"] for of in facts.values()), None)
+    methods = first.methods if first else {}
     result = CrossValidation(
         folder=str(folder),
         interrupted=False,
@@ -296,13 +272,17 @@ def gather(
         vary=settings.vary,
         size=settings.size,
         machine=machine,
-        masks=whole[0].result.masks.name if whole else None,
-        images=len({one for fold in whole for one in fold.result.rows.facts["sha256"]}),
+        masks=first.masks.name if first else None,
+        images=len({one for of in results.values() for one in of.rows.facts["sha256"]}),
         test=test,
-        baselines={name: _baseline(name, found) for name in beside},
-        variants={name: _variant(by_name[name], found[name]) for name in variants},
+        baselines={
+            name: _baseline(name, results, settings.folds or 0)
+            for name, of in methods.items()
+            if of.kind == "baseline"
+        },
+        variants={name: Variant.of(of) for name, of in figures.items()},
         comparisons=comparisons,
-        failed=[_failure(fold) for fold in folds if "done" not in fold.state()],
+        failed=[Failure(f.variant, f.number, f.reason()) for f in folds if f not in results],
         notes=notes(settings.data, machine, test, len(comparisons)),
     )
     result.save()
@@ -311,113 +291,92 @@ def gather(
 
 def notes(data: str, machine: Machine, test: int | None, comparisons: int) -> list[str]:
     """Return what a reader must know of the figures, a sentence in each line."""
-    lines = [
+    looks_alike = not is_dataset(Path(data)) and not data.startswith("samples:")
+    lines = {
         "folds are not independent, as they share training images: the spread over them understates "
         "how much a figure would change with other training images, and no unbiased estimate of that "
-        "exists (Bengio and Grandvalet 2004)"
-    ]
-    if comparisons:
-        lines.append(
-            "the interval for other images takes these runs as they are; the one for training on "
-            "others is widened for what folds share (Nadeau and Bengio 2003), which helps "
-            "but proves nothing"
-        )
-    if comparisons > 1:
-        lines.append(
-            f"of {comparisons} comparisons one may look clear by chance, and the best of several "
-            "variants looks a little better than it is"
-        )
-    lines.append(
+        "exists (Bengio and Grandvalet 2004)": True,
+        "the interval for other images takes these runs as they are; the one for training on "
+        "others is widened for what folds share (Nadeau and Bengio 2003), which helps "
+        "but proves nothing": comparisons > 0,
+        f"of {comparisons} comparisons one may look clear by chance, and the best of several "
+        "variants looks a little better than it is": comparisons > 1,
         "each run is measured with the weights of its best validation, on the same images: every "
-        "figure is a little high, for all variants alike"
-    )
-    if not is_dataset(Path(data)) and not data.startswith("samples:"):
-        lines.append(
-            "copies of a file are in one fold, images that only look alike may not be: "
-            f"inpaint prepare {data} -o NAME.dataset keeps them together"
-        )
-    if machine.timed and machine.jobs > 1:
-        lines.append(
-            f"minutes were shared: {machine.jobs} runs at a time, threads for each: "
-            f"{machine.threads}; alone a run learns more in its time, --jobs 1 does that"
-        )
-    if test is not None:
-        lines.append(f"the {test} images of the test part were not used")
-    return lines
+        "figure is a little high, for all variants alike": True,
+        "copies of a file are in one fold, images that only look alike may not be: "
+        f"inpaint prepare {data} -o NAME.dataset keeps them together": looks_alike,
+        f"minutes were shared: {machine.jobs} runs at a time, threads for each: "
+        f"{machine.threads}; alone a run learns more in its time, --jobs 1 does "
+        "that": machine.timed and machine.jobs > 1,
+        f"the {test} images of the test part were not used": test is not None,
+    }
+    return [line for line, holds in lines.items() if holds]
 
 
-def _measured(fold: Fold) -> Measured | None:
-    if "done" not in fold.state():
-        return None
-    data = read_json(fold.run.data)
-    return Measured(fold.result(), data["train"], data["test"], data["split_hash"])
-
-
-def _failure(fold: Fold) -> Failure:
-    reason = fold.state().get("failed", "it was stopped before it was done")
-    return Failure(fold.variant, fold.number, reason)
-
-
-def _variant(folds: Sequence[Fold], found: Sequence[Measured | None]) -> Variant:
-    rows = [_row(fold, measured) for fold, measured in zip(folds, found, strict=True)]
-    return Variant(rows, _over([row.metrics for row in rows]))
-
-
-def _row(fold: Fold, measured: Measured | None) -> FoldFigures:
-    if measured is None:
-        return FoldFigures(fold.number, str(fold.run.folder), _failure(fold).reason)
-    overall = measured.result.overall
+def _figures(fold: Fold, result: Evaluation | None, train: int) -> FoldFigures:
+    if result is None:
+        return FoldFigures(fold.number, str(fold.run.folder), fold.reason())
     return FoldFigures(
         fold.number,
         str(fold.run.folder),
-        n=overall.n,
-        images=overall.images,
-        train=measured.train,
-        masks=measured.result.masks.hash,
+        n=result.overall.n,
+        images=result.overall.images,
+        train=train,
+        masks=result.masks.hash,
+        metrics=_means(result, result.model),
         **fold.state()["done"],
-        metrics=measured.values(),
     )
 
 
-def _baseline(name: str, found: Found) -> Variant:
+def _means(result: Evaluation, method: str) -> dict[str, float]:
+    return {name: interval.mean for name, interval in result.overall.methods[method].items()}
+
+
+def _baseline(name: str, results: Mapping[Fold, Evaluation], count: int) -> Variant:
     """Return the figures of a baseline, which are the same for all variants."""
-    folds = [next((one for one in of if one), None) for of in zip(*found.values(), strict=True)]
-    values = [one.values(name) if one else {} for one in folds]
-    return Variant([FoldFigures(number, metrics=of) for number, of in enumerate(values)], _over(values))
+    means = {fold.number: _means(result, name) for fold, result in results.items()}
+    return Variant.of([FoldFigures(number, metrics=means.get(number, {})) for number in range(count)])
 
 
-def _over(folds: Sequence[dict[str, float]]) -> dict[str, Spread] | None:
-    """Return mean and standard deviation over folds of each metric; None where a fold has none."""
-    if not all(folds):
-        return None
-    columns = {name: np.array([of[name] for of in folds]) for name in folds[0]}
-    return {
-        name: Spread(float(column.mean()), float(column.std(ddof=1))) for name, column in columns.items()
-    }
-
-
-def _comparisons(found: Found) -> list[VariantPair]:
+def _comparisons(
+    figures: Mapping[str, list[FoldFigures]], results: Mapping[Fold, Evaluation]
+) -> list[VariantPair]:
     """Compare the first variant with each of the others."""
-    (one, first), *others = found.items()
-    return [_compared(one, first, other, of) for other, of in others]
+    measured = {name: [of for fold, of in results.items() if fold.variant == name] for name in figures}
+    one, *others = figures
+    pairs = []
+    for other in others:
+        both = list(zip(measured[one], measured[other], strict=False))
+        if not all(of.metrics for of in (*figures[one], *figures[other])):
+            pairs.append(_not_compared(one, other, "a fold of one of them has failed"))
+        elif any(a.rows.keys() != b.rows.keys() for a, b in both):
+            pairs.append(_not_compared(one, other, "they were measured on different images or masks"))
+        else:
+            pairs.append(_compared(one, figures[one], other, figures[other], both))
+    return pairs
+
+
+def _not_compared(one: str, other: str, reason: str) -> VariantPair:
+    return VariantPair(one, other, reason, sentence=f"{other} is not compared with {one}: {reason}")
 
 
 def _compared(
-    one: str, first: Sequence[Measured | None], other: str, second: Sequence[Measured | None]
+    one: str,
+    first: Sequence[FoldFigures],
+    other: str,
+    second: Sequence[FoldFigures],
+    results: Sequence[tuple[Evaluation, Evaluation]],
 ) -> VariantPair:
-    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a and b]
-    if len(pairs) < len(first):
-        return VariantPair(one, other, "a fold of one of them has failed")
-    if any(a.result.rows.keys() != b.result.rows.keys() for a, b in pairs):
-        return VariantPair(one, other, "they were measured on different images or masks")
-    ratio = float(np.mean([a.result.overall.images / a.train for a, _ in pairs]))
+    ratio = float(np.mean([of.images / of.train for of in first]))
     over_folds = {}
-    for metric in pairs[0][0].values():
-        differences = [b.values()[metric] - a.values()[metric] for a, b in pairs]
-        over_folds[metric] = FoldDifferences(fold_interval(differences, ratio), differences)
-    sides = [Rows.join([of.model for of in side]) for side in zip(*pairs, strict=True)]
-    rows = Rows(sides[0].facts, {one: sides[0].values["model"], other: sides[1].values["model"]})
-    pair = compared(rows, one, other)
+    for metric in first[0].metrics:
+        found = [b.metrics[metric] - a.metrics[metric] for a, b in zip(first, second, strict=True)]
+        over_folds[metric] = FoldDifferences(fold_interval(found, ratio), found)
+    rows = [
+        Rows(a.rows.facts, {one: a.rows.values[a.model], other: b.rows.values[b.model]})
+        for a, b in results
+    ]
+    pair = compared(Rows.join(rows), one, other)
     words = sentence(pair, over_folds[HEADLINE].interval)
     return VariantPair(one, other, "", pair, ratio, over_folds, words)
 

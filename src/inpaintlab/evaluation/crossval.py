@@ -1,53 +1,25 @@
 """`inpaint crossval`: a run for each fold and variant, inside train and val; the test stays sealed."""
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
+import torch
+
 from inpaintlab.data.sources import open_dataset
-from inpaintlab.errors import DataError, InpaintlabError, RunError, SettingError
-from inpaintlab.evaluation.command import free_folder
-from inpaintlab.evaluation.cross_validation import CrossValidation, gather
-from inpaintlab.evaluation.fold import SETTINGS, STOPPED, Fold
-from inpaintlab.evaluation.processes import run_all
-from inpaintlab.evaluation.share import Shares, share_machine
+from inpaintlab.errors import DataError, InpaintlabError, MemoryLimitError, RunError, SettingError
+from inpaintlab.evaluation.cross_validation import CrossValidation, Machine, gather
+from inpaintlab.evaluation.folds import SETTINGS, STOPPED, Fold, run_all
 from inpaintlab.files import write_atomically
+from inpaintlab.machine import free_memory
 from inpaintlab.progress import bar, say
+from inpaintlab.runs import free_folder
 from inpaintlab.settings import CrossvalSettings, TrainSettings, build, dump, vary
 from inpaintlab.training.build import build_trainer, resolve
 
 #: Folds where neither a dataset nor the settings say how many.
 DEFAULT_FOLDS = 5
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All that is to be run: `folds` in the order in which they are run, and who runs where."""
-
-    folder: Path
-    settings: CrossvalSettings
-    variants: dict[str, TrainSettings]
-    folds: list[Fold]
-    shares: Shares
-
-    def __str__(self) -> str:
-        budgets = {_budget(variant) for variant in self.variants.values()}
-        runs = "run" if len(self.folds) == 1 else "runs"
-        of = budgets.pop() if len(budgets) == 1 else "different budgets"
-        return (
-            f"{len(self.folds)} {runs} of {of} ({self.settings.folds} folds of "
-            f"{', '.join(self.variants)}), {self.shares}{self._minutes()}, in {self.folder}"
-        )
-
-    def _minutes(self) -> str:
-        """Return in words what they take in all, where that is known."""
-        each = [self.variants[fold.variant].minutes for fold in self.folds]
-        minutes = [one for one in each if one is not None]
-        if len(minutes) < len(each):
-            return ""
-        return f", at least {sum(minutes) / self.shares.jobs:.0f} minutes in all"
 
 
 def crossval(settings: CrossvalSettings) -> CrossValidation:
@@ -57,18 +29,25 @@ def crossval(settings: CrossvalSettings) -> CrossValidation:
     done there is not done again. `interrupted` says that Ctrl-C has stopped it with everything saved.
     Raises an `InpaintlabError` before the first run for everything that can be known before it.
     """
-    plan = _plan(settings)
-    write_atomically(
-        plan.folder / SETTINGS, dump(plan.settings.model_copy(update={"output": None})).encode()
-    )
-    todo = [fold for fold in plan.folds if not fold.is_over()]
-    say(str(plan))
-    if len(todo) < len(plan.folds):
-        say(f"{len(plan.folds) - len(todo)} of them are done already")
-    if _run(todo, plan):
-        done = sum(fold.is_over() for fold in plan.folds)
-        return CrossValidation(str(plan.folder), True, done, len(plan.folds))
-    return gather(plan.folder, plan.settings, plan.variants, plan.folds, plan.shares.machine)
+    settings = _resolved(settings)
+    variants = vary(settings)
+    _check_folds(settings.data, settings.folds or 0)
+    folder = settings.output or free_folder(settings.data, "crossval")
+    _check_folder(folder, settings)
+    # Fold by fold: the first ones already compare all variants.
+    folds = [Fold(folder, name, number) for number in range(settings.folds or 0) for name in variants]
+    if len({fold.run.folder for fold in folds}) < len(folds):
+        raise SettingError(f"variants are too alike for folders of their own: {', '.join(variants)}")
+    device, memory = _need(variants, settings.folds)
+    timed = any(variant.steps is None for variant in variants.values())
+    machine, places = share_machine(settings.jobs, len(folds), device, memory, timed=timed)
+    kept = settings.model_copy(update={"output": None})
+    write_atomically(folder / SETTINGS, dump(kept).encode())
+    say(_plan(settings, variants, folds, machine, memory))
+    if _run(folds, places):
+        done = sum(fold.is_over() for fold in folds)
+        return CrossValidation(str(folder), True, done, len(folds))
+    return gather(folder, settings, list(variants), folds, machine)
 
 
 def resume_crossval(folder: Path, jobs: int | None = None) -> CrossValidation:
@@ -79,8 +58,43 @@ def resume_crossval(folder: Path, jobs: int | None = None) -> CrossValidation:
     return crossval(settings.model_copy(update={"output": folder, "jobs": jobs or settings.jobs}))
 
 
-def _plan(settings: CrossvalSettings) -> Plan:
-    """Resolve settings, and raise for all that can be known to be wrong."""
+def share_machine(
+    jobs: int | None, runs: int, device: str, memory: int, *, timed: bool
+) -> tuple[Machine, list[dict[str, str]]]:
+    """Divide the machine among runs of `memory` bytes; return also the environment of each place.
+
+    A place is an accelerator, or an equal part of the threads. Where nothing else is asked for, runs on
+    a processor with a budget of time have it one by one, so that a minute is worth what it is in
+    `inpaint train`; others are as many as there are threads and as fit into memory. Raises
+    `MemoryLimitError` where `jobs` runs do not fit.
+    """
+    threads, free = torch.get_num_threads(), free_memory()
+    devices = _devices(device)
+    fitting = max(1, free // memory)
+    if jobs is None:
+        most = len(devices) if device != "cpu" else 1 if timed else threads
+        jobs = max(1, min(most, runs, fitting))
+    elif (jobs := min(jobs, runs)) > fitting:
+        raise MemoryLimitError(
+            f"{jobs} runs side by side need {jobs * memory / 1e9:.1f} GB, {free / 1e9:.1f} GB are free: "
+            f"fits with --jobs {fitting}"
+        )
+    each = max(1, threads // jobs)
+    places = [{**devices[job % len(devices)], "OMP_NUM_THREADS": str(each)} for job in range(jobs)]
+    return Machine(jobs, each, timed), places
+
+
+def _devices(device: str) -> list[dict[str, str]]:
+    """Return for each accelerator the environment in which a process sees it alone."""
+    if device != "cuda":  # no other kind has a variable for that, or more than one of them
+        return [{}]
+    named = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    names = named or [str(number) for number in range(torch.cuda.device_count())]
+    return [{"CUDA_VISIBLE_DEVICES": name} for name in names]
+
+
+def _resolved(settings: CrossvalSettings) -> CrossvalSettings:
+    """Return settings that say what data, size, budget and number of folds are."""
     if settings.fold is not None:
         raise SettingError(
             "every fold gets its turn: leave fold out, or use inpaint train for one alone"
@@ -88,32 +102,10 @@ def _plan(settings: CrossvalSettings) -> Plan:
     if settings.devices > 1:
         raise SettingError("every run has one device: leave --devices out, and say --jobs")
     full = resolve(settings)
-    budget = full.minutes if not {"steps", "minutes"} & settings.vary.keys() else settings.minutes
+    minutes = full.minutes if not {"steps", "minutes"} & settings.vary.keys() else settings.minutes
     folds = settings.folds or open_dataset(full.data).folds or DEFAULT_FOLDS
-    settings = settings.model_copy(
-        update={"data": full.data, "size": full.size, "minutes": budget, "folds": folds}
-    )
-    variants = vary(settings)
-    _check_folds(full.data, folds)
-    folder = settings.output or free_folder(full.data, "crossval")
-    _check_folder(folder, settings)
-    # Fold by fold: the first ones already compare all variants.
-    todo = [Fold(folder, name, number) for number in range(folds) for name in variants]
-    if len({fold.run.folder for fold in todo}) < len(todo):
-        raise SettingError(f"variants are too alike for folders of their own: {', '.join(variants)}")
-    needed = []
-    for name, variant in variants.items():
-        first = variant.model_copy(update={"fold": 0, "folds": folds})
-        try:
-            trainer = build_trainer(first)
-            trainer.launch()
-            needed.append(trainer.check())
-        except InpaintlabError as error:
-            raise type(error)(f"{name}: {error}") from None
-    timed = any(variant.steps is None for variant in variants.values())
-    memory = max(one.total for one in needed)
-    shares = share_machine(settings.jobs, len(todo), trainer.fabric.device.type, memory, timed=timed)
-    return Plan(folder, settings, variants, todo, shares)
+    known = {"data": full.data, "size": full.size, "minutes": minutes, "folds": folds}
+    return settings.model_copy(update=known)
 
 
 def _check_folds(data: str, folds: int) -> None:
@@ -140,44 +132,68 @@ def _check_folder(folder: Path, settings: CrossvalSettings) -> None:
             )
 
 
-def _run(todo: Sequence[Fold], plan: Plan) -> bool:
+def _need(variants: Mapping[str, TrainSettings], folds: int | None) -> tuple[str, int]:
+    """Return the device of all variants, and the bytes that the largest takes."""
+    device, memory = "cpu", 0
+    for name, variant in variants.items():
+        try:
+            trainer = build_trainer(variant.model_copy(update={"fold": 0, "folds": folds}))
+            trainer.launch()
+            memory = max(memory, trainer.check().total)
+        except InpaintlabError as error:
+            raise type(error)(f"{name}: {error}") from None
+        device = trainer.fabric.device.type
+    return device, memory
+
+
+def _plan(
+    settings: CrossvalSettings,
+    variants: Mapping[str, TrainSettings],
+    folds: Sequence[Fold],
+    machine: Machine,
+    memory: int,
+) -> str:
+    """Return in words what is going to be run."""
+    budgets = {
+        f"{of.minutes:g} minutes" if of.steps is None else f"{of.steps} steps"
+        for of in variants.values()
+    }
+    minutes = [of.minutes for of in variants.values() if of.minutes is not None]
+    least = sum(minutes) * (settings.folds or 0) / machine.jobs
+    done = sum(fold.is_over() for fold in folds)
+    return (
+        f"{len(folds)} runs of {budgets.pop() if len(budgets) == 1 else 'different budgets'} "
+        f"({settings.folds} folds of {', '.join(variants)}), {machine.jobs} at a time with "
+        f"{machine.threads} threads and about {memory / 1e9:.1f} GB each"
+        + (f", at least {least:.0f} minutes in all" if len(minutes) == len(variants) else "")
+        + f", in {folds[0].folder}"
+        + (f"; {done} of them are done already" if done else "")
+    )
+
+
+def _run(folds: Sequence[Fold], places: Sequence[Mapping[str, str]]) -> bool:
     """Run what is left to do; return whether it was interrupted."""
-    start, ends = time.monotonic(), count(1)
+    todo, ends = [fold for fold in folds if not fold.is_over()], count(1)
     with bar("folds", len(todo)) as advance:
 
-        def ended(number: int, code: int) -> None:
-            fold = todo[number]
-            state = fold.state()
-            if code not in (0, STOPPED) and "failed" not in state:
-                fold.failed(_broke(code, fold.log))
+        def ended(fold: Fold, code: int) -> None:
             if code == STOPPED:
                 return
+            if code != 0 and "failed" not in fold.state():
+                fold.failed(_broke(code, fold.log))
             advance()
-            over = next(ends)
-            left = (time.monotonic() - start) / over * (len(todo) - over)
-            say(f"{_ending(fold)} ({over} of {len(todo)} runs{_left(left)})")
+            say(
+                f"fold {fold.number} of {fold.variant}{_ending(fold)} ({next(ends)} of {len(todo)} runs)"
+            )
 
-        return run_all(
-            [fold.command for fold in todo], [fold.log for fold in todo], plan.shares.places, ended
-        )
+        return run_all(todo, places, ended)
 
 
 def _ending(fold: Fold) -> str:
-    """Return in words how a fold has ended."""
-    state = fold.state()
-    if "failed" in state:
-        return f"fold {fold.number} of {fold.variant} has failed: {state['failed']}"
+    if "failed" in fold.state():
+        return f" has failed: {fold.reason()}"
     result = fold.result()
-    psnr = result.overall.methods[result.model]["hole_psnr"].mean
-    return f"fold {fold.number} of {fold.variant}: {psnr:.2f} dB in the hole"
-
-
-def _left(seconds: float) -> str:
-    if seconds < 1:
-        return ""
-    return (
-        f", about {seconds / 60:.0f} minutes left" if seconds >= 90 else f", about {seconds:.0f} s left"
-    )
+    return f": {result.overall.methods[result.model]['hole_psnr'].mean:.2f} dB in the hole"
 
 
 def _broke(code: int, log: Path) -> str:
@@ -186,9 +202,3 @@ def _broke(code: int, log: Path) -> str:
     if code == -9:
         how += ", as where memory runs out"
     return f"its process {how}; what it said is in {log}"
-
-
-def _budget(settings: TrainSettings) -> str:
-    if settings.steps is not None:
-        return f"{settings.steps} steps"
-    return f"{settings.minutes:g} minutes"

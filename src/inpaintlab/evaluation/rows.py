@@ -7,7 +7,7 @@ results can be compared pair by pair later.
 import csv
 import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,10 +113,6 @@ class Rows:
     def only(self, methods: Iterable[str]) -> "Rows":
         """Return the same rows with the values of some methods."""
         return replace(self, values={method: self.values[method] for method in methods})
-
-    def renamed(self, names: Mapping[str, str]) -> "Rows":
-        """Return the same rows with the values of some methods, by other names: old -> new."""
-        return replace(self, values={new: self.values[old] for old, new in names.items()})
 
     def measured(self) -> Bool:
         """Return which rows have values of every method."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
-from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,6 +20,7 @@ from inpaintlab.errors import RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import say
+from inpaintlab.runs import free_folder
 from inpaintlab.settings import ResolvedTrainSettings, dump
 from inpaintlab.training.validation import MASK_SEED
 
@@ -77,7 +77,7 @@ def claim_folder(
     if resume and folder is None:
         raise RunError("say which run goes on: output=FOLDER")
     if folder is None:
-        folder = _free_folder(Path("runs"), _run_name(settings.data))
+        folder = free_folder(settings.data)
     elif not resume and folder.exists() and any(folder.iterdir()):
         raise RunError(f"{folder} exists already: name another with -o, or go on with --resume {folder}")
     run = Run(Path(fabric.broadcast(str(folder))))
@@ -134,12 +134,3 @@ def model_card(
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return ModelCard(part.name, part.arguments, settings.size, facts)
-
-
-def _run_name(data: str) -> str:
-    return Path(data).name.replace(":", "-").removesuffix(".dataset")
-
-
-def _free_folder(parent: Path, name: str) -> Path:
-    """Return the first of `name-1`, `name-2`, … that is not there yet."""
-    return next(path for n in count(1) if not (path := parent / f"{name}-{n}").exists())
