@@ -237,7 +237,7 @@ def test_golden(name, count, value):
         ("lama", {"depth": 0}, "depth must be at least 1"),
         ("lama", {"max_width": 32}, "max_width must be at least 64"),
         ("lama", {"ratio": 1.5}, "ratio must lie between 0 and 1, got 1.5"),
-        ("lama", {"ratio": float("nan")}, "ratio must lie between 0 and 1"),
+        ("lama", {"ratio": float("nan")}, "ratio must be a finite number"),
         ("deepfill", {"width": 12}, "width must be a multiple of 8, got 12"),
         ("deepfill", {"gate": "half"}, "a gate is one of full, separable, single, got 'half'"),
     ],

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, overload
 from zlib import crc32
 
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+
 from inpaintlab.errors import InpaintlabError, SettingError, near_miss
 
 T = TypeVar("T")
@@ -86,12 +88,17 @@ def resolve_arguments(
 ) -> dict[str, Any]:
     """Return the arguments together with the defaults of those not given.
 
-    Raises `SettingError` for a name that the function does not take.
+    Raises `SettingError` for a name that the function does not take, and for a value that is not what
+    the function's annotation says.
 
-    >>> resolve_arguments(lambda width=32, depth=3: None, {"depth": 4}, "network 'unet'")
+    >>> def unet(width: int = 32, depth: int = 3): ...
+    >>> resolve_arguments(unet, {"depth": "4"}, "network 'unet'")
     {'width': 32, 'depth': 4}
+    >>> resolve_arguments(unet, {"width": 2.5}, "network 'unet'")
+    Traceback (most recent call last):
+    inpaintlab.errors.SettingError: network 'unet': width must be a whole number, got 2.5
     """
-    parameters = inspect.signature(function).parameters
+    parameters = _signature(function).parameters
     named = {n: p for n, p in parameters.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     for name in arguments:
@@ -100,8 +107,72 @@ def resolve_arguments(
     for name, parameter in named.items():
         if parameter.default is parameter.empty and name not in arguments:
             raise SettingError(f"{what} needs the setting {name!r}")
+    given = {
+        name: _checked(value, named[name].annotation, f"{what}: {name}") if name in named else value
+        for name, value in arguments.items()
+    }
     defaults = {n: p.default for n, p in named.items() if p.default is not p.empty}
-    return {**{name: arguments.get(name, defaults.get(name)) for name in named}, **arguments}
+    return {**{name: given.get(name, defaults.get(name)) for name in named}, **given}
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Return a signature, its annotations as types where they can be found."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except (NameError, AttributeError, SyntaxError, TypeError):  # names for type checkers alone
+        return inspect.signature(function)
+
+
+def _checked(value: Any, annotation: Any, what: str) -> Any:
+    """Return a value as its annotation wants it; raises `SettingError` where it is something else."""
+    if annotation is inspect.Parameter.empty or isinstance(annotation, str):
+        return value
+    try:
+        adapter = TypeAdapter(
+            annotation, config=ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
+        )
+    except PydanticUserError:  # nothing that values can be held against
+        return value
+    try:
+        found = adapter.validate_python(value)
+    except ValidationError as error:
+        raise SettingError(f"{what} {in_words(error.errors()[0])}, got {value!r}") from None
+    if isinstance(value, bool) and not isinstance(found, bool):
+        raise SettingError(f"{what} must not be true or false, got {value!r}")
+    return found
+
+
+#: What pydantic finds, in plain words.
+_FINDINGS = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "is_instance_of": "must be a {class}",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "sequence_str": "must be a list",
+    "dict_type": "must be names with values",
+    "greater_than": "must be above {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "too_short": "needs at least {min_length}",
+}
+
+
+def in_words(finding: Any) -> str:
+    """Return what pydantic finds wrong with a value, in plain words."""
+    plain = _FINDINGS.get(finding["type"])
+    if plain is None:
+        return str(finding["msg"]).removeprefix("Value error, ")
+    return plain.format(**finding.get("ctx", {})).replace("Sequence", "list")
 
 
 def load_plugins(plugins: Iterable[str] = ()) -> None:

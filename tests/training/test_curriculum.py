@@ -111,11 +111,11 @@ def test_gains_too_small_to_count_alone_count_together():
         ("off", {"share": 1}, "curriculum 'off' has no setting 'share'"),
         ("linear", {"start": 1}, "linear.start must be at least 0 and below 1, got 1"),
         ("linear", {"share": 0}, "linear.share must be above 0, 1 at most, got 0"),
-        ("linear", {"rises": 2.5}, "linear.rises must be a whole number from 1 to 1000, got 2.5"),
+        ("linear", {"rises": 2.5}, "curriculum 'linear': rises must be a whole number, got 2.5"),
         ("stepped", {"stages": 1}, "stepped.stages must be a whole number from 2 to 1000, got 1"),
         ("success", {"gain": -1}, "success.gain must be 0 dB or more, got -1"),
         ("success", {"share": 1}, "success.share must be above 0 and below 1, got 1"),
-        ("success", {"patience": "x"}, "success.patience must be a whole number"),
+        ("success", {"patience": "x"}, "patience must be a whole number, got 'x'"),
         ("linear", {"share": "x"}, "curriculum 'linear': "),
     ],
 )

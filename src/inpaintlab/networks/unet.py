@@ -49,6 +49,7 @@ class UNet(Network):
         check_arguments(
             "unet", 4, width=(width, 4), depth=(depth, 1), stem=(stem, 1), blocks=(blocks, 0)
         )
+        check_arguments("unet", max_width=(max_width, 1))
         if attention is not None and not 0 <= attention < depth:
             raise SettingError(
                 f"network 'unet': attention is at a level 0 to {depth - 1}, got {attention}"

@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.registry import in_words
 from inpaintlab.settings.parts import Part, Settings
 from inpaintlab.settings.plugins import require
 
@@ -27,23 +28,6 @@ RENAMED = {
     "shift_images": "corruption_images",
     "warmup": "warmup_fraction",
     "wheels": "guards",
-}
-
-#: What pydantic finds, in plain words.
-_FINDINGS = {
-    "int_type": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_from_float": "must be a whole number",
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "greater_than": "must be above {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be below {lt}",
-    "less_than_equal": "must be at most {le}",
-    "literal_error": "must be {expected}",
-    "too_short": "needs at least {min_length}",
 }
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -177,10 +161,7 @@ def _renamed(kind: type[Settings], name: str) -> str:
 def first_line(error: ValidationError, kind: type[Settings]) -> str:
     """Return `path: message` of the first finding; of a missing setting, what it is."""
     finding = error.errors()[0]
-    path = ".".join(str(part) for part in finding["loc"])
-    message = finding["msg"].removeprefix("Value error, ")
-    if plain := _FINDINGS.get(finding["type"]):
-        message = plain.format(**finding.get("ctx", {}))
+    path, message = ".".join(str(part) for part in finding["loc"]), in_words(finding)
     if finding["type"] == "missing":
         what = (kind.model_fields[path].description or "").rstrip(".")
         return f"{path} is missing: {what[:1].lower()}{what[1:]}"

@@ -208,5 +208,4 @@ def _check(name: str, value: float, good: bool, allowed: str) -> None:
 
 
 def _check_count(name: str, value: int, lowest: int, highest: int) -> None:
-    good = isinstance(value, int) and lowest <= value <= highest
-    _check(name, value, good, f"a whole number from {lowest} to {highest}")
+    _check(name, value, lowest <= value <= highest, f"a whole number from {lowest} to {highest}")

@@ -10,6 +10,7 @@ from torch.nn.utils import parametrize
 
 from inpaintlab import losses
 from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.features import FEATURES
 from inpaintlab.losses import feature_matching, gradient_penalty, l1, patch_mask, perceptual, r1
 from inpaintlab.networks.discriminators import DISCRIMINATORS, Discriminator
 from inpaintlab.tensors import composite
@@ -100,7 +101,7 @@ class Adversarial(Objective):
         warmup: float = 0.1,
         ramp: float = 0.1,
     ) -> None:
-        _check_names(loss, penalty, discriminator)
+        _check_names(loss, penalty, discriminator, features)
         _check_shares(warmup, ramp, betas)
         _check_not_negative(
             hole_weight=hole_weight,
@@ -251,11 +252,12 @@ class Adversarial(Objective):
         return self.hole_weight * hole + self.known_weight * known
 
 
-def _check_names(loss: str, penalty: str, discriminator: str) -> None:
+def _check_names(loss: str, penalty: str, discriminator: str, features: str) -> None:
     tables = {
         "loss": (loss, losses.ADVERSARIAL),
         "penalty": (penalty, PENALTIES),
         "discriminator": (discriminator, DISCRIMINATORS),
+        "features": (features, FEATURES),
     }
     for name, (value, allowed) in tables.items():
         if value not in allowed:
