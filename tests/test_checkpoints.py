@@ -35,6 +35,30 @@ def test_weights_carry_their_config(tmp_path):
         assert torch.equal(tensor, loaded.state_dict()[name])
 
 
+@pytest.mark.parametrize(
+    ("value", "size", "words"),
+    [
+        (float("nan"), 32, "values in .* that are not finite"),
+        (float("inf"), 32, "values in .* that are not finite"),
+        (0.0, 0, "its size must be at least 8"),
+        (0.0, 1e30, "its size must be "),
+        (0.0, "wide", "its size must be a whole number"),
+    ],
+)
+def test_weights_that_would_fill_with_nonsense(tmp_path, value, size, words):
+    weights = networks.create("unet", **ARGUMENTS).state_dict()
+    weights["leave.weight"][0, 0, 0, 0] = value
+    save_model(tmp_path / "m.safetensors", weights, ModelCard("unet", ARGUMENTS, size))
+    with pytest.raises(RunError, match=words):
+        load_model(tmp_path / "m.safetensors")
+
+
+def test_a_file_of_very_many_tensors_is_not_read(tmp_path):
+    save_file({str(number): torch.zeros(1) for number in range(20_001)}, tmp_path / "m.safetensors")
+    with pytest.raises(RunError, match="holds 20,001 tensors, at most 20,000"):
+        load_model(tmp_path / "m.safetensors")
+
+
 def test_files_that_are_no_weights_of_ours(tmp_path):
     path = tmp_path / "m.safetensors"
     with pytest.raises(RunError, match="there is no file"):

@@ -250,6 +250,21 @@ def test_a_plugin_is_named_by_the_user_alone(tmp_path):
     assert (done.returncode, "there is no plugin file" in done.stderr) == (2, True)
 
 
+def test_a_fault_of_ours_is_one_line_and_a_file_to_report(inpaint, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def fault(*networks, **arguments):
+        raise KeyError("overlooked")
+
+    monkeypatch.setattr("inpaintlab.networks.summary.summarise", fault)
+    code, out, err = inpaint(["summary", "unet", "--size", "32"])
+    assert (code, out, err.count("\n")) == (70, "", 1)
+    written = tmp_path / "cache" / "inpaintlab" / "fault.txt"
+    assert err.startswith("inpaint: this is a fault of inpaintlab, not yours: KeyError: 'overlooked'")
+    assert str(written) in err
+    assert "inpaint summary unet --size 32\n\nTraceback" in written.read_text()
+
+
 def test_bare_command_shows_the_help(inpaint):
     code, out, _ = inpaint("")
     assert code == 0

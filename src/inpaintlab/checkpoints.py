@@ -7,17 +7,19 @@ import pickle
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from inpaintlab import networks
 from inpaintlab.errors import InpaintlabError, RunError
-from inpaintlab.files import write_atomically
+from inpaintlab.files import json_text, write_atomically
 from inpaintlab.networks import lama
+from inpaintlab.registry import in_words
 from inpaintlab.runs import Run, newest_run
 from inpaintlab.settings.plugins import plugin_names, require
 
@@ -38,6 +40,8 @@ __all__ = [
 _METADATA_KEY = "inpaintlab"
 #: Name of a part of a run that was given as an object: a recipe cannot make it again.
 OBJECT = "object"
+#: Files with more tensors are none of ours, and take long to read.
+MOST_TENSORS = 20_000
 #: Suffixes of files of weights; anything else is a run folder.
 WEIGHTS = (".safetensors", ".pt", ".pth", ".ckpt")
 
@@ -53,7 +57,7 @@ class ModelCard:
 
     network: str
     arguments: dict[str, Any]
-    size: int
+    size: Annotated[int, Field(ge=8, le=65_536)]
     provenance: dict[str, Any] = field(default_factory=dict)
     plugins: list[str] = field(default_factory=plugin_names)
 
@@ -82,9 +86,19 @@ def load_model(path: Path, network: nn.Module | None = None) -> tuple[nn.Module,
         raise RunError(f"there is no file of weights {path}")
     weights, text = _read_safetensors(path) if path.suffix == ".safetensors" else (_unpickle(path), None)
     try:
-        card = None if text is None else ModelCard(**{"plugins": []} | json.loads(text))
+        given = None if text is None else {"plugins": []} | json.loads(text)
+        card = None if given is None else TypeAdapter(ModelCard).validate_python(given)
+    except ValidationError as error:
+        name, why = ".".join(map(str, error.errors()[0]["loc"])), in_words(error.errors()[0])
+        raise RunError(f"{path.name} was not written by inpaintlab: its {name} {why}") from None
     except (TypeError, ValueError):
-        raise RunError(f"{path.name} was not written by inpaintlab: it says of no network") from None
+        raise RunError(f"{path.name} was not written by inpaintlab: it names no network") from None
+    for name, weight in weights.items():
+        if weight.is_floating_point() and not torch.isfinite(weight).all():
+            raise RunError(
+                f"{path.name} holds values in {name} that are not finite: it is damaged, or its "
+                "training went wrong; take weights that were saved before"
+            )
     if card is None:
         card, weights = _published(path, weights)
     if network is None and card.network == OBJECT:
@@ -109,7 +123,12 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+            if len(names) > MOST_TENSORS:
+                raise RunError(
+                    f"{path.name} holds {len(names):,} tensors, at most {MOST_TENSORS:,} are read"
+                )
+            weights = {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
         raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
     return weights, metadata.get(_METADATA_KEY)
@@ -209,7 +228,7 @@ def load_state(path: Path) -> dict[str, Any] | None:
 
 def write_json(path: Path, values: Any) -> None:
     """Write values as JSON, whole or not at all."""
-    write_atomically(path, (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(path, (json_text(values) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:

@@ -2,11 +2,12 @@
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 a finding, 2 a mistake of the
 user (one line, no traceback), 130 stopped by Ctrl-C with everything saved. Only the command that is
-called is built, and imports what it needs.
+called is built, and imports what it needs. A fault of ours ends with 70 and a file to report.
 """
 
-import json
+import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,10 @@ import typer
 
 from inpaintlab.cli.commands import COMMANDS, STOPPED, Command, Done
 from inpaintlab.errors import InpaintlabError
+from inpaintlab.files import cache_folder, json_text, write_atomically
+
+#: Exit code of a fault of inpaintlab (EX_SOFTWARE of sysexits.h).
+FAULT = 70
 
 
 def main() -> None:
@@ -29,6 +34,8 @@ def main() -> None:
         code = _complain(str(error))
     except (typer.Abort, KeyboardInterrupt):
         code = STOPPED
+    except Exception:  # noqa: BLE001 - whatever we have overlooked
+        code = _report_fault(words)
     sys.exit(code)
 
 
@@ -102,7 +109,7 @@ def _load_plugins(plugins: Any) -> None:
 def _finish(done: Done, verbose: bool, as_json: bool) -> int:
     """Print what a command has done, and return its exit code."""
     if as_json:
-        print(json.dumps(done.values, indent=1, ensure_ascii=False))
+        print(json_text(done.values))
     else:
         done.show(verbose)
     return int(done.code)
@@ -115,6 +122,23 @@ def _renamed(error: typer.TyperException) -> str:
     old = getattr(error, "option_name", "")
     new = RENAMED.get(old.lstrip("-").replace("-", "_"), "")
     return f"{old} is called --{new.replace('_', '-')} now" if new else ""
+
+
+def _report_fault(words: list[str]) -> int:
+    """Write down a fault of ours, and say so in one line: a traceback is of no use to most people."""
+    path, seen = cache_folder() / "fault.txt", traceback.format_exc()
+    last = " ".join(seen.strip().splitlines()[-1].split())
+    about = f"inpaintlab {version('inpaintlab')}, Python {sys.version}"
+    text = f"{about}\ninpaint {shlex.join(words)}\n\n{seen}"
+    try:
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
+    except InpaintlabError:
+        print(seen, file=sys.stderr)
+        path = Path("stderr")
+    _complain(
+        f"this is a fault of inpaintlab, not yours: {last}; the traceback is in {path}: please report it"
+    )
+    return FAULT
 
 
 def _complain(message: str) -> int:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import DataError, OutputError
-from inpaintlab.files import cache_folder
+from inpaintlab.files import cache_folder, temporary_beside
 from inpaintlab.machine import free_memory
 from inpaintlab.progress import say
 
@@ -135,7 +135,7 @@ def write_cache(path: Path, results: Iterable[UInt8 | Bad]) -> None:
 
     Raises `OutputError` where the disk refuses or fills beyond half of what was free.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
