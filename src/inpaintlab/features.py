@@ -24,7 +24,6 @@ from urllib.error import HTTPError
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import alexnet as torchvision_alexnet, vgg
 
 from inpaintlab.errors import FeaturesError, SizeError
 from inpaintlab.progress import say
@@ -154,7 +153,7 @@ def alexnet(weights: str | Path | None = None) -> FeatureNetwork:
     `weights` is torchvision's file; none: torchvision's own copy of it, fetched where there is none.
     """
     # At 31 pixels the second pooling leaves one of each map.
-    return _torchvision("alexnet", torchvision_alexnet, (2, 5, 8, 10, 12), weights, min_size=31)
+    return _torchvision("alexnet", (2, 5, 8, 10, 12), weights, min_size=31)
 
 
 def vgg16(weights: str | Path | None = None) -> FeatureNetwork:
@@ -162,26 +161,25 @@ def vgg16(weights: str | Path | None = None) -> FeatureNetwork:
 
     `weights` is torchvision's file; none: torchvision's own copy of it, fetched where there is none.
     """
-    return _torchvision("vgg16", vgg.vgg16, (5, 10, 17), weights, min_size=8)
+    return _torchvision("vgg16", (5, 10, 17), weights, min_size=8)
 
 
 def vgg16_relu(weights: str | Path | None = None) -> FeatureNetwork:
     """VGG-16 tapped at the last rectifier of each of its five blocks, as LPIPS asks."""
-    return _torchvision("vgg16-relu", vgg.vgg16, (4, 9, 16, 23, 30), weights, min_size=16)
+    return _torchvision("vgg16-relu", (4, 9, 16, 23, 30), weights, min_size=16)
 
 
 def vgg19(weights: str | Path | None = None) -> FeatureNetwork:
     """VGG-19 up to pool3, tapped at pool1, pool2 and pool3; `weights` as for VGG-16."""
-    return _torchvision("vgg19", vgg.vgg19, (5, 10, 19), weights, min_size=8)
+    return _torchvision("vgg19", (5, 10, 19), weights, min_size=8)
 
 
 def _torchvision(
-    name: str,
-    build: Callable[[], nn.Module],
-    ends: Sequence[int],
-    weights: str | Path | None,
-    min_size: int,
+    name: str, ends: Sequence[int], weights: str | Path | None, min_size: int
 ) -> FeatureNetwork:
+    from torchvision import models  # takes a second, which most commands have no use for
+
+    build = getattr(models, name.removesuffix("-relu"))
     layers: Any = without_values(build).features
     layers = layers[: ends[-1]]
     load(layers, name, weights, prefix="features.")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from inpaintlab import tensors
 from inpaintlab.registry import Registry
@@ -62,6 +61,8 @@ def similarity_map(image: Tensor, target: Tensor) -> Tensor:
 
     The window is Gaussian, 11 pixels wide; for images under 11 pixels flat, and as wide as they are.
     """
+    from torchmetrics.functional.image import structural_similarity_index_measure  # takes half a second
+
     side = min(target.shape[-2:])
     window = min(11, side if side % 2 else side - 1)
     with torch.autocast(target.device.type, enabled=False):  # differences of nearly equal squares
