@@ -14,13 +14,17 @@ help:
 	@echo "make bench   measurements of speed and memory (DATA=folder of images, RUN=trained run)"
 	@echo "make docs    build the documentation into site/"
 
-# The stamp is newer than pyproject.toml once everything in it is installed.
-$(VENV)/.installed: pyproject.toml
+# A stamp is newer than pyproject.toml once that is installed: what users need, and what developers do.
+$(VENV)/.base: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.base
 	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[dev]"
 	touch $@
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.base
 	rm -rf runs/demo
 	$(BIN)/python examples/demo.py runs/demo
 
