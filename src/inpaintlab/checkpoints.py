@@ -31,6 +31,7 @@ __all__ = [
     "load_model",
     "load_state",
     "newest_run",
+    "read_card",
     "read_json",
     "save_model",
     "save_state",
@@ -85,14 +86,7 @@ def load_model(path: Path, network: nn.Module | None = None) -> tuple[nn.Module,
     if not path.is_file():
         raise RunError(f"there is no file of weights {path}")
     weights, text = _read_safetensors(path) if path.suffix == ".safetensors" else (_unpickle(path), None)
-    try:
-        given = None if text is None else {"plugins": []} | json.loads(text)
-        card = None if given is None else TypeAdapter(ModelCard).validate_python(given)
-    except ValidationError as error:
-        name, why = ".".join(map(str, error.errors()[0]["loc"])), in_words(error.errors()[0])
-        raise RunError(f"{path.name} was not written by inpaintlab: its {name} {why}") from None
-    except (TypeError, ValueError):
-        raise RunError(f"{path.name} was not written by inpaintlab: it names no network") from None
+    card = None if text is None else _card(path, text)
     for name, weight in weights.items():
         if weight.is_floating_point() and not torch.isfinite(weight).all():
             raise RunError(
@@ -116,6 +110,26 @@ def load_model(path: Path, network: nn.Module | None = None) -> tuple[nn.Module,
         raise RunError(f"{path.name} does not fit this version of inpaintlab: {reason}") from None
     network.eval()
     return network, card
+
+
+def read_card(path: Path) -> ModelCard | None:
+    """Return the card of a `.safetensors` file without reading its tensors; None where it has none."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_METADATA_KEY)
+    except (SafetensorError, OSError) as error:
+        raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
+    return None if text is None else _card(path, text)
+
+
+def _card(path: Path, text: str) -> ModelCard:
+    try:
+        return TypeAdapter(ModelCard).validate_python({"plugins": []} | json.loads(text))
+    except ValidationError as error:
+        name, why = ".".join(map(str, error.errors()[0]["loc"])), in_words(error.errors()[0])
+        raise RunError(f"{path.name} was not written by inpaintlab: its {name} {why}") from None
+    except (TypeError, ValueError):
+        raise RunError(f"{path.name} was not written by inpaintlab: it names no network") from None
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:

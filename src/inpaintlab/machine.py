@@ -25,3 +25,8 @@ def processors() -> int:
     text = Path(_CGROUP_QUOTA).read_text() if Path(_CGROUP_QUOTA).is_file() else "max"
     quota, _, period = text.partition(" ")
     return max(1, min(allowed, -(-int(quota) // int(period)))) if quota.isdigit() else allowed
+
+
+def speaks_for_all() -> bool:
+    """Tell whether this is the only process of a run, or the first, which prints its result."""
+    return os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")) == "0"

@@ -108,6 +108,10 @@ def _load_plugins(plugins: Any) -> None:
 
 def _finish(done: Done, verbose: bool, as_json: bool) -> int:
     """Print what a command has done, and return its exit code."""
+    from inpaintlab.machine import speaks_for_all
+
+    if not speaks_for_all():
+        return int(done.code)
     if as_json:
         print(json_text(done.values))
     else:

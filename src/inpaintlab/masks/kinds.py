@@ -71,7 +71,9 @@ class Rectangles:
     image's height and width that one takes. Below level 1 sides are shorter and rectangles fewer.
     """
 
-    def __init__(self, count: Sequence[int] = (1, 1), side: Sequence[float] = (0.25, 0.5)) -> None:
+    def __init__(
+        self, count: int | Sequence[int] = (1, 1), side: float | Sequence[float] = (0.25, 0.5)
+    ) -> None:
         self.count = _range("rectangles.count", count, 1, 100)
         self.side = _range("rectangles.side", side, 0.01, 0.95)
 
@@ -106,10 +108,10 @@ class Strokes:
 
     def __init__(
         self,
-        count: Sequence[int] = (1, 4),
-        points: Sequence[int] = (3, 8),
-        length: Sequence[float] = (0.1, 0.3),
-        width: Sequence[float] = (0.05, 0.12),
+        count: int | Sequence[int] = (1, 4),
+        points: int | Sequence[int] = (3, 8),
+        length: float | Sequence[float] = (0.1, 0.3),
+        width: float | Sequence[float] = (0.05, 0.12),
     ) -> None:
         self.count = _range("strokes.count", count, 1, 100)
         self.points = _range("strokes.points", points, 1, 100)
@@ -277,7 +279,7 @@ def _mask_of(kind: MaskKind, height: int, width: int, generator: torch.Generator
     return np.asarray(mask)
 
 
-def _range(name: str, value: Sequence[float], lowest: float, highest: float) -> tuple[Any, Any]:
+def _range(name: str, value: float | Sequence[float], lowest: float, highest: float) -> tuple[Any, Any]:
     """Check a (smallest, largest) setting."""
     pair = (value, value) if isinstance(value, int | float) else tuple(value)
     if len(pair) != 2 or not lowest <= pair[0] <= pair[1] <= highest:

@@ -1,6 +1,7 @@
 """The folder of a run as training writes it, and what a finished run is."""
 
 import copy
+import math
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +15,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from inpaintlab.checkpoints import ModelCard, Run, load_model, read_json, write_json
+from inpaintlab.checkpoints import (
+    ModelCard,
+    Run,
+    load_model,
+    load_state,
+    read_card,
+    read_json,
+    write_json,
+)
 from inpaintlab.data.loading import TrainingData
 from inpaintlab.errors import RunError
 from inpaintlab.files import write_atomically
@@ -111,6 +120,28 @@ def record_data(run: Run, source: str, data: TrainingData, masks: FrozenMasks) -
     )
     if data.bad:
         say(f"{len(data.bad)} images passed over, first {data.bad[0].reason}; all are in {run.data}")
+
+
+def load_saved(run: Run) -> dict[str, Any] | None:
+    """Return the state that a run goes on from, None where it was ended before its first save.
+
+    Raises `RunError` for weights without their state: a run that began anew would replace them.
+    """
+    saved = load_state(run.state)
+    if saved is None and (run.model.exists() or run.last.exists()):
+        raise RunError(
+            f"{run.folder} has weights but no {run.state.relative_to(run.folder)}, which a run goes on "
+            "from: bring it back, or train anew with another -o"
+        )
+    return saved
+
+
+def kept_best(run: Run, data: TrainingData, masks: FrozenMasks) -> float:
+    """Return the hole PSNR of the weights in a run folder, if it was measured on these very images."""
+    card = read_card(run.model) if run.model.exists() else None
+    about = card.provenance if card else {}
+    same = (about.get("split_hash"), about.get("mask_hash")) == (data.split.hash, masks.hash)
+    return float(about.get("hole_psnr") or -math.inf) if same else -math.inf
 
 
 def model_card(

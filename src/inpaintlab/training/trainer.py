@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from inpaintlab.checkpoints import ModelCard, Run, load_state, save_model, save_state
+from inpaintlab.checkpoints import ModelCard, Run, save_model, save_state
 from inpaintlab.data.augment import Batch
 from inpaintlab.data.loading import TrainingData, kept_bytes, open_training_data
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
@@ -40,6 +40,8 @@ from inpaintlab.training.record import with_usual
 from inpaintlab.training.run_folder import (
     TrainedRun,
     claim_folder,
+    kept_best,
+    load_saved,
     model_card,
     record_data,
     write_recipe,
@@ -220,7 +222,8 @@ class Trainer:
             return
         start = time.monotonic()
         scalars = self.validation.run(self.average, self.objective, self.fabric.device)
-        self.improved = scalars["hole_psnr"] > self.best
+        # As good counts, so that a resumed run decides as the one before did.
+        self.improved = scalars["hole_psnr"] >= self.best
         self.callbacks.tell("on_validation", self, scalars)
         if self.improved:
             self.best = scalars["hole_psnr"]
@@ -269,8 +272,9 @@ class Trainer:
         """Take over a copy of what `state_dict` returned."""
         for name in _PARTS:
             getattr(self, name).load_state_dict(copy.deepcopy(state[name]))
-        for name in _VALUES:
-            setattr(self, name, copy.copy(state[name]))
+        # The best weights stay on the disk, whatever a run goes back to.
+        values = {name: copy.copy(state[name]) for name in _VALUES}
+        vars(self).update(values | {"best": max(self.best, values["best"])})
 
     def launch(self) -> None:
         """Start the processes of the run; with several devices every process comes back from here."""
@@ -321,7 +325,7 @@ class Trainer:
         count = min(len(self.data.val), settings.validation_images)
         frozen = FrozenMasks(self.mixture, size, count, MASK_SEED)
         self.validation = Validation(self.data.val, frozen, settings.batch_size)
-        saved = load_state(self.run.state) if resume else None
+        saved = load_saved(self.run) if resume else None
         if not saved:
             give_weights(self.network, settings.initialise, settings.seed, self.samples())
         optimisation = Optimisation(settings.weight_decay, settings.grad_clip)
@@ -359,11 +363,13 @@ class Trainer:
     def _restore(self, saved: dict[str, Any]) -> None:
         try:
             self.load_state_dict(saved)
-        except KeyError as error:
+        except (KeyError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
             raise RunError(
-                f"{self.run.state} was written by another version of inpaintlab (it has no {error}): "
+                f"{self.run.state} is of another run, or of another version of inpaintlab ({reason}): "
                 "start a new run, or resume with that version"
             ) from None
+        self.best = max(self.best, kept_best(self.run, self.data, self.validation.masks))
         self.budget.spent += saved["elapsed"]
 
     def _card(self, best: float | None) -> ModelCard:

@@ -140,7 +140,7 @@ def test_a_state_of_another_version_is_refused_in_a_sentence(tmp_path):
     torch.save(state, run.state)
     from inpaintlab.errors import RunError
 
-    with pytest.raises(RunError, match="written by another version of inpaintlab"):
+    with pytest.raises(RunError, match="or of another version of inpaintlab"):
         resume(run.folder, {"steps": 9})
 
 
