@@ -16,16 +16,21 @@ from inpaintlab.checkpoints import Run
 from inpaintlab.data import samples
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.cards import card_grid, make_card
-from inpaintlab.evaluation.evaluation import Evaluation
-from inpaintlab.evaluation.lookalikes import Lookalikes
-from inpaintlab.evaluation.methods import MethodFacts
-from inpaintlab.evaluation.ood import Corrupted, Corruptions, OutOfDistribution
-from inpaintlab.evaluation.report import check_baselines
-from inpaintlab.evaluation.result import Gain, MaskFacts
+from inpaintlab.evaluation.evaluation import Evaluation, check_baselines
+from inpaintlab.evaluation.result import (
+    Corrupted,
+    Corruptions,
+    Gain,
+    Lookalikes,
+    MaskFacts,
+    MethodFacts,
+    OutOfDistribution,
+    SetFigures,
+    WholeSets,
+)
 from inpaintlab.evaluation.rows import FACTS, Rows, Summary
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.evaluation.tables import beside_slow, headline
-from inpaintlab.evaluation.whole_sets import SetFigures, WholeSets
 from inpaintlab.metrics import FIGURES, METRICS, Unavailable
 
 METHODS = {"mean-colour": 15.0, "telea": 18.5, "mine": 22.0}

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch import nn
 
+from inpaintlab.evaluation.evaluate import whole_sets
 from inpaintlab.evaluation.rows import FACTS, Rows
-from inpaintlab.evaluation.whole_sets import whole_sets
 from inpaintlab.features import VectorNetwork
 from inpaintlab.metrics import Available, Distributions, Unavailable
 

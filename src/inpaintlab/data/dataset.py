@@ -224,11 +224,18 @@ class _Some:
 def hash_all(dataset: ImageDataset) -> Sequence[str]:
     """Return the content hash of every image, with a progress bar where they are not known yet."""
     known: Sequence[str] | None = getattr(dataset, "hashes", None)
-    return _each(dataset, dataset.content_hash, "hashing") if known is None else known
+    return _each(dataset.content_hash, range(len(dataset)), "hashing") if known is None else known
 
 
 def find_groups(dataset: ImageDataset) -> list[int]:
     """Return a number for each image of a dataset, the same one for look-alikes, from the pixels."""
+    found = Appearances.of(appearances(dataset, range(len(dataset))))
+    groups: list[int] = group_lookalikes(found).tolist()
+    return groups
+
+
+def appearances(dataset: ImageDataset, indices: Sequence[int]) -> list[Appearance | None]:
+    """Return what images look like; None for those that show nothing, or cannot be read."""
 
     def appearance(index: int) -> Appearance | None:
         try:
@@ -236,11 +243,7 @@ def find_groups(dataset: ImageDataset) -> list[int]:
         except ImageError:
             return None
 
-    found = getattr(dataset, "appearance", appearance)
-    groups: list[int] = group_lookalikes(
-        Appearances.of(_each(dataset, found, "looking for look-alikes"))
-    ).tolist()
-    return groups
+    return _each(getattr(dataset, "appearance", appearance), indices, "looking for look-alikes")
 
 
 def at_stored_size(read: Callable[[int | None], UInt8], stored: int, size: int | None) -> UInt8:
@@ -260,11 +263,11 @@ def hash_pixels(pixels: UInt8) -> str:
     return digest.hexdigest()
 
 
-def _each(dataset: ImageDataset, function: Any, what: str) -> list[Any]:
+def _each(function: Any, indices: Sequence[int], what: str) -> list[Any]:
     """Return what a function gives for each image, in threads and with a progress bar."""
-    with ThreadPoolExecutor(processors()) as pool, bar(what, len(dataset)) as advance:
+    with ThreadPoolExecutor(processors()) as pool, bar(what, len(indices)) as advance:
         results = []
-        for result in pool.map(function, range(len(dataset))):
+        for result in pool.map(function, indices):
             results.append(result)
             advance()
     return results

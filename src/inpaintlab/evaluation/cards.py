@@ -1,23 +1,15 @@
-"""Examples of an evaluation: the worst, the best and a random sample, never picked by hand."""
+"""Examples of an evaluation, as cards: one hole, filled by every method."""
 
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.evaluation.evaluation_set import EvaluationSet
-from inpaintlab.evaluation.methods import Method
-from inpaintlab.evaluation.rows import Rows
 from inpaintlab.images import Encoded, encode_webp, load_rgb_whole, shrink
-from inpaintlab.masks import MaskSet
 from inpaintlab.reports import sheet
-from inpaintlab.tensors import composite, to_arrays
 
-#: Seed of the random sample, the same for every run.
-EXAMPLE_SEED = 7
 _GAP = 2
 #: Larger images are shown with this longer side, which keeps the page small.
 _MOST = 256
@@ -56,39 +48,6 @@ class Card:
         return {name: sheet[top : top + self.height] for name, top in self.tops.items()}
 
 
-def choose_cards(
-    methods: Mapping[str, Method],
-    images: EvaluationSet,
-    masks: MaskSet,
-    rows: Rows,
-    model: str,
-    count: int,
-) -> dict[str, list[Card]]:
-    """Return `count` examples at random, and half as many of the worst and of the best of the model.
-
-    Worst and best are by the PSNR in the hole, no two of one image.
-    """
-    order = np.argsort(rows.column(model, "hole_psnr"), kind="stable").tolist()
-    random = np.random.default_rng(EXAMPLE_SEED)
-    chosen = random.choice(len(rows), min(count, len(rows)), replace=False)
-    few = max(1, count // 2)
-    choices = {
-        "random": sorted(chosen.tolist()),
-        "worst": _of_different_images(order, masks.per_image, few),
-        "best": _of_different_images(order[::-1], masks.per_image, few),
-    }
-
-    def card(row: int) -> Card:
-        place = row // masks.per_image
-        image, mask = images.rows(masks, place, place + 1)[0][:1], masks[row][None]
-        shown = {"damaged": composite(image, torch.ones_like(image), mask)}
-        shown |= {name: fill(image, mask) for name, fill in methods.items()} | {"truth": image}
-        psnr = {name: float(rows.values[name]["hole_psnr"][row]) for name in methods}
-        return make_card(images.names[place], psnr, {n: to_arrays(of)[0] for n, of in shown.items()})
-
-    return {name: [card(row) for row in of] for name, of in choices.items()}
-
-
 def make_card(name: str, hole_psnr: dict[str, float], images: Mapping[str, UInt8]) -> Card:
     """Make a card of images of one size, uint8 `[H, W, 3]`."""
     sides = next(iter(images.values())).shape[:2]
@@ -112,12 +71,3 @@ def card_grid(cards: Sequence[Card]) -> UInt8:
 
     shown = [card.images() for card in cards]
     return sheet([np.stack([cell(of[name]) for of in shown]) for name in shown[0]])
-
-
-def _of_different_images(order: list[int], per_image: int, count: int) -> list[int]:
-    first: dict[int, int] = {}
-    for row in order:
-        first.setdefault(row // per_image, row)
-        if len(first) == count:
-            break
-    return list(first.values())

@@ -2,30 +2,36 @@
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+import numpy as np
+
 from inpaintlab import masks
 from inpaintlab.checkpoints import Run, read_json
-from inpaintlab.data.dataset import ImageDataset, hash_all
-from inpaintlab.data.grouping import key_for
+from inpaintlab.data.dataset import ImageDataset, appearances, hash_all
+from inpaintlab.data.lookalikes import Appearance, find_lookalikes
 from inpaintlab.data.manifest import DatasetFolder, is_dataset
 from inpaintlab.data.seal import TestAccess, open_test, read_ledger
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, SettingError
 from inpaintlab.evaluation.baselines import BASELINES
-from inpaintlab.evaluation.evaluate import Bench, ChosenImages, offered_metrics
+from inpaintlab.evaluation.bench import Bench
+from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.evaluation.evaluation import Evaluation
-from inpaintlab.evaluation.evaluation_set import EvaluationSet
-from inpaintlab.evaluation.lookalikes import Lookalikes, search_lookalikes
-from inpaintlab.evaluation.methods import OpenedMethod, name_of, open_methods
+from inpaintlab.evaluation.evaluation_set import ChosenImages
+from inpaintlab.evaluation.methods import name_of, open_methods
+from inpaintlab.evaluation.result import Lookalikes
 from inpaintlab.progress import say
 from inpaintlab.reports import Answer
 from inpaintlab.runs import free_folder
 from inpaintlab.settings import EvaluateSettings, TrainSettings, build
 from inpaintlab.training.validation import MASK_SEED
+
+#: Of more images than this that were learnt from, so many drawn at random are looked at for look-alikes.
+MOST_LOOKED_AT = 20_000
 
 
 @dataclass(frozen=True)
@@ -56,32 +62,30 @@ def run_evaluation(settings: EvaluateSettings) -> Written:
         raise SettingError("say on which images: --data FOLDER (a run folder brings its own)")
     bench = Bench.of(opened, settings.masks, settings.through, settings.size, settings.batch_size)
     dataset = DatasetFolder.open(Path(data)) if is_dataset(Path(data)) else None
-    chosen = _choose(settings, data, dataset, recipe, bench, opened)
-    images = chosen.open(
-        bench.size,
-        trained_on=bench.trained_on,
-        max_bad=recipe.max_bad_fraction if recipe else 1.0,
-        group_by=key_for(settings.group_by, [data]),
-        limit=settings.limit,
-    )
-    result = bench.measure(
-        images,
-        data=data,
-        part=chosen.part,
-        slow_images=settings.slow_images,
-        offered=offered_metrics(images, settings.learned, settings.weights, settings.download),
-        examples=settings.examples,
+    if settings.split == "test":
+        source: ImageDataset = _open_test(settings, data, dataset, bench)
+        chosen = ChosenImages(source, range(len(source)), data, "sealed test")
+    else:
+        chosen = _validation(data, None if settings.data else recipe)
+    own = {"models", "data", "output", "split", "masks", "size", "lookalikes"}
+    options = {name: value for name, value in settings.arguments().items() if name not in own}
+    max_bad = recipe.max_bad_fraction if recipe else 1.0
+    result = evaluate(
+        opened, chosen, masks=bench.masks, size=bench.size, max_bad_fraction=max_bad, **options
     )
     result = replace(
         result,
         findings=_findings(settings, chosen, dataset, bench),
         test_access=read_ledger(dataset).sentence() if dataset else None,
-        lookalikes=_lookalikes(images, opened, recipe, result) if settings.lookalikes else None,
+        lookalikes=_lookalikes(chosen, bench, recipe, result) if settings.lookalikes else None,
         command=reproduce(settings),
     )
-    corruption_images = settings.corruption_images if settings.corruptions else 0
-    result = bench.generalise(result, images, settings.ood, settings.ood_images, corruption_images)
-    return _write(result, settings, run)
+    folder = Run(settings.output) if settings.output else run or Run(free_folder(data, "evaluation"))
+    name = file_name(settings)
+    result.save(folder.metrics, name)
+    result.html(folder.report, run)
+    result.save_examples(folder.examples)
+    return Written(result, folder, name)
 
 
 def named(models: Sequence[str]) -> dict[str, str]:
@@ -117,33 +121,24 @@ def reproduce(settings: EvaluateSettings) -> str:
     return shlex.join(words)
 
 
-def _choose(
-    settings: EvaluateSettings,
-    data: str,
-    dataset: DatasetFolder | None,
-    recipe: TrainSettings | None,
-    bench: Bench,
-    opened: Mapping[str, OpenedMethod],
-) -> ChosenImages:
-    """Return the images to measure: the sealed test, a part of the run's own, or other images."""
-    if settings.split == "test":
-        source = _open_test(settings, data, dataset, bench, opened)
-        hashes = hash_all(source)
-        return ChosenImages(source, range(len(hashes)), hashes, data, "sealed test")
-    own = recipe if recipe and not settings.data else None
+def file_name(settings: EvaluateSettings) -> str:
+    """Return the name of the files of a result."""
+    name = settings.split if settings.data is None else Path(settings.data).name.replace(":", "-")
+    if settings.data is not None and settings.split == "test":
+        name += "-test"
+    return name + ("-fill" if settings.through == "fill" else "")
+
+
+def _validation(data: str, own: TrainSettings | None) -> ChosenImages:
+    """Return a run's own validation images, or other images: of a prepared dataset its validation."""
     images = open_dataset(data, fold=own.fold if own else None, folds=own.folds if own else None)
-    hashes = images.hashes
     if images.is_prepared or own:
-        return ChosenImages(images, images.split.val, hashes, data, "validation")
-    return ChosenImages(images, range(len(hashes)), hashes, data, "all images not trained on")
+        return ChosenImages(images, images.split.val, data, "validation")
+    return ChosenImages(images, range(len(images)), data, "all images not trained on")
 
 
 def _open_test(
-    settings: EvaluateSettings,
-    data: str,
-    dataset: DatasetFolder | None,
-    bench: Bench,
-    opened: Mapping[str, OpenedMethod],
+    settings: EvaluateSettings, data: str, dataset: DatasetFolder | None, bench: Bench
 ) -> ImageDataset:
     """Open the sealed test part; each model's access is in its ledger before an image is read."""
     if dataset is None:
@@ -151,7 +146,7 @@ def _open_test(
             f"no test part of {data} is sealed: inpaint prepare {data} -o NAME.dataset, train on "
             "NAME.dataset, then evaluate with --split test"
         )
-    models = {name: of for name, of in opened.items() if of.facts.kind != "baseline"}
+    models = {name: of for name, of in bench.methods.items() if of.facts.kind != "baseline"}
     if not models:
         raise SettingError("baselines alone need no test part: evaluate them on --split val")
     sealed = dataset.read_facts()["test"]
@@ -180,7 +175,8 @@ def _findings(
 ) -> list[str]:
     """Return what makes a figure worth less than it looks."""
     found = []
-    seen = sum(chosen.hashes[index][:16] in bench.trained_on for index in chosen.indices)
+    hashes = hash_all(chosen.dataset)
+    seen = sum(hashes[index][:16] in bench.trained_on for index in chosen.indices)
     if settings.split == "test" and seen:
         found.append(
             f"{seen} images of the test part have been trained on: they are excluded, but the test is "
@@ -192,10 +188,7 @@ def _findings(
 
 
 def _lookalikes(
-    images: EvaluationSet,
-    opened: Mapping[str, OpenedMethod],
-    recipe: TrainSettings | None,
-    result: Evaluation,
+    chosen: ChosenImages, bench: Bench, recipe: TrainSettings | None, result: Evaluation
 ) -> Lookalikes | None:
     """Look for images like those that the first run has learnt from; None where these are gone."""
     if recipe is None:
@@ -205,26 +198,31 @@ def _lookalikes(
     except DataError as error:
         say(f"look-alikes of images learnt from are not looked for: {error}")
         return None
-    trained_on = next(of.trained_on for of in opened.values() if of.run)
+    trained_on = next(of.trained_on for of in bench.methods.values() if of.run)
     learnt = [index for index, one in enumerate(source.hashes) if one[:16] in trained_on]
-    return search_lookalikes(images, source, learnt, result.rows.only(result.overall.methods))
-
-
-def _write(result: Evaluation, settings: EvaluateSettings, run: Run | None) -> Written:
-    """Write result, report and examples into `output`, the folder of the run, or a new one."""
-    name = file_name(settings)
-    folder = (
-        Run(settings.output) if settings.output else run or Run(free_folder(result.data, "evaluation"))
+    looked_at = learnt
+    if len(learnt) > MOST_LOOKED_AT:
+        random = np.random.default_rng(0)
+        looked_at = sorted(random.choice(learnt, MOST_LOOKED_AT, replace=False).tolist())
+    rows = result.rows.only(result.overall.methods)
+    hashes, measured = hash_all(chosen.dataset), set(rows.facts["sha256"])
+    ours = _looks(chosen.dataset, [i for i in chosen.indices if hashes[i][:16] in measured])
+    theirs = _looks(source, looked_at)
+    likest: dict[int, int] = {}
+    for a, b, _ in find_lookalikes(list(ours.values()), list(theirs.values())):
+        likest.setdefault(list(ours)[a], list(theirs)[b])
+    copies = {hashes[index][:16] for index in likest}
+    others = np.array([one not in copies for one in rows.facts["sha256"]], bool)
+    names, known = chosen.dataset.names, source.names
+    return Lookalikes(
+        len(learnt),
+        len(looked_at),
+        [(str(names[index]), str(known[other])) for index, other in sorted(likest.items())],
+        rows.take(others).summary() if copies and others.any() else None,
     )
-    result.save(folder.metrics, name)
-    result.html(folder.report, run)
-    result.save_examples(folder.examples)
-    return Written(result, folder, name)
 
 
-def file_name(settings: EvaluateSettings) -> str:
-    """Return the name of the files of a result."""
-    name = settings.split if settings.data is None else Path(settings.data).name.replace(":", "-")
-    if settings.data is not None and settings.split == "test":
-        name += "-test"
-    return name + ("-fill" if settings.through == "fill" else "")
+def _looks(dataset: ImageDataset, indices: Sequence[int]) -> dict[int, Appearance]:
+    """Return what images look like, without those that show nothing."""
+    found = zip(indices, appearances(dataset, indices), strict=True)
+    return {index: look for index, look in found if look is not None}

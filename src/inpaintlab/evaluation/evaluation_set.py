@@ -1,5 +1,6 @@
 """The images that are measured, and what is known of each."""
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,9 +12,10 @@ import torch
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.data.dataset import ImageDataset
-from inpaintlab.data.grouping import Key
+from inpaintlab.data.dataset import ImageDataset, ImagePart, hash_all
+from inpaintlab.data.grouping import Key, key_for
 from inpaintlab.data.loading import Bad, Images, check_bad
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.machine import processors
 from inpaintlab.masks import MaskSet, ratio_bin
@@ -41,18 +43,14 @@ class EvaluationSet:
     def __len__(self) -> int:
         return len(self.hashes)
 
-    def first(self, count: int | None) -> "EvaluationSet":
-        """Return the first images, which are in the order of their names; None: all."""
+    def first(self, count: int) -> "EvaluationSet":
+        """Return the first images, which are in the order of their names."""
         columns = ("names", "hashes", "clusters", "groups", "sizes")
         return replace(self, **{name: getattr(self, name)[:count] for name in columns})
 
     def changed(self, change: Callable[[UInt8], UInt8]) -> "EvaluationSet":
         """Return the same images, each changed before its hole is cut out."""
         return replace(self, read=lambda place: change(self.read(place)))
-
-    def step(self, batch_size: int, masks: MaskSet) -> int:
-        """Return how many images are filled at a time: one where they have sizes of their own."""
-        return max(1, batch_size // masks.per_image) if self.size else 1
 
     def rows(self, masks: MaskSet, start: int, stop: int) -> tuple[Tensor, Tensor]:
         """Return images and masks of all rows of the images from `start` to `stop`."""
@@ -76,43 +74,71 @@ class EvaluationSet:
         }
 
 
-def open_evaluation_set(
-    dataset: ImageDataset,
-    indices: Sequence[int],
-    hashes: Sequence[str],
-    size: int | None,
-    *,
-    trained_on: Collection[str] = (),
-    max_bad: float = 1.0,
-    group_by: Key | None = None,
-    limit: int | None = None,
-) -> EvaluationSet:
-    """Read images of a dataset, without those that a method has learnt from.
+@dataclass(frozen=True)
+class ChosenImages:
+    """Which images of a dataset are to be measured, and what they are called."""
 
-    `hashes` are those of all its images; `trained_on` the first 16 digits of some; `group_by` says what
-    group an image belongs to, by default its folder. With `size` images are middle squares of it,
-    without they keep their own. Raises `DataError` where none is left, or too many are broken.
+    dataset: ImageDataset
+    indices: Sequence[int]
+    data: str
+    part: str
+
+    def open(
+        self,
+        size: int | None,
+        *,
+        trained_on: Collection[str] = (),
+        max_bad: float = 1.0,
+        group_by: str | None = None,
+        limit: int | None = None,
+    ) -> EvaluationSet:
+        """Read them, without those that a method has learnt from.
+
+        `trained_on` has the first 16 digits of hashes; `group_by` says what group an image belongs to,
+        by default its folder. With `size` images are middle squares of it, without they keep their own.
+        Raises `DataError` where none is left, or too many are broken.
+        """
+        key = key_for(group_by, [self.data])
+        dataset, names, hashes = self.dataset, self.dataset.names, hash_all(self.dataset)
+        wanted = [index for index in self.indices if hashes[index][:16] not in trained_on]
+        if excluded := len(self.indices) - len(wanted):
+            say(f"{excluded} images were trained on by a method: excluded")
+        wanted = wanted[:limit]
+        read, kept, sizes, bad = _squares(dataset, wanted, size) if size else _whole(dataset, wanted)
+        check_bad(bad, len(wanted), max_bad)
+        if not kept:
+            raise DataError("there is no image to evaluate on that no method has learnt from")
+        if bad:
+            say(f"{len(bad)} images passed over, first {bad[0].reason}")
+        groups = getattr(dataset, "groups", None)
+        return EvaluationSet(
+            read,
+            [str(names[index]) for index in kept],
+            [hashes[index] for index in kept],
+            [str(groups[index]) if groups else hashes[index][:16] for index in kept],
+            [_group(str(names[index]), key) for index in kept],
+            size,
+            sizes,
+        )
+
+
+def choose_images(images: Any) -> ChosenImages:
+    """Return the images that an object stands for: of a whole dataset those that it validates with.
+
+    A dataset without a split of its own stands for all its images. Raises `DataError` for what holds no
+    images.
     """
-    unseen = [index for index in indices if hashes[index][:16] not in trained_on]
-    if len(unseen) < len(indices):
-        say(f"{len(indices) - len(unseen)} images were trained on by a method: excluded")
-    wanted = unseen[:limit]
-    read, kept, sizes, bad = _squares(dataset, wanted, size) if size else _whole(dataset, wanted)
-    check_bad(bad, len(wanted), max_bad)
-    if not kept:
-        raise DataError("there is no image to evaluate on that no method has learnt from")
-    if bad:
-        say(f"{len(bad)} images passed over, first {bad[0].reason}")
-    groups = getattr(dataset, "groups", None)
-    return EvaluationSet(
-        read,
-        [str(dataset.names[index]) for index in kept],
-        [hashes[index] for index in kept],
-        [str(groups[index]) if groups else hashes[index][:16] for index in kept],
-        [_group(str(dataset.names[index]), group_by) for index in kept],
-        size,
-        sizes,
-    )
+    if isinstance(images, ImagePart):
+        return ChosenImages(images.dataset, images.indices, f"{len(images)} images", images.part)
+    dataset = open_dataset(images)
+    if dataset is images:
+        return choose_images(dataset.validation)
+    named = isinstance(images, str | os.PathLike)
+    data = str(images) if named else f"{len(dataset)} images"
+    if split := dataset.predefined_split:
+        return ChosenImages(dataset, split.val, data, "validation")
+    part = "all images not trained on" if named else "given"
+    return ChosenImages(dataset, range(len(dataset)), data, part)
 
 
 _Read = tuple[Callable[[int], UInt8], list[int], list[tuple[int, int]], list[Bad]]
@@ -147,8 +173,7 @@ def _whole(dataset: ImageDataset, indices: Sequence[int]) -> _Read:
     return lambda place: dataset.read(kept[place], None), kept, list(found.values()), bad
 
 
-def _group(name: str, group_by: Key | None) -> str:
+def _group(name: str, key: Key | None) -> str:
     folder = Path(name).parent.name
-    if group_by is None:
-        return folder
-    return group_by({"path": name, "key": "", "folder": folder, "columns": {}}) or "none"
+    found = key({"path": name, "key": "", "folder": folder, "columns": {}}) if key else folder
+    return "none" if found is None else found

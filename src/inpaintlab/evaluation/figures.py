@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from inpaintlab.checkpoints import Run
 from inpaintlab.evaluation.baselines import title
 from inpaintlab.evaluation.result import Measurements
-from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.reports import plain, svg
 from inpaintlab.training.record import read_log
 
@@ -26,10 +25,24 @@ def quality_by_bin(result: Measurements) -> Markup:
     figure = Figure(figsize=(_WIDTH, 1.2 + 0.2 * len(methods) + 0.5 * len(parts)), layout="constrained")
     axes = figure.subplots()
     for number, method in enumerate(methods):
+        values = [row.methods[method]["hole_psnr"] for row in parts.values()]
+        means = [of.mean for of in values]
+        # Where there are too few images for an interval there is a dot alone.
+        below = [0.0 if of.low is None else of.mean - of.low for of in values]
+        above = [0.0 if of.high is None else of.high - of.mean for of in values]
         # The rows of methods lie side by side within that of their bin, in the order of the legend.
         offset = 0.7 * ((number + 0.5) / len(methods) - 0.5)
-        values = [row.methods[method]["hole_psnr"] for row in parts.values()]
-        _dots(axes, number, method, values, offset, method == result.model)
+        is_model = method == result.model
+        axes.errorbar(
+            means,
+            [place + offset for place in range(len(values))],
+            xerr=[below, above],
+            fmt="o" if is_model else _MARKERS[number % len(_MARKERS)],
+            color="C0" if is_model else f"C{1 + number % 9}",
+            ms=6 if is_model else 4.5,
+            lw=2 if is_model else 1.2,
+            label=plain(title(method)),
+        )
     for place in range(1, len(parts)):
         axes.axhline(place - 0.5, color="0.85", lw=1 if place > 1 else 2)
     axes.set_yticks(range(len(parts)), [f"{name}\nn = {row.n}" for name, row in parts.items()])
@@ -38,29 +51,9 @@ def quality_by_bin(result: Measurements) -> Markup:
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
-    means = (
-        f"{title(method)} {of['hole_psnr'].mean:.2f} dB" for method, of in result.overall.methods.items()
-    )
-    words = f"Hole PSNR by hole ratio. Over all: {', '.join(means)}. The table has all values."
-    return svg(figure, words)
-
-
-def _dots(
-    axes: Axes, number: int, method: str, values: list[Interval], offset: float, is_model: bool
-) -> None:
-    # Where there are too few images for an interval there is a dot alone.
-    ends = [[v.mean if v.low is None else v.low for v in values]]
-    ends.append([v.mean if v.high is None else v.high for v in values])
-    axes.errorbar(
-        [value.mean for value in values],
-        [place + offset for place in range(len(values))],
-        xerr=[[abs(e - v.mean) for e, v in zip(of, values, strict=True)] for of in ends],
-        fmt="o" if is_model else _MARKERS[number % len(_MARKERS)],
-        color="C0" if is_model else f"C{1 + number % 9}",
-        ms=6 if is_model else 4.5,
-        lw=2 if is_model else 1.2,
-        label=plain(title(method)),
-    )
+    overall = result.overall.methods.items()
+    words = ", ".join(f"{title(method)} {of['hole_psnr'].mean:.2f} dB" for method, of in overall)
+    return svg(figure, f"Hole PSNR by hole ratio. Over all: {words}. The table has all values.")
 
 
 def training_curves(run: Run, result: Measurements) -> list[Markup]:
@@ -80,14 +73,13 @@ def _losses(train: Lines, validation: Lines) -> Figure:
     axes = figure.subplots()
     shown = [(train, "hole_l1", "training, hole"), (validation, "hole_l1", "validation, hole")]
     shown += [(validation, "known_l1", "validation, outside")]
-    if not any("hole_l1" in line for line in train):  # an objective of the user's own has other scalars
+    is_l1 = any("hole_l1" in line for line in train)
+    if not is_l1:  # an objective of the user's own has other scalars
         shown = [(train, "loss", "training"), (validation, "loss", "validation")]
     for lines, key, label in shown:
-        marker = "." if lines is validation else ""
         having = [line for line in lines if key in line]
         points = [line["step"] for line in having], [line[key] for line in having]
-        axes.plot(*points, marker=marker, lw=1.0, label=label)
-    is_l1 = shown[0][1] == "hole_l1"
+        axes.plot(*points, marker="." if lines is validation else "", lw=1.0, label=label)
     axes.set(xlabel="step", ylabel="L1" if is_l1 else "loss", yscale="log" if is_l1 else "linear")
     axes.legend()
     _shade_level(axes, train)
@@ -95,20 +87,14 @@ def _losses(train: Lines, validation: Lines) -> Figure:
 
 
 def _quality(validation: Lines, result: Measurements) -> Figure:
+    """Draw the hole PSNR over steps, with a line for each other method on the same images."""
     figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
     axes = figure.subplots()
     steps, psnr = ([line[key] for line in validation] for key in ("step", "hole_psnr"))
     axes.plot(steps, psnr, marker=".", label=plain(result.model))
-    if result.part == "validation":
-        _levels(axes, result)
     axes.set(xlabel="step", ylabel="validation hole PSNR, dB")
-    return figure
-
-
-def _levels(axes: Axes, result: Measurements) -> None:
-    """Draw a line for each other method."""
     others = [name for name in result.overall.methods if name != result.model]
-    for position, name in enumerate(others):
+    for position, name in enumerate(others if result.part == "validation" else []):
         level = result.overall.methods[name]["hole_psnr"].mean
         axes.axhline(level, ls="--", lw=0.8, color="0.4")
         # Telea and Navier–Stokes are mostly so close that one label must stand at the other end.
@@ -121,6 +107,7 @@ def _levels(axes: Axes, result: Measurements) -> None:
             fontsize="small",
             color="0.4",
         )
+    return figure
 
 
 def _shade_level(axes: Axes, train: Lines) -> None:

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from inpaintlab.checkpoints import ModelCard, Run, read_json
 from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError, SettingError, near_miss
 from inpaintlab.evaluation.baselines import BASELINES, Baseline
+from inpaintlab.evaluation.result import MethodFacts, Through
 from inpaintlab.inpainter import Inpainter, load
 from inpaintlab.machine import processors
 from inpaintlab.networks import needs
@@ -28,24 +29,6 @@ from inpaintlab.tensors import composite, pad_to_multiple, to_arrays, to_tensor
 
 #: Fills a batch of images where their masks are 1.
 Method = Callable[[Tensor, Tensor], Tensor]
-#: What is measured of a network: itself on squares, or what a user gets on images of any size.
-Through = Literal["network", "fill"]
-
-
-@dataclass(frozen=True)
-class MethodFacts:
-    """What a result says of a method.
-
-    `size` is the side of the images that its network was trained on, `weights` the first 16 digits of
-    the SHA-256 of its file, `run` the name of its run folder; empty where there is none.
-    """
-
-    kind: Literal["function", "network", "baseline"]
-    network: str = ""
-    size: int | None = None
-    weights: str = ""
-    run: str = ""
-    provenance: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,26 +78,28 @@ def name_of(given: Any) -> str:
 
 
 def _open(name: str, given: Any, through: Through, size: int | None) -> OpenedMethod:
+    if isinstance(given, OpenedMethod):
+        return given
     if isinstance(given, str) and given in BASELINES:
         return open_baseline(given)
     if isinstance(given, str | os.PathLike):
-        return _open_path(name, given, through, size)
+        return _of_inpainter(name, _load(given), through, size)
     if isinstance(given, Inpainter):
         return _of_inpainter(name, given, through, size)
     if isinstance(given, nn.Module):
         return _of_module(name, given, through, size)
     if callable(given) and not inspect.isclass(given):
-        return OpenedMethod(_finished(name, _hidden(given)), MethodFacts("function"))
+        return OpenedMethod(_finished(name, given), MethodFacts("function"))
     raise SettingError(
         f"method {name!r} is {type(given).__name__}: give a function (image, mask) -> image, a module, "
         f"an Inpainter, a path, or one of {', '.join(BASELINES)}"
     )
 
 
-def _open_path(name: str, given: Any, through: Through, size: int | None) -> OpenedMethod:
-    """Open a path or a name; a run whose network has no registered name brings it as an object."""
+def _load(given: str | os.PathLike[str]) -> Inpainter:
+    """Load a path or a name; a run whose network has no registered name brings it as an object."""
     try:
-        return _of_inpainter(name, load(given, network=getattr(given, "network", None)), through, size)
+        return load(given, network=getattr(given, "network", None))
     except RunError:
         path = Path(given)
         if path.exists() or len(path.parts) > 1 or path.suffix:
@@ -128,9 +113,8 @@ def _open_path(name: str, given: Any, through: Through, size: int | None) -> Ope
 def _of_module(name: str, module: nn.Module, through: Through, size: int | None) -> OpenedMethod:
     if through == "fill" and size is None:
         raise SettingError(f"say size=…: the side of the images that {name!r} was trained on")
-    card = ModelCard(type(module).__name__, {}, size or 0)
     with _in_evaluation(module):
-        inpainter = Inpainter(module, card)
+        inpainter = Inpainter(module, ModelCard(type(module).__name__, {}, size or 0))
     opened = _of_inpainter(name, inpainter, through, size)
     return replace(opened, facts=replace(opened.facts, size=size))
 
@@ -147,12 +131,9 @@ def _of_inpainter(name: str, inpainter: Inpainter, through: Through, size: int |
         run.folder.name if run else "",
         card.provenance,
     )
+    trained_on = frozenset(read_json(run.data)["train_hashes"]) if run else frozenset()
     own = _filling(inpainter) if through == "fill" else _predicting(inpainter.network)
-    return OpenedMethod(_finished(name, _hidden(own)), facts, run, _trained_on(run))
-
-
-def _trained_on(run: Run | None) -> frozenset[str]:
-    return frozenset(read_json(run.data)["train_hashes"]) if run else frozenset()
+    return OpenedMethod(_finished(name, own), facts, run, trained_on)
 
 
 def _predicting(module: nn.Module) -> Method:
@@ -193,19 +174,15 @@ def _classical(fill: Baseline) -> Method:
     return fill_batch
 
 
-def _hidden(method: Method) -> Method:
-    """Return a method that cannot look at the truth: in the hole its image is 0."""
-    return lambda image, mask: method(torch.where(mask > 0, 0.0, image), mask)
-
-
 def _finished(name: str, method: Method) -> Method:
-    """Return a method whose outputs are checked, put into the hole alone, and rounded to 8 bits.
+    """Return a method that cannot look at the truth: in the hole its image is 0.
 
-    What a user gets has 8 bits; so have the baselines.
+    Its outputs are checked, put into the hole alone, and rounded to the 8 bits that a user gets, and
+    that baselines have.
     """
 
     def fill(image: Tensor, mask: Tensor) -> Tensor:
-        output = method(image, mask)
+        output = method(torch.where(mask > 0, 0.0, image), mask)
         if not isinstance(output, Tensor) or output.shape != image.shape:
             seen = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise SettingError(f"method {name!r} gives {seen}, expected a tensor {list(image.shape)}")

@@ -1,30 +1,35 @@
 """What an evaluation found, as typed values that go to JSON and back."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from inpaintlab.checkpoints import read_json, write_json
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.cards import Card
-from inpaintlab.evaluation.lookalikes import Lookalikes
-from inpaintlab.evaluation.methods import MethodFacts, Through
-from inpaintlab.evaluation.ood import Corruptions, OutOfDistribution
 from inpaintlab.evaluation.rows import Rows, Summary, read_rows
 from inpaintlab.evaluation.statistics import Interval
-from inpaintlab.evaluation.whole_sets import WholeSets
 from inpaintlab.metrics import Figure, Unavailable
 from inpaintlab.reports import Result
 
+#: What is measured of a network: itself on squares, or what a user gets on images of any size.
+Through = Literal["network", "fill"]
+
 
 @dataclass(frozen=True)
-class Gain:
-    """How far the model under test is above a baseline, in dB in the hole, row by row."""
+class MethodFacts:
+    """What a result says of a method.
 
-    model: str
-    baseline: str
-    hole_psnr: Interval
+    `size` is the side of the images that its network was trained on, `weights` the first 16 digits of
+    the SHA-256 of its file, `run` the name of its run folder; empty where there is none.
+    """
+
+    kind: Literal["function", "network", "baseline"]
+    network: str = ""
+    size: int | None = None
+    weights: str = ""
+    run: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,88 @@ class MaskFacts:
     mean_ratio: float
     histogram: dict[str, int]
     border_share: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How far the model under test is above a baseline, in dB in the hole, row by row."""
+
+    model: str
+    baseline: str
+    hole_psnr: Interval
+
+
+@dataclass(frozen=True)
+class SetFigures:
+    """Figures of so many images: method -> name -> value."""
+
+    n: int
+    methods: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class WholeSets:
+    """Figures of whole sets of images, over all rows and by hole-ratio bin.
+
+    The Fréchet distance depends on the number of images. So in `bins` it is taken of `equal_n`
+    images of each, drawn at random, and not at all in bins that have too few; the kernel distance,
+    which does not depend on it, of all.
+    """
+
+    overall: SetFigures
+    equal_n: dict[str, int]
+    bins: dict[str, SetFigures]
+
+
+@dataclass(frozen=True)
+class Lookalikes:
+    """Measured images that look like one that a run has learnt from.
+
+    `of` counts those learnt from, `looked_at` those of them that were looked at; `pairs` are names, each
+    measured image with its likest. `without` are the figures without them, None where that is all.
+    """
+
+    of: int
+    looked_at: int
+    pairs: list[tuple[str, str]]
+    without: Summary | None
+
+
+@dataclass(frozen=True)
+class OutOfDistribution:
+    """How a model fares on images of another kind, beside its own ones.
+
+    `loss` is how much lower the hole PSNR is than on the own images. Images differ in how hard they
+    are for anything, so `gain`, over the baseline, and `gain_loss` say more.
+    """
+
+    data: str
+    summary: Summary
+    gain: Interval
+    loss: Interval
+    gain_loss: Interval
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """What is lost by one corruption at one severity, paired with the same images unchanged."""
+
+    corruption: str
+    severity: int
+    hole_psnr: Interval
+    gain: Interval
+    loss: Interval
+    gain_loss: Interval
+
+
+@dataclass(frozen=True)
+class Corruptions:
+    """What is lost by each corruption at each severity; `hole_psnr` and `gain` are without them."""
+
+    n: int
+    hole_psnr: Interval
+    gain: Interval
+    rows: list[Corrupted]
 
 
 @dataclass(frozen=True)
@@ -79,8 +166,9 @@ class Measurements(Result):
 
     @property
     def model(self) -> str:
-        """The model under test: the first method that is no baseline."""
-        return model_of(self.methods, self.overall.methods)
+        """The model under test: the first method that is no baseline, or the first if all are."""
+        names = list(self.overall.methods)
+        return next((name for name in names if self.methods[name].kind != "baseline"), names[0])
 
     def save(self, folder: Path, name: str) -> None:
         """Write `NAME.json`, and all rows beside it as `NAME.csv`; the examples are not kept."""
@@ -99,12 +187,5 @@ class Measurements(Result):
         if not isinstance(plain, dict) or not {"schema", "rows"} <= plain.keys():
             raise RunError(f"{path} is no result of this version of inpaintlab: evaluate again")
         kept = plain["rows"]
-        plain["rows"] = {"facts": {}, "values": {}}
-        rows = read_rows(path.with_name(kept["file"]), kept["hash"])
-        return replace(cls.from_dict(plain), rows=rows)
-
-
-def model_of(facts: Mapping[str, MethodFacts], methods: Iterable[str]) -> str:
-    """Return the first of some methods that is no baseline, or the first if all are."""
-    names = list(methods)
-    return next((name for name in names if facts[name].kind != "baseline"), names[0])
+        bare = cls.from_dict(plain | {"rows": {"facts": {}, "values": {}}})
+        return replace(bare, rows=read_rows(path.with_name(kept["file"]), kept["hash"]))

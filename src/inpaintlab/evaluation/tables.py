@@ -1,19 +1,15 @@
 """The tables of an evaluation, and what is said of it in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from inpaintlab.evaluation.baselines import SLOW, title
 from inpaintlab.evaluation.result import Measurements
 from inpaintlab.evaluation.rows import Summary
-from inpaintlab.evaluation.statistics import Interval
-from inpaintlab.evaluation.whole_sets import SetFigures
 from inpaintlab.metrics import Figure
 from inpaintlab.reports import Cell, Column, Note, Row, Table
 
 #: What rows are divided by: field of the result -> its heading.
 PARTS = {"borders": "the hole's place", "kinds": "mask kind", "groups": "group"}
-#: What a corruption takes: field -> what it says.
-LOSSES = {"gain_loss": "lost of what is gained over {}", "loss": "lost in the hole"}
 
 
 def headline(result: Measurements) -> str:
@@ -65,56 +61,34 @@ def how(result: Measurements) -> str:
 def notes(result: Measurements) -> list[Note]:
     """Return what a reader must know of a result: what makes a figure worth less than it looks first."""
     found = [Note(finding, "bad", head="Finding:") for finding in result.findings]
-    if words := note_of_lookalikes(result):
-        found.append(Note(words, "warn", head="Look-alikes:"))
+    if (copies := result.lookalikes) and copies.pairs:
+        ours, theirs = copies.pairs[0]
+        line = f"{len(copies.pairs)} images look like one that was learnt from ({ours}: {theirs})"
+        if copies.without:
+            psnr = copies.without.methods[result.model]["hole_psnr"]
+            line += f"; without them {psnr.text(unit=' dB')} in the hole"
+        found.append(Note(line, "warn", head="Look-alikes:"))
     return found
 
 
-def note_of_lookalikes(result: Measurements) -> str:
-    """Return what is known of look-alikes among the images learnt from, empty where there are none."""
-    copies = result.lookalikes
-    if not copies or not copies.pairs:
-        return ""
-    ours, theirs = copies.pairs[0]
-    line = f"{len(copies.pairs)} images look like one that was learnt from ({ours}: {theirs})"
-    if copies.without:
-        psnr = copies.without.methods[result.model]["hole_psnr"]
-        line += f"; without them {psnr.text(unit=' dB')} in the hole"
-    return line
-
-
-def not_measured(result: Measurements) -> dict[str, list[str]]:
-    """Return why figures could not be had: reason -> their names."""
+def not_measured(result: Measurements) -> list[Note]:
+    """Return why figures could not be had."""
     reasons: dict[str, list[str]] = {}
     for of in result.unavailable:
         reasons.setdefault(of.reason, []).append(of.name)
-    return reasons
+    return [Note(f"{why}.", "quiet", head=f"{', '.join(of)}:") for why, of in reasons.items()]
 
 
 def overall_table(result: Measurements) -> Table:
     """Return the main figures of every method over all rows: what a terminal has room for."""
     shown = {name: figure for name, figure in result.figures.items() if figure.is_main}
-    columns = [
-        Column("method", text=True),
-        *(Column(figure.heading, optional=place > 0) for place, figure in enumerate(shown.values())),
-    ]
-    rows = _method_rows(result, result.overall, shown, first_only=True)
-    return Table.of(columns, rows, caption(result))
+    return _by_method(result, {"": result.overall}, caption(result), shown)
 
 
 def ratio_table(result: Measurements) -> Table:
     """Return all figures of every method, over all rows and by hole-ratio bin."""
     parts = {"all": result.overall, **(result.bins if len(result.bins) > 1 else {})}
-    rows = [
-        row for name, part in parts.items() for row in _method_rows(result, part, result.figures, name)
-    ]
-    return Table.of(_columns(result), rows, "By hole ratio")
-
-
-def _columns(result: Measurements) -> list[Column]:
-    """Return the columns of all figures; those that are not main go first where room is short."""
-    figures = result.figures.values()
-    return [Column("method", text=True), *(Column(f.heading, optional=not f.is_main) for f in figures)]
+    return _by_method(result, parts, "By hole ratio", result.figures)
 
 
 def further_tables(result: Measurements) -> list[Table]:
@@ -126,12 +100,9 @@ def further_tables(result: Measurements) -> list[Table]:
     ]
     if slow := result.slow:
         words = f"Slow baselines, and all methods on the same first {slow.images} images"
-        rows = _method_rows(result, slow, result.figures)
-        found.append(Table.of(_columns(result), rows, words))
-    if result.sets:
-        found.append(_sets_table(result))
-    if result.ood:
-        found.append(_ood_table(result))
+        found.append(_by_method(result, {"": slow}, words, result.figures))
+    found += [_sets_table(result)] if result.sets else []
+    found += [_ood_table(result)] if result.ood else []
     return found + corruption_tables(result)
 
 
@@ -139,56 +110,56 @@ def corruption_tables(result: Measurements) -> list[Table]:
     """Return what is lost by corruption and severity; the redder, the more."""
     if not (corruptions := result.corruptions) or not result.gain:
         return []
-    severities = sorted({row.severity for row in corruptions.rows})
+    baseline = title(result.gain.baseline)
+    note = (
+        f"{corruptions.n} images, each paired with itself unchanged: there {result.model} has "
+        f"{corruptions.hole_psnr.text(unit=' dB')}, {corruptions.gain.text(sign='+', unit=' dB')} "
+        f"beside {baseline}. The redder, the more is lost."
+    )
     tables = []
-    for key, words in LOSSES.items():
-        losses: dict[str, dict[int, Interval]] = {}
+    losses = {"gain_loss": f"lost of what is gained over {baseline}", "loss": "lost in the hole"}
+    for key, words in losses.items():
+        most = max(1e-9, *(getattr(row, key).mean for row in corruptions.rows))
+        cells: dict[str, dict[int, Cell]] = {}
         for row in corruptions.rows:
-            losses.setdefault(row.corruption, {})[row.severity] = getattr(row, key)
-        most = max(1e-9, *(loss.mean for of in losses.values() for loss in of.values()))
-        rows = [
-            Row((name, *(_heated(of[severity], most) for severity in severities)))
-            for name, of in losses.items()
-        ]
-        heading = f"dB {words.format(title(result.gain.baseline))}"
-        note = (
-            f"{corruptions.n} images, each paired with itself unchanged: there {result.model} has "
-            f"{corruptions.hole_psnr.text(unit=' dB')}, {corruptions.gain.text(sign='+', unit=' dB')} "
-            f"beside {title(result.gain.baseline)}. The redder, the more is lost."
-        )
-        columns = ["severity", *map(str, severities)]
-        tables.append(Table.of(columns, rows, f"The same images, changed: {heading}", note))
+            loss = getattr(row, key)
+            shown, heat = loss.cell(sign="+"), min(1.0, max(0.0, loss.mean / most))
+            cells.setdefault(row.corruption, {})[row.severity] = Cell(
+                shown.text, shown.detail, heat=heat
+            )
+        severities = sorted({row.severity for row in corruptions.rows})
+        rows = [Row((name, *(of[one] for one in severities))) for name, of in cells.items()]
+        heading = f"The same images, changed: dB {words}"
+        tables.append(Table.of(["severity", *map(str, severities)], rows, heading, note))
     return tables
 
 
-def _heated(loss: Interval, most: float) -> Cell:
-    cell = loss.cell(sign="+")
-    return Cell(cell.text, cell.detail, heat=min(1.0, max(0.0, loss.mean / most)))
-
-
-def _method_rows(
-    result: Measurements,
-    part: Summary,
-    shown: Mapping[str, Figure],
-    group: str = "",
-    *,
-    first_only: bool = False,
-) -> Iterable[Row]:
-    """Yield a row for each method, the best of each column underlined."""
-    for method, values in part.methods.items():
-        cells = []
-        for place, (name, figure) in enumerate(shown.items()):
-            if name not in values:
-                cells.append(Cell("–"))
-                continue
-            means = [of[name].mean for of in part.methods.values() if name in of]
-            best = values[name].mean == (max(means) if figure.higher_is_better else min(means))
-            cell = values[name].cell(figure.spec)
-            # One interval in a line is as much as a terminal has room for.
-            detail = cell.detail if place == 0 or not first_only else ""
-            cells.append(Cell(cell.text, detail, best=best))
-        heading = f"{group}, n = {part.n}" if group else ""
-        yield Row((title(method), *cells), strong=method == result.model, group=heading)
+def _by_method(
+    result: Measurements, parts: Mapping[str, Summary], words: str, shown: Mapping[str, Figure]
+) -> Table:
+    """Return a table with a row for each method in each part, the best of each column underlined."""
+    # Figures that are not main go first where room is short, or else all but the first.
+    all_main = all(figure.is_main for figure in shown.values())
+    columns = [Column("method", text=True)]
+    for place, figure in enumerate(shown.values()):
+        columns.append(Column(figure.heading, optional=place > 0 if all_main else not figure.is_main))
+    rows = []
+    for name, part in parts.items():
+        best = {
+            key: (max if figure.higher_is_better else min)(
+                [of[key].mean for of in part.methods.values() if key in of], default=None
+            )
+            for key, figure in shown.items()
+        }
+        for method, values in part.methods.items():
+            cells = []
+            for key, figure in shown.items():
+                cell = values[key].cell(figure.spec) if key in values else Cell("–")
+                is_best = key in values and values[key].mean == best[key]
+                cells.append(Cell(cell.text, cell.detail, best=is_best))
+            group = f"{name}, n = {part.n}" if name else ""
+            rows.append(Row((title(method), *cells), strong=method == result.model, group=group))
+    return Table.of(columns, rows, words)
 
 
 def _part_table(words: str, heading: str, parts: Mapping[str, Summary]) -> Table:
@@ -203,14 +174,13 @@ def _part_table(words: str, heading: str, parts: Mapping[str, Summary]) -> Table
 def _sets_table(result: Measurements) -> Table:
     assert result.sets is not None
     names = list(next(iter(result.sets.overall.methods.values())))
-    parts: dict[str, SetFigures] = {"all": result.sets.overall, **result.sets.bins}
     rows = [
         Row(
             (title(method), *(f"{of[name]:.4g}" if name in of else "–" for name in names)),
             strong=method == result.model,
             group=f"{part}, n = {figures.n}",
         )
-        for part, figures in parts.items()
+        for part, figures in {"all": result.sets.overall, **result.sets.bins}.items()
         for method, of in figures.methods.items()
     ]
     note = (

@@ -1,0 +1,187 @@
+"""Methods on a bench: every hole filled with every method, and each fill measured."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaintlab.arrays import Float64, UInt8
+from inpaintlab.data.sources import open_dataset
+from inpaintlab.errors import SettingError
+from inpaintlab.evaluation.baselines import BASELINES, SLOW
+from inpaintlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet
+from inpaintlab.evaluation.methods import Method, OpenedMethod, open_baseline
+from inpaintlab.evaluation.result import Corrupted, Corruptions, Gain, OutOfDistribution, Through
+from inpaintlab.evaluation.rows import Rows
+from inpaintlab.evaluation.statistics import bootstrap_interval, bootstrap_intervals, unpaired_interval
+from inpaintlab.masks import MaskSet, frozen
+from inpaintlab.metrics import Available, measure
+from inpaintlab.progress import bar
+from inpaintlab.settings import TrainSettings, build
+from inpaintlab.training.validation import MASK_SEED
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Methods and the baselines beside them, ready to be measured on any images.
+
+    `methods` fill every image: quick baselines, and then those under test; `slow` the first few. `size`
+    is None where each image has its own.
+    """
+
+    methods: dict[str, OpenedMethod]
+    slow: dict[str, OpenedMethod]
+    masks: Any
+    through: Through
+    size: int | None
+    batch_size: int = 64
+
+    @classmethod
+    def of(
+        cls,
+        methods: Mapping[str, OpenedMethod],
+        masks: Any,
+        through: Through,
+        size: int | None,
+        batch_size: int,
+        baselines: Sequence[str] | None = None,
+    ) -> "Bench":
+        """Put baselines beside methods, by default all; masks are by default those of the first run.
+
+        Raises `SettingError` where networks were trained at different sizes and are to stand in one
+        table of squares.
+        """
+        wanted = list(BASELINES) if baselines is None else list(baselines)
+        beside = {name: open_baseline(name) for name in wanted if name not in methods}
+        # At an image's own size they take minutes, so there they stand only where they are named.
+        slow = {name: of for name, of in beside.items() if name in SLOW and through == "network"}
+        quick = {name: of for name, of in beside.items() if name not in SLOW}
+        run = next((of.run for of in methods.values() if of.run), None)
+        if masks is None:
+            masks = build(TrainSettings, config=run.recipe).masks if run else "rectangles"
+        side = None if through == "fill" else size or _common_size(methods)
+        return cls({**quick, **methods}, slow, masks, through, side, batch_size)
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """The first 16 digits of the hashes of all images that a method has learnt from."""
+        return frozenset[str]().union(*(of.trained_on for of in self.methods.values()))
+
+    @property
+    def fills(self) -> dict[str, Method]:
+        """What fills every image."""
+        return {name: of.fill for name, of in self.methods.items()}
+
+    def frozen(self, images: EvaluationSet) -> MaskSet:
+        """Return the masks of some images: always the same for the same number of images and sizes."""
+        return frozen(self.masks, images.size or images.sizes, len(images), MASK_SEED)
+
+    def measure(
+        self,
+        images: EvaluationSet,
+        masks: MaskSet,
+        offered: Available | None = None,
+        *,
+        only: Sequence[str] = (),
+        slow_images: int = 0,
+        what: str = "evaluating",
+    ) -> Rows:
+        """Return the values of all metrics, a row for each mask of each image.
+
+        Slow methods fill the first `slow_images` images only, the rest of their values is NaN; `only`
+        names the others that are to fill, by default all. What is `offered` are further metrics, and
+        collectors that take in what these have filled. A batch is in memory at a time.
+        """
+        offered = offered or Available({}, [], [])
+        methods = {name: fill for name, fill in self.fills.items() if not only or name in only}
+        slow = {name: of.fill for name, of in self.slow.items()} if slow_images else {}
+        values: dict[str, dict[str, Any]] = {name: {} for name in [*methods, *slow]}
+        per = masks.per_image
+        step = max(1, self.batch_size // per) if self.size else 1
+        with bar(what, len(images)) as advance:
+            for start in range(0, len(images), step):
+                stop = min(start + step, len(images))
+                image, mask = images.rows(masks, start, stop)
+                filled = {name: fill(image, mask) for name, fill in methods.items()}
+                for collector in offered.sets:
+                    collector.add(filled, image)
+                if few := max(0, min(slow_images, stop) - start) * per:
+                    filled |= {name: fill(image[:few], mask[:few]) for name, fill in slow.items()}
+                for name, of in filled.items():
+                    for metric, column in _values(of, image, mask, offered).items():
+                        array = values[name].setdefault(metric, np.full(len(masks), np.nan))
+                        array[start * per : start * per + len(of)] = column.double().numpy()
+                for _ in range(start, stop):
+                    advance()
+        return Rows(images.facts(masks), {name: of for name, of in values.items() if of})
+
+    def elsewhere(self, data: str, limit: int, gain: Gain, own: Rows) -> OutOfDistribution:
+        """Measure on images of another kind, none of them learnt from; `own` are the own values."""
+        dataset = open_dataset(data)
+        chosen = ChosenImages(dataset, range(len(dataset)), data, "all")
+        images = chosen.open(self.size, trained_on=self.trained_on, limit=limit)
+        found = self.measure(images, self.frozen(images), what=f"evaluating on {data}")
+        (psnr, above), (own_psnr, own_above) = (_psnr_and_gain(of, gain) for of in (found, own))
+        ours, theirs = own.clusters(), found.clusters()
+        return OutOfDistribution(
+            data,
+            found.summary(),
+            bootstrap_interval(above, theirs),
+            unpaired_interval(own_psnr, ours, psnr, theirs),
+            unpaired_interval(own_above, ours, above, theirs),
+        )
+
+    def corrupted(self, images: EvaluationSet, gain: Gain) -> Corruptions:
+        """Measure on the same images under each corruption at each severity."""
+        masks = self.frozen(images)
+
+        def measured(what: str, images: EvaluationSet) -> tuple[Float64, Float64]:
+            two = (gain.model, gain.baseline)
+            return _psnr_and_gain(self.measure(images, masks, only=two, what=what), gain)
+
+        before = measured("unchanged", images)
+        clusters = Rows(images.facts(masks)).clusters()
+        rows = []
+        for name, severity in [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]:
+            after = measured(f"{name} {severity}", images.changed(partial(_corrupt, name, severity)))
+            columns = [*after, before[0] - after[0], before[1] - after[1]]
+            found = bootstrap_intervals(np.stack(columns, axis=1), clusters)
+            rows.append(Corrupted(name, severity, *found))
+        psnr, above = bootstrap_intervals(np.stack(before, axis=1), clusters)
+        return Corruptions(len(images), psnr, above, rows)
+
+
+@torch.inference_mode()
+def _values(filled: Tensor, image: Tensor, mask: Tensor, offered: Available) -> dict[str, Tensor]:
+    image, mask = image[: len(filled)], mask[: len(filled)]
+    further = {name: metric(filled, image, mask) for name, metric in offered.metrics.items()}
+    return measure(filled, image, mask) | further
+
+
+def _psnr_and_gain(rows: Rows, gain: Gain) -> tuple[Float64, Float64]:
+    """Return the model's hole PSNR in each row, and how far it is above the baseline's."""
+    own = rows.column(gain.model, "hole_psnr")
+    return own, own - rows.column(gain.baseline, "hole_psnr")
+
+
+def _corrupt(name: str, severity: int, image: UInt8) -> UInt8:
+    return CORRUPTIONS[name](image, severity)
+
+
+def _common_size(methods: Mapping[str, OpenedMethod]) -> int:
+    """Return the side that all networks were trained at; raises `SettingError` if there is not one."""
+    sizes = {name: of.facts.size for name, of in methods.items() if of.facts.size}
+    if not sizes:
+        raise SettingError("say size=…: the side in pixels of the squares that are to be filled")
+    if len(set(sizes.values())) > 1:
+        each = ", ".join(f"{name} at {size} px" for name, size in sizes.items())
+        raise SettingError(
+            f"networks of different sizes do not stand in one table of squares ({each}): evaluate "
+            "through fill, each image at its own size, or say the size"
+        )
+    return next(iter(sizes.values()))
