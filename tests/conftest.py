@@ -11,10 +11,15 @@ import torch
 from hypothesis import settings
 from PIL import Image
 
-from inpaintlab import cli
+from inpaintlab import cli, masks, networks, registry
 from inpaintlab.data import samples
+from inpaintlab.data.augment import AUGMENTATIONS
+from inpaintlab.evaluation.baselines import BASELINES
+from inpaintlab.losses import LOSSES
+from inpaintlab.metrics import FIGURES, METRICS
+from inpaintlab.networks.discriminators import DISCRIMINATORS
 from inpaintlab.settings import TrainSettings
-from inpaintlab.training import train
+from inpaintlab.training import curriculum, objectives, train
 
 REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -33,6 +38,27 @@ def _own_folder(tmp_path, tmp_path_factory, monkeypatch):
     session = tmp_path_factory.getbasetemp()
     shared = session.parent if "PYTEST_XDIST_WORKER" in os.environ else session
     monkeypatch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
+
+
+#: What plugins and tests add parts to.
+TABLES = (
+    *(networks.NETWORKS, DISCRIMINATORS, objectives.OBJECTIVES, curriculum.CURRICULA, LOSSES),
+    *(masks.KINDS, AUGMENTATIONS, METRICS, FIGURES, BASELINES, registry._LOADED),
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_parts_left_behind():
+    """What a test registers, or loads as a plugin, is unknown to the next one."""
+    before, modules = [dict(table) for table in TABLES], set(sys.modules)
+    yield
+    for table, parts in zip(TABLES, before, strict=True):
+        if table != parts:
+            table.clear()
+            table.update(parts)
+    for name in set(sys.modules) - modules:
+        if name.startswith("inpaintlab_plugin_"):
+            del sys.modules[name]
 
 
 @pytest.fixture

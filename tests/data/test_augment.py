@@ -190,11 +190,8 @@ class Grain(Augmentation):
 
 def test_one_of_your_own_is_registered_and_repeats_itself():
     register_augmentation("grain", Grain)
-    try:
-        own = AUGMENTATIONS.create("grain", grain=0.2, flip=0.0)
-        assert AUGMENTATIONS.resolve("grain", {})["kind"] == "normal"
-    finally:
-        del AUGMENTATIONS["grain"]
+    own = AUGMENTATIONS.create("grain", grain=0.2, flip=0.0)
+    assert AUGMENTATIONS.resolve("grain", {})["kind"] == "normal"
     rng = np.random.default_rng(0)
     window = np.full((16, 16, 3), 128, np.uint8)
     samples = [
