@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaintlab.arrays import Float64, UInt8
+from inpaintlab.arrays import Float64
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import SettingError
 from inpaintlab.evaluation.baselines import BASELINES, SLOW
-from inpaintlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES
+from inpaintlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet
 from inpaintlab.evaluation.methods import Method, OpenedMethod, open_baseline
 from inpaintlab.evaluation.result import Corrupted, Corruptions, Gain, OutOfDistribution, Through
@@ -148,7 +148,7 @@ class Bench:
         clusters = Rows(images.facts(masks)).clusters()
         rows = []
         for name, severity in [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]:
-            after = measured(f"{name} {severity}", images.changed(partial(_corrupt, name, severity)))
+            after = measured(f"{name} {severity}", images.changed(partial(corrupt, name, severity)))
             columns = [*after, before[0] - after[0], before[1] - after[1]]
             found = bootstrap_intervals(np.stack(columns, axis=1), clusters)
             rows.append(Corrupted(name, severity, *found))
@@ -167,10 +167,6 @@ def _psnr_and_gain(rows: Rows, gain: Gain) -> tuple[Float64, Float64]:
     """Return the model's hole PSNR in each row, and how far it is above the baseline's."""
     own = rows.column(gain.model, "hole_psnr")
     return own, own - rows.column(gain.baseline, "hole_psnr")
-
-
-def _corrupt(name: str, severity: int, image: UInt8) -> UInt8:
-    return CORRUPTIONS[name](image, severity)
 
 
 def _common_size(methods: Mapping[str, OpenedMethod]) -> int:

@@ -1,6 +1,6 @@
 """Comparing methods pair by pair, on the same images and the same masks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from inpaintlab.evaluation.rows import Rows
 from inpaintlab.evaluation.statistics import Interval, bootstrap_intervals, share_interval
 from inpaintlab.metrics import FIGURES
 from inpaintlab.progress import say
-from inpaintlab.reports import Answer, Column, Note, Result, Row, Table
+from inpaintlab.reports import Answer, Note, Result, Row, Table
 from inpaintlab.settings import CompareSettings, EvaluateSettings
 
 #: The metric that sentences are about.
@@ -63,31 +63,33 @@ class Comparison(Result):
 
     def tables(self) -> list[Table]:
         """Return a table for each pair: differences by hole-ratio bin."""
-        return [self._table(pair) for pair in self.pairs]
+        return [
+            self._table("hole ratio", _parts(pair), f"{pair.other} less {pair.first}: {self._title()}")
+            for pair in self.pairs
+        ]
 
     def answer(self) -> Answer:
         """Return what a command prints: for two methods their table, for more a row for each."""
         first, *others = self.pairs
-        table = self._table(first, short=True) if not others else self._overview()
+        if others:
+            overall = {pair.other: pair.overall for pair in self.pairs}
+            table = self._table(f"less {self.methods[0]}", overall, self._title())
+        else:
+            table = self._table("hole ratio", _parts(first), "")
         notes = [Note(f"{pair.sentence}.", "") for pair in others]
         return Answer(f"{first.sentence}.", table, notes, details=self.tables())
 
-    def _overview(self) -> Table:
-        rows = [self._row(pair, pair.other, pair.overall) for pair in self.pairs]
-        return Table.of(_columns(f"less {self.methods[0]}", self.pairs[0]), rows, self._title())
-
-    def _table(self, pair: Pair, *, short: bool = False) -> Table:
-        parts = {"all": pair.overall, **pair.bins}
-        rows = [self._row(pair, name, part) for name, part in parts.items()]
-        title = f"{pair.other} less {pair.first}: {self._title()}"
-        return Table.of(_columns("hole ratio", pair), rows, "" if short else title)
+    def _table(self, heading: str, parts: Mapping[str, Difference], title: str) -> Table:
+        main = {name: FIGURES[name] for name in self.pairs[0].overall.metrics if FIGURES[name].is_main}
+        columns = [heading, "n", *(figure.heading for figure in main.values()), "wins"]
+        rows = []
+        for name, part in parts.items():
+            shown = (part.metrics[key].cell(figure.spec, sign="+") for key, figure in main.items())
+            rows.append(Row((name, str(part.n), *shown, f"{part.wins[HEADLINE]:.0%}")))
+        return Table.of(columns, rows, title)
 
     def _title(self) -> str:
         return f"{self.images} images ({self.part}), masks {self.masks.name} #{self.masks.hash}"
-
-    def _row(self, pair: Pair, name: str, part: Difference) -> Row:
-        shown = (part.metrics[key].cell(FIGURES[key].spec, sign="+") for key in _main(pair))
-        return Row((name, str(part.n), *shown, f"{part.wins[HEADLINE]:.0%}"))
 
 
 def compare(result: Evaluation, first: str | None = None) -> Comparison:
@@ -113,10 +115,10 @@ def run_comparison(settings: CompareSettings) -> Comparison:
     results = [_result(folder, settings) for folder in settings.runs]
     for folder, result in zip(settings.runs[1:], results[1:], strict=True):
         _check_same(settings.runs[0], results[0], folder, result)
-    names = _names(settings.runs)
-    values = {
-        name: result.rows.values[result.model] for name, result in zip(names, results, strict=True)
-    }
+    names = [folder.name for folder in settings.runs]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in settings.runs]
+    values = {name: of.rows.values[of.model] for name, of in zip(names, results, strict=True)}
     return _comparison(results[0], Rows(results[0].rows.facts, values), names)
 
 
@@ -166,13 +168,8 @@ def _comparison(result: Evaluation, rows: Rows, names: Sequence[str]) -> Compari
     return Comparison(list(names), data, part, masks, len(rows), rows.images, pairs)
 
 
-def _main(pair: Pair) -> list[str]:
-    return [name for name in pair.overall.metrics if FIGURES[name].is_main]
-
-
-def _columns(first: str, pair: Pair) -> list[Column]:
-    headings = [FIGURES[name].heading for name in _main(pair)]
-    return [Column(first, text=True), *(Column(heading) for heading in ("n", *headings, "wins"))]
+def _parts(pair: Pair) -> dict[str, Difference]:
+    return {"all": pair.overall, **pair.bins}
 
 
 def _result(folder: Path, settings: CompareSettings) -> Evaluation:
@@ -194,10 +191,9 @@ def _result(folder: Path, settings: CompareSettings) -> Evaluation:
 
 def _check_same(one: Path, first: Evaluation, other: Path, result: Evaluation) -> None:
     """Refuse results that do not rest on the same images and the same masks."""
-    for what, a, b in (
-        ("masks", _mask_name(first), _mask_name(result)),
-        ("image size", f"{first.size} px", f"{result.size} px"),
-    ):
+    masks = [f"{of.masks.name} #{of.masks.hash}" for of in (first, result)]
+    sizes = [f"{of.size} px" for of in (first, result)]
+    for what, (a, b) in {"masks": masks, "image size": sizes}.items():
         if a != b:
             raise RunError(
                 f"{one} was measured with {what} {a}, {other} with {b}: they cannot be compared; "
@@ -210,13 +206,3 @@ def _check_same(one: Path, first: Evaluation, other: Path, result: Evaluation) -
             f"{one} and {other} were measured on different images ({common} of {len(keys[0])} rows "
             f"are the same): give both the same images, as in inpaint evaluate {one} {other}"
         )
-
-
-def _mask_name(result: Evaluation) -> str:
-    return f"{result.masks.name} #{result.masks.hash}"
-
-
-def _names(runs: Sequence[Path]) -> list[str]:
-    """Return short names of runs, or their paths where these are the same."""
-    names = [folder.name for folder in runs]
-    return names if len(set(names)) == len(names) else [str(folder) for folder in runs]

@@ -154,12 +154,12 @@ class Rows:
     @property
     def hash(self) -> str:
         """SHA-256 of the rows as CSV, 16 hexadecimal digits."""
-        return hashlib.sha256(self.csv()).hexdigest()[:16]
+        return _digest(self.csv())
 
     def write(self, path: Path) -> str:
         """Write all rows as CSV; return their hash."""
         write_atomically(path, data := self.csv())
-        return hashlib.sha256(data).hexdigest()[:16]
+        return _digest(data)
 
 
 def read_rows(path: Path, expected: str) -> Rows:
@@ -168,16 +168,12 @@ def read_rows(path: Path, expected: str) -> Rows:
         data = path.read_bytes()
     except OSError as error:
         raise RunError(f"cannot read {path}: {error.strerror}; run inpaint evaluate again") from None
-    if hashlib.sha256(data).hexdigest()[:16] != expected:
+    if _digest(data) != expected:
         raise RunError(
             f"{path} is not the one that its result was made from (it was edited, or belongs to another "
             "result): run inpaint evaluate again"
         )
-    lines = list(csv.reader(io.StringIO(data.decode())))
-    return _parse(lines[0], lines[1:])
-
-
-def _parse(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Rows:
+    head, *lines = csv.reader(io.StringIO(data.decode()))
     columns = dict(zip(head, zip(*lines, strict=True), strict=True))
     facts: dict[str, list[Any]] = {name: list(columns[name]) for name in FACTS}
     facts["ratio"] = [float(ratio) for ratio in facts["ratio"]]
@@ -188,3 +184,7 @@ def _parse(head: Sequence[str], lines: Sequence[Sequence[str]]) -> Rows:
         column = np.array([float(value) if value else np.nan for value in columns[name]])
         values.setdefault(method, {})[metric] = column
     return Rows(facts, values)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

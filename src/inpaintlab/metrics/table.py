@@ -39,35 +39,22 @@ class Unavailable:
     reason: str
 
 
-#: Name in JSON -> metric; the first is what methods are ranked by.
-METRICS: Registry[Tensor] = Registry(
-    "metric",
-    {
-        "hole_psnr": per_image.hole_psnr,
-        "psnr": per_image.psnr,
-        "hole_ssim": similarity.hole_ssim,
-        "ssim": similarity.ssim,
-        "hole_ms_ssim": similarity.hole_ms_ssim,
-        "ms_ssim": similarity.ms_ssim,
-        "hole_l1_percent": per_image.hole_l1_percent,
-        "l1_percent": per_image.l1_percent,
-        "seam_offset": per_image.seam_offset,
-        "colour_offset": per_image.colour_offset,
-    },
-)
-
+#: Name in JSON -> the metric, and how it is shown; the first is what methods are ranked by.
+_TABLE: dict[str, tuple[Metric, Figure]] = {
+    "hole_psnr": (per_image.hole_psnr, Figure("hole PSNR dB ↑", ".2f", True, is_main=True)),
+    "psnr": (per_image.psnr, Figure("PSNR dB ↑", ".2f", True, is_main=True)),
+    "hole_ssim": (similarity.hole_ssim, Figure("hole SSIM ↑", ".4f", True)),
+    "ssim": (similarity.ssim, Figure("SSIM ↑", ".4f", True, is_main=True)),
+    "hole_ms_ssim": (similarity.hole_ms_ssim, Figure("hole MS-SSIM ↑", ".4f", True)),
+    "ms_ssim": (similarity.ms_ssim, Figure("MS-SSIM ↑", ".4f", True)),
+    "hole_l1_percent": (per_image.hole_l1_percent, Figure("hole L1 % ↓", ".2f", False)),
+    "l1_percent": (per_image.l1_percent, Figure("L1 % ↓", ".2f", False, is_main=True)),
+    "seam_offset": (per_image.seam_offset, Figure("seam ↓", ".4f", False)),
+    "colour_offset": (per_image.colour_offset, Figure("colour ↓", ".4f", False)),
+}
+METRICS: Registry[Tensor] = Registry("metric", {name: metric for name, (metric, _) in _TABLE.items()})
 #: Name -> how it is shown, of every figure that an image can have; `request` makes the last three.
-FIGURES: dict[str, Figure] = {
-    "hole_psnr": Figure("hole PSNR dB ↑", ".2f", True, is_main=True),
-    "psnr": Figure("PSNR dB ↑", ".2f", True, is_main=True),
-    "hole_ssim": Figure("hole SSIM ↑", ".4f", True),
-    "ssim": Figure("SSIM ↑", ".4f", True, is_main=True),
-    "hole_ms_ssim": Figure("hole MS-SSIM ↑", ".4f", True),
-    "ms_ssim": Figure("MS-SSIM ↑", ".4f", True),
-    "hole_l1_percent": Figure("hole L1 % ↓", ".2f", False),
-    "l1_percent": Figure("L1 % ↓", ".2f", False, is_main=True),
-    "seam_offset": Figure("seam ↓", ".4f", False),
-    "colour_offset": Figure("colour ↓", ".4f", False),
+FIGURES: dict[str, Figure] = {name: figure for name, (_, figure) in _TABLE.items()} | {
     "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
     "distance-efficientnet": Figure("distance-efficientnet ↓", ".4f", False, is_main=True),
