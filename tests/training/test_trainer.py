@@ -10,6 +10,7 @@ import time
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.tensorboard.writer import SummaryWriter
 
 from inpaintlab import files
 from inpaintlab.checkpoints import Run, load_state
@@ -379,6 +380,20 @@ def test_a_full_disk_while_saving_leaves_the_last_save_and_is_told(tmp_path, mon
     whole = train(small_settings(output=tmp_path / "whole"))
     assert resume(tmp_path / "run", {}).hole_psnr == whole.hole_psnr
     assert_same_weights(tmp_path / "whole", tmp_path / "run")
+
+
+@pytest.mark.parametrize("method", ["__init__", "add_scalar", "add_image", "close"])
+def test_a_full_disk_while_the_log_is_written_is_told(tmp_path, monkeypatch, method):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SummaryWriter, method, full)
+        with pytest.raises(
+            OutputError, match=r"cannot write the log of .*run: No space left .* --resume"
+        ):
+            train(small_settings(output=tmp_path / "run", steps=20))
+    assert resume(tmp_path / "run", {"steps": 22}).steps == 22
 
 
 def test_a_small_batch_with_batch_norm_is_warned_of_before_the_run(tmp_path, capsys):

@@ -7,6 +7,7 @@ called is built, and imports what it needs. A fault of ours ends with 70 and a f
 
 import shlex
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from importlib.metadata import version
@@ -26,6 +27,7 @@ FAULT = 70
 def main() -> None:
     """Run the command line; every mistake of the user is one line on stderr and exit code 2."""
     words = sys.argv[1:] or ["--help"]
+    threading.excepthook = _thread_ended
     try:
         code = _application(words)(words, prog_name="inpaint", standalone_mode=False)
     except typer.TyperException as error:
@@ -37,6 +39,12 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - whatever we have overlooked
         code = _report_fault(words)
     sys.exit(code)
+
+
+def _thread_ended(args: threading.ExceptHookArgs) -> None:
+    """Leave to the command what the disk refused to a thread that writes for it, as TensorBoard's."""
+    if not isinstance(args.exc_value, OSError):
+        threading.__excepthook__(args)
 
 
 def _application(words: list[str]) -> typer.Typer:

@@ -3,7 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +64,11 @@ class Recorder(Callback):
             return
         self._close()
         keep_until(self._run.log, trainer.step)
-        self._run.log.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._run.log.open("a", encoding="utf-8")
         purge = trainer.step + 1 if trainer.step else None
-        self._events = SummaryWriter(str(self._run.folder), purge_step=purge)
+        with self._writing():
+            self._run.log.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._run.log.open("a", encoding="utf-8")
+            self._events = SummaryWriter(str(self._run.folder), purge_step=purge)
 
     def on_step(self, trainer: Training, step: Step) -> None:
         """Take note of a step; every tenth one is written down."""
@@ -86,26 +88,37 @@ class Recorder(Callback):
         self._write("validation", trainer.step, **scalars, best=trainer.improved)
         images = trainer.examples()
         grid = torchvision.utils.make_grid(images, nrow=len(images) // 3, padding=1)
-        self._events.add_image("damaged, filled, truth", grid, trainer.step)
+        with self._writing():
+            self._events.add_image("damaged, filled, truth", grid, trainer.step)
 
     def on_end(self, _: Training) -> None:
         """Close the files."""
         self._close()
 
     def _close(self) -> None:
-        for name in ("_file", "_events"):
-            if hasattr(self, name):
-                getattr(self, name).close()
+        with self._writing():
+            for name in ("_file", "_events"):
+                if hasattr(self, name):
+                    getattr(self, name).close()
 
     def _write(self, kind: str, step: int, **values: float | bool) -> None:
-        try:
+        with self._writing():
             self._file.write(json.dumps({"kind": kind, "step": step, **values}) + "\n")
             self._file.flush()
+            for name, value in values.items():
+                if not isinstance(value, bool):
+                    self._events.add_scalar(f"{kind}/{name}", value, step)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in a line what the disk refuses; what was saved before stays, and the run can go on."""
+        try:
+            yield
         except OSError as error:
-            raise OutputError(f"cannot write {self._run.log}: {error.strerror}") from None
-        for name, value in values.items():
-            if not isinstance(value, bool):
-                self._events.add_scalar(f"{kind}/{name}", value, step)
+            raise OutputError(
+                f"cannot write the log of {self._run.folder}: {error.strerror or error}; the run is saved "
+                f"up to its last validation: make room, then inpaint train --resume {self._run.folder}"
+            ) from None
 
 
 class Console(Callback):
