@@ -116,8 +116,8 @@ class Recorder(Callback):
             yield
         except OSError as error:
             raise OutputError(
-                f"cannot write the log of {self._run.folder}: {error.strerror or error}; the run is saved "
-                f"up to its last validation: make room, then inpaint train --resume {self._run.folder}"
+                f"cannot write the log of {self._run.folder}: {error.strerror or error}; it is saved "
+                f"up to the last validation: make room, then inpaint train --resume {self._run.folder}"
             ) from None
 
 
