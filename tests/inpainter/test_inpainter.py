@@ -9,8 +9,9 @@ from PIL import Image
 import inpaintlab
 from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard
+from inpaintlab.data import samples
 from inpaintlab.errors import ImageError, MaskError, NetworkError, OutputError, RunError, SettingError
-from inpaintlab.images import load
+from inpaintlab.images import from_array, load, save
 from inpaintlab.inpainter import BLENDS, STRATEGIES, Inpainter, filling
 from tests.inpainter.holes import some_hole
 
@@ -273,3 +274,24 @@ def test_a_run_by_what_stands_for_its_folder(trained_run):
             return str(trained_run)
 
     assert inpaintlab.load(Stands()).sha256 == Inpainter.load(trained_run).sha256
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_neither_returned_nor_written(inpaint, monkeypatch, tmp_path, wrong):
+    class Spoilt(Mine):
+        def forward(self, image, mask):
+            return torch.where(mask > 0, wrong, image)
+
+    spoilt = Inpainter(Spoilt(), size=16)
+    image, hole = samples.draw(0, 40), np.zeros((40, 40), np.uint8)
+    hole[10:30, 12:28] = 1
+    for blend in BLENDS:
+        with pytest.raises(NetworkError, match="Spoilt paints values that are no finite numbers"):
+            spoilt.fill(image, hole, blend=blend)
+    save(tmp_path / "a.png", from_array(image))
+    save(tmp_path / "a_mask.png", from_array(hole * 255))
+    monkeypatch.setattr(Inpainter, "load", lambda *_, **__: spoilt)
+    code, _, err = inpaint("fill a.png -o b.png --run any")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert not (tmp_path / "b.png").exists()

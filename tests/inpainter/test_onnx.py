@@ -1,6 +1,8 @@
 """What is taken for an ONNX file of ours, and how it is called."""
 
 import json
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -153,3 +155,11 @@ def test_an_inpainter_of_it(tmp_path, photo):
     assert np.array_equal(filled[hole == 0], photo[hole == 0])
     with pytest.raises(OutputError, match="no weights to train on"):
         inpainter.save(tmp_path / "a.safetensors")
+
+
+def test_nothing_is_written_to_the_cache_of_a_user(tmp_path):
+    code = "from inpaintlab.inpainter.onnx import needed; needed('onnxruntime')"
+    environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []

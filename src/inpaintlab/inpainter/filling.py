@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaintlab.arrays import Bool, Float32, UInt8
+from inpaintlab.errors import NetworkError
 from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.blending import REACH, cells, edge_difference
 from inpaintlab.inpainter.crops import Crop, working_size
@@ -67,7 +68,10 @@ def _predicted(network: nn.Module, inputs: Sequence[tuple[Float32, Bool]]) -> It
 
 @torch.inference_mode()
 def predict(network: nn.Module, image: Tensor, mask: Tensor) -> list[Float32]:
-    """Run a network on `[B, 3, H, W]` of any size; arrays `[H, W, 3]` come back."""
+    """Run a network on `[B, 3, H, W]` of any size; arrays `[H, W, 3]` come back.
+
+    Raises `NetworkError` for an output that is no image, or not finite.
+    """
     check_image(image)
     check_mask(mask, image)
     height, width = image.shape[-2:]
@@ -76,4 +80,10 @@ def predict(network: nn.Module, image: Tensor, mask: Tensor) -> list[Float32]:
     device = next((weight.device for weight in network.parameters()), image.device)
     output = network(padded.to(device), pad_to_multiple(mask, *needs(network)).to(device))
     check_output(network, output, padded)
-    return list(output[..., :height, :width].float().cpu().permute(0, 2, 3, 1).numpy())
+    painted = output[..., :height, :width].float().cpu()
+    if not painted.isfinite().all():
+        raise NetworkError(
+            f"{type(network).__name__} paints values that are no finite numbers: nothing is filled; "
+            "its weights are spoilt, so take earlier ones, or train again"
+        )
+    return list(painted.permute(0, 2, 3, 1).numpy())

@@ -16,6 +16,7 @@ What such a file holds, for whoever reads it without inpaintlab::
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -135,6 +136,8 @@ class OnnxNetwork(Network):
 
 def needed(module: str) -> Any:
     """Import a module of the extra `onnx`; raises `RunError` that says how to get it."""
+    # From 1.32 on onnxruntime writes telemetry into the user's cache as soon as it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         return import_module(module)
     except ImportError:
