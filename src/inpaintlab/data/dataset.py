@@ -224,7 +224,7 @@ class _Some:
 def hash_all(dataset: ImageDataset) -> Sequence[str]:
     """Return the content hash of every image, with a progress bar where they are not known yet."""
     known: Sequence[str] | None = getattr(dataset, "hashes", None)
-    return _each(dataset.content_hash, range(len(dataset)), "hashing") if known is None else known
+    return each(dataset.content_hash, range(len(dataset)), "hashing") if known is None else known
 
 
 def find_groups(dataset: ImageDataset) -> list[int]:
@@ -243,7 +243,7 @@ def appearances(dataset: ImageDataset, indices: Sequence[int]) -> list[Appearanc
         except ImageError:
             return None
 
-    return _each(getattr(dataset, "appearance", appearance), indices, "looking for look-alikes")
+    return each(getattr(dataset, "appearance", appearance), indices, "looking for look-alikes")
 
 
 def at_stored_size(read: Callable[[int | None], UInt8], stored: int, size: int | None) -> UInt8:
@@ -263,7 +263,7 @@ def hash_pixels(pixels: UInt8) -> str:
     return digest.hexdigest()
 
 
-def _each(function: Any, indices: Sequence[int], what: str) -> list[Any]:
+def each(function: Any, indices: Sequence[int], what: str) -> list[Any]:
     """Return what a function gives for each image, in threads and with a progress bar."""
     with ThreadPoolExecutor(processors()) as pool, bar(what, len(indices)) as advance:
         results = []

@@ -170,7 +170,6 @@ def _psnr_and_gain(rows: Rows, gain: Gain) -> tuple[Float64, Float64]:
 
 
 def _common_size(methods: Mapping[str, OpenedMethod]) -> int:
-    """Return the side that all networks were trained at; raises `SettingError` if there is not one."""
     sizes = {name: of.facts.size for name, of in methods.items() if of.facts.size}
     if not sizes:
         raise SettingError("say size=…: the side in pixels of the squares that are to be filled")

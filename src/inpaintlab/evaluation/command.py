@@ -27,7 +27,7 @@ from inpaintlab.evaluation.result import Lookalikes
 from inpaintlab.progress import say
 from inpaintlab.reports import Answer
 from inpaintlab.runs import free_folder
-from inpaintlab.settings import EvaluateSettings, TrainSettings, build
+from inpaintlab.settings import EvaluateSettings, Flag, TrainSettings, build
 from inpaintlab.training.validation import MASK_SEED
 
 #: Of more images than this that were learnt from, so many drawn at random are looked at for look-alikes.
@@ -108,14 +108,14 @@ def reproduce(settings: EvaluateSettings) -> str:
     given = settings.model_dump(mode="json", exclude_defaults=True, exclude={"models"})
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
-        if name in ("data", "split", "limit", "group_by", "through", "size", "output"):
-            words += [flag, str(value)]
-        elif name == "ood":
-            words += [word for one in value for word in (flag, one)]
-        elif name == "corruptions":
+        is_flag = any(isinstance(mark, Flag) for mark in EvaluateSettings.model_fields[name].metadata)
+        several = value if isinstance(value, list) else [value]
+        if name == "masks" and all(list(part) == ["name"] for part in several):
+            several = [part["name"] for part in several]
+        if is_flag and value is True:
             words.append(flag)
-        elif name == "masks" and all(list(part) == ["name"] for part in value):
-            words += [word for part in value for word in (flag, part["name"])]
+        elif is_flag and all(isinstance(one, str | int) for one in several):
+            words += [word for one in several for word in (flag, str(one))]
         else:
             words += ["-s", f"{name}={json.dumps(value, ensure_ascii=False)}"]
     return shlex.join(words)
@@ -173,7 +173,6 @@ def _open_test(
 def _findings(
     settings: EvaluateSettings, chosen: ChosenImages, dataset: DatasetFolder | None, bench: Bench
 ) -> list[str]:
-    """Return what makes a figure worth less than it looks."""
     found = []
     hashes = hash_all(chosen.dataset)
     seen = sum(hashes[index][:16] in bench.trained_on for index in chosen.indices)
@@ -223,6 +222,5 @@ def _lookalikes(
 
 
 def _looks(dataset: ImageDataset, indices: Sequence[int]) -> dict[int, Appearance]:
-    """Return what images look like, without those that show nothing."""
     found = zip(indices, appearances(dataset, indices), strict=True)
     return {index: look for index, look in found if look is not None}

@@ -173,7 +173,6 @@ def _parts(pair: Pair) -> dict[str, Difference]:
 
 
 def _result(folder: Path, settings: CompareSettings) -> Evaluation:
-    """Return the stored result of a run, or measure it now."""
     run = Run.open(folder)
     path = run.metrics / f"{settings.result}.json"
     if path.is_file():
@@ -190,7 +189,6 @@ def _result(folder: Path, settings: CompareSettings) -> Evaluation:
 
 
 def _check_same(one: Path, first: Evaluation, other: Path, result: Evaluation) -> None:
-    """Refuse results that do not rest on the same images and the same masks."""
     masks = [f"{of.masks.name} #{of.masks.hash}" for of in (first, result)]
     sizes = [f"{of.size} px" for of in (first, result)]
     for what, (a, b) in {"masks": masks, "image size": sizes}.items():

@@ -55,7 +55,6 @@ def _noisy(image: UInt8, deviation: float) -> UInt8:
 
 
 def _compressed(image: UInt8, quality: int) -> UInt8:
-    """Save as JPEG, and read again."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     read = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)

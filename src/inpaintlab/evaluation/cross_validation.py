@@ -192,7 +192,6 @@ class CrossValidation(Result):
         return next(iter(self.vary), "network") if len(self.vary) < 2 else ""
 
     def _methods(self) -> Iterator[tuple[str, Variant, bool]]:
-        """Yield name and figures of every method, and whether it is a variant."""
         yield from ((title(name), of, False) for name, of in self.baselines.items())
         yield from ((self._short(name), of, True) for name, of in self.variants.items())
 
@@ -341,7 +340,6 @@ def _baseline(name: str, results: Mapping[Fold, Evaluation], count: int) -> Vari
 def _comparisons(
     figures: Mapping[str, list[FoldFigures]], results: Mapping[Fold, Evaluation]
 ) -> list[VariantPair]:
-    """Compare the first variant with each of the others."""
     measured = {name: [of for fold, of in results.items() if fold.variant == name] for name in figures}
     one, *others = figures
     pairs = []

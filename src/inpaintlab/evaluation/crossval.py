@@ -94,7 +94,6 @@ def _devices(device: str) -> list[dict[str, str]]:
 
 
 def _resolved(settings: CrossvalSettings) -> CrossvalSettings:
-    """Return settings that say what data, size, budget and number of folds are."""
     if settings.fold is not None:
         raise SettingError(
             "every fold gets its turn: leave fold out, or use inpaint train for one alone"
@@ -109,7 +108,6 @@ def _resolved(settings: CrossvalSettings) -> CrossvalSettings:
 
 
 def _check_folds(data: str, folds: int) -> None:
-    """Raise `DataError` where a fold would be empty, or a dataset has other folds."""
     for number in range(folds):
         parts = open_dataset(data, fold=number, folds=folds).split
         if not parts.val or not parts.train:
@@ -117,7 +115,6 @@ def _check_folds(data: str, folds: int) -> None:
 
 
 def _check_folder(folder: Path, settings: CrossvalSettings) -> None:
-    """Raise `RunError` for a folder of something else, or of other settings."""
     if not (folder / SETTINGS).is_file():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise RunError(f"{folder} exists already: name another with -o")
@@ -153,7 +150,6 @@ def _plan(
     machine: Machine,
     memory: int,
 ) -> str:
-    """Return in words what is going to be run."""
     budgets = {
         f"{of.minutes:g} minutes" if of.steps is None else f"{of.steps} steps"
         for of in variants.values()
@@ -172,7 +168,6 @@ def _plan(
 
 
 def _run(folds: Sequence[Fold], places: Sequence[Mapping[str, str]]) -> bool:
-    """Run what is left to do; return whether it was interrupted."""
     todo, ends = [fold for fold in folds if not fold.is_over()], count(1)
     with bar("folds", len(todo)) as advance:
 
@@ -197,7 +192,6 @@ def _ending(fold: Fold) -> str:
 
 
 def _broke(code: int, log: Path) -> str:
-    """Return in words how a process ended that could not say so itself."""
     how = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
     if code == -9:
         how += ", as where memory runs out"

@@ -187,7 +187,6 @@ def _gain(result: Evaluation) -> Gain | None:
 
 
 def _by(rows: Rows, fact: str, label: Callable[[Any], str] = str) -> dict[str, Summary]:
-    """Return the means for each value of a fact."""
     values = rows.kinds_of(fact)
     if len(values) < 2 and fact != "bin":  # a table of one part is the table of all
         return {}
@@ -219,7 +218,7 @@ def whole_sets(
     for collector in offered.sets:
         add(overall, collector)
         if equal := common_size(bins.values(), collector.least):
-            equal_n[next(iter(collector.figures))] = equal
+            equal_n[collector.figures[0]] = equal
         for name, part in by_bin.items():
             add(part, collector, bins[name], equal or None)
     found = WholeSets(overall, equal_n, by_bin) if any(overall.methods.values()) else None

@@ -157,7 +157,6 @@ def check_baselines(result: Measurements) -> None:
 
 
 def _tables(result: Measurements) -> Iterator[tuple[str, Mapping[str, Mapping[str, Any]]]]:
-    """Yield the name and the methods of every table of a result."""
     yield "the table of all images", result.overall.methods
     for key, heading in {"bins": "hole ratio", **tables.PARTS}.items():
         for name, part in getattr(result, key).items():
@@ -171,7 +170,6 @@ def _tables(result: Measurements) -> Iterator[tuple[str, Mapping[str, Mapping[st
 
 
 def _figures(result: Measurements) -> Iterator[Block]:
-    """Yield notes, drawings, tables and examples."""
     if words := tables.beside_slow(result):
         yield Text(f"{words}.")
     if result.test_access:
@@ -187,7 +185,6 @@ def _figures(result: Measurements) -> Iterator[Block]:
 
 
 def _examples(result: Measurements, choices: Mapping[str, tuple[str, str]]) -> Markup:
-    """Return cards of examples: damaged, filled and true, and a slider where scripts run."""
     shown = [
         (heading, words.format(result.model), result.cards[key])
         for key, (heading, words) in choices.items()
@@ -198,7 +195,6 @@ def _examples(result: Measurements, choices: Mapping[str, tuple[str, str]]) -> M
 
 
 def _training(result: Measurements, run: Run | None) -> Iterator[Block]:
-    """Yield the curves of a run, and what its guards wrote down, with the images."""
     if run is None:
         return
     yield Heading("Training")
@@ -218,7 +214,6 @@ def _training(result: Measurements, run: Run | None) -> Iterator[Block]:
 
 
 def _grounds(result: Measurements, run: Run | None) -> Iterator[Block]:
-    """Yield what was measured, how to repeat it, and where the weights come from."""
     yield Heading("What was measured")
     yield Facts(_facts(result))
     if result.unavailable:

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.data.dataset import ImageDataset, ImagePart, hash_all
+from inpaintlab.data.dataset import ImageDataset, ImagePart, each, hash_all
 from inpaintlab.data.grouping import Key, key_for
 from inpaintlab.data.loading import Bad, Images, check_bad
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, ImageError
-from inpaintlab.machine import processors
 from inpaintlab.masks import MaskSet, ratio_bin
-from inpaintlab.progress import bar, say
+from inpaintlab.progress import say
 from inpaintlab.tensors import to_tensor
 
 
@@ -104,7 +103,18 @@ class ChosenImages:
         if excluded := len(self.indices) - len(wanted):
             say(f"{excluded} images were trained on by a method: excluded")
         wanted = wanted[:limit]
-        read, kept, sizes, bad = _squares(dataset, wanted, size) if size else _whole(dataset, wanted)
+        if size:
+            images = Images(dataset, wanted, size, "evaluation")
+            kept, bad = images.indices, images.bad
+            read: Callable[[int], UInt8] = images.square
+            sizes = [(size, size)] * len(kept)
+        else:  # they are read again when they are filled, and never all in memory
+            seen = each(partial(_size_of, dataset), wanted, "reading images")
+            bad = [one for one in seen if isinstance(one, Bad)]
+            kept = [index for index, one in zip(wanted, seen, strict=True) if not isinstance(one, Bad)]
+            sizes = [one for one in seen if not isinstance(one, Bad)]
+            read = partial(_read_whole, dataset, kept)
+
         check_bad(bad, len(wanted), max_bad)
         if not kept:
             raise DataError("there is no image to evaluate on that no method has learnt from")
@@ -141,36 +151,16 @@ def choose_images(images: Any) -> ChosenImages:
     return ChosenImages(dataset, range(len(dataset)), data, part)
 
 
-_Read = tuple[Callable[[int], UInt8], list[int], list[tuple[int, int]], list[Bad]]
+def _read_whole(dataset: ImageDataset, indices: Sequence[int], place: int) -> UInt8:
+    return dataset.read(indices[place], None)
 
 
-def _squares(dataset: ImageDataset, indices: Sequence[int], size: int) -> _Read:
-    """Read middle squares; return how to get one, the images kept, their sizes, and the broken ones."""
-    images = Images(dataset, indices, size, "evaluation")
-    return images.square, images.indices, [(size, size)] * len(images), images.bad
-
-
-def _whole(dataset: ImageDataset, indices: Sequence[int]) -> _Read:
-    """Look at whole images once; they are read again when they are filled, and never all in memory."""
-
-    def look(index: int) -> tuple[int, int] | Bad:
-        try:
-            height, width = dataset.read(index, None).shape[:2]
-        except ImageError as error:
-            return Bad(str(dataset.names[index]), str(error))
-        return height, width
-
-    found: dict[int, tuple[int, int]] = {}
-    bad: list[Bad] = []
-    with ThreadPoolExecutor(processors()) as pool, bar("reading images", len(indices)) as advance:
-        for index, seen in zip(indices, pool.map(look, indices), strict=True):
-            advance()
-            if isinstance(seen, Bad):
-                bad.append(seen)
-            else:
-                found[index] = seen
-    kept = list(found)
-    return lambda place: dataset.read(kept[place], None), kept, list(found.values()), bad
+def _size_of(dataset: ImageDataset, index: int) -> tuple[int, int] | Bad:
+    try:
+        height, width = dataset.read(index, None).shape[:2]
+    except ImageError as error:
+        return Bad(str(dataset.names[index]), str(error))
+    return height, width
 
 
 def _group(name: str, key: Key | None) -> str:

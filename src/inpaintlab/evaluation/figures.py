@@ -111,7 +111,6 @@ def _quality(validation: Lines, result: Measurements) -> Figure:
 
 
 def _shade_level(axes: Axes, train: Lines) -> None:
-    """Show how holes grew during the run, if they did."""
     levels = [line.get("level", 1.0) for line in train]
     if min(levels, default=1.0) == 1:
         return

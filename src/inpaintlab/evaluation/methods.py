@@ -196,7 +196,6 @@ def _finished(name: str, method: Method) -> Method:
 
 @contextmanager
 def _in_evaluation(module: nn.Module) -> Iterator[None]:
-    """Put a module into evaluation, and back into training if it was there."""
     training = module.training
     module.eval()
     try:

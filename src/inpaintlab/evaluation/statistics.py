@@ -163,7 +163,6 @@ def share_interval(wins: Bool, clusters: Int64) -> Interval:
 
 
 def _by_cluster(values: Float64, clusters: Int64) -> tuple[Float64, Float64]:
-    """Return sums `[c, k]` and sizes `[c]` of the clusters."""
     _, which, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
     sums = np.zeros((len(sizes), values.shape[1]))
     np.add.at(sums, which, values)

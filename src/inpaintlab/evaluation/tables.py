@@ -137,7 +137,6 @@ def corruption_tables(result: Measurements) -> list[Table]:
 def _by_method(
     result: Measurements, parts: Mapping[str, Summary], words: str, shown: Mapping[str, Figure]
 ) -> Table:
-    """Return a table with a row for each method in each part, the best of each column underlined."""
     # Figures that are not main go first where room is short, or else all but the first.
     all_main = all(figure.is_main for figure in shown.values())
     columns = [Column("method", text=True)]

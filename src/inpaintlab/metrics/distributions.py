@@ -10,7 +10,7 @@ from torch import Tensor
 from inpaintlab.arrays import Bool, Float32
 from inpaintlab.features import VectorNetwork
 from inpaintlab.metrics.sets import LEAST_KERNEL, discrimination, frechet_distance, kernel_distance
-from inpaintlab.metrics.table import Figure, Unavailable
+from inpaintlab.metrics.table import Unavailable
 
 Measure = Callable[[Float32, Float32], Sequence[float]]
 # The images for the Fréchet distance at equal n are drawn with it, the same for all methods.
@@ -19,27 +19,18 @@ _SEED = 2017
 _TOGETHER = 16
 
 
-def figures(suffix: str = "") -> dict[str, Figure]:
-    """Return name -> figure of all that `Distributions` gives, in order.
+def figures(suffix: str = "") -> list[str]:
+    """Return the names of all figures that `Distributions` gives, in order.
 
-    Without a suffix, for Inception, the names are the standard's. With one the "I" of Inception is left
-    out of them.
+    Without a suffix, for Inception, they are the standard's. With one the "i" of Inception is left out.
 
-    >>> list(figures())
+    >>> figures()
     ['fid', 'kid', 'kid_std', 'p_ids', 'u_ids']
-    >>> list(figures("-efficientnet"))[:3]
+    >>> figures("-efficientnet")[:3]
     ['fd-efficientnet', 'kd-efficientnet', 'kd_std-efficientnet']
     """
     i = "" if suffix else "i"
-    # Features that are not bounded as Inception's give larger figures.
-    kernel = ".2f" if suffix else ".5f"
-    return {
-        f"f{i}d{suffix}": Figure(f"F{i.upper()}D{suffix} ↓", ".2f", False),
-        f"k{i}d{suffix}": Figure(f"K{i.upper()}D{suffix} ↓", kernel, False),
-        f"k{i}d_std{suffix}": Figure(f"K{i.upper()}D{suffix} ±", kernel, False),
-        f"p_{i}ds{suffix}": Figure(f"P-{i.upper()}DS{suffix} ↑", ".3f", True),
-        f"u_{i}ds{suffix}": Figure(f"U-{i.upper()}DS{suffix} ↑", ".3f", True),
-    }
+    return [f"{name}{suffix}" for name in (f"f{i}d", f"k{i}d", f"k{i}d_std", f"p_{i}ds", f"u_{i}ds")]
 
 
 class Distributions:

@@ -92,9 +92,9 @@ def _take(
 _LPIPS = _Offer("lpips", ["lpips"], partial(lpips, "alexnet"))
 _LPIPS_VGG = _Offer("lpips-vgg", ["lpips-vgg"], partial(lpips, "vgg16"))
 _DISTANCE = _Offer("efficientnet", ["distance-efficientnet"], distance_efficientnet)
-_FID = _Offer("fid", list(figures()), lambda path: Distributions(features.inception(path)))
+_FID = _Offer("fid", figures(), lambda path: Distributions(features.inception(path)))
 _FRECHET = _Offer(
     "efficientnet",
-    list(figures(_SUFFIX)),
+    figures(_SUFFIX),
     lambda path: Distributions(features.efficientnet_vector(path), _SUFFIX),
 )
