@@ -109,8 +109,8 @@ def create(name: str, **arguments: Any) -> Objective:
 
     Raises `SettingError` for an unknown name or argument, or a value out of range.
 
-    >>> create("reconstruction", hole_weight=1).hole_weight
-    1
+    >>> create("reconstruction", hole_weight=2).hole_weight
+    2.0
     """
     objective = OBJECTIVES.create(name, **arguments)
     objective.created_by = (name, OBJECTIVES.resolve(name, arguments))
