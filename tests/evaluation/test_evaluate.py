@@ -268,6 +268,13 @@ def test_no_method_sees_the_truth():
     assert result.overall.methods["<lambda>"] == black.overall.methods["<lambda>"]
 
 
+def test_no_baseline_of_a_user_sees_the_truth_either():
+    il.register_baseline("cheat", lambda image, hole: image)
+    il.register_baseline("black", lambda image, hole: image * 0)
+    means = il.evaluate("telea", "samples:3", size=16, learned=False, slow_images=0).overall.methods
+    assert means["cheat"] == means["black"]
+
+
 @pytest.mark.parametrize(
     ("method", "words"),
     [

@@ -124,7 +124,7 @@ class Bench:
         """Measure on images of another kind, none of them learnt from; `own` are the own values."""
         dataset = open_dataset(data)
         chosen = ChosenImages(dataset, range(len(dataset)), data, "all")
-        images = chosen.open(self.size, trained_on=self.trained_on, limit=limit)
+        images = chosen.open(self.size, self.trained_on, limit=limit)
         found = self.measure(images, self.frozen(images), what=f"evaluating on {data}")
         (psnr, above), (own_psnr, own_above) = (_psnr_and_gain(of, gain) for of in (found, own))
         ours, theirs = own.clusters(), found.clusters()

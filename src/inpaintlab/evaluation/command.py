@@ -40,7 +40,6 @@ class Written:
 
     result: Evaluation
     folder: Run
-    name: str
 
     def answer(self) -> Answer:
         """Return what the command prints."""
@@ -81,11 +80,10 @@ def run_evaluation(settings: EvaluateSettings) -> Written:
         command=reproduce(settings),
     )
     folder = Run(settings.output) if settings.output else run or Run(free_folder(data, "evaluation"))
-    name = file_name(settings)
-    result.save(folder.metrics, name)
+    result.save(folder.metrics, file_name(settings))
     result.html(folder.report, run)
     result.save_examples(folder.examples)
-    return Written(result, folder, name)
+    return Written(result, folder)
 
 
 def named(models: Sequence[str]) -> dict[str, str]:

@@ -75,11 +75,7 @@ def evaluate(
     bench = Bench.of(open_methods(named, through, size), masks, through, size, batch_size, baselines)
     chosen = images if isinstance(images, ChosenImages) else choose_images(images)
     opened = chosen.open(
-        bench.size,
-        trained_on=bench.trained_on,
-        max_bad=max_bad_fraction,
-        group_by=group_by,
-        limit=limit,
+        bench.size, bench.trained_on, max_bad=max_bad_fraction, group_by=group_by, limit=limit
     )
     smallest = min(min(size) for size in opened.sizes)
     offered = available(weights, download, smallest) if learned else Available({}, [], [])

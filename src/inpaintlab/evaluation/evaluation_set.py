@@ -85,8 +85,8 @@ class ChosenImages:
     def open(
         self,
         size: int | None,
-        *,
         trained_on: Collection[str] = (),
+        *,
         max_bad: float = 1.0,
         group_by: str | None = None,
         limit: int | None = None,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def open_methods(
 
 def open_baseline(name: str) -> OpenedMethod:
     """Open a baseline; raises `SettingError` for an unknown name."""
-    return OpenedMethod(_classical(BASELINES.need(name)), MethodFacts("baseline"))
+    return OpenedMethod(_finished(name, _classical(BASELINES.need(name))), MethodFacts("baseline"))
 
 
 def name_of(given: Any) -> str:
@@ -115,8 +115,7 @@ def _of_module(name: str, module: nn.Module, through: Through, size: int | None)
         raise SettingError(f"say size=…: the side of the images that {name!r} was trained on")
     with _in_evaluation(module):
         inpainter = Inpainter(module, ModelCard(type(module).__name__, {}, size or 0))
-    opened = _of_inpainter(name, inpainter, through, size)
-    return replace(opened, facts=replace(opened.facts, size=size))
+    return _of_inpainter(name, inpainter, through, size)
 
 
 def _of_inpainter(name: str, inpainter: Inpainter, through: Through, size: int | None) -> OpenedMethod:
@@ -177,8 +176,7 @@ def _classical(fill: Baseline) -> Method:
 def _finished(name: str, method: Method) -> Method:
     """Return a method that cannot look at the truth: in the hole its image is 0.
 
-    Its outputs are checked, put into the hole alone, and rounded to the 8 bits that a user gets, and
-    that baselines have.
+    Its outputs are checked, put into the hole alone, and rounded to the 8 bits that a user gets.
     """
 
     def fill(image: Tensor, mask: Tensor) -> Tensor:

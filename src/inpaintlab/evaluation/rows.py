@@ -17,7 +17,7 @@ from pydantic import PlainSerializer, PlainValidator
 
 from inpaintlab.arrays import Bool, Float64, Int64
 from inpaintlab.errors import RunError, SettingError, near_miss
-from inpaintlab.evaluation.statistics import Interval, bootstrap_intervals
+from inpaintlab.evaluation.statistics import Interval, bootstrap_interval, bootstrap_intervals
 from inpaintlab.files import write_atomically
 
 #: Columns of a row before its values.
@@ -137,7 +137,7 @@ class Rows:
     def paired(self, one: str, other: str, metric: str) -> Interval:
         """Return the mean of `one` less `other`, row by row, with its interval."""
         pairs = self.column(one, metric) - self.column(other, metric)
-        return bootstrap_intervals(pairs[:, None], self.clusters())[0]
+        return bootstrap_interval(pairs, self.clusters())
 
     def csv(self) -> bytes:
         """Return all rows as CSV, every value with all its digits."""
