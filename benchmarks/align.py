@@ -50,7 +50,7 @@ def landing(_: str, source: FolderDataset, truth: KnownEyes) -> np.ndarray:
     goal = eye_places("utkface") * 200 - 0.5
     results = []
     for name in source.names:
-        (face,) = truth.find(name)
+        (face,) = truth(name)
         landed = apply(similarity(face.eyes, goal), face.eyes)
         results.append((error_of(landed, goal), 1.0))
     return np.array(results)
@@ -61,7 +61,7 @@ def finding(method: str, source: FolderDataset, truth: KnownEyes) -> np.ndarray:
     detector, results = eyes.create(method), []
     for name in source.names:
         pixels, _ = load_rgb_whole(source.folder / name)
-        found, (true,) = detector.find(pixels)[:1], truth.find(name)
+        found, (true,) = detector.find(pixels)[:1], truth(name)
         if found and found[0].eyes is not None:
             results.append((error_of(found[0].eyes, true.eyes), found[0].certainty))
         else:

@@ -41,9 +41,9 @@ def report(what: str, settings: PrepareSettings) -> None:
     facts = preparation.prepare(settings)
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    groups = facts["groups"]["of_look_alikes"]
-    print(f"{what}: {facts['images']:,} images, {seconds:.1f} s, peak memory {peak:.2f} GB")
-    print(f"    {groups} groups of look-alikes, findings {facts['findings']}")
+    groups = facts.groups.of_look_alikes
+    print(f"{what}: {facts.images:,} images, {seconds:.1f} s, peak memory {peak:.2f} GB")
+    print(f"    {groups} groups of look-alikes, findings {facts.findings}")
 
 
 def part_file(dataset: DatasetFolder, number: int, count: int) -> Path:

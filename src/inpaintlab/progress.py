@@ -1,8 +1,10 @@
 """Progress and messages for people: always on stderr, so that stdout stays for results."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -13,6 +15,14 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+
+from inpaintlab.machine import processors
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+#: Results that wait to be taken at most.
+_AHEAD = 4096
 
 
 @cache
@@ -44,3 +54,12 @@ def bar(description: str, total: int) -> Iterator[Callable[[], None]]:
     with progress_bar(*columns) as progress:
         task = progress.add_task(description, total=total)
         yield lambda: progress.advance(task)
+
+
+def in_threads(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:
+    """Yield what a function gives for each item, in order, worked out in threads, with a bar."""
+    with ThreadPoolExecutor(processors()) as pool, bar(what, len(items)) as advance:
+        for start in range(0, len(items), _AHEAD):
+            for result in pool.map(function, items[start : start + _AHEAD]):
+                advance()
+                yield result

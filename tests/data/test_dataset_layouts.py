@@ -83,9 +83,9 @@ def test_published_layouts_keep_their_split(tmp_path, name, build, sides):
             sources=[str(tmp_path / "set")], layout=name, output=tmp_path / "x.dataset", near_distance=0
         )
     )
-    assert {side: facts[side] for side in sides} == sides
-    again = prepare(PrepareSettings.model_validate(facts["settings"]))
-    assert again["hash"] == facts["hash"]
+    assert {side: getattr(facts, side) for side in sides} == sides
+    again = prepare(facts.settings)
+    assert again.hash == facts.hash
 
 
 def test_a_leak_across_the_published_split_stays_in_the_test(tmp_path):
@@ -94,8 +94,8 @@ def test_a_leak_across_the_published_split_stays_in_the_test(tmp_path):
     facts = prepare(
         PrepareSettings(sources=[str(tmp_path / "set")], layout="paris", output=tmp_path / "x.dataset")
     )
-    assert facts["findings"]["leak"] == 1
-    assert facts["test"] == 4
+    assert facts.findings["leak"] == 1
+    assert facts.test == 4
     rows = pq.read_table(tmp_path / "x.dataset" / "manifest.parquet").to_pylist()
     (leak,) = [row for row in rows if "leak" in row["findings"]]
     assert leak["path"].endswith("leak.png")

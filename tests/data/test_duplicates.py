@@ -4,7 +4,7 @@ from hypothesis import given, settings, strategies as st
 from scipy.sparse.csgraph import connected_components
 
 from inpaintlab.data import duplicates
-from inpaintlab.data.duplicates import Fingerprints, Groups, Index, link_near, matches
+from inpaintlab.data.duplicates import Groups, Index, link_near, matches
 
 
 def clustered(seed, count):
@@ -16,6 +16,10 @@ def clustered(seed, count):
         flips = np.uint64(1) << rng.integers(0, 64, count, dtype=np.uint64)
         hashes = np.where(rng.random(count) < 0.6, hashes ^ flips, hashes)
     return hashes
+
+
+def prints_of(upright, mirrored):
+    return np.stack([upright, mirrored], axis=1)
 
 
 def distances(first, second):
@@ -39,15 +43,13 @@ def test_every_near_pair_is_found_and_no_other(seed, n, m, distance):
 @given(st.integers(0, 10**6), st.integers(2, 60))
 @settings(max_examples=40, deadline=None)
 def test_groups_are_the_connected_components_of_look_alikes(seed, count):
-    prints = Fingerprints(clustered(seed, count), clustered(seed + 1, count))
-    prints.mirrored[0] = prints.upright[-1]
+    prints = prints_of(clustered(seed, count), clustered(seed + 1, count))
+    prints[0, 1] = prints[-1, 0]
     groups = Groups(count)
     link_near(groups, np.arange(count), prints, 6)
-    links = (distances(prints.upright, prints.upright) <= 6) | (
-        distances(prints.mirrored, prints.upright) <= 6
-    )
+    links = (distances(prints[:, 0], prints[:, 0]) <= 6) | (distances(prints[:, 1], prints[:, 0]) <= 6)
     # Two images with the same mirror image look the same, whatever rounding did to them upright.
-    links |= distances(prints.mirrored, prints.mirrored) == 0
+    links |= distances(prints[:, 1], prints[:, 1]) == 0
     _, expected = connected_components(links, directed=False)
     found = groups.finish()
     assert np.array_equal(found[:, None] == found, expected[:, None] == expected)
@@ -65,12 +67,12 @@ def test_many_copies_cost_no_all_pairs_loop(monkeypatch):
     monkeypatch.setattr(duplicates, "_CHUNK", 1000)
     hashes = np.repeat(np.array([7, 2**40 - 1], np.uint64), 100_000)
     groups = Groups(len(hashes))
-    link_near(groups, np.arange(len(hashes)), Fingerprints(hashes, hashes), 6)
+    link_near(groups, np.arange(len(hashes)), prints_of(hashes, hashes), 6)
     assert np.bincount(groups.finish()).tolist() == [100_000, 100_000]
 
 
 def test_chunks_do_not_change_what_is_found(monkeypatch):
-    prints = Fingerprints(clustered(1, 500), clustered(2, 500))
+    prints = prints_of(clustered(1, 500), clustered(2, 500))
     whole, pieces = Groups(500), Groups(500)
     link_near(whole, np.arange(500), prints, 6)
     monkeypatch.setattr(duplicates, "_CHUNK", 37)
@@ -79,8 +81,8 @@ def test_chunks_do_not_change_what_is_found(monkeypatch):
 
 
 def test_matches_name_each_pair_once_with_its_distance():
-    ours = Fingerprints(np.array([0b111, 2**40], np.uint64), np.array([0, 2**50], np.uint64))
-    theirs = Fingerprints(np.array([0b1, 2**50, 2**63 - 1], np.uint64), np.zeros(3, np.uint64))
+    ours = prints_of(np.array([0b111, 2**40], np.uint64), np.array([0, 2**50], np.uint64))
+    theirs = prints_of(np.array([0b1, 2**50, 2**63 - 1], np.uint64), np.zeros(3, np.uint64))
     first, second, apart = (part.tolist() for part in matches(ours, theirs, 6))
     assert list(zip(first, second, apart, strict=True)) == [
         (0, 0, 1), (0, 1, 1), (1, 0, 2), (1, 1, 0)

@@ -30,7 +30,7 @@ def test_eyes_of_real_portraits(detector, real_portraits, real_keypoints):
     known = open_points(real_keypoints, (19, 24), (25, 30))
     right = wrong = 0
     for path in sorted(real_portraits.iterdir())[::100]:
-        face, (truth,) = detector.find(load_rgb_whole(path)[0])[0], known.find(path.name)
+        face, (truth,) = detector.find(load_rgb_whole(path)[0])[0], known(path.name)
         if face.certainty >= eyes.CERTAIN:
             near = error(face.eyes, truth.eyes) < 0.1
             right, wrong = right + near, wrong + (not near)
@@ -41,7 +41,7 @@ def test_eyes_of_real_portraits(detector, real_portraits, real_keypoints):
 @pytest.mark.parametrize("degrees", [0, 20, -20])
 def test_large_and_tilted_faces(detector, degrees, real_portraits, real_keypoints):
     path = real_portraits / "00022A02.jpg"
-    (truth,) = open_points(real_keypoints, (19, 24), (25, 30)).find(path.name)
+    (truth,) = open_points(real_keypoints, (19, 24), (25, 30))(path.name)
     turn = 4 * np.array([[0.0, -1.0], [1.0, 0.0]]) * np.sin(np.radians(degrees))
     turn += 4 * np.eye(2) * np.cos(np.radians(degrees))
     middle = truth.eyes.mean(axis=0)

@@ -81,14 +81,14 @@ def test_what_was_done_is_reported(run, tmp_path):
             ["broken.png", 1, 2, 3, 4],
         ]
     )
-    assert (report["images"], report["aligned"], report["crops"]) == (4, 2, 2)
-    reasons = {item["file"]: item["reason"] for item in report["not_aligned"]}
+    assert (report.images, report.aligned, report.crops) == (4, 2, 2)
+    reasons = {item.file: item.reason for item in report.not_aligned}
     assert reasons == {"broken.png": "unreadable", "deep/002.png": "no points"}
-    assert report["reasons"] == {"unreadable": 1, "no points": 1}
-    assert report["spread"]["after"] == pytest.approx(0, abs=1e-9)
+    assert report.reasons == {"unreadable": 1, "no points": 1}
+    assert report.spread.after == pytest.approx(0, abs=1e-9)
     # Two images of 40 px: x of 12 and 14, y of 15 and 17, and so on, differ by 2, 2, 2 and 1 px.
-    assert report["spread"]["before"] == pytest.approx(100 / 40 * np.sqrt((1 + 1 + 1 + 0.25) / 4), 1e-3)
-    assert json.loads((tmp_path / "out" / "align.json").read_text()) == report
+    assert report.spread.before == pytest.approx(100 / 40 * np.sqrt((1 + 1 + 1 + 0.25) / 4), 1e-3)
+    assert json.loads((tmp_path / "out" / "align.json").read_text()) == report.as_dict()
     rows = rows_of(tmp_path / "out" / "align.csv")
     assert [(row["file"], row["crop"], row["left_x"]) for row in rows] == [
         ("deep/000.png", "deep/000.png", "12.00"),
@@ -109,7 +109,7 @@ def test_odd_names_survive(run, tmp_path):
     assert all((tmp_path / "out" / row["crop"]).is_file() for row in rows_of(table))
     # The table of a run is a table of points.
     again = run([], points=table, output=tmp_path / "again")
-    assert again["aligned"] == len(names)
+    assert again.aligned == len(names)
 
 
 def test_images_that_differ_in_suffix_do_not_overwrite_each_other(run, tmp_path):
@@ -118,18 +118,18 @@ def test_images_that_differ_in_suffix_do_not_overwrite_each_other(run, tmp_path)
         image.save(tmp_path / "in" / "000.bmp")
     report = run([["000.png", 12, 15, 27, 16], ["000.bmp", 12, 15, 27, 16]])
     crops = {path.name for path in (tmp_path / "out").glob("*.png")}
-    assert (report["crops"], crops) == (2, {"000.bmp.png", "000.png.png"})
+    assert (report.crops, crops) == (2, {"000.bmp.png", "000.png.png"})
 
 
 def test_several_faces_of_an_image(run, tmp_path):
     save_portraits(tmp_path / "in", 1)
     rows = [["000.png", 5, 5, 9, 5], ["000.png", 12, 15, 27, 16], ["000.png", 4, 4, 4, 4]]
-    assert run(rows)["crops"] == 1
+    assert run(rows).crops == 1
     assert rows_of(tmp_path / "out" / "align.csv")[0]["left_x"] == "12.00"
     report = run(rows, faces="all", format="jpg", output=tmp_path / "all")
     assert {path.name for path in (tmp_path / "all").glob("*.jpg")} == {"000-1.jpg", "000-2.jpg"}
-    (missed,) = report["not_aligned"]
-    assert (missed["reason"], missed["face"]) == ("no eyes", 3)
+    (missed,) = report.not_aligned
+    assert (missed.reason, missed.face) == ("no eyes", 3)
 
 
 def test_a_bad_list_concerns_its_image_only(run, tmp_path):
@@ -140,8 +140,8 @@ def test_a_bad_list_concerns_its_image_only(run, tmp_path):
     lists = {"points": tmp_path / "lists", "left_rows": (1, 1), "right_rows": (0, 0)}
     (tmp_path / "lists" / "000.txt").write_text("1 2\n")
     report = run([], **lists)
-    assert report["crops"] == 1
-    assert report["not_aligned"][0]["reason"] == "bad points"
+    assert report.crops == 1
+    assert report.not_aligned[0].reason == "bad points"
 
 
 @pytest.mark.parametrize("output", ["in", "in/out", ".", "in/../in/out", "link/out"])
@@ -242,7 +242,7 @@ def test_given_points_land_within_a_fiftieth(real_portraits, real_keypoints, tmp
 
     known, goal = open_points(real_keypoints, (19, 24), (25, 30)), eye_places("utkface") * 200 - 0.5
     for path in sorted(real_portraits.iterdir())[::90]:
-        (face,) = known.find(path.name)
+        (face,) = known(path.name)
         with Image.open(path) as image:
             width, height = image.size
         for eye, place in zip(face.eyes, goal, strict=True):

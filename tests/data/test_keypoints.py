@@ -18,11 +18,11 @@ def table(tmp_path, text):
 def test_a_table_of_eyes(tmp_path):
     rows = f'{HEADER},note\n"a,b.jpg",9,2,3,4,x\ntwo.jpg,0,0,1,0,\ntwo.jpg,0,0,5,0,\nflat.jpg,1,1,1,1,\n'
     known = open_points(table(tmp_path, rows), *ROWS)
-    (face,) = known.find("a,b.jpg")
+    (face,) = known("a,b.jpg")
     assert face.eyes.tolist() == [[3, 4], [9, 2]]  # given the wrong way round
-    assert [face.width for face in known.find("two.jpg")] == [5, 1]
-    assert known.find("flat.jpg")[0].eyes is None
-    assert known.find("other.jpg") == []
+    assert [face.width for face in known("two.jpg")] == [5, 1]
+    assert known("flat.jpg")[0].eyes is None
+    assert known("other.jpg") == []
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_lists_of_points(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.txt").write_text("10 0\n14 2\n\n1,3\n3,5\n")
     known = open_points(tmp_path, *ROWS)
-    (face,) = known.find("deep/a.jpg")
+    (face,) = known("deep/a.jpg")
     assert np.array_equal(face.eyes, [[2, 4], [12, 1]])
-    assert known.find("a.jpg") == []
+    assert known("a.jpg") == []
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_lists_of_points(tmp_path):
 def test_a_list_that_cannot_be_used(tmp_path, text, message):
     (tmp_path / "a.txt").write_text(text)
     with pytest.raises(DataError, match=message):
-        open_points(tmp_path, *ROWS).find("a.png")
+        open_points(tmp_path, *ROWS)("a.png")

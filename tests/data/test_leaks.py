@@ -37,18 +37,18 @@ def test_images_that_stand_in_both_are_listed(folders, as_dataset, tmp_path):
         against = str(tmp_path / "t.dataset")
         prepare(PrepareSettings(sources=[str(theirs)], output=Path(against)))
     leaks = find_leaks(PrepareSettings(sources=[str(ours)], near_distance=4), against)
-    found = {(Path(p["ours"]).name, Path(p["theirs"]).name): p["same"] for p in leaks["pairs"]}
+    found = {(Path(p.ours).name, Path(p.theirs).name): p.same for p in leaks.pairs}
     assert found == {
         ("3.png", "same.bmp"): True,
         ("5.png", "jpeg.jpg"): False,
         ("7.png", "mirror.png"): False,
     }
-    assert (leaks["images"], leaks["same"], leaks["of"]) == (3, 1, 13)
+    assert (leaks.images, leaks.same, leaks.of) == (3, 1, 13)
 
 
 def test_nothing_in_common(folders, tmp_path):
     save(tmp_path / "other" / "a.png", 77)
-    assert find_leaks(PrepareSettings(sources=[str(folders[0])]), str(tmp_path / "other"))["pairs"] == []
+    assert find_leaks(PrepareSettings(sources=[str(folders[0])]), str(tmp_path / "other")).pairs == []
 
 
 def test_nothing_to_compare_is_no_result(folders):

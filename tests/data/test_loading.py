@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from inpaintlab import masks
-from inpaintlab.data.augment import create
+from inpaintlab.data.augment import AUGMENTATIONS, Augmentation
 from inpaintlab.data.loading import Images, open_training_data
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.data.sources import open_dataset
@@ -15,7 +15,7 @@ from tests.conftest import save_portraits
 
 
 def draws(count=12, size=16, seed=0, augment="flip", **options):
-    augmentation = create(augment)
+    augmentation = AUGMENTATIONS.create(augment)
     options["stored"] = augmentation.stored_size(size)
     images = Images(open_dataset(f"samples:{count}"), range(count), size, "training", **options)
     return TrainingSamples(images, masks.make([{"name": "rectangles"}]), seed, augmentation)
@@ -89,7 +89,7 @@ def test_crops_of_long_images_move(tmp_path):
         tmp_path / "long.png"
     )
     images = Images(open_dataset(str(tmp_path)), [0], 16, "training")
-    source = TrainingSamples(images, masks.make([{"name": "rectangles"}]), 0, create("none"))
+    source = TrainingSamples(images, masks.make([{"name": "rectangles"}]), 0, Augmentation())
     assert images[0].shape == (16, 32, 3)
     crops = {source[index].window.tobytes() for index in range(60)}
     assert len(crops) > 10

@@ -4,7 +4,6 @@ import pytest
 
 from inpaintlab.data import samples
 from inpaintlab.data.lookalikes import (
-    Appearances,
     appearance_of,
     appearance_of_middle,
     find_lookalikes,
@@ -39,10 +38,10 @@ def test_nothing_is_like_nothing(sides):
 def test_an_image_of_one_colour_looks_like_nothing():
     flat = np.full((40, 40, 3), 128, np.uint8)
     assert appearance_of_middle(flat) is None
-    assert group_lookalikes(Appearances.of([None, None])).tolist() == [0, 1]
+    assert group_lookalikes([None, None]).tolist() == [0, 1]
     assert find_lookalikes([appearance_of(flat[..., 0])] * 2, [appearance_of(flat[..., 0])]) == []
 
 
 def test_groups_are_what_looks_alike():
     faces = [appearance_of_middle(samples.draw(index, 64)) for index in (3, 8, 3, 21, 8, 3)]
-    assert group_lookalikes(Appearances.of(faces)).tolist() == [0, 1, 0, 2, 1, 0]
+    assert group_lookalikes(faces).tolist() == [0, 1, 0, 2, 1, 0]

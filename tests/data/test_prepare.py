@@ -48,9 +48,9 @@ def test_columns_and_counts(folder):
     facts = prepared([folder])
     table = pq.read_table("x.dataset/manifest.parquet")
     assert table.schema.equals(COLUMNS)
-    assert facts["images"] == facts["used"] == len(table) == 40
-    assert facts["train"] + facts["val"] + facts["test"] == 40
-    assert (facts["test"], facts["train"]) == (4, 29)
+    assert facts.images == facts.used == len(table) == 40
+    assert facts.train + facts.val + facts.test == 40
+    assert (facts.test, facts.train) == (4, 29)
     row = rows()["007.png"]
     assert (row["width"], row["height"], row["mode"], row["format"]) == (48, 48, "RGB", "PNG")
     image = Image.fromarray(samples.draw(7, 48)).convert("L")
@@ -74,7 +74,7 @@ def test_copies_in_other_formats_and_look_alikes_share_a_side(folder):
         ImageOps.mirror(Image.open(folder / f"{index:03}.png")).save(folder / f"{index:03}-mirror.png")
     facts = prepared([folder])
     found = rows()
-    assert facts["findings"]["copy"] == 20
+    assert facts.findings["copy"] == 20
     for index in range(0, 40, 2):
         family = [found[f"{index:03}{end}"] for end in (".png", ".bmp", "-jpeg.jpg", "-mirror.png")]
         assert len({(row["group"], row["split"], row["fold"]) for row in family}) == 1
@@ -94,7 +94,7 @@ def test_sides_hold_when_images_are_added_changed_and_removed(folder):
     save(folder / "004.png", 200)
     facts = prepared([folder])
     after = rows()
-    assert facts["read_now"] == 52
+    assert facts.read_now == 52
     assert "003.png" not in after
     assert after["007.png"]["use"]
     assert not after["aaa-copy.png"]["use"]
@@ -122,7 +122,7 @@ def test_an_image_that_ties_fixed_parts_together_is_left_out(folder, monkeypatch
     monkeypatch.setattr(preparation, "examine", between)
     facts = prepared([folder])
     after = rows()
-    assert facts["findings"]["between"] == 1
+    assert facts.findings["between"] == 1
     assert after["tie.png"]["split"] is None
     assert not after["tie.png"]["use"]
     assert {name: after[name]["split"] for name in sides} == sides
@@ -133,11 +133,11 @@ def test_nothing_is_read_twice_and_nothing_changes(folder):
     first = prepared([folder])
     manifest = Path("x.dataset/manifest.parquet").read_bytes()
     again = prepared([folder])
-    assert (first["read_now"], again["read_now"]) == (40, 0)
+    assert (first.read_now, again.read_now) == (40, 0)
     assert Path("x.dataset/manifest.parquet").read_bytes() == manifest
-    assert first["hash"] == again["hash"]
+    assert first.hash == again.hash
     fresh = prepared([folder], "y.dataset")
-    assert fresh["hash"] == first["hash"]
+    assert fresh.hash == first.hash
 
 
 def test_interrupted_it_goes_on_where_it_stopped(folder, monkeypatch):
@@ -157,10 +157,10 @@ def test_interrupted_it_goes_on_where_it_stopped(folder, monkeypatch):
         open_dataset("x.dataset")
     monkeypatch.setattr(preparation, "examine", real)
     facts = prepared([folder])
-    assert facts["read_now"] == 40 - 16  # blocks of 16 are kept whole
+    assert facts.read_now == 40 - 16  # blocks of 16 are kept whole
     assert len(rows()) == 40
     prepared([folder], "y.dataset")
-    assert DatasetFolder(Path("y.dataset")).read_facts()["hash"] == facts["hash"]
+    assert DatasetFolder(Path("y.dataset")).read_facts().hash == facts.hash
 
 
 def test_groups_by_folder_name_and_column(tmp_path):
@@ -187,7 +187,7 @@ def test_folders_that_look_like_classes_give_their_share_each(tmp_path):
     for index in range(120):
         save(tmp_path / "classes" / f"class-{index % 3}" / f"{index}.png", index, 32)
     facts = prepared([tmp_path / "classes"])
-    assert facts["strata"] == 3
+    assert facts.strata == 3
     for kind in range(3):
         sides = [row["split"] for row in rows().values() if row["folder"] == f"class-{kind}"]
         assert 3 <= sides.count("test") <= 5
@@ -203,17 +203,17 @@ def test_hostile_files_are_all_accounted_for(tmp_path):
     for count, finding in hostile.KINDS.values():
         if finding:
             expected[finding] = expected.get(finding, 0) + count
-    findings = dict(facts["findings"])
+    findings = dict(facts.findings)
     cut = findings.pop("damaged") + findings.pop("unreadable")
     # A JPEG cut within its header cannot be told from no image.
     assert cut == expected.pop("damaged") + expected.pop("unreadable")
     assert {name: findings[name] for name in expected} == expected
-    assert facts["images"] == sum(count for count, _ in hostile.KINDS.values()) + 20 >= 200
+    assert facts.images == sum(count for count, _ in hostile.KINDS.values()) + 20 >= 200
     listed = [json.loads(line) for line in Path("x.dataset/findings.jsonl").read_text().splitlines()]
     assert len({(line["path"], line["key"]) for line in listed}) == len(listed)
     assert all(line["reason"] for line in listed if set(line["findings"]) & {"damaged", "bomb"})
     assert "<b>&'" not in Path("x.dataset/summary.html").read_text()
-    assert len(open_dataset("x.dataset").names) == facts["train"] + facts["val"]
+    assert len(open_dataset("x.dataset").names) == facts.train + facts.val
 
 
 def test_findings_can_be_kept_and_left_out(tmp_path):
@@ -223,9 +223,9 @@ def test_findings_can_be_kept_and_left_out(tmp_path):
             Image.open(tmp_path / "p" / f"{index}.png").convert("L").save(
                 tmp_path / "p" / f"g{index}.png"
             )
-    assert prepared([tmp_path / "p"])["used"] == 36 - 3 - 3
-    assert prepared([tmp_path / "p"], "b.dataset", keep=["small"])["used"] == 36
-    assert prepared([tmp_path / "p"], "c.dataset", leave_out=["grey"])["used"] == 27
+    assert prepared([tmp_path / "p"]).used == 36 - 3 - 3
+    assert prepared([tmp_path / "p"], "b.dataset", keep=["small"]).used == 36
+    assert prepared([tmp_path / "p"], "c.dataset", leave_out=["grey"]).used == 27
     with pytest.raises(SettingError, match="did you mean 'small'"):
         prepared([tmp_path / "p"], "d.dataset", keep=["smal"])
     with pytest.raises(SettingError, match="'damaged' cannot be kept"):
@@ -246,7 +246,7 @@ def test_grey_is_a_finding_only_among_colour(tmp_path):
         image = Image.fromarray(samples.draw(index, 40)).convert("L")
         (tmp_path / "g").mkdir(exist_ok=True)
         image.save(tmp_path / "g" / f"{index}.png")
-    assert prepared([tmp_path / "g"])["findings"].get("grey") is None
+    assert prepared([tmp_path / "g"]).findings.get("grey") is None
 
 
 def test_nothing_usable(tmp_path):
@@ -276,7 +276,7 @@ def write_shards(folder: Path, count: int, shards: int) -> None:
 def test_shards_are_read_in_place(tmp_path):
     write_shards(tmp_path / "shards", 30, 3)
     facts = prepared([tmp_path / "shards"])
-    assert facts["used"] == 30
+    assert facts.used == 30
     source = open_dataset("x.dataset").dataset
     assert isinstance(source, ShardedDataset)
     assert sorted(index for shard in source.shards for index in shard) == list(range(len(source.names)))
@@ -296,7 +296,7 @@ def test_hugging_face_folders(tmp_path):
     for index in range(24):
         save(tmp_path / "hub" / "train" / f"class-{index % 2}" / f"{index}.png", index)
     facts = prepared([f"hf:{tmp_path / 'hub'}"])
-    assert facts["used"] == 24
+    assert facts.used == 24
     assert {row["folder"] for row in rows().values()} == {"class-0", "class-1"}
     source = open_dataset("x.dataset")
     assert source.read(0, 48).shape == (48, 48, 3)
@@ -334,10 +334,10 @@ def test_a_dataset_is_the_split_of_a_run(folder):
     source = open_dataset("x.dataset").dataset
     assert isinstance(source, PreparedDataset)
     assert (len(source.predefined_split.train), len(source.predefined_split.val)) == (
-        facts["train"],
-        facts["val"],
+        facts.train,
+        facts.val,
     )
-    assert source.predefined_split.test_count == facts["test"]
+    assert source.predefined_split.test_count == facts.test
     test = {row["path"] for row in rows().values() if row["split"] == "test"}
     assert not test & set(source.names)
     folds = [open_dataset("x.dataset", fold=fold).split for fold in range(5)]

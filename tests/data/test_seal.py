@@ -27,7 +27,7 @@ def dataset(tmp_path):
 def test_the_test_part_opens_only_through_the_ledger(dataset):
     assert read_ledger(dataset).sentence() == "the test set has never been used"
     source = open_test(dataset, LOOK)
-    assert len(source.names) == dataset.read_facts()["test"] == 6
+    assert len(source.names) == dataset.read_facts().test == 6
     ledger = read_ledger(dataset)
     assert ledger.sentence() == "the test set has been used once"
     (line,) = ledger.accesses
@@ -83,13 +83,13 @@ def test_a_run_never_sees_the_test_and_evaluation_counts_its_looks(dataset, caps
     resume(run.folder, {"steps": 8})
     data = read_json(run.data)
     facts = dataset.read_facts()
-    assert (data["train"], data["val"], data["test"]) == (facts["train"], facts["val"], facts["test"])
-    assert data["split_hash"] == facts["hash"]
+    assert (data["train"], data["val"], data["test"]) == (facts.train, facts.val, facts.test)
+    assert data["split_hash"] == facts.hash
     result = run_evaluation(EvaluateSettings(models=[str(run.folder)])).result
-    assert result.overall.n == facts["val"]
+    assert result.overall.n == facts.val
     assert "never been used" in run.report.read_text()
     result = run_evaluation(EvaluateSettings(models=[str(run.folder)], split="test")).result
-    assert result.overall.n == facts["test"]
+    assert result.overall.n == facts.test
     assert result.part == "sealed test"
     assert (run.metrics / "test.json").is_file()
     assert "been used once" in run.report.read_text()
@@ -120,6 +120,6 @@ def test_a_fold_validates(dataset):
     settings = small_settings(data=str(dataset.folder), fold=2, size=32, output=Path("run"))
     run = Run(train(settings).folder)
     data = read_json(run.data)
-    assert data["train"] + data["val"] == dataset.read_facts()["train"] + dataset.read_facts()["val"]
+    assert data["train"] + data["val"] == dataset.read_facts().train + dataset.read_facts().val
     assert 9 <= data["val"] <= 12
     assert run_evaluation(EvaluateSettings(models=[str(run.folder)])).result.overall.n == data["val"]

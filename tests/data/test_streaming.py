@@ -11,7 +11,7 @@ from PIL import Image
 
 from inpaintlab import masks
 from inpaintlab.data import samples
-from inpaintlab.data.augment import create
+from inpaintlab.data.augment import AUGMENTATIONS
 from inpaintlab.data.loading import Images
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.data.storage import Cache
@@ -74,7 +74,7 @@ def numbered(index):
 
 
 def draws(source, augment="strong", indices=None, cache="off"):
-    augmentation = create(augment)
+    augmentation = AUGMENTATIONS.create(augment)
     stored = augmentation.stored_size(SIZE)
     indices = range(len(source.names)) if indices is None else indices
     images = Images(source, indices, SIZE, "training", stored=stored, cache=Cache(cache))

@@ -14,6 +14,7 @@ from inpaintlab.errors import InpaintlabError
 if TYPE_CHECKING:
     from inpaintlab import settings as of
     from inpaintlab.evaluation.cross_validation import CrossValidation
+    from inpaintlab.reports import Result
 
 #: Exit code of what was stopped with everything saved.
 STOPPED = 130
@@ -45,30 +46,27 @@ class Command:
 def prepare(settings: "of.PrepareSettings") -> Done:
     """Check, de-duplicate, split and seal a dataset; images stay where they are."""
     if settings.against:
-        from inpaintlab.data.leaks import find_leaks, show as show_leaks
+        from inpaintlab.data.leaks import find_leaks
 
-        against = settings.against
-        leaks = find_leaks(settings, against)
-        return Done(leaks, lambda _: print(show_leaks(leaks, against)), bool(leaks["pairs"]))
-    from inpaintlab.data.prepare import answer, prepare
+        leaks = find_leaks(settings, settings.against)
+        return _shown(leaks, bool(leaks.pairs))
+    from inpaintlab.data.prepare import prepare
 
     facts = prepare(settings)
-    assert settings.output is not None  # or it would not have been prepared
-    folder = settings.output
     if settings.preview:
         # Only now: it needs torch, which reading images does without.
         from inpaintlab.data.preview import write_preview
 
         write_preview(settings)
-    return Done(facts, lambda verbose: answer(facts, folder).show(verbose=verbose))
+    return _shown(facts)
 
 
 def align(settings: "of.AlignSettings") -> Done:
     """Cut out faces so that all eyes stand at the same places."""
-    from inpaintlab.data.faces import align, summary
+    from inpaintlab.data.faces import align
 
     report = align(settings)
-    return Done(report, lambda _: print(summary(report)), not report["crops"])
+    return _shown(report, not report.crops)
 
 
 def masks(settings: "of.MaskSettings") -> Done:
@@ -87,7 +85,7 @@ def summary(settings: "of.SummarySettings") -> Done:
     arguments = settings.arguments()
     networks = [arguments.pop("network"), *arguments.pop("compare")]
     result = summarise(*networks, **arguments)
-    return Done(result.as_dict(), lambda verbose: result.answer().show(verbose=verbose))
+    return _shown(result)
 
 
 def check(settings: "of.CheckSettings") -> Done:
@@ -148,7 +146,7 @@ def compare(settings: "of.CompareSettings") -> Done:
     from inpaintlab.evaluation.compare import run_comparison
 
     result = run_comparison(settings)
-    return Done(result.as_dict(), lambda verbose: result.answer().show(verbose=verbose))
+    return _shown(result)
 
 
 def diagnose(settings: "of.DiagnoseSettings") -> Done:
@@ -207,10 +205,14 @@ COMMANDS = {
 }
 
 
-def _done(result: Any) -> Done:
+def _shown(result: "Result", code: int = 0) -> Done:
     """Return what a typed result says of itself."""
-    code = STOPPED if getattr(result, "interrupted", False) else bool(result.findings)
     return Done(result.as_dict(), lambda verbose: result.answer().show(verbose=verbose), code)
+
+
+def _done(result: Any) -> Done:
+    """Return a result that is a failure where it has findings."""
+    return _shown(result, STOPPED if getattr(result, "interrupted", False) else bool(result.findings))
 
 
 def _trained(result: Any) -> Done:

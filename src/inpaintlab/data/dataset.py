@@ -4,29 +4,19 @@ A dataset of your own needs two methods, `__len__` and `read`. Everything else i
 number, content hashes and look-alikes from the pixels, the split from the content hashes.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.data.lookalikes import (
-    SIDE,
-    Appearance,
-    Appearances,
-    appearance_of_middle,
-    group_lookalikes,
-)
+from inpaintlab.data.lookalikes import SIDE, Appearance, appearance_of_middle, group_lookalikes
 from inpaintlab.data.splits import Split, split, split_fold
 from inpaintlab.errors import DataError, ImageError
-from inpaintlab.machine import processors
-from inpaintlab.progress import bar
+from inpaintlab.progress import in_threads
 
 
-@runtime_checkable
 class ImageDataset(Protocol):
     """A numbered collection of images; its methods may be called from several threads.
 
@@ -93,7 +83,7 @@ class ImageData:
 
     `training` and `validation` are map-style datasets; the test part is opened by the seal alone.
     `source` is the word with which it can be opened again, None for objects. With `fold`, that one of
-    `folds` validates and the others train.
+    `folds` validates and the others train. Raises `DataError` where there are no folds.
     """
 
     def __init__(
@@ -107,6 +97,11 @@ class ImageData:
     ) -> None:
         self.dataset, self.name, self.source = dataset, name, source
         self._fold, self._folds = fold, folds
+        if fold is not None and self.predefined_split is not None:
+            raise DataError(f"{name} brings a split of its own, which has no folds: leave fold out")
+        if fold is not None and folds is None:
+            cure = f", or inpaint prepare {source} -o NAME.dataset, which keeps folds" if source else ""
+            raise DataError(f"{name} has no folds: say how many there are to be, as -s folds=5{cure}")
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -152,7 +147,7 @@ class ImageData:
     def folds(self) -> int | None:
         """How many folds there are; None where nobody has said it."""
         facts = getattr(self.dataset, "facts", None)
-        return int(facts["settings"]["folds"]) if facts else self._folds
+        return facts.settings.folds if facts else self._folds
 
     @cached_property
     def split(self) -> Split:
@@ -162,9 +157,8 @@ class ImageData:
         """
         if self.predefined_split is not None:
             return self.predefined_split
-        if self._fold is None:
+        if self._fold is None or self._folds is None:
             return split(self.hashes, self.groups)
-        assert self._folds is not None
         return split_fold(self.hashes, self._fold, self._folds, self.groups)
 
     @property
@@ -224,13 +218,14 @@ class _Some:
 def hash_all(dataset: ImageDataset) -> Sequence[str]:
     """Return the content hash of every image, with a progress bar where they are not known yet."""
     known: Sequence[str] | None = getattr(dataset, "hashes", None)
-    return each(dataset.content_hash, range(len(dataset)), "hashing") if known is None else known
+    if known is not None:
+        return known
+    return list(in_threads(dataset.content_hash, range(len(dataset)), "hashing"))
 
 
 def find_groups(dataset: ImageDataset) -> list[int]:
     """Return a number for each image of a dataset, the same one for look-alikes, from the pixels."""
-    found = Appearances.of(appearances(dataset, range(len(dataset))))
-    groups: list[int] = group_lookalikes(found).tolist()
+    groups: list[int] = group_lookalikes(appearances(dataset, range(len(dataset)))).tolist()
     return groups
 
 
@@ -243,7 +238,8 @@ def appearances(dataset: ImageDataset, indices: Sequence[int]) -> list[Appearanc
         except ImageError:
             return None
 
-    return each(getattr(dataset, "appearance", appearance), indices, "looking for look-alikes")
+    found = getattr(dataset, "appearance", appearance)
+    return list(in_threads(found, indices, "looking for look-alikes"))
 
 
 def at_stored_size(read: Callable[[int | None], UInt8], stored: int, size: int | None) -> UInt8:
@@ -254,20 +250,3 @@ def at_stored_size(read: Callable[[int | None], UInt8], stored: int, size: int |
         if error.finding != "small" or stored == size:
             raise
     return read(size)
-
-
-def hash_pixels(pixels: UInt8) -> str:
-    """SHA-256 of height, width and pixels, in hexadecimal."""
-    digest = hashlib.sha256("{} {} ".format(*pixels.shape[:2]).encode())
-    digest.update(pixels.tobytes())
-    return digest.hexdigest()
-
-
-def each(function: Any, indices: Sequence[int], what: str) -> list[Any]:
-    """Return what a function gives for each image, in threads and with a progress bar."""
-    with ThreadPoolExecutor(processors()) as pool, bar(what, len(indices)) as advance:
-        results = []
-        for result in pool.map(function, indices):
-            results.append(result)
-            advance()
-    return results

@@ -6,7 +6,6 @@ for each band, into the bucket of the same bits and into the 16 buckets one bit 
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -95,64 +94,47 @@ class Groups:
         self._links, self._waiting = [], 0
 
 
-@dataclass(frozen=True)
-class Fingerprints:
-    """Of each image: the perceptual hash of it and of its mirror image."""
-
-    upright: UInt64
-    mirrored: UInt64
-
-    def take(self, chosen: Int64 | Bool) -> "Fingerprints":
-        """Return those of some images."""
-        return Fingerprints(self.upright[chosen], self.mirrored[chosen])
-
-
 def link_near(
     groups: Groups,
     members: Int64,
-    prints: Fingerprints,
+    prints: UInt64,
     distance: int,
     agree: Callable[[Int64, Int64], Bool] | None = None,
 ) -> None:
     """Link the members that look the same, or the same mirrored, and `agree` on it where that is asked.
 
-    Equal hashes are linked first, so that a thousand copies cost one comparison and not a million.
+    `prints` `[N, 2]` are the perceptual hashes of each member and of its mirror image. Equal hashes are
+    linked first, so that a thousand copies cost one comparison and not a million.
     """
 
     def link(first: Int64, second: Int64) -> None:
         apart = first != second
         first, second = first[apart], second[apart]
-        if agree is not None:
-            alike = agree(first, second)
-            first, second = first[alike], second[alike]
-        groups.link(first, second)
+        alike = agree(first, second) if agree else slice(None)
+        groups.link(first[alike], second[alike])
 
-    values, first, inverse = np.unique(prints.upright, return_index=True, return_inverse=True)
-    link(members, members[first[inverse]])
-    index = Index(values)
-    for query, found in index.near(values, distance):
-        link(members[first[query]], members[first[found]])
+    index, owners = None, members
     # Images with one hash need not share that of their mirror image; those that do are compared once.
-    mirrored, owner, place = np.unique(prints.mirrored, return_index=True, return_inverse=True)
-    link(members, members[owner[place]])
-    for query, found in index.near(mirrored, distance):
-        link(members[owner[query]], members[first[found]])
+    for side in prints.T:
+        values, first, inverse = np.unique(side, return_index=True, return_inverse=True)
+        link(members, members[first[inverse]])
+        if index is None:
+            index, owners = Index(values), members[first]
+        for query, found in index.near(values, distance):
+            link(members[first[query]], owners[found])
 
 
-def matches(ours: Fingerprints, theirs: Fingerprints, distance: int) -> tuple[Int64, Int64, Int64]:
+def matches(ours: UInt64, theirs: UInt64, distance: int) -> tuple[Int64, Int64, Int64]:
     """Return pairs (ours, theirs) that look the same, upright or mirrored, and their distances.
 
-    Each of ours is named once for each of theirs, in rising order.
+    Both are hashes `[N, 2]` as in `link_near`. Each of ours is named once for each of theirs, in rising
+    order.
     """
-    index = Index(theirs.upright)
-    found = [pair for hashes in (ours.upright, ours.mirrored) for pair in index.near(hashes, distance)]
-    none = np.empty((0, 2), np.int64)
-    pairs = np.unique(np.concatenate([none, *(np.stack(pair, axis=1) for pair in found)]), axis=0)
-    first, second = pairs[:, 0], pairs[:, 1]
-    distances = np.minimum(
-        np.bitwise_count(ours.upright[first] ^ theirs.upright[second]),
-        np.bitwise_count(ours.mirrored[first] ^ theirs.upright[second]),
-    )
+    index = Index(theirs[:, 0])
+    none = np.empty((2, 0), np.int64)
+    found = [none, *(np.stack(pair) for side in ours.T for pair in index.near(side, distance))]
+    first, second = np.unique(np.concatenate(found, axis=1), axis=1)
+    distances = np.bitwise_count(ours[first] ^ theirs[second, :1]).min(axis=1)
     return first, second, distances.astype(np.int64)
 
 

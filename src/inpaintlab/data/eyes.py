@@ -1,10 +1,10 @@
 """Finding faces and their eyes in an image: by OpenCV's cascades, or by dlib as an extra."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -35,16 +35,11 @@ class Face:
     certainty: float = 0.0
 
 
-class Detector(Protocol):
-    """Finds faces and their eyes; one object serves one thread."""
+def create(name: str) -> "HaarEyes | DlibEyes":
+    """Return a detector of the table `DETECTORS`; raises `SettingError` for another name.
 
-    def find(self, pixels: UInt8) -> list[Face]:
-        """Return the faces of an RGB image `[H, W, 3]`, the largest first."""
-        ...
-
-
-def create(name: str) -> Detector:
-    """Return a detector of the table `DETECTORS`; raises `SettingError` for another name."""
+    One object serves one thread.
+    """
     if name not in DETECTORS:
         raise SettingError(f"unknown detector {name!r}{near_miss(name, [*DETECTORS, 'points'])}")
     return DETECTORS[name]()
@@ -94,8 +89,9 @@ class HaarEyes:
 
     def _usual_places(self, gray: UInt8, degrees: float) -> list[Float64]:
         """Return where the eyes of each face would be in a usual face, that is tilted by so much."""
-        turn = _turn(gray, degrees)
-        height, width = (max(1, round(side * _search_scale(gray))) for side in gray.shape)
+        scale = min(1.0, LONGEST / max(gray.shape))
+        turn = _turn(gray, degrees, scale)
+        height, width = (max(1, round(side * scale)) for side in gray.shape)
         turned = warp(gray, turn, width, height)
         smallest = max(24, min(turned.shape) // 10)
         for cascade in self._faces:
@@ -124,24 +120,18 @@ class HaarEyes:
 
     def _votes(self, window: UInt8) -> Float64:
         """Return `[N, 3]`: x, y and weight of every hit in the window and in its mirror image."""
-        mirrored = np.ascontiguousarray(window[:, ::-1])
-        votes = [
-            (self._SIDE - 1 - x if image is mirrored else x, y, weight)
-            for image in (window, mirrored)
-            for cascade, below in self._eyes
-            for x, y, weight in self._hits(image, cascade, below)
-        ]
+        limits = {
+            name: (round(share * self._SIDE),) * 2
+            for name, share in (("minSize", 0.16), ("maxSize", 0.45))
+        }
+        votes = []
+        for image, mirrored in ((window, False), (np.ascontiguousarray(window[:, ::-1]), True)):
+            for cascade, below in self._eyes:
+                boxes, counts = cascade.detectMultiScale2(image, 1.05, 1, **limits)
+                for (left, top, w, h), count in zip(boxes, counts, strict=True):
+                    x, y = left + (w - 1) / 2, top + (h - 1) / 2 + below * w
+                    votes.append((self._SIDE - 1 - x if mirrored else x, y, np.log1p(count)))
         return np.array(votes, float).reshape(-1, 3)
-
-    def _hits(self, image: UInt8, cascade: Any, below: float) -> list[tuple[float, float, float]]:
-        smallest, largest = round(0.16 * self._SIDE), round(0.45 * self._SIDE)
-        boxes, counts = cascade.detectMultiScale2(
-            image, 1.05, 1, minSize=(smallest, smallest), maxSize=(largest, largest)
-        )
-        return [
-            (x + (w - 1) / 2, y + (h - 1) / 2 + below * w, np.log1p(count))
-            for (x, y, w, h), count in zip(boxes, counts, strict=True)
-        ]
 
     def _elect(self, votes: Float64, usual: Float64, astray: float) -> tuple[Float64, float]:
         """Return the place with the most support, averaged over the votes for it, and the support."""
@@ -197,7 +187,7 @@ class DlibEyes:
 
 
 #: The detectors by name; `points` beside them reads a file and finds nothing by itself.
-DETECTORS: dict[str, Callable[[], Detector]] = {"haar": HaarEyes, "dlib": DlibEyes}
+DETECTORS: dict[str, type[HaarEyes | DlibEyes]] = {"haar": HaarEyes, "dlib": DlibEyes}
 
 
 def in_order(eyes: Float64) -> Float64:
@@ -206,7 +196,6 @@ def in_order(eyes: Float64) -> Float64:
 
 
 def _certainty(faces: Sequence[Face]) -> float:
-    """Return how certain the largest face is; less than nothing where there is no face."""
     return faces[0].certainty if faces else -1.0
 
 
@@ -214,17 +203,12 @@ def _distance(eyes: Float64) -> float:
     return float(np.linalg.norm(eyes[1] - eyes[0]))
 
 
-def _search_scale(gray: UInt8) -> float:
-    return float(min(1.0, LONGEST / max(gray.shape)))
-
-
-def _turn(gray: UInt8, degrees: float) -> Float64:
-    """Return the transform that turns an image around its middle, at the scale of the search."""
+def _turn(gray: UInt8, degrees: float, scale: float) -> Float64:
+    """Return the transform that turns an image around its middle and scales it."""
     middle = np.array(gray.shape[::-1]) / 2 - 0.5
-    a = _search_scale(gray) * np.exp(1j * np.radians(degrees))
-    linear = np.array([[a.real, -a.imag], [a.imag, a.real]])
-    shift = (middle + 0.5) * abs(a) - 0.5 - linear @ middle
-    return np.column_stack([linear, shift])
+    turn = np.asarray(cv2.getRotationMatrix2D(middle.tolist(), -degrees, scale), np.float64)
+    turn[:, 2] += (middle + 0.5) * (scale - 1)
+    return turn
 
 
 def _cascade(name: str) -> Any:

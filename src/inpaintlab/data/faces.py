@@ -6,12 +6,10 @@ read. What cannot be aligned with confidence is listed with its reason, not gues
 
 import csv
 import io
-import json
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +17,15 @@ import numpy as np
 
 from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.data import eyes as detectors
-from inpaintlab.data.eyes import CERTAIN, Detector, Face
+from inpaintlab.data.eyes import CERTAIN, Face
 from inpaintlab.data.folders import FolderDataset
-from inpaintlab.data.geometry import HALF, apply, similarity, warp
+from inpaintlab.data.geometry import apply, similarity, warp
 from inpaintlab.data.keypoints import COLUMNS, open_points
 from inpaintlab.errors import DataError, ImageError, SettingError, near_miss
-from inpaintlab.files import write_atomically
+from inpaintlab.files import json_text, write_atomically
 from inpaintlab.images import from_array, load_rgb_whole, save
-from inpaintlab.machine import processors
-from inpaintlab.progress import bar
+from inpaintlab.progress import in_threads
+from inpaintlab.reports import Answer, Note, Result
 from inpaintlab.settings import AlignSettings
 
 #: Where the eyes go, in shares of the side from the upper left corner: x, y of the left, of the right.
@@ -60,7 +58,7 @@ class Missed:
 
 
 @dataclass(frozen=True)
-class Crop:
+class _Crop:
     """One crop: where it was written; its eyes in the source's pixels, in shares, and found again."""
 
     file: str
@@ -72,35 +70,71 @@ class Crop:
     after: Float64 | None
 
 
-@dataclass
-class Outcome:
-    """What became of one image."""
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviation of eye coordinates in % of the side; None where it is not known."""
 
-    crops: list[Crop] = field(default_factory=list)
-    missed: list[Missed] = field(default_factory=list)
+    before: float | None
+    after: float | None
+    how: str
 
 
-def align(settings: AlignSettings) -> dict[str, Any]:
-    """Align every face, write crops, `align.csv` and `align.json`; return the content of the latter.
+@dataclass(frozen=True)
+class Alignment(Result):
+    """What `align` did with the images of a folder; `reasons` counts `not_aligned`."""
+
+    settings: dict[str, Any]
+    detector: str
+    images: int
+    aligned: int
+    crops: int
+    reasons: dict[str, int]
+    spread: Spread
+    not_aligned: list[Missed]
+
+    def answer(self) -> Answer:
+        """Return what a command prints."""
+        output, size, spread = self.settings["output"], self.settings["size"], self.spread
+        headline = (
+            f"{self.aligned:,} of {self.images:,} images aligned: {self.crops:,} crops "
+            f"of {size} px in {output} (eyes by {self.detector})"
+        )
+        notes = []
+        if self.reasons:
+            counts = ", ".join(f"{count} {reason}" for reason, count in self.reasons.items())
+            notes = [Note(f"not aligned: {counts}; each is listed in {output}/align.json", "warn")]
+        if spread.before is not None:
+            after = "not known" if spread.after is None else f"{spread.after:.2f} %"
+            text = f"spread of the eyes: {spread.before:.2f} % of the side before, {after} after"
+            notes.append(Note(f"{text} ({spread.how})", "quiet"))
+        return Answer(headline, notes=notes)
+
+
+def align(settings: AlignSettings) -> Alignment:
+    """Align every face; write crops, `align.csv` and, with what is returned, `align.json`.
 
     Raises `SettingError`, `DataError` or `OutputError` where folders or settings cannot be used as
     asked; an image that cannot be used is listed.
     """
     source = FolderDataset(settings.folder)
     _check_output(settings.folder, settings.output)
-    workshop = Workshop(settings, source)
-    with (
-        ThreadPoolExecutor(processors()) as pool,
-        bar("aligning", len(source.names)) as advance,
-    ):
-        outcomes = []
-        for outcome in pool.map(workshop.align, range(len(source.names))):
-            outcomes.append(outcome)
-            advance()
-    report = _report(settings, workshop.detector_name, outcomes)
-    write_atomically(settings.output / "align.csv", _table(outcomes))
-    write_atomically(settings.output / "align.json", json.dumps(report, indent=1).encode())
-    return report
+    workshop = _Workshop(settings, source)
+    outcomes = list(in_threads(workshop.align, range(len(source)), "aligning"))
+    crops = [one for outcome in outcomes for one in outcome if isinstance(one, _Crop)]
+    missed = [one for outcome in outcomes for one in outcome if isinstance(one, Missed)]
+    done = Alignment(
+        settings=settings.model_dump(mode="json"),
+        detector=workshop.detector_name,
+        images=len(outcomes),
+        aligned=len({crop.file for crop in crops}),
+        crops=len(crops),
+        reasons=dict(Counter(one.reason for one in missed)),
+        spread=_spread(crops, workshop.detector_name),
+        not_aligned=missed,
+    )
+    write_atomically(settings.output / "align.csv", _table(crops))
+    write_atomically(settings.output / "align.json", json_text(done.as_dict()).encode())
+    return done
 
 
 def eye_places(eyes: str) -> Float64:
@@ -128,11 +162,11 @@ def eye_places(eyes: str) -> Float64:
 
 def align_face(pixels: UInt8, eyes: Float64, places: Float64, size: int) -> UInt8:
     """Cut a square `[size, size, 3]` out of an image with the eyes at places in shares of its side."""
-    transform = similarity(detectors.in_order(eyes), _in_pixels(places, size))
+    transform = similarity(detectors.in_order(eyes), places * size - 0.5)
     return warp(pixels, transform, size, size)
 
 
-class Workshop:
+class _Workshop:
     """Aligns the images of a folder one by one; may be used by several threads."""
 
     def __init__(self, settings: AlignSettings, source: FolderDataset) -> None:
@@ -140,120 +174,67 @@ class Workshop:
         self.detector_name = settings.detector or ("points" if settings.points else "haar")
         self._places = eye_places(settings.eyes)
         self._paths = _unique_names(source.names)
-        self._known = (
-            open_points(settings.points, settings.left_rows, settings.right_rows)
-            if settings.points
-            else None
-        )
+        rows = settings.left_rows, settings.right_rows
+        self._known = open_points(settings.points, *rows) if settings.points else None
         self._own = threading.local()
-        self._every = -(-len(source.names) // CHECKED)
+        self._every = -(-len(source) // CHECKED)
         if not self._known:
-            self._detector()  # a detector that is not installed is told before the first image
+            self._detect(np.zeros((1, 1, 3), np.uint8))  # one that is not installed is told first
 
-    def align(self, index: int) -> Outcome:
+    def align(self, index: int) -> list[_Crop | Missed]:
         """Read image `index`, find its faces and write their crops."""
         name = self._source.names[index]
         try:
             pixels, _ = load_rgb_whole(self._source.folder / name)
-            _check_sides(name, pixels)
-            faces = self._find(name, pixels)
-        except ImageError as error:
-            return Outcome(missed=[Missed(name, "unreadable", str(error))])
-        except DataError as error:
-            return Outcome(missed=[Missed(name, "bad points", str(error))])
+            if max(pixels.shape) > LONGEST_SIDE:
+                size = "{1}×{0}".format(*pixels.shape)
+                raise ImageError(f"{name} is {size}: a side may have {LONGEST_SIDE:,} px at most")
+            faces = self._known(name) if self._known else self._detect(pixels)
+        except (ImageError, DataError) as error:
+            reason = "unreadable" if isinstance(error, ImageError) else "bad points"
+            return [Missed(name, reason, str(error))]
+        if not faces and self._known:
+            return [Missed(name, "no points", f"{self.settings.points} says nothing of this image")]
         if not faces:
-            return Outcome(missed=[self._without_face(name)])
+            return [Missed(name, "no face", f"{self.detector_name} found no face")]
         wanted = faces if self.settings.faces == "all" else faces[:1]
-        outcome = Outcome()
-        for number, face in enumerate(wanted, start=1):
-            problem = _problem(name, number, face)
-            if problem:
-                outcome.missed.append(problem)
-            else:
-                outcome.crops.append(self._cut(index, number, face, pixels))
-        return outcome
+        return [self._cut(index, number, face, pixels) for number, face in enumerate(wanted, start=1)]
 
-    def _find(self, name: str, pixels: UInt8) -> list[Face]:
-        return self._known.find(name) if self._known else self._detector().find(pixels)
+    def _detect(self, pixels: UInt8) -> list[Face]:
+        """Find faces by the detector of this thread."""
+        if not hasattr(self._own, "find"):
+            self._own.find = detectors.create(self.detector_name).find
+        faces: list[Face] = self._own.find(pixels)
+        return faces
 
-    def _detector(self) -> Detector:
-        """Return the detector of this thread."""
-        if not hasattr(self._own, "detector"):
-            self._own.detector = detectors.create(self.detector_name)
-        detector: Detector = self._own.detector
-        return detector
-
-    def _without_face(self, name: str) -> Missed:
-        if self._known:
-            return Missed(name, "no points", f"{self.settings.points} says nothing of this image")
-        return Missed(name, "no face", f"{self.detector_name} found no face")
-
-    def _cut(self, index: int, number: int, face: Face, pixels: UInt8) -> Crop:
-        assert face.eyes is not None
-        name, size = self._source.names[index], self.settings.size
+    def _cut(self, index: int, number: int, face: Face, pixels: UInt8) -> _Crop | Missed:
+        name = self._source.names[index]
+        if face.eyes is None:
+            return Missed(name, "no eyes", "a face, but not two eyes in it", number)
+        if face.certainty < CERTAIN:
+            detail = f"the eyes have a certainty of {face.certainty:.2f}, less than {CERTAIN}"
+            return Missed(name, "doubtful", detail, number)
         suffix = f"-{number}" if self.settings.faces == "all" else ""
         path = f"{self._paths[index]}{suffix}.{self.settings.format}"
-        crop = align_face(pixels, face.eyes, self._places, size)
+        crop = align_face(pixels, face.eyes, self._places, self.settings.size)
         save(self.settings.output / path, from_array(crop))
-        before = (face.eyes + HALF) / pixels.shape[1::-1]
-        after = self._check(index, face, crop)
-        return Crop(name, number, path, face.eyes, face.certainty, before, after)
+        before = (face.eyes + 0.5) / pixels.shape[1::-1]
+        after = self._check(index, face.eyes, crop)
+        return _Crop(name, number, path, face.eyes, face.certainty, before, after)
 
-    def _check(self, index: int, face: Face, crop: UInt8) -> Float64 | None:
+    def _check(self, index: int, eyes: Float64, crop: UInt8) -> Float64 | None:
         """Return where a crop's eyes are, in shares of its side; None outside the sample."""
-        assert face.eyes is not None
         size = self.settings.size
         if self._known:
-            goal = _in_pixels(self._places, size)
-            return (apply(similarity(face.eyes, goal), face.eyes) + HALF) / size
+            return (apply(similarity(eyes, self._places * size - 0.5), eyes) + 0.5) / size
         if index % self._every:
             return None
         margin = round(_MARGIN * size)
         wide = np.pad(crop, ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
-        again = self._detector().find(np.ascontiguousarray(wide))
+        again = self._detect(np.ascontiguousarray(wide))
         if not again or again[0].eyes is None or again[0].certainty < CERTAIN:
             return None
-        return (again[0].eyes - margin + HALF) / size
-
-
-def summary(report: dict[str, Any]) -> str:
-    """Return the report in three lines for people."""
-    settings, spread = report["settings"], report["spread"]
-    lines = [
-        f"{report['aligned']:,} of {report['images']:,} images aligned: {report['crops']:,} crops "
-        f"of {settings['size']} px in {settings['output']} (eyes by {report['detector']})"
-    ]
-    if report["reasons"]:
-        counts = ", ".join(f"{count} {reason}" for reason, count in report["reasons"].items())
-        lines.append(f"not aligned: {counts}; each is listed in {settings['output']}/align.json")
-    if spread["before"] is not None:
-        after = "not known" if spread["after"] is None else f"{spread['after']:.2f} %"
-        lines.append(
-            f"spread of the eyes: {spread['before']:.2f} % of the side before, {after} after "
-            f"({spread['how']})"
-        )
-    return "\n".join(lines)
-
-
-def _in_pixels(places: Float64, size: int) -> Float64:
-    return places * size - HALF
-
-
-def _problem(name: str, number: int, face: Face) -> Missed | None:
-    """Say why a face must not be aligned, if there is a reason."""
-    if face.eyes is None:
-        return Missed(name, "no eyes", "a face, but not two eyes in it", number)
-    if face.certainty < CERTAIN:
-        detail = f"the eyes have a certainty of {face.certainty:.2f}, less than {CERTAIN}"
-        return Missed(name, "doubtful", detail, number)
-    return None
-
-
-def _check_sides(name: str, pixels: UInt8) -> None:
-    """Raise `ImageError` for an image with a side that OpenCV cannot warp."""
-    if max(pixels.shape) > LONGEST_SIDE:
-        height, width = pixels.shape[:2]
-        raise ImageError(f"{name} is {width}×{height}: a side may have {LONGEST_SIDE:,} px at most")
+        return (again[0].eyes - margin + 0.5) / size
 
 
 def _check_output(folder: Path, output: Path) -> None:
@@ -277,7 +258,7 @@ def _unique_names(names: Sequence[str]) -> list[str]:
     """
     stems = [str(Path(name).with_suffix("")) for name in names]
     counts = Counter(stem.lower() for stem in stems)
-    taken = {stem.lower() for stem in stems if counts[stem.lower()] == 1}
+    taken = {stem for stem, count in counts.items() if count == 1}
     unique = []
     for stem, name in zip(stems, names, strict=True):
         path = stem
@@ -290,46 +271,29 @@ def _unique_names(names: Sequence[str]) -> list[str]:
     return unique
 
 
-def _report(settings: AlignSettings, detector: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    crops = [crop for outcome in outcomes for crop in outcome.crops]
-    missed = [missed for outcome in outcomes for missed in outcome.missed]
+def _spread(crops: Sequence[_Crop], detector: str) -> Spread:
+    """Measure the eyes of all crops: the root mean square of both coordinates of both eyes."""
+
+    def deviation(eyes: list[Float64]) -> float | None:
+        if not eyes:
+            return None
+        return round(100 * float(np.sqrt(np.var(np.stack(eyes), axis=0).mean())), 4)
+
     after = [crop.after for crop in crops if crop.after is not None]
-    known = detector == "points"
-    how = "by the given points" if known else f"{len(after)} crops looked at again by {detector}"
-    return {
-        "settings": settings.model_dump(mode="json"),
-        "detector": detector,
-        "images": len(outcomes),
-        "aligned": sum(bool(outcome.crops) for outcome in outcomes),
-        "crops": len(crops),
-        "reasons": dict(Counter(item.reason for item in missed)),
-        "spread": {
-            "before": _spread([crop.before for crop in crops]),
-            "after": _spread(after),
-            "how": how,
-        },
-        "not_aligned": [asdict(item) for item in missed],
-    }
+    given = detector == "points"
+    how = "by the given points" if given else f"{len(after)} crops looked at again by {detector}"
+    return Spread(deviation([crop.before for crop in crops]), deviation(after), how)
 
 
-def _spread(eyes: Sequence[Float64]) -> float | None:
-    """Return the standard deviation of eye coordinates (root mean square) in % of the side."""
-    if not eyes:
-        return None
-    return round(100 * float(np.sqrt(np.var(np.stack(eyes), axis=0).mean())), 4)
-
-
-def _table(outcomes: Iterable[Outcome]) -> bytes:
+def _table(crops: Iterable[_Crop]) -> bytes:
     """Return `align.csv`; it can be given back as points."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)  # its line end \r\n makes it quote names that hold either of the two
-    writer.writerow(["file", "face", "crop", *COLUMNS, "certainty"])
-    writer.writerows(_rows(outcomes))
-    return text.getvalue().encode("utf-8", errors="surrogateescape")
 
-
-def _rows(outcomes: Iterable[Outcome]) -> Iterator[list[Any]]:
-    for outcome in outcomes:
-        for crop in outcome.crops:
+    def rows() -> Iterator[list[Any]]:
+        yield ["file", "face", "crop", *COLUMNS, "certainty"]
+        for crop in crops:
             numbers = [f"{number:.2f}" for number in (*crop.eyes.ravel(), crop.certainty)]
             yield [crop.file, crop.face, crop.path, *numbers]
+
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows())  # its line end \r\n makes it quote names that hold either
+    return text.getvalue().encode("utf-8", errors="surrogateescape")

@@ -6,12 +6,10 @@ file's content hash is and what its image looks like, so that a file is read for
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cache, cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,30 +20,26 @@ from filelock import FileLock
 from inpaintlab.arrays import UInt8
 from inpaintlab.data import places
 from inpaintlab.data.dataset import at_stored_size
-from inpaintlab.data.duplicates import Fingerprints
-from inpaintlab.data.lookalikes import SIDE, Appearances, appearance_of_middle, group_lookalikes
+from inpaintlab.data.lookalikes import SIDE, Appearance, appearance_of_middle, group_lookalikes
 from inpaintlab.data.manifest import FACTS, DatasetFolder, read_used
 from inpaintlab.data.places import HUB, Place
-from inpaintlab.data.reading import Row, empty_row, read_all
+from inpaintlab.data.reading import Row, read_all
 from inpaintlab.data.splits import Split
 from inpaintlab.errors import DataError, ImageError, OutputError
 from inpaintlab.files import cache_folder
 from inpaintlab.images import SUFFIXES, Encoded, load_rgb
 from inpaintlab.progress import say
 
+_PLACE = ["path", "key", "offset", "bytes", "modified"]
+_LISTING = pa.schema([FACTS.field(name) for name in (*_PLACE, "trouble")])
 #: What the manifest of a plain folder knows of an image: `small` is the small copy of its appearance.
 GLANCES = pa.schema(
-    [
-        *(FACTS.field(name) for name in ("path", "key", "offset", "bytes", "modified")),
-        *(FACTS.field(name) for name in ("file_sha256", "phash", "phash_mirror")),
-        pa.field("small", pa.binary()),
-    ]
+    [FACTS.field(name) for name in (*_PLACE, "file_sha256", "phash", "phash_mirror")]
+    + [pa.field("small", pa.binary())]
 )
 _GROUP = pa.field("group", pa.int64())
-_LISTING = pa.schema([*(GLANCES.field(n) for n in range(5)), pa.field("unreadable", pa.bool_())])
-_PLACE = ["path", "offset", "bytes", "modified"]
 #: To be raised whenever rows come out in another way.
-_VERSION = 1
+_VERSION = 2
 
 
 class _Stored:
@@ -95,7 +89,8 @@ class FolderDataset(_Stored):
             what = "is a file, not a folder" if folder.exists() else "does not exist"
             raise DataError(f"{folder} {what}: give a folder of images, or samples:N")
         self.folder = folder
-        self._places = _listing(folder)
+        found = [one.row() | {"trouble": one.trouble} for one in places.find([str(folder)])]
+        self._places = pa.Table.from_pylist(found, schema=_LISTING)
         if not len(self._places):
             kinds = ", ".join(sorted(SUFFIXES))
             raise DataError(f"there is no image in {folder} (looked for {kinds})")
@@ -116,8 +111,7 @@ class FolderDataset(_Stored):
     @property
     def groups(self) -> list[int]:
         """A number for each image, the same one for look-alikes."""
-        groups: list[int] = self._manifest["group"].to_pylist()
-        return groups
+        return list(self._manifest["group"].to_pylist())
 
     @cached_property
     def _manifest(self) -> pa.Table:
@@ -154,12 +148,12 @@ class PreparedDataset(_Stored):
         if fold is None:
             validates = np.asarray(table["split"].to_numpy() == "val")
         else:
-            count = self.facts["settings"]["folds"]
+            count = self.facts.settings.folds
             if not 0 <= fold < count:
                 raise DataError(f"the dataset has folds 0 to {count - 1}, got fold {fold}")
             validates = table["fold"].to_numpy() == fold
         train, val = (np.flatnonzero(chosen).tolist() for chosen in (~validates, validates))
-        return Split(train, val, self.facts["test"], self.facts["hash"])
+        return Split(train, val, self.facts.test, self.facts.hash)
 
 
 class ShardedDataset(PreparedDataset):
@@ -185,35 +179,17 @@ class ShardedDataset(PreparedDataset):
 
 def glance(place: Place) -> Row:
     """Return the row of one file: its content hash, and what its image looks like if it can be read."""
-    row = empty_row(place)
+    row = place.row()
     try:
         file = places.encoded(place)
         row["file_sha256"] = hashlib.sha256(file.data).hexdigest()
-        appearance = appearance_of_middle(at_stored_size(partial(load_rgb, file), SIDE, None))
+        look = appearance_of_middle(at_stored_size(partial(load_rgb, file), SIDE, None))
     except (ImageError, MemoryError):  # it is told when images are read for training
         return row
-    if appearance is not None:
-        row["phash"], row["phash_mirror"] = f"{appearance.upright:x}", f"{appearance.mirrored:x}"
-        row["small"] = appearance.small.tobytes()
+    if look is not None:
+        row["phash"], row["phash_mirror"] = (f"{print:x}" for print in look.prints)
+        row["small"] = look.small.tobytes()
     return row
-
-
-def _listing(folder: Path) -> pa.Table:
-    """Return the places of all images in a folder as a table."""
-    rows = [
-        {
-            **{name: getattr(one, name) for name in ("path", "key", "offset", "bytes", "modified")},
-            "unreadable": bool(one.trouble),
-        }
-        for one in places.find([str(folder)])
-    ]
-    return pa.Table.from_pylist(rows, schema=_LISTING)
-
-
-def _places(listing: pa.Table) -> Iterator[Place]:
-    for row in listing.to_pylist():
-        trouble = f"{row['path']} cannot be read" if row.pop("unreadable") else ""
-        yield Place(**row, trouble=trouble)
 
 
 def _read_manifest(folder: Path, listing: pa.Table) -> pa.Table:
@@ -221,7 +197,9 @@ def _read_manifest(folder: Path, listing: pa.Table) -> pa.Table:
     name = hashlib.sha256(f"{_VERSION} {folder}".encode(errors="surrogateescape")).hexdigest()[:24]
     kept = DatasetFolder(cache_folder() / "folders" / name)
     try:
-        with _locked(kept.folder):
+        kept.folder.mkdir(parents=True, exist_ok=True)
+        # One process at a time reads a folder; the others then find its manifest there.
+        with FileLock(kept.folder / "lock"):
             return _up_to_date(listing, kept)
     except (OSError, OutputError) as error:
         _say_once(f"{error}: what is known of {folder} cannot be kept, files are read every time")
@@ -229,21 +207,15 @@ def _read_manifest(folder: Path, listing: pa.Table) -> pa.Table:
         return _up_to_date(listing, DatasetFolder(Path(temporary)))
 
 
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time read a folder for its manifest; the others then find it there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"):
-        yield
-
-
 def _up_to_date(listing: pa.Table, kept: DatasetFolder) -> pa.Table:
     """Return the manifest, after reading those files that are new or have changed."""
     manifest = _open(kept.manifest)
     if manifest is None or not _is_of(manifest, listing):
-        files, _ = read_all(partial(_places, listing), kept, glance, GLANCES)
+        found = partial(map, lambda row: Place(**row), listing.to_pylist())
+        files, _ = read_all(found, kept, glance, GLANCES)
         rows = pa.concat_tables(pq.read_table(file) for file in files)
-        manifest = rows.append_column(_GROUP, pa.array(_groups(rows), pa.int64()))
+        looks = [_appearance(row) for row in rows.select(GLANCES.names[-3:]).to_pylist()]
+        manifest = rows.append_column(_GROUP, pa.array(group_lookalikes(looks)))
         temporary = kept.reading / "manifest.parquet"
         pq.write_table(manifest, temporary, compression="zstd")
         temporary.replace(kept.manifest)
@@ -264,23 +236,16 @@ def _open(path: Path) -> pa.Table | None:
 
 def _is_of(manifest: pa.Table, listing: pa.Table) -> bool:
     """Tell whether a manifest knows just these files, and could read those that can be read now."""
-    unread = pc.is_null(manifest["file_sha256"])
+    unread, troubled = pc.is_null(manifest["file_sha256"]), pc.not_equal(listing["trouble"], "")
     same = manifest.select(_PLACE).equals(listing.select(_PLACE))
-    return bool(same and unread.to_pylist() == listing["unreadable"].to_pylist())
+    return bool(same and unread.to_pylist() == troubled.to_pylist())
 
 
-def _groups(rows: pa.Table) -> Any:
-    """Return a number for each row, the same one for look-alikes."""
-    telling = np.asarray(pc.is_valid(rows["small"]).to_numpy())
-    upright, mirrored = (
-        np.array([int(text or "0", 16) for text in rows[name].to_pylist()], np.uint64)
-        for name in ("phash", "phash_mirror")
-    )
-    blank = bytes(SIDE * SIDE)
-    small = np.frombuffer(b"".join(one or blank for one in rows["small"].to_pylist()), np.uint8).reshape(
-        -1, SIDE, SIDE
-    )
-    return group_lookalikes(Appearances(Fingerprints(upright, mirrored), small, telling))
+def _appearance(row: Row) -> Appearance | None:
+    if row["small"] is None:
+        return None
+    small = np.frombuffer(row["small"], np.uint8).reshape(SIDE, SIDE)
+    return Appearance((int(row["phash"], 16), int(row["phash_mirror"], 16)), small)
 
 
 @cache

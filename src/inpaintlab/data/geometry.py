@@ -9,9 +9,6 @@ import numpy as np
 
 from inpaintlab.arrays import Float64, UInt8
 
-#: The middle of the first pixel is half a pixel from the edge.
-HALF = 0.5
-
 
 def similarity(points: Float64, targets: Float64) -> Float64:
     """Return the one transform of turning, scaling and shifting that takes two points to two others.
@@ -34,13 +31,7 @@ def apply(transform: Float64, points: Float64) -> Float64:
 
 def invert(transform: Float64) -> Float64:
     """Return the transform that leads back."""
-    linear = np.linalg.inv(transform[:, :2])
-    return np.column_stack([linear, -linear @ transform[:, 2]])
-
-
-def scale_of(transform: Float64) -> float:
-    """Return how much longer lines become."""
-    return float(np.hypot(transform[0, 0], transform[1, 0]))
+    return np.asarray(cv2.invertAffineTransform(transform), np.float64)
 
 
 def warp(pixels: UInt8, transform: Float64, width: int, height: int) -> UInt8:
@@ -49,25 +40,17 @@ def warp(pixels: UInt8, transform: Float64, width: int, height: int) -> UInt8:
     What lies beyond its border is mirrored. Where the transform shrinks, the image is first brought
     to the goal's scale by area averages, so that fine patterns do not alias.
     """
-    rows, columns = pixels.shape[:2]
-    scale = scale_of(transform)
+    whole = np.array(pixels.shape[1::-1])
+    scale = np.hypot(transform[0, 0], transform[1, 0])
     if scale < 1:
-        small = (max(1, round(columns * scale)), max(1, round(rows * scale)))
-        pixels = np.asarray(cv2.resize(pixels, small, interpolation=cv2.INTER_AREA), np.uint8)
-        transform = _after_resize(transform, small[0] / columns, small[1] / rows)
+        small = np.maximum(1, np.rint(whole * scale)).astype(int)
+        pixels = np.asarray(cv2.resize(pixels, small.tolist(), interpolation=cv2.INTER_AREA), np.uint8)
+        # Sides were rounded, so each has a scale of its own. A resize keeps the edges in place, so
+        # positions scale from there and not from the middle of the first pixel.
+        scales = small / whole
+        shift = transform[:, 2] + transform[:, :2] @ (0.5 / scales - 0.5)
+        transform = np.column_stack([transform[:, :2] / scales, shift])
     warped = cv2.warpAffine(
         pixels, transform, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
     )
     return np.asarray(warped, np.uint8)
-
-
-def _after_resize(transform: Float64, x_scale: float, y_scale: float) -> Float64:
-    """Return the transform that does the same from a resized image.
-
-    Its sides were rounded, so each has a scale of its own.
-    """
-    scales = np.array([x_scale, y_scale])
-    linear = transform[:, :2] / scales
-    # A resize keeps the edges in place, so positions scale from there and not from the first middle.
-    shift = transform[:, 2] + transform[:, :2] @ (HALF / scales - HALF)
-    return np.column_stack([linear, shift])

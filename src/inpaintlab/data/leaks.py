@@ -5,69 +5,90 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from inpaintlab.arrays import UInt64
 from inpaintlab.data.dataset_layouts import open_layout
-from inpaintlab.data.duplicates import Fingerprints, matches
-from inpaintlab.data.examine import examine
+from inpaintlab.data.duplicates import matches
+from inpaintlab.data.findings import examine
 from inpaintlab.data.lookalikes import LEAST_CONTRAST
-from inpaintlab.data.manifest import DatasetFolder, is_dataset, read_rows
+from inpaintlab.data.manifest import DatasetFolder, hash_numbers, is_dataset, read_rows
 from inpaintlab.data.places import finder
-from inpaintlab.data.reading import read_all
+from inpaintlab.data.reading import Row, read_all
+from inpaintlab.reports import Answer, Result, Table
 from inpaintlab.settings import PrepareSettings
+
+#: The distance of two images with the same pixels.
+_SAME = -1
 
 
 @dataclass(frozen=True)
-class _Collection:
-    names: list[str]
-    sha: npt.NDArray[np.uint64]
-    prints: Fingerprints
-    telling: npt.NDArray[np.bool_]
+class Pair:
+    """Two images that are the same, or of which so many bits of 64 of their hashes differ."""
+
+    ours: str
+    theirs: str
+    same: bool
+    distance: int
 
 
-def find_leaks(settings: PrepareSettings, against: str) -> dict[str, Any]:
-    """Return the pairs of images (ours, theirs) that are the same or look the same.
+@dataclass(frozen=True)
+class Leaks(Result):
+    """Pairs of images; `images` of ours have a match, `same` of them one of the same pixels."""
 
-    `images` counts ours that have a match, `same` those with one of the same pixels. Nothing is
-    written; prepared datasets are not read again. Raises `DataError`.
+    against: str
+    of: int
+    images: int
+    same: int
+    pairs: list[Pair]
+
+    def answer(self) -> Answer:
+        """Return what a command prints."""
+        found = f"{self.images} of {self.of} images stand in {self.against}, too"
+        rows = [
+            [pair.ours, pair.theirs, "same pixels" if pair.same else f"{pair.distance} bits of 64 apart"]
+            for pair in self.pairs
+        ]
+        table = Table.of(["ours", "theirs", "how"], rows) if rows else None
+        return Answer(f"{found} ({self.same} with the same pixels)", table)
+
+
+def find_leaks(settings: PrepareSettings, against: str) -> Leaks:
+    """Find the pairs of images (ours, theirs) that are the same or look the same.
+
+    Nothing is written; prepared datasets are not read again. Raises `DataError`.
     """
     sources = settings.sources
     if settings.layout:
         sources, _ = open_layout(settings.layout, settings.sources)
-    with _files(sources) as files:
-        ours = _collect(files)
-    with _files([against]) as files:
-        theirs = _collect(files)
-    pairs = [*_same(ours, theirs), *_alike(ours, theirs, settings.near_distance)]
-    same = {ours_at for ours_at, _, distance in pairs if distance is None}
-    pairs.sort(key=lambda pair: (pair[0], pair[2] or -1, pair[1]))
-    return {
-        "of": len(ours.names),
-        "images": len({ours_at for ours_at, *_ in pairs}),
-        "same": len(same),
-        "pairs": [
-            {
-                "ours": ours.names[a],
-                "theirs": theirs.names[b],
-                "same": distance is None,
-                "distance": distance or 0,
-            }
-            for a, b, distance in pairs
+    ours, theirs = _read(sources), _read([against])
+    sha, other_sha = (hash_numbers(row["sha256"] for row in rows) for rows in (ours, theirs))
+    values, first = np.unique(other_sha, return_index=True)
+    same = np.flatnonzero(np.isin(sha, values))
+    owners = first[np.searchsorted(values, sha[same])]
+    found = [(a, b, _SAME) for a, b in zip(same.tolist(), owners.tolist(), strict=True)]
+    found += [
+        one for one in _alike(ours, theirs, settings.near_distance) if sha[one[0]] != other_sha[one[1]]
+    ]
+    found.sort(key=lambda pair: (pair[0], pair[2], pair[1]))
+    return Leaks(
+        against=against,
+        of=len(ours),
+        images=len({a for a, *_ in found}),
+        same=len(same),
+        pairs=[
+            Pair(_name(ours[a]), _name(theirs[b]), apart == _SAME, max(0, apart))
+            for a, b, apart in found
         ],
-    }
+    )
 
 
-def show(leaks: dict[str, Any], against: str) -> str:
-    """Return what `find_leaks` found as lines, a pair in each, and a sum."""
-    lines = []
-    for leak in leaks["pairs"]:
-        how = "same pixels" if leak["same"] else f"{leak['distance']} bits of 64 apart"
-        lines.append(f"{leak['ours']}\t{leak['theirs']}\t{how}")
-    found = f"{leaks['images']} of {leaks['of']} images stand in {against}, too"
-    return "\n".join([*lines, f"{found} ({leaks['same']} with the same pixels)"])
+def _read(sources: list[str]) -> list[Row]:
+    """Return what is known of the images of some sources that can be decoded."""
+    wanted = ["path", "key", "sha256", "phash", "phash_mirror", "contrast"]
+    with _files(sources) as files:
+        return [row for row in read_rows(files, wanted) if row["sha256"]]
 
 
 @contextmanager
@@ -80,36 +101,19 @@ def _files(sources: list[str]) -> Iterator[list[Path]]:
         yield read_all(finder(sources), DatasetFolder(Path(folder)), examine)[0]
 
 
-def _collect(files: list[Path]) -> _Collection:
-    """Read names and hashes of the images that can be decoded."""
-    wanted = ["path", "key", "sha256", "phash", "phash_mirror", "contrast"]
-    rows = [row for row in read_rows(files, wanted) if row["sha256"]]
-
-    def hashes(name: str) -> npt.NDArray[np.uint64]:
-        return np.array([int(row[name][:16], 16) for row in rows], np.uint64)
-
-    return _Collection(
-        [f"{row['path']}/{row['key']}" if row["key"] else row["path"] for row in rows],
-        hashes("sha256"),
-        Fingerprints(hashes("phash"), hashes("phash_mirror")),
-        # The perceptual hash of an image of one colour is that of its noise.
-        np.array([row["contrast"] >= LEAST_CONTRAST for row in rows], bool),
-    )
+def _alike(ours: list[Row], theirs: list[Row], distance: int) -> Iterator[tuple[int, int, int]]:
+    """Yield the pairs that look alike, and how many bits they lie apart."""
+    (mine, prints), (others, other_prints) = _telling(ours), _telling(theirs)
+    for a, b, apart in zip(*matches(prints, other_prints, distance), strict=True):
+        yield mine[a], others[b], int(apart)
 
 
-def _same(ours: _Collection, theirs: _Collection) -> Iterator[tuple[int, int, None]]:
-    """Yield one pair for each of ours whose pixels stand there, too."""
-    values, first = np.unique(theirs.sha, return_index=True)
-    for index in np.flatnonzero(np.isin(ours.sha, values)).tolist():
-        yield index, int(first[np.searchsorted(values, ours.sha[index])]), None
+def _telling(rows: list[Row]) -> tuple[list[int], UInt64]:
+    """Return which images show something, and their hashes: those of one colour are of noise."""
+    places = [place for place, row in enumerate(rows) if row["contrast"] >= LEAST_CONTRAST]
+    sides = [hash_numbers(rows[place][name] for place in places) for name in ("phash", "phash_mirror")]
+    return places, np.stack(sides, axis=1)
 
 
-def _alike(ours: _Collection, theirs: _Collection, distance: int) -> Iterator[tuple[int, int, int]]:
-    """Yield the pairs of other pixels that look alike."""
-    mine, others = np.flatnonzero(ours.telling), np.flatnonzero(theirs.telling)
-    if not len(mine) or not len(others):
-        return
-    found = matches(ours.prints.take(mine), theirs.prints.take(others), distance)
-    for a, b, apart in zip(*(part.tolist() for part in found), strict=True):
-        if ours.sha[mine[a]] != theirs.sha[others[b]]:
-            yield int(mine[a]), int(others[b]), apart
+def _name(row: Row) -> str:
+    return f"{row['path']}/{row['key']}" if row["key"] else str(row["path"])

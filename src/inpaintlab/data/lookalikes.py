@@ -8,8 +8,8 @@ import imagehash
 import numpy as np
 from PIL import Image, ImageOps
 
-from inpaintlab.arrays import Bool, Float32, Int64, UInt8
-from inpaintlab.data.duplicates import Fingerprints, Groups, link_near, matches
+from inpaintlab.arrays import Bool, Float32, Int64, UInt8, UInt64
+from inpaintlab.data.duplicates import Groups, link_near, matches
 
 #: Bits of 64 in which the hashes of look-alikes may differ, as for `inpaint prepare`, and the least
 #: correlation of small copies. Faces that are aligned come so near in their hashes by chance: among
@@ -28,38 +28,20 @@ class Appearance:
     The copy is grey, uint8 `[32, 32]`.
     """
 
-    upright: int
-    mirrored: int
+    prints: tuple[int, int]
     small: UInt8
 
 
-@dataclass(frozen=True)
-class Appearances:
-    """Appearances of many images, in columns; `telling` is false for those that show nothing."""
-
-    prints: Fingerprints
-    small: UInt8
-    telling: Bool
-
-    @classmethod
-    def of(cls, appearances: Sequence[Appearance | None]) -> "Appearances":
-        """Put appearances together; None is an image that shows nothing."""
-        blank = np.zeros((SIDE, SIDE), np.uint8)
-        upright, mirrored = (
-            np.array([getattr(one, name, 0) for one in appearances], np.uint64)
-            for name in ("upright", "mirrored")
-        )
-        small = np.array([blank if one is None else one.small for one in appearances], np.uint8)
-        telling = np.array([one is not None for one in appearances], bool)
-        return cls(Fingerprints(upright, mirrored), small.reshape(-1, SIDE, SIDE), telling)
+def hash_appearance(image: Image.Image) -> tuple[str, str]:
+    """Return the perceptual hashes of a grey image and of its mirror image, 16 hexadecimal digits."""
+    return str(imagehash.phash(image)), str(imagehash.phash(ImageOps.mirror(image)))
 
 
 def appearance_of(grey: UInt8) -> Appearance:
     """Return the appearance of a grey image, uint8 `[H, W]`."""
     square = np.asarray(cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
-    image = Image.fromarray(square)
-    upright, mirrored = (imagehash.phash(one) for one in (image, ImageOps.mirror(image)))
-    return Appearance(int(str(upright), 16), int(str(mirrored), 16), square)
+    upright, mirrored = hash_appearance(Image.fromarray(square))
+    return Appearance((int(upright, 16), int(mirrored, 16)), square)
 
 
 def appearance_of_middle(image: UInt8) -> Appearance | None:
@@ -67,11 +49,15 @@ def appearance_of_middle(image: UInt8) -> Appearance | None:
 
     The perceptual hash of an image of one colour would be that of its noise.
     """
+    grey = np.asarray(cv2.cvtColor(middle(image), cv2.COLOR_RGB2GRAY), np.uint8)
+    return appearance_of(grey) if grey.std() >= LEAST_CONTRAST else None
+
+
+def middle(image: UInt8) -> UInt8:
+    """Return the middle square of `[H, W, 3]`."""
     side = min(image.shape[:2])
     top, left = ((length - side) // 2 for length in image.shape[:2])
-    square = image[top : top + side, left : left + side]
-    grey = np.asarray(cv2.cvtColor(square, cv2.COLOR_RGB2GRAY), np.uint8)
-    return appearance_of(grey) if grey.std() >= LEAST_CONTRAST else None
+    return image[top : top + side, left : left + side]
 
 
 def find_lookalikes(
@@ -80,23 +66,33 @@ def find_lookalikes(
     """Return pairs (ours, theirs) that look alike, upright or mirrored, and how much, likest first."""
     if not ours or not theirs:
         return []
-    one, other = Appearances.of(ours), Appearances.of(theirs)
-    first, second, _ = matches(one.prints, other.prints, NEAR)
-    likeness = _likeness(one.small[first], other.small[second])
+    (prints, small), (other_prints, others) = _columns(ours), _columns(theirs)
+    first, second, _ = matches(prints, other_prints, NEAR)
+    likeness = _likeness(small[first], others[second])
     found = zip(first.tolist(), second.tolist(), likeness.tolist(), strict=True)
     return sorted((pair for pair in found if pair[2] >= ALIKE), key=lambda pair: -pair[2])
 
 
-def group_lookalikes(appearances: Appearances) -> Int64:
-    """Return a number for each image, the same one for images that look alike."""
-    groups = Groups(len(appearances.telling))
+def group_lookalikes(appearances: Sequence[Appearance | None]) -> Int64:
+    """Return a number for each image, the same one for images that look alike; None shows nothing."""
+    groups = Groups(len(appearances))
+    telling = [one for one in appearances if one is not None]
+    if telling:
+        members = np.array([place for place, one in enumerate(appearances) if one is not None])
+        prints, small = _columns(telling)
+        place = np.zeros(len(appearances), np.int64)
+        place[members] = np.arange(len(members))
 
-    def agree(first: Int64, second: Int64) -> Bool:
-        return _likeness(appearances.small[first], appearances.small[second]) >= ALIKE
+        def agree(first: Int64, second: Int64) -> Bool:
+            return _likeness(small[place[first]], small[place[second]]) >= ALIKE
 
-    members = np.flatnonzero(appearances.telling)
-    link_near(groups, members, appearances.prints.take(members), NEAR, agree)
+        link_near(groups, members, prints, NEAR, agree)
     return groups.finish()
+
+
+def _columns(appearances: Sequence[Appearance]) -> tuple[UInt64, UInt8]:
+    prints = np.array([one.prints for one in appearances], np.uint64)
+    return prints, np.stack([one.small for one in appearances])
 
 
 def _likeness(ours: UInt8, theirs: UInt8) -> Float32:

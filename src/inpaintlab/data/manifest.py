@@ -12,14 +12,21 @@ It holds no image::
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from inpaintlab.errors import DataError
-from inpaintlab.files import write_atomically
+from inpaintlab.arrays import UInt64
+from inpaintlab.data.findings import FINDINGS
+from inpaintlab.errors import DataError, RunError
+from inpaintlab.files import json_text, write_atomically
+from inpaintlab.reports import Answer, Result, Table
+from inpaintlab.reports.table import Column
+from inpaintlab.settings import PrepareSettings
 
 #: What is known of an image from reading it. `columns` are values that came with it, by name.
 FACTS = pa.schema(
@@ -62,7 +69,64 @@ DECISIONS = pa.schema(
 COLUMNS = pa.schema([*FACTS, *DECISIONS])
 #: Rows held in memory at a time.
 BATCH = 4096
-FORMAT = 1
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """How many groups there are, how many of them hold copies or look-alikes, and the largest."""
+
+    count: int
+    of_look_alikes: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class Prepared(Result):
+    """How a dataset was made and what was found: the content of `dataset.json`.
+
+    Of all `images`, `used` are in `train`, `val` or `test`; `read_now` were read by the last
+    preparation. `hash` and `test_hash` are what runs and the ledger refer to.
+    """
+
+    inpaintlab: str
+    made: str
+    settings: PrepareSettings
+    images: int
+    read_now: int
+    used: int
+    train: int
+    val: int
+    test: int
+    findings: dict[str, int]
+    groups: GroupCounts
+    strata: int
+    hash: str
+    test_hash: str
+
+    @property
+    def headline(self) -> str:
+        """How many images can be used for what."""
+        return (
+            f"{self.used} of {self.images} images can be used: {self.train} to train on, "
+            f"{self.val} to validate with, {self.test} sealed for the test."
+        )
+
+    def table(self) -> Table:
+        """Return how many images have each finding."""
+        columns: list[str | Column] = ["finding", "images", Column("", text=True)]
+        return Table.of(
+            columns, [[name, str(n), FINDINGS[name].text] for name, n in self.findings.items()]
+        )
+
+    def answer(self) -> Answer:
+        """Return what a command prints."""
+        folder = self.settings.output or Path()
+        return Answer(
+            self.headline,
+            self.table() if self.findings else None,
+            places={"summary": folder / "summary.html"},
+            command=f"inpaint train {folder}",
+        )
 
 
 class DatasetFolder:
@@ -88,20 +152,18 @@ class DatasetFolder:
             raise DataError(f"{folder} is not finished: run inpaint prepare … -o {folder} again")
         raise DataError(f"{folder} is not a prepared dataset: inpaint prepare FOLDER -o NAME.dataset")
 
-    def read_facts(self) -> dict[str, Any]:
+    def read_facts(self) -> Prepared:
         """Return what `dataset.json` says."""
         try:
-            facts: dict[str, Any] = json.loads(self.facts.read_text(encoding="utf-8"))
+            return Prepared.from_dict(json.loads(self.facts.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
             raise DataError(f"cannot read {self.facts}: {error}") from None
-        if facts.get("format") != FORMAT:
-            raise DataError(f"{self.folder} was made by another version: prepare it anew")
-        return facts
+        except RunError:
+            raise DataError(f"{self.folder} was made by another version: prepare it anew") from None
 
-    def write_facts(self, facts: dict[str, Any]) -> None:
+    def write_facts(self, facts: Prepared) -> None:
         """Write `dataset.json`."""
-        text = json.dumps({"format": FORMAT, **facts}, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(self.facts, text.encode())
+        write_atomically(self.facts, f"{json_text(facts.as_dict())}\n".encode())
 
 
 def is_dataset(path: Path) -> bool:
@@ -126,10 +188,15 @@ def read_batches(files: Iterable[Path], columns: list[str] | None = None) -> Ite
 
 
 def read_used(manifest: Path, parts: Iterable[str]) -> pa.Table:
-    """Return place, hash and sides of the usable images of some parts; others are not read in."""
+    """Return place, hash and split of the usable images of some parts; others are not read in."""
     wanted = ["path", "key", "offset", "bytes", "file_sha256", "group", "split", "fold"]
-    condition = (pa.compute.field("use")) & (pa.compute.field("split").isin(list(parts)))
+    condition = pa.compute.field("use") & pa.compute.field("split").isin(list(parts))
     return pq.read_table(manifest, columns=wanted, filters=condition)
+
+
+def hash_numbers(hashes: Iterable[str | None]) -> UInt64:
+    """Return the first 64 bits of hashes in hexadecimal as numbers, 0 where there is none."""
+    return np.array([int((text or "0")[:16], 16) for text in hashes], np.uint64)
 
 
 def write_part(path: Path, rows: list[dict[str, Any]], schema: pa.Schema = FACTS) -> None:

@@ -46,6 +46,11 @@ class Place:
         """The image's name, for messages."""
         return f"{self.path}/{self.key}" if self.offset >= 0 else self.path
 
+    def row(self) -> dict[str, Any]:
+        """Return the row of an image that is not read yet."""
+        names = ("path", "key", "offset", "bytes", "modified", "folder")
+        return {name: getattr(self, name) for name in names} | {"columns": sorted(self.columns.items())}
+
 
 def find(sources: list[str]) -> Iterator[Place]:
     """Yield every image of folders, tar shards and `hf:NAME` data sets, in the order of `Place`.
@@ -56,8 +61,15 @@ def find(sources: list[str]) -> Iterator[Place]:
     on_disk = [source for source in sources if not source.startswith(HUB)]
     resolved = {str(Path(source).expanduser().resolve()) for source in on_disk}
     seen: set[tuple[int, int]] = set()
-    for source in sorted(resolved, key=lambda path: path + "/"):
-        yield from _find_on_disk(Path(source), seen)
+    for path in map(Path, sorted(resolved, key=lambda path: path + "/")):
+        if path.is_dir():
+            yield from _find_in_folder(str(path), "", seen)
+        elif path.suffix.lower() == ".tar" and path.is_file():
+            yield from _find_in_shard(str(path), path.stat())
+        elif path.exists():
+            raise DataError(f"{path} is neither a folder nor a .tar shard")
+        else:
+            raise DataError(f"{path} does not exist: give a folder of images, .tar shards or hf:NAME")
     for source in sorted(set(sources) - set(on_disk)):
         yield from _find_rows(source)
 
@@ -73,9 +85,9 @@ def read(place: Place) -> bytes:
     """Return the bytes of an image file; raises `ImageError` where that cannot be done."""
     if place.trouble:
         raise ImageError(place.trouble)
-    if place.path.startswith(HUB):
-        return _row_bytes(place)
     try:
+        if place.path.startswith(HUB):
+            return _row_bytes(place)
         with Path(place.path).open("rb") as file:
             file.seek(max(0, place.offset))
             data = file.read(place.bytes)
@@ -89,17 +101,6 @@ def read(place: Place) -> bytes:
 def encoded(place: Place) -> Encoded:
     """Return name and bytes of an image file."""
     return Encoded(Path(place.name).name, read(place))
-
-
-def _find_on_disk(source: Path, seen: set[tuple[int, int]]) -> Iterator[Place]:
-    if source.is_dir():
-        yield from _find_in_folder(str(source), "", seen)
-    elif source.suffix.lower() == ".tar" and source.is_file():
-        yield from _find_in_shard(str(source), source.stat())
-    elif source.exists():
-        raise DataError(f"{source} is neither a folder nor a .tar shard")
-    else:
-        raise DataError(f"{source} does not exist: give a folder of images, .tar shards or hf:NAME")
 
 
 def _find_in_folder(folder: str, below: str, seen: set[tuple[int, int]]) -> Iterator[Place]:
@@ -197,10 +198,7 @@ def _row_bytes(place: Place) -> bytes:
     if value and value["bytes"] is not None:
         return bytes(value["bytes"])
     if value and value["path"]:
-        try:
-            return Path(value["path"]).read_bytes()
-        except OSError as error:
-            raise ImageError(f"{place.name} cannot be read: {error.strerror}") from None
+        return Path(value["path"]).read_bytes()
     raise ImageError(f"{place.name} is empty")
 
 

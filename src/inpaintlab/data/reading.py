@@ -2,7 +2,7 @@
 
 import heapq
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby, islice
 from pathlib import Path
@@ -29,97 +29,64 @@ def read_all(
 ) -> tuple[list[Path], int]:
     """Examine every image that is new or changed; return files of rows and the number examined.
 
-    `found` gives the places of all images, in their order, each time it is called.
-
-    The files are those of this reading, in the order of `Place`; what was known (from the manifest, or
-    from readings that were interrupted) is copied. They are in `dataset.reading`; remove it when the
-    manifest is written.
+    `found` gives the places of all images, in their order, each time it is called. The files are those
+    of this reading, in the order of `Place`; what was known (from the manifest, or from readings that
+    were interrupted) is copied. They are in `dataset.reading`; remove it when the manifest is written.
     """
-    total = sum(1 for _ in found())
-    known = _Known(dataset, schema)
-    session = 1 + max((int(path.name.split("-")[0]) for path in known.parts), default=0)
-    writer = _Writer(dataset.reading, session, schema)
-    workers = processors()
+    total, workers = sum(1 for _ in found()), processors()
+    parts = sorted(dataset.reading.glob("*-*.parquet"))
+    session = 1 + max((int(path.name.split("-")[0]) for path in parts), default=0)
+    pairs = _with_known(found(), _known_rows(dataset, parts, schema))
+    files: list[Path] = []
+    rows: list[Row] = []
+    examined, saved = 0, time.monotonic()
+
+    def save() -> None:
+        nonlocal rows, saved
+        if rows:
+            files.append(dataset.reading / f"{session:04}-{len(files):06}.parquet")
+            write_part(files[-1], rows, schema)
+        rows, saved = [], time.monotonic()
+
     with ThreadPoolExecutor(workers) as pool, bar("reading images", total) as advance:
-        stream = iter(found())
         try:
-            while block := list(islice(stream, 16 * workers)):
-                rows = [known.row(place) for place in block]
-                unknown = [place for place, row in zip(block, rows, strict=True) if row is None]
-                fresh = pool.map(examine, unknown)
-                writer.add([row if row is not None else next(fresh) for row in rows])
-                writer.examined += len(unknown)
+            while block := list(islice(pairs, 16 * workers)):
+                fresh = pool.map(examine, [place for place, row in block if row is None])
+                rows += [next(fresh) if row is None else row for _, row in block]
+                examined += sum(row is None for _, row in block)
                 for _ in block:
                     advance()
+                if len(rows) >= BATCH or time.monotonic() - saved > _SAVE_SECONDS:
+                    save()
         except KeyboardInterrupt:
             say("stopped; what was read so far is kept, the same command goes on")
             raise
         finally:
-            writer.flush()
-    return writer.files, writer.examined
+            save()
+    return files, examined
 
 
-def empty_row(place: Place) -> Row:
-    """Return the row of an image that is not read yet."""
-    return {
-        "path": place.path,
-        "key": place.key,
-        "offset": place.offset,
-        "bytes": place.bytes,
-        "modified": place.modified,
-        "folder": place.folder,
-        "columns": sorted(place.columns.items()),
-    }
+def _known_rows(dataset: DatasetFolder, parts: list[Path], schema: pa.Schema) -> Iterator[Row]:
+    """Yield the rows of earlier readings in the order of their places."""
+    streams = [read_rows(list(of)) for _, of in groupby(parts, lambda path: path.name.split("-")[0])]
+    if dataset.manifest.is_file():
+        streams.append(read_rows([dataset.manifest], schema.names))
+    return heapq.merge(*streams, key=_order)
 
 
-class _Known:
-    """Rows of earlier readings, asked for in the order of their places."""
-
-    def __init__(self, dataset: DatasetFolder, schema: pa.Schema) -> None:
-        self.parts = sorted(dataset.reading.glob("*-*.parquet")) if dataset.reading.is_dir() else []
-        streams = [read_rows(list(of)) for _, of in groupby(self.parts, lambda p: p.name.split("-")[0])]
-        if dataset.manifest.is_file():
-            streams.append(read_rows([dataset.manifest], schema.names))
-        self._rows = heapq.merge(*streams, key=_order)
-        self._next: Row | None = next(self._rows, None)
-
-    def row(self, place: Place) -> Row | None:
-        """Return the row of a place, or None where it is new or has changed since."""
+def _with_known(places: Iterable[Place], known: Iterator[Row]) -> Iterator[tuple[Place, Row | None]]:
+    """Pair each place with its row, or with None where it is new or has changed since."""
+    row = next(known, None)
+    for place in places:
         order, found = (place.path, place.offset), None
-        while self._next is not None and _order(self._next) <= order:
-            if _order(self._next) == order and _unchanged(self._next, place):
-                found = self._next
-            self._next = next(self._rows, None)
-        return found
+        now = (place.key, place.bytes, place.modified, bool(place.trouble))
+        while row is not None and _order(row) <= order:
+            then = (row["key"], row["bytes"], row["modified"], row["file_sha256"] is None)
+            if _order(row) == order and then == now:
+                found = row
+            row = next(known, None)
+        yield place, found
 
 
 def _order(row: Row) -> tuple[str, int]:
     return row["path"], row["offset"]
-
-
-def _unchanged(row: Row, place: Place) -> bool:
-    now = (place.key, place.bytes, place.modified, bool(place.trouble))
-    return now == (row["key"], row["bytes"], row["modified"], row["file_sha256"] is None)
-
-
-class _Writer:
-    """Collects rows and writes them in files of `BATCH`, or after some seconds."""
-
-    def __init__(self, folder: Path, session: int, schema: pa.Schema) -> None:
-        self.folder, self.session, self.schema = folder, session, schema
-        self.files: list[Path] = []
-        self.examined = 0
-        self._rows: list[Row] = []
-        self._written = time.monotonic()
-
-    def add(self, rows: list[Row]) -> None:
-        self._rows += rows
-        if len(self._rows) >= BATCH or time.monotonic() - self._written > _SAVE_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._rows:
-            path = self.folder / f"{self.session:04}-{len(self.files):06}.parquet"
-            write_part(path, self._rows, self.schema)
-            self.files.append(path)
-        self._rows, self._written = [], time.monotonic()

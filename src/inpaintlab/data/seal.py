@@ -98,8 +98,7 @@ def open_test(dataset: DatasetFolder, access: TestAccess) -> ImageData:
     This is the only door to them. Raises `DataError` where there are none, and `OutputError` where
     the ledger cannot be written: then there is no access.
     """
-    facts = dataset.read_facts()
-    if not facts["test"]:
+    if not dataset.read_facts().test:
         raise DataError(f"{dataset.folder} has no test part")
     _append(dataset, access)
     return ImageData(

@@ -1,4 +1,4 @@
-"""`summary.html` of a prepared dataset: what was found, with examples, on one self-contained page."""
+"""What is written beside the manifest of a prepared dataset: all findings, and `summary.html`."""
 
 import json
 from collections import Counter
@@ -7,149 +7,131 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from inpaintlab.data.findings import FINDINGS
-from inpaintlab.data.manifest import DatasetFolder
+from inpaintlab.data.manifest import DatasetFolder, Prepared
 from inpaintlab.data.places import Place, encoded
 from inpaintlab.errors import ImageError
+from inpaintlab.files import write_atomically
 from inpaintlab.images import load_rgb_whole
-from inpaintlab.reports import Block, Card, Cards, Code, Column, Heading, Page, Table, Text, thumbnail
+from inpaintlab.reports import Block, Card, Cards, Code, Heading, Page, Table, Text, thumbnail
 
 #: Examples shown of a finding, groups of look-alikes shown, and members shown of one.
 EXAMPLES, GROUPS, MEMBERS = 8, 10, 8
 
-
-class Examples:
-    """Collects what the page shows while the manifest is written; images of the test part never."""
-
-    def __init__(self, groups: list[int]) -> None:
-        self.groups: dict[int, list[dict[str, Any]]] = {group: [] for group in groups}
-        self.group_sizes: Counter[int] = Counter()
-        self.findings: dict[str, list[dict[str, Any]]] = {name: [] for name in FINDINGS}
-        self.formats: Counter[str] = Counter()
-        self.sizes: list[npt.NDArray[np.int32]] = []
-        self.splits: Counter[tuple[int | None, str]] = Counter()
-
-    def look(self, table: pa.Table) -> None:
-        """Take note of some rows."""
-        read = table.filter(pc.is_valid(table["width"]))
-        self.formats.update(_text(value) for value in read["format"].to_pylist())
-        self.sizes.append(pc.min_element_wise(read["width"], read["height"]).to_numpy())
-        used = table.filter(table["use"])
-        self.splits.update(zip(used["fold"].to_pylist(), used["split"].to_pylist(), strict=True))
-        shown = pc.not_equal(pc.fill_null(table["split"], ""), "test")
-        for row in table.filter(pc.and_(shown, _has_findings(table))).to_pylist():
-            self._note(row)
-
-    def _note(self, row: dict[str, Any]) -> None:
-        for name in row["findings"]:
-            if len(self.findings[name]) < EXAMPLES:
-                self.findings[name].append(row)
-        members = self.groups.get(row["group"])
-        self.group_sizes[row["group"]] += members is not None
-        if members is not None and len(members) < MEMBERS:
-            members.append(row)
-
-    def shorter_sides(self) -> tuple[int, int, int]:
-        """Return least, median and largest shorter side in pixels."""
-        sides = np.concatenate(self.sizes)
-        return int(sides.min()), int(np.median(sides)), int(sides.max())
+_LISTED = ["path", "key", "findings", "reason", "group", "split", "use"]
+_SHOWN = ["offset", "bytes", "width", "height", "trouble"]
 
 
-def _has_findings(table: pa.Table) -> pa.ChunkedArray:
-    return pc.greater(pc.list_value_length(table["findings"]), 0)
+def write_summary(dataset: DatasetFolder, facts: Prepared) -> None:
+    """Write `findings.jsonl`, and the self-contained page with examples.
 
-
-def list_findings(table: pa.Table) -> bytes:
-    """Return one JSON line for each row with a finding."""
-    wanted = ["path", "key", "findings", "reason", "group", "split", "use"]
-    rows = table.filter(_has_findings(table)).select(wanted).to_pylist()
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
-def write_summary(dataset: DatasetFolder, facts: dict[str, Any], examples: Examples) -> None:
-    """Write the page."""
-    settings = facts["settings"]
-    made = (", ".join(settings["sources"]), facts["made"], f"inpaintlab {facts['inpaintlab']}")
-    headline = (
-        f"{facts['used']} of {facts['images']} images can be used: {facts['train']} to train on, "
-        f"{facts['val']} to validate with, {facts['test']} sealed for the test."
+    Images of the test part are counted and listed, but never shown.
+    """
+    found = pq.read_table(
+        dataset.manifest,
+        columns=_LISTED + _SHOWN,
+        filters=pc.list_value_length(pc.field("findings")) > 0,
     )
-    shortest, median, longest = examples.shorter_sides()
-    formats = ", ".join(f"{name} {count}" for name, count in examples.formats.most_common())
-    text = f"Shorter side: {shortest} to {longest} pixels, median {median}. {formats}."
-    how = "".join(f"{key}: {'none' if of is None else of}\n" for key, of in settings.items())
+    rows = found.select(_LISTED).to_pylist()
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_atomically(dataset.findings, "".join(lines).encode())
+    shown = found.filter(pc.not_equal(pc.fill_null(found["split"], ""), "test"))
+    everything = pq.read_table(
+        dataset.manifest, columns=["width", "height", "format", "use", "split", "fold"]
+    )
     blocks: list[Block] = [
-        *_findings(facts["findings"], examples),
-        *_lookalikes(facts, examples),
-        *_split(facts, examples),
-        *(Heading("Images"), Text(text), Heading("How it was made"), Code(how)),
+        *_findings(facts, shown),
+        *_lookalikes(facts, shown),
+        *_split(facts, everything.filter(everything["use"])),
+        *_images(everything.filter(pc.is_valid(everything["width"]))),
+        *_settings(facts),
     ]
-    subtitle = " · ".join([*made, f"#{facts['hash']}"])
-    Page(dataset.folder.name, headline, blocks, subtitle).write(dataset.summary)
+    made = (", ".join(facts.settings.sources), facts.made, f"inpaintlab {facts.inpaintlab}")
+    subtitle = " · ".join([*made, f"#{facts.hash}"])
+    Page(dataset.folder.name, facts.headline, blocks, subtitle).write(dataset.summary)
 
 
-def _findings(counts: dict[str, int], examples: Examples) -> Iterator[Block]:
+def _findings(facts: Prepared, shown: pa.Table) -> Iterator[Block]:
     yield Heading("Findings")
-    if not counts:
+    if not facts.findings:
         yield Text("None: every image can be read, and no two are alike.")
         return
-    columns: list[str | Column] = ["finding", "images", Column("", text=True)]
-    yield Table.of(columns, [[name, str(n), FINDINGS[name].text] for name, n in counts.items()])
+    yield facts.table()
     note = (
         "All of them, one JSON line each, are in findings.jsonl beside this page. Below are the first "
         "of each; images of the test part are counted, but not shown."
     )
     yield Text(note, quiet=True)
-    for name in counts:
-        if rows := examples.findings[name]:
+    names = shown["findings"].to_pylist()
+    for name in facts.findings:
+        places = [place for place, of in enumerate(names) if name in of][:EXAMPLES]
+        if places:
             yield Heading(f"{name}: {FINDINGS[name].text}", 3)
-            yield _cards(rows)
+            yield _cards(shown.take(places))
 
 
-def _lookalikes(facts: dict[str, Any], examples: Examples) -> Iterator[Block]:
+def _lookalikes(facts: Prepared, shown: pa.Table) -> Iterator[Block]:
     yield Heading("Look-alikes")
-    groups = facts["groups"]
     yield Text(
-        f"{groups['of_look_alikes']} groups hold copies or images that look the same; the largest group "
-        f"of all has {groups['largest']} images. A group lies in one part of the split and in one fold."
+        f"{facts.groups.of_look_alikes} groups hold copies or images that look the same; the largest "
+        f"group of all has {facts.groups.largest} images. A group lies in one part of the split and in "
+        "one fold."
     )
-    shown = {group: rows for group, rows in examples.groups.items() if len(rows) > 1}
-    if shown:
+    near = np.array(["near" in of for of in shown["findings"].to_pylist()], bool)
+    near &= pc.is_valid(shown["split"]).to_numpy()
+    groups, sizes = np.unique(shown["group"].to_numpy()[near], return_counts=True)
+    size_of = dict(zip(groups.tolist(), sizes.tolist(), strict=True))
+    largest = sorted(size_of, key=lambda group: -size_of[group])[:2]
+    chosen = [group for group in dict.fromkeys([*largest, *size_of]) if size_of[group] > 1][:GROUPS]
+    if chosen:
         note = (
-            f"Perceptual hashes of look-alikes are at most {facts['settings']['near_distance']} of 64 "
+            f"Perceptual hashes of look-alikes are at most {facts.settings.near_distance} of 64 "
             "bits apart, and groups are chains of such pairs. Where all images have one layout, as "
             "aligned faces have, some of that is chance: it costs nothing but that those images stay "
             "together. A smaller near_distance is stricter."
         )
         yield Text(note, quiet=True)
-    for group, rows in shown.items():
-        yield Heading(f"a group of {examples.group_sizes[group]}", 3)
-        yield _cards(rows)
+    for group in chosen:
+        members = shown.filter(pc.equal(shown["group"], group))
+        yield Heading(f"a group of {len(members)}", 3)
+        yield _cards(members.slice(0, MEMBERS))
 
 
-def _split(facts: dict[str, Any], examples: Examples) -> Iterator[Block]:
-    counts: Counter[int] = Counter()
-    for (fold, _), count in examples.splits.items():
-        if fold is not None:
-            counts[fold] += count
-    rows = [["train", facts["train"]], ["val", facts["val"]], ["test (sealed)", facts["test"]]]
-    rows += [[f"fold {fold} of train and val", count] for fold, count in sorted(counts.items())]
+def _split(facts: Prepared, used: pa.Table) -> Iterator[Block]:
+    folds = Counter(fold for fold in used["fold"].to_pylist() if fold is not None)
+    rows = [["train", facts.train], ["val", facts.val], ["test (sealed)", facts.test]]
+    rows += [[f"fold {fold} of train and val", count] for fold, count in sorted(folds.items())]
     yield Heading("Split")
     yield Table.of(["part", "images"], [list(map(str, row)) for row in rows])
-    if facts["strata"] > 1:
-        yield Text(f"Each of {facts['strata']} folders gives its share to every part.")
+    if facts.strata > 1:
+        yield Text(f"Each of {facts.strata} folders gives its share to every part.")
 
 
-def _cards(rows: list[dict[str, Any]]) -> Cards:
+def _images(read: pa.Table) -> Iterator[Block]:
+    sides = pc.min_element_wise(read["width"], read["height"]).to_numpy()
+    counts = Counter(name or "unknown" for name in read["format"].to_pylist())
+    formats = ", ".join(f"{name} {count}" for name, count in counts.most_common())
+    median = int(np.median(sides))
+    yield Heading("Images")
+    yield Text(f"Shorter side: {sides.min()} to {sides.max()} pixels, median {median}. {formats}.")
+
+
+def _settings(facts: Prepared) -> Iterator[Block]:
+    settings = facts.settings.model_dump(mode="json").items()
+    yield Heading("How it was made")
+    yield Code("".join(f"{key}: {'none' if of is None else of}\n" for key, of in settings))
+
+
+def _cards(rows: pa.Table) -> Cards:
     """Return name, reason and thumbnail (none where it cannot be read) of each row."""
     return Cards(
         [
             Card(_thumbnail(row), row["key"] or Path(row["path"]).name, _reason(row), row["path"])
-            for row in rows
+            for row in rows.to_pylist()
         ]
     )
 
@@ -170,7 +152,3 @@ def _thumbnail(row: dict[str, Any]) -> str:
         return thumbnail(load_rgb_whole(encoded(place))[0])
     except ImageError:  # it was there a moment ago; the page can do without
         return ""
-
-
-def _text(value: str | None) -> str:
-    return value or "unknown"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.data.examine import is_grey
+from inpaintlab.data.findings import is_grey
 from inpaintlab.data.loading import TrainingData
 from inpaintlab.data.lookalikes import LEAST_CONTRAST, Appearance, appearance_of, find_lookalikes
 from inpaintlab.data.manifest import is_dataset

@@ -147,7 +147,7 @@ def _open_test(
     models = {name: of for name, of in bench.methods.items() if of.facts.kind != "baseline"}
     if not models:
         raise SettingError("baselines alone need no test part: evaluate them on --split val")
-    sealed = dataset.read_facts()["test"]
+    sealed = dataset.read_facts().test
     count = min(sealed, settings.limit or sealed)
     # Images of their own sizes are not looked at yet: the hash is that of squares then.
     size = bench.size or next((of.facts.size for of in models.values() if of.facts.size), 256)

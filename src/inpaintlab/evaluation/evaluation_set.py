@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.data.dataset import ImageDataset, ImagePart, each, hash_all
+from inpaintlab.data.dataset import ImageDataset, ImagePart, hash_all
 from inpaintlab.data.grouping import Key, key_for
 from inpaintlab.data.loading import Bad, Images, check_bad
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.masks import MaskSet, ratio_bin
-from inpaintlab.progress import say
+from inpaintlab.progress import in_threads, say
 from inpaintlab.tensors import to_tensor
 
 
@@ -109,7 +109,7 @@ class ChosenImages:
             read: Callable[[int], UInt8] = images.square
             sizes = [(size, size)] * len(kept)
         else:  # they are read again when they are filled, and never all in memory
-            seen = each(partial(_size_of, dataset), wanted, "reading images")
+            seen = list(in_threads(partial(_size_of, dataset), wanted, "reading images"))
             bad = [one for one in seen if isinstance(one, Bad)]
             kept = [index for index, one in zip(wanted, seen, strict=True) if not isinstance(one, Bad)]
             sizes = [one for one in seen if not isinstance(one, Bad)]
