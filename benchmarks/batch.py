@@ -14,8 +14,7 @@ from pathlib import Path
 from timing import alternate, median, median_ratio
 
 from inpaintlab import FillSettings, Inpainter, fill_files
-from inpaintlab.inpainter.naming import name_outputs
-from inpaintlab.inpainter.pairs import find_pairs
+from inpaintlab.inpainter.pairs import find_pairs, name_outputs
 
 
 def main(run: str, images: str, masks: str) -> None:

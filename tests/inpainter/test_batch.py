@@ -15,7 +15,7 @@ from inpaintlab.data import samples
 from inpaintlab.errors import MaskError, OutputError, SettingError
 from inpaintlab.images import load
 from inpaintlab.inpainter import batch
-from inpaintlab.inpainter.fill_log import FillLog
+from inpaintlab.inpainter.batch import Filled
 
 SIDE = 32
 
@@ -55,8 +55,8 @@ def lines(log="out/fill.jsonl"):
 def test_a_folder_is_filled_as_one_after_another(fill, trained_run, tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.png")}
     result = fill(workers=3)
-    assert (result["filled"], result["skipped"], result["failed"], result["findings"]) == (3, 0, 0, [])
-    assert result["rule"] == "NAME.png in masks for NAME.png"
+    assert (result.filled, result.skipped, result.failed, result.findings) == (3, 0, 0, [])
+    assert result.rule == "NAME.png in masks for NAME.png"
     alone = Inpainter.load(trained_run)
     for index in range(3):
         alone.fill_file(Path(f"images/{index}.png"), Path(f"masks/{index}.png"), Path("alone.png"))
@@ -66,13 +66,13 @@ def test_a_folder_is_filled_as_one_after_another(fill, trained_run, tmp_path):
 
 def test_what_is_there_is_skipped_and_what_changed_is_filled_again(fill, tmp_path):
     fill()
-    assert fill()["skipped"] == 3
+    assert fill().skipped == 3
     Image.fromarray(some_hole(7)).save("masks/1.png")
-    assert (fill()["filled"], fill()["filled"]) == (1, 0)
+    assert (fill().filled, fill().filled) == (1, 0)
     Path("out/2.png").unlink()
     Path("out/0.png").write_bytes(b"cut short")
-    assert fill()["filled"] == 2
-    assert fill(invert_mask=False)["filled"] == 0
+    assert fill().filled == 2
+    assert fill(invert_mask=False).filled == 0
     assert len(lines()) == 6
 
 
@@ -80,15 +80,15 @@ def test_other_weights_fill_again(fill, tmp_path, trained_run):
     fill()
     weights = tmp_path / "other.safetensors"
     weights.write_bytes((trained_run / "model.safetensors").read_bytes())
-    assert fill(run=weights)["filled"] == 0
+    assert fill(run=weights).filled == 0
     Inpainter.load(trained_run / "last.safetensors").save(weights)
-    assert fill(run=weights)["filled"] == 3
+    assert fill(run=weights).filled == 3
 
 
 @pytest.mark.parametrize("change", [{"strategy": "whole"}, {"blend": "none"}])
 def test_another_way_fills_again(fill, change):
     fill()
-    assert (fill(**change)["filled"], fill(**change)["filled"]) == (3, 0)
+    assert (fill(**change).filled, fill(**change).filled) == (3, 0)
 
 
 def test_verbose_says_how_each_is_filled(fill, capsys):
@@ -103,17 +103,17 @@ def test_the_rest_goes_on_after_a_failure(fill, tmp_path):
     Image.new("L", (SIDE, SIDE)).save("masks/3.png")
     Image.new("L", (8, 8), 255).save("masks/4.png")
     result = fill()
-    assert (result["filled"], result["failed"]) == (3, 3)
-    reasons = {Path(one["image"]).name: one["error"] for one in result["failures"]}
+    assert (result.filled, result.failed) == (3, 3)
+    reasons = {one.image.name: one.error for one in result.failures}
     assert "1.png is damaged" in reasons["1.png"]
     assert "3.png marks no hole" in reasons["3.png"]
     assert "4.png is 8×8, but the image is 32×32" in reasons["4.png"]
-    (finding,) = result["findings"]
+    (finding,) = result.findings
     assert finding.startswith("3 of 6 failed, the first: 1.png")
     assert "fill.jsonl" in finding
     assert sum("error" in line for line in lines()) == 3
     make_folder(tmp_path, 6)
-    assert fill()["failed"] == 0
+    assert fill().failed == 0
 
 
 def test_a_bug_in_one_image_is_named_and_the_rest_goes_on(fill, monkeypatch):
@@ -126,8 +126,8 @@ def test_a_bug_in_one_image_is_named_and_the_rest_goes_on(fill, monkeypatch):
 
     monkeypatch.setattr(batch, "save", odd)
     result = fill()
-    assert result["filled"] == 2
-    assert result["failures"][0]["error"] == "ZeroDivisionError: of no use"
+    assert result.filled == 2
+    assert result.failures[0].error == "ZeroDivisionError: of no use"
 
 
 def test_a_full_disk_ends_the_batch(fill, monkeypatch):
@@ -158,7 +158,7 @@ def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, cap
     assert {path.name for path in Path("out").glob("*.png")} >= names
     assert not list(Path("out").glob(".*"))
     result = fill()
-    assert (result["filled"], result["skipped"]) == (8 - len(names), len(names))
+    assert (result.filled, result.skipped) == (8 - len(names), len(names))
     assert len(list(Path("out").glob("*.png"))) == 8
 
 
@@ -184,8 +184,8 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(fill, tmp_path, train
     assert "Traceback" not in done.stderr
     assert "the same command goes on" in done.stderr
     result = fill()
-    assert result["filled"] + result["skipped"] == 6
-    assert result["skipped"] >= 1
+    assert result.filled + result.skipped == 6
+    assert result.skipped >= 1
     assert len(list(Path("out").glob("*.png"))) == 6
 
 
@@ -193,7 +193,7 @@ def test_a_torn_line_of_the_log_costs_one_image(fill):
     fill()
     log = Path("out/fill.jsonl")
     log.write_bytes(log.read_bytes()[:-20])
-    assert (fill()["filled"], fill()["filled"]) == (1, 0)
+    assert (fill().filled, fill().filled) == (1, 0)
 
 
 @given(count=st.integers(1, 40), shards=st.integers(1, 12))
@@ -208,12 +208,12 @@ def test_shards_are_all_and_share_nothing(count, shards):
 
 def test_shards_into_one_folder(fill, tmp_path):
     make_folder(tmp_path, 5)
-    assert [fill(shard=f"{number}/2")["filled"] for number in (1, 2)] == [3, 2]
+    assert [fill(shard=f"{number}/2").filled for number in (1, 2)] == [3, 2]
     assert {path.name for path in Path("out").glob("*.jsonl")} == {
         "fill-1-of-2.jsonl",
         "fill-2-of-2.jsonl",
     }
-    assert fill()["skipped"] == 5
+    assert fill().skipped == 5
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "1", "a/b", "1/2/3", "-1/2"])
@@ -234,7 +234,7 @@ def test_masks_that_look_inverted_are_refused_before_anything_is_filled(fill):
         fill()
     assert not Path("out").exists()
     invert("masks", [2])
-    assert fill(invert_mask=True)["filled"] == 3
+    assert fill(invert_mask=True).filled == 3
 
 
 def test_a_few_masks_that_look_inverted_are_counted(fill):
@@ -242,11 +242,11 @@ def test_a_few_masks_that_look_inverted_are_counted(fill):
     wide[8:20, 8:28] = 0
     Image.fromarray(wide).save("masks/1.png")
     result = fill()
-    assert result["notes"] == [
+    assert result.notes == [
         "a mask looks inverted, its hole is all round the border: "
         "if so, say --invert-mask, or else --no-invert-mask"
     ]
-    assert fill(invert_mask=False, output="other")["notes"] == []
+    assert fill(invert_mask=False, output="other").notes == []
 
 
 def test_all_masks_that_look_inverted_may_be_right(fill):
@@ -254,15 +254,15 @@ def test_all_masks_that_look_inverted_may_be_right(fill):
     wide[8:20, 8:28] = 0
     for index in range(3):
         Image.fromarray(wide).save(f"masks/{index}.png")
-    assert fill(invert_mask=False)["filled"] == 3
+    assert fill(invert_mask=False).filled == 3
 
 
 def test_what_has_no_partner_is_a_finding_or_a_remark(fill, capsys):
     Path("masks/0.png").rename("masks/other.png")
     result = fill()
-    assert result["findings"] == ["1 image (0.png) without a mask"]
-    assert (result["filled"], result["without_mask"]) == (2, ["images/0.png"])
-    assert result["without_image"] == ["masks/other.png"]
+    assert result.findings == ["1 image (0.png) without a mask"]
+    assert (result.filled, result.without_mask) == (2, [Path("images/0.png")])
+    assert result.without_image == [Path("masks/other.png")]
     assert "1 mask (other.png) without an image" in capsys.readouterr().err
 
 
@@ -270,13 +270,13 @@ def test_what_has_no_partner_is_a_finding_or_a_remark(fill, capsys):
 def test_preview_shows_holes_and_fills_nothing(fill, kind):
     if kind == "one":
         result = fill(image="images/0.png", mask="masks/0.png", output="out/a.png", preview=True)
-        assert result["preview"] == "out/a_preview.png"
+        assert result.preview == Path("out/a_preview.png")
     else:
         Image.new("L", (8, 8), 255).save("masks/1.png")
         result = fill(preview=True)
-        assert result["preview"] == "out/preview.png"
-    assert [path.name for path in Path("out").iterdir()] == [Path(result["preview"]).name]
-    sheet = np.asarray(Image.open(result["preview"])).astype(int)
+        assert result.preview == Path("out/preview.png")
+    assert [path.name for path in Path("out").iterdir()] == [Path(result.preview).name]
+    sheet = np.asarray(Image.open(result.preview)).astype(int)
     assert sheet.shape[1] >= 1280
     # The outline of the first hole: rows 4 to 11 and columns 6 to 19 of 32.
     tile = 1280 if kind == "one" else 1280 // 3
@@ -287,7 +287,7 @@ def test_preview_shows_holes_and_fills_nothing(fill, kind):
     turned = fill(
         preview=True, invert_mask=True, image="images/0.png", mask="masks/0.png", output="b.png"
     )
-    assert Path(turned["preview"]).name == "b_preview.png"
+    assert Path(turned.preview).name == "b_preview.png"
 
 
 def test_the_preview_never_takes_the_place_of_a_result(fill):
@@ -295,7 +295,7 @@ def test_the_preview_never_takes_the_place_of_a_result(fill):
     Path("masks/0.png").rename("masks/preview.png")
     with pytest.raises(OutputError, match="would both be written"):
         fill(preview=True)
-    assert fill()["filled"] == 3
+    assert fill().filled == 3
 
 
 @pytest.mark.parametrize(
@@ -318,9 +318,9 @@ def test_refusals(fill, changes, error, words):
 
 def test_one_image_by_its_name_alone_or_into_a_folder(fill):
     Path("masks/0.png").rename("images/0_mask.png")
-    assert fill(image="images/0.png", mask=None, output="a.png")["output"] == "a.png"
+    assert fill(image="images/0.png", mask=None, output="a.png").output == Path("a.png")
     Path("out").mkdir()
-    assert fill(image="images/0.png", mask=None)["output"] == "out/0.png"
+    assert fill(image="images/0.png", mask=None).output == Path("out/0.png")
     assert Path("a.png").read_bytes() == Path("out/0.png").read_bytes()
 
 
@@ -373,8 +373,8 @@ def test_known_pixels_of_every_kind_come_back_bit_by_bit(fill):
         write(folder / name)
     Image.fromarray(some_hole()).save("mask.png")
     result = fill(image="all", mask="mask.png")
-    assert result["failures"] == []
-    assert result["notes"] == ["an image has 2 frames: the first one is used"]
+    assert result.failures == []
+    assert result.notes == ["an image has 2 frames: the first one is used"]
     known = some_hole() == 0
     for name in KINDS:
         (source,) = Path("all", name.replace(".", "-")).iterdir()
@@ -395,15 +395,20 @@ def test_formats_on_request(fill, tmp_path, capsys):
         path.unlink()
     fill()
     assert ".jpg becomes .png" in capsys.readouterr().err
-    assert "JPEG is lossy" in fill(format="same")["notes"][0]
+    assert "JPEG is lossy" in fill(format="same").notes[0]
     fill(format="webp")
     assert {path.suffix for path in Path("out").iterdir()} == {".png", ".jpg", ".webp", ".jsonl"}
 
 
-def test_the_log_of_another_program_is_no_trouble(tmp_path):
-    (tmp_path / "fill.jsonl").write_text('[1]\n{"a": 1}\nnonsense\n')
-    with FillLog(tmp_path) as log:
-        assert not log.has(Path("a.png"), {})
-        log.add(Path("a.png"), made_from={}, bytes=1)
-    (tmp_path / "a.png").write_bytes(b"1")
-    assert FillLog(tmp_path).has(Path("a.png"), {})
+def test_the_log_of_another_program_is_no_trouble(fill):
+    Path("out").mkdir()
+    Path("out/fill.jsonl").write_text('[1]\n{"a": 1}\nnonsense\n')
+    assert (fill().filled, fill().skipped) == (3, 3)
+
+
+def test_a_result_goes_to_json_and_back(fill):
+    Path("masks/0.png").rename("masks/other.png")
+    Image.new("L", (8, 8), 255).save("masks/1.png")
+    result = fill()
+    assert Filled.from_dict(json.loads(json.dumps(result.as_dict()))) == result
+    assert "1 filled, 1 failed" in result._repr_html_()

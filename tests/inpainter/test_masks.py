@@ -60,7 +60,7 @@ def test_one_file(tmp_path, name):
         with pytest.raises(MaskError, match=case.error):
             fill_files(settings)
         return
-    notes = fill_files(settings)["notes"]
+    notes = fill_files(settings).notes
     assert np.array_equal(seen(load(tmp_path / "b.png").pixels), case.reads(HOLE))
     assert len(notes) == (case.note is not None)
     assert case.note is None or case.note in notes[0]
@@ -79,6 +79,6 @@ def test_a_folder(tmp_path, name):
         given |= {"invert_mask": False}
     result = fill_files(FillSettings(**given, workers=1))
     if case.error:
-        assert result["failed"] == 2
+        assert result.failed == 2
         return
     assert np.array_equal(seen(load(tmp_path / "out" / "b.png").pixels), case.reads(HOLE))

@@ -6,8 +6,15 @@ from hypothesis import given, strategies as st
 
 from inpaintlab.errors import DataError, ImageError, OutputError
 from inpaintlab.inpainter.lists import read_list
-from inpaintlab.inpainter.naming import check_outputs, name_outputs
-from inpaintlab.inpainter.pairs import Pair, find_pairs, images_in, match, split_marked
+from inpaintlab.inpainter.pairs import (
+    Pair,
+    check_outputs,
+    find_pairs,
+    images_in,
+    match,
+    name_outputs,
+    split_marked,
+)
 
 stems = st.text("abcxyz01", min_size=1, max_size=4)
 folders = st.sampled_from(["", "one", "one/two", "three"])

@@ -3,7 +3,7 @@
 What a command needs is imported when it runs, so that help is quick.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -159,21 +159,15 @@ def diagnose(settings: "of.DiagnoseSettings") -> Done:
 def fill(settings: "of.FillSettings") -> Done:
     """Fill the holes of an image, a folder or a list; all other pixels stay as they are."""
     from inpaintlab.inpainter import fill_files
-    from inpaintlab.progress import say
 
-    result = fill_files(settings)
-    for kind in ("note", "finding"):
-        for text in result[f"{kind}s"]:
-            say(f"{kind}: {text}")
-    return Done(result, lambda _: print(_filled(result)), bool(result["findings"]))
+    return _done(fill_files(settings))
 
 
 def export(settings: "of.ExportSettings") -> Done:
     """Write a model as one ONNX file and compare it with torch; exits with 1 if they differ."""
     from inpaintlab.inpainter.export import export
 
-    result = export(settings)
-    return Done(result, lambda _: print(_exported(result)), bool(result["findings"]))
+    return _done(export(settings))
 
 
 def serve(settings: "of.ServeSettings") -> Done:
@@ -223,27 +217,3 @@ def _trained(result: Any) -> Done:
 def _cross_validated(result: "CrossValidation") -> Done:
     code = STOPPED if result.interrupted else int(bool(result.failed))
     return Done(result.as_dict(), lambda verbose: result.answer().show(verbose=verbose), code)
-
-
-def _filled(result: Mapping[str, Any]) -> str:
-    if "preview" in result:
-        return f"{result['preview']} shows the holes in red; nothing was filled"
-    if "filled" not in result:
-        return f"{result['output']} (filled by {result['run']})"
-    skipped = f", {result['skipped']} were there already" if result["skipped"] else ""
-    failed = f", {result['failed']} failed" if result["failed"] else ""
-    return f"{result['output']}: {result['filled']} filled{skipped}{failed} (by {result['run']})"
-
-
-def _exported(result: Mapping[str, Any]) -> str:
-    shapes = {f"{one['batch']} × {one['height']}×{one['width']}": one for one in result["checks"]}
-    lines = [f"{shape:>16}  differs by {one['difference']:.1e}" for shape, one in shapes.items()]
-    lines += result["findings"]
-    if result["output"]:
-        most, allowed = result["largest_difference"], result["tolerance"]
-        lines.append(
-            f"{result['output']} ({result['bytes'] / 1e6:.1f} MB): differs from torch by at most "
-            f"{most:.1e}, allowed is {allowed:.0e}; sides are multiples of {result['multiple_of']}, "
-            f"at least {result['min_size']}"
-        )
-    return "\n".join(lines)

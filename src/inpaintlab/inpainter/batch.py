@@ -6,77 +6,81 @@ few images are in memory at a time.
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import newest_run
 from inpaintlab.errors import InpaintlabError, MaskError, OutputError, SettingError
-from inpaintlab.images import WRITABLE, DecodedImage, load, save
-from inpaintlab.inpainter.fill_log import FillLog
+from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, load, save
+from inpaintlab.inpainter.fill_log import Failure, FillLog, Job
 from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.inpainter.lists import LISTS
-from inpaintlab.inpainter.naming import check_outputs, name_outputs
-from inpaintlab.inpainter.pairs import Pair, Pairing, find_pairs
+from inpaintlab.inpainter.pairs import Pair, Pairing, check_outputs, find_pairs, name_outputs
 from inpaintlab.inpainter.preview import PREVIEW, write_preview
-from inpaintlab.inpainter.sources import WeightsFile, find_weights
-from inpaintlab.inpainter.telling import Done, summary, tell_of_pairs
+from inpaintlab.inpainter.weights import WeightsFile, find_weights
 from inpaintlab.machine import processors
 from inpaintlab.masks import looks_inverted, read_mask
 from inpaintlab.progress import bar, say
+from inpaintlab.reports import Answer, Note, Result
 from inpaintlab.settings import FillSettings
 
 #: So many masks are looked at before a batch begins: do most of them mark everything but the hole?
 MASKS_LOOKED_AT = 40
 #: So many images are read ahead of the network, and as many written behind it, for each thread.
 AHEAD = 2
+#: So many names stand in a message, so many failures in a result.
+NAMES, FAILURES = 3, 20
 
 
 @dataclass(frozen=True)
-class Job:
-    """A pair to fill, and what its result depends on."""
+class Filled(Result):
+    """What `fill_files` did: `images` were `filled`, `skipped` as they were there already, or `failed`.
 
-    pair: Pair
-    made_from: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """An image and its hole in memory, with notes for the user.
-
-    `kinds` are the notes without names, so that one kind can be counted.
+    `output` is the file of one image or the folder of several, whose `rule` says how masks were found;
+    `failures` are the first ones, `log` has all. Of a `preview` nothing else was written. `findings` are
+    sentences on what is amiss.
     """
 
-    image: DecodedImage
-    hole: UInt8
-    notes: list[str]
-    kinds: list[str]
+    output: Path
+    run: Path | None = None
+    preview: Path | None = None
+    rule: str | None = None
+    images: int = 1
+    filled: int = 0
+    skipped: int = 0
+    failed: int = 0
+    failures: list[Failure] = field(default_factory=list)
+    without_mask: list[Path] = field(default_factory=list)
+    without_image: list[Path] = field(default_factory=list)
+    seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+    def answer(self) -> Answer:
+        """Return what was filled, and everything amiss."""
+        findings = [Note(text, head="finding:") for text in self.findings]
+        notes = [*findings, *(Note(text, "quiet", head="note:") for text in self.notes)]
+        return Answer(self._headline(), notes=notes)
+
+    def _headline(self) -> str:
+        if self.preview:
+            return f"{self.preview} shows the holes in red; nothing was filled"
+        if self.rule is None:
+            return f"{self.output} (filled by {self.run})"
+        skipped = f", {self.skipped} were there already" if self.skipped else ""
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"{self.output}: {self.filled} filled{skipped}{failed} (by {self.run})"
 
 
-@dataclass(frozen=True)
-class Writing:
-    """A filled image on its way to the disk; the future gives notes on what its format lost."""
-
-    job: Job
-    notes: list[str]
-    kinds: list[str]
-    future: Future[list[str]]
-
-
-def fill_files(settings: FillSettings) -> dict[str, Any]:
+def fill_files(settings: FillSettings) -> Filled:
     """Fill one image, or every image of a folder or a list, each with its mask.
 
-    For one image the result has `output`, `run` and `notes`. For several, it also has `rule`, the
-    numbers `images`, `filled`, `skipped` (there already, from the same image, mask and network) and
-    `failed`, the first `failures` with their reasons, `without_mask` and `without_image`; `findings`
-    holds a sentence for everything amiss. What failed stands in `fill.jsonl` in the folder of results,
-    by which the same call goes on after an interruption.
-
-    Raises `InpaintlabError` before anything is filled where images and masks cannot be paired, where
-    two results would have one name or replace an input, and where most masks look inverted.
+    What fails is noted in `fill.jsonl` in the folder of results, by which the same call goes on after an
+    interruption. Raises `InpaintlabError` before anything is filled where images and masks cannot be
+    paired, two results would have one name or replace an input, or most masks look inverted.
     """
     if settings.output is None:
         raise SettingError("where should the result go? Name a file, or a folder for several, with -o")
@@ -87,14 +91,14 @@ def fill_files(settings: FillSettings) -> dict[str, Any]:
     return _fill_many(settings, pairing, settings.output)
 
 
-def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> dict[str, Any]:
+def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
     if output.is_dir():
         (pair,) = name_outputs([pair], settings.format)
         output = output / pair.name
     elif settings.format not in (None, "same"):
         raise SettingError(f"the suffix of {output} says the format already: leave --format out")
     if settings.preview:
-        return _preview([pair], output.with_name(f"{output.stem}_preview.png"), settings)
+        return _preview([pair], output, output.with_name(f"{output.stem}_preview.png"), settings)
     run = settings.run or newest_run(Path("runs"))
     notes = Inpainter.load(run, quickest=True).fill_file(
         pair.image,
@@ -105,10 +109,10 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> dict[str, Any
         blend=settings.blend,
         explain=settings.verbose,
     )
-    return {"output": str(output), "run": str(run), "notes": notes, "findings": []}
+    return Filled(output, run, filled=1, notes=notes)
 
 
-def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> dict[str, Any]:
+def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled:
     if output.is_file() or (output.suffix.lower() in WRITABLE and not output.is_dir()):
         raise OutputError(f"{output} is a file, but there are several results: name a folder with -o")
     pairs = name_outputs(pairing.pairs, settings.format)
@@ -117,22 +121,49 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> dict[s
     mine = pairs[number - 1 :: count]
     if settings.preview:
         check_outputs([*pairs, replace(pairs[0], name=Path(PREVIEW))], output)
-        tell_of_pairs(pairing, mine, settings)
-        return _preview(mine, output / PREVIEW, settings)
+        _tell_of_pairs(pairing, mine, settings)
+        return _preview(mine, output, output / PREVIEW, settings)
     run = settings.run or newest_run(Path("runs"))
     log = FillLog(output, settings.part)
     weights = WeightsFile.of(find_weights(run)).sha256()
-    jobs = [Job(pair, _origin(pair, settings, weights)) for pair in mine]
-    todo = [job for job in jobs if not log.has(job.pair.name, job.made_from)]
+    jobs = [Job.of(pair, settings, weights) for pair in mine]
+    todo = [job for job in jobs if not log.has(job)]
     if settings.invert_mask is None:
         check_polarity(job.pair.mask for job in todo)
     inpainter = Inpainter.load(run, quickest=True) if todo else None
-    tell_of_pairs(pairing, mine, settings)
-    done = Done()
+    _tell_of_pairs(pairing, mine, settings)
+    began = time.monotonic()
     if inpainter is not None:
         with log:
-            _run(todo, inpainter, log, settings, done)
-    return {"run": str(run)} | summary(settings, pairing, log.path, len(mine), done)
+            _run(todo, inpainter, log, settings)
+    failed = len(log.failures)
+    return Filled(
+        output,
+        run,
+        rule=pairing.rule,
+        images=len(mine),
+        filled=log.filled,
+        skipped=len(mine) - log.filled - failed,
+        failed=failed,
+        failures=log.failures[:FAILURES],
+        without_mask=pairing.without_mask,
+        without_image=pairing.without_image,
+        seconds=round(time.monotonic() - began, 3),
+        notes=[note if times == 1 else f"{note} ({times} times)" for note, times in log.notes.items()],
+        findings=_findings(log, pairing, len(mine)),
+    )
+
+
+def _findings(log: FillLog, pairing: Pairing, images: int) -> list[str]:
+    findings = []
+    if log.failures:
+        first = log.failures[0].error
+        findings.append(
+            f"{len(log.failures)} of {images} failed, the first: {first}; all are in {log.path}"
+        )
+    if pairing.without_mask:
+        findings.append(f"{_names(pairing.without_mask, 'image')} without a mask")
+    return findings
 
 
 def check_polarity(masks: Iterable[Path]) -> None:
@@ -153,120 +184,112 @@ def check_polarity(masks: Iterable[Path]) -> None:
         )
 
 
-def _run(
-    jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSettings, done: Done
-) -> None:
+def _tell_of_pairs(pairing: Pairing, mine: list[Pair], settings: FillSettings) -> None:
+    """Say how images and masks were paired, and where formats change."""
+    images = len({pair.image for pair in pairing.pairs})
+    masks = len({pair.mask for pair in pairing.pairs})
+    say(f"paired {_count(images, 'image')} with {_count(masks, 'mask')} by: {pairing.rule}")
+    if settings.shard:
+        say(f"shard {settings.shard}: {len(mine)} of {len(pairing.pairs)}")
+    if pairing.without_image:
+        say(f"{_names(pairing.without_image, 'mask')} without an image")
+    changed = [p for p in mine if not p.fixed and p.image.suffix.lower() not in LOSSLESS]
+    if changed and settings.format is None:
+        before = " or ".join(sorted({pair.image.suffix for pair in changed}))
+        after = " or ".join(sorted({pair.name.suffix for pair in changed}))
+        kept = "so that known pixels stay bit by bit (--format same keeps the format)"
+        say(f"{before} becomes {after}, {kept}")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" + "s" * (count != 1)
+
+
+def _names(paths: Sequence[Path], what: str) -> str:
+    names = ", ".join(path.name for path in paths[:NAMES])
+    return f"{_count(len(paths), what)} ({names}{', …' if len(paths) > NAMES else ''})"
+
+
+#: An image and its hole, and notes for the user, each with its kind: the note without names.
+Loaded = tuple[DecodedImage, UInt8, dict[str, str]]
+#: A filled image on its way to the disk; the future gives notes on what its format lost.
+Writing = tuple[Job, dict[str, str], Future[list[str]]]
+
+
+def _run(jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSettings) -> None:
     """Read, fill and write; what fails is logged, and the rest goes on.
 
     An interruption waits for the images that are being written, and logs them.
     """
     workers = settings.workers or min(4, processors())
-    began = time.monotonic()
     writing: deque[Writing] = deque()
     with ThreadPoolExecutor(workers) as pool, bar("filling images", len(jobs)) as advance:
         try:
-            for job, reading in _read_ahead(jobs, pool, settings, workers * AHEAD):
+            for job, reading in _read_ahead(jobs, pool, settings.invert_mask, workers * AHEAD):
                 try:
-                    loaded = reading.result()
-                    if settings.verbose:
-                        say(f"{job.pair.name}: {inpainter.explain(loaded.hole, settings.strategy)}")
-                    filled = inpainter.fill_image(
-                        loaded.image,
-                        loaded.hole,
-                        job.pair.mask.name,
-                        strategy=settings.strategy,
-                        blend=settings.blend,
-                    )
+                    image, hole, notes = reading.result()
+                    filled = _fill(job.pair, image, hole, inpainter, settings)
                 except Exception as error:  # noqa: BLE001 - one image must not end a night's work
-                    _failed(job, error, log, done)
-                    advance()
-                    continue
-                future = pool.submit(save, log.folder / job.pair.name, filled)
-                writing.append(Writing(job, loaded.notes, loaded.kinds, future))
+                    log.add_failed(job, error)
+                else:
+                    writing.append((job, notes, pool.submit(save, log.folder / job.pair.name, filled)))
                 while len(writing) > workers * AHEAD:
-                    _written(writing.popleft(), log, done)
+                    _written(*writing.popleft(), log)
                 advance()
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
-            _finish(writing, log, done)
-            say(f"stopped after {done.filled} of {len(jobs)}; the same command goes on")
+            _finish(writing, log)
+            say(f"stopped after {log.filled} of {len(jobs)}; the same command goes on")
             raise
-        _finish(writing, log, done)
-    done.seconds = time.monotonic() - began
+        _finish(writing, log)
+
+
+def _fill(
+    pair: Pair, image: DecodedImage, hole: UInt8, inpainter: Inpainter, settings: FillSettings
+) -> DecodedImage:
+    if settings.verbose:
+        say(f"{pair.name}: {inpainter.explain(hole, settings.strategy)}")
+    how = {"strategy": settings.strategy, "blend": settings.blend}
+    return inpainter.fill_image(image, hole, pair.mask.name, **how)
 
 
 def _read_ahead(
-    jobs: list[Job], pool: ThreadPoolExecutor, settings: FillSettings, ahead: int
+    jobs: list[Job], pool: ThreadPoolExecutor, invert_mask: bool | None, ahead: int
 ) -> Iterator[tuple[Job, Future[Loaded]]]:
     """Yield the jobs in their order, with the next ones being read meanwhile."""
     waiting: deque[tuple[Job, Future[Loaded]]] = deque()
     for job in jobs:
-        waiting.append((job, pool.submit(_read, job.pair, settings.invert_mask)))
+        waiting.append((job, pool.submit(_read, job.pair, invert_mask)))
         if len(waiting) > ahead:
             yield waiting.popleft()
-    while waiting:
-        yield waiting.popleft()
+    yield from waiting
 
 
 def _read(pair: Pair, invert_mask: bool | None) -> Loaded:
     image = load(pair.image)
-    hole, notes = read_mask(pair.mask, invert=invert_mask)
-    kinds = [note.replace(pair.image.name, "an image") for note in image.notes]
-    kinds += [note.replace(pair.mask.name, "a mask") for note in notes]
-    return Loaded(image, hole, [*image.notes, *notes], kinds)
+    hole, remarks = read_mask(pair.mask, invert=invert_mask)
+    notes = {note: note.replace(pair.image.name, "an image") for note in image.notes}
+    return image, hole, notes | {note: note.replace(pair.mask.name, "a mask") for note in remarks}
 
 
-def _finish(writing: deque[Writing], log: FillLog, done: Done) -> None:
-    while writing:
-        if not (one := writing.popleft()).future.cancelled():
-            _written(one, log, done)
+def _finish(writing: Iterable[Writing], log: FillLog) -> None:
+    for one in writing:
+        if not one[-1].cancelled():
+            _written(*one, log)
 
 
-def _written(one: Writing, log: FillLog, done: Done) -> None:
+def _written(job: Job, notes: dict[str, str], saving: Future[list[str]], log: FillLog) -> None:
     """Log an image when it has been written; a disk that refuses ends the batch."""
     try:
-        lost = one.future.result()
+        lost = saving.result()
     except OutputError:
         raise
     except Exception as error:  # noqa: BLE001 - as where images are filled
-        _failed(one.job, error, log, done)
-        return
-    name = one.job.pair.name
-    size = (log.folder / name).stat().st_size
-    log.add(name, made_from=one.job.made_from, bytes=size, notes=one.notes + lost)
-    done.filled += 1
-    done.notes.update(one.kinds + lost)
+        log.add_failed(job, error)
+    else:
+        log.add_filled(job, notes | {note: note for note in lost})
 
 
-def _failed(job: Job, error: Exception, log: FillLog, done: Done) -> None:
-    reason = " ".join(str(error).split())
-    if not isinstance(error, InpaintlabError):
-        reason = f"{type(error).__name__}: {reason}"
-    log.add(job.pair.name, image=str(job.pair.image), mask=str(job.pair.mask), error=reason)
-    done.failures.append({"image": str(job.pair.image), "error": reason})
-
-
-def _origin(pair: Pair, settings: FillSettings, weights: str) -> dict[str, Any]:
-    """Return what a result depends on: change any of it, and the image is filled again."""
-    return {
-        "image": _stamp(pair.image),
-        "mask": _stamp(pair.mask),
-        "weights": weights,
-        "invert_mask": bool(settings.invert_mask),
-        "strategy": settings.strategy,
-        "blend": settings.blend,
-    }
-
-
-def _stamp(path: Path) -> list[str | int]:
-    """Return the name, size and time of a file; of a missing one the name, and its turn says so."""
-    try:
-        status = path.stat()
-    except OSError:
-        return [path.name]
-    return [path.name, status.st_size, status.st_mtime_ns]
-
-
-def _preview(pairs: list[Pair], path: Path, settings: FillSettings) -> dict[str, Any]:
+def _preview(pairs: list[Pair], output: Path, path: Path, settings: FillSettings) -> Filled:
     notes = write_preview(path, pairs, invert_mask=bool(settings.invert_mask))
-    return {"preview": str(path), "notes": notes, "findings": []}
+    return Filled(output, preview=path, images=len(pairs), notes=notes)

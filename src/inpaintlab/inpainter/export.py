@@ -3,6 +3,7 @@
 import hashlib
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from inpaintlab.checkpoints import ModelCard, load_model
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.inpainter.onnx import INPUTS, MOST_BYTES, OUTPUT, SUFFIX, Facts, OnnxNetwork, needed
-from inpaintlab.inpainter.sources import WeightsFile, find_weights
+from inpaintlab.inpainter.weights import WeightsFile, find_weights
 from inpaintlab.networks import needs
 from inpaintlab.progress import bar, say
+from inpaintlab.reports import Answer, Note, Result, Table
 from inpaintlab.settings import ExportSettings
 
 #: The largest difference from torch that is allowed, in an output that runs from 0 to 1.
@@ -26,13 +28,61 @@ _MOST_PICTURES = 6
 _AXES = {0: "batch", 2: "height", 3: "width"}
 
 
-def export(settings: ExportSettings) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Checked:
+    """A random batch, and by how much the two networks differ at most."""
+
+    batch: int
+    height: int
+    width: int
+    difference: float
+
+
+@dataclass(frozen=True)
+class Exported(Result):
+    """An ONNX file and its comparison with torch; `output` is None where none was written.
+
+    `sha256` is of the file, `weights_sha256` of the file of weights that it was made from.
+    """
+
+    output: Path | None
+    bytes: int
+    sha256: str
+    weights_sha256: str
+    network: str
+    size: int
+    multiple_of: int
+    min_size: int
+    checks: list[Checked]
+    largest_difference: float
+    tolerance: float = TOLERANCE
+    findings: list[str] = field(default_factory=list)
+
+    def answer(self) -> Answer:
+        """Return what was written, and how far it is from torch."""
+        sizes = {f"{check.batch} × {check.height}×{check.width}": check for check in self.checks}
+        rows = [[size, f"{check.difference:.1e}"] for size, check in sizes.items()]
+        table = Table.of(["batch × height×width", "differs by"], rows)
+        if self.output is None:
+            return Answer(
+                f"no file: {self.network} is not the same in ONNX",
+                table,
+                [Note(text) for text in self.findings],
+            )
+        headline = (
+            f"{self.output} ({self.bytes / 1e6:.1f} MB): differs from torch by at most "
+            f"{self.largest_difference:.1e}, allowed is {self.tolerance:.0e}; sides are multiples of "
+            f"{self.multiple_of}, at least {self.min_size}"
+        )
+        return Answer(headline, table)
+
+
+def export(settings: ExportSettings) -> Exported:
     """Write a network as an ONNX file, unless it differs from torch by more than 1e-4.
 
-    Height, width and batch of the file are free; `inpainter.onnx` says what it holds. Returns what was
-    written, with a row of `checks` for each random size; where one differs by more, `output` is None,
-    nothing is written, and `findings` says so. A file that is there is replaced. Raises `RunError` for
-    a network that cannot be exported, and where the extra `onnx` is not installed.
+    Height, width and batch of the file are free; `inpainter.onnx` says what it holds. A file that is
+    there is replaced. Raises `RunError` for a network that cannot be exported, and where the extra
+    `onnx` is not installed.
     """
     for module in ("onnx", "onnxscript", "onnxruntime"):
         needed(module)
@@ -43,23 +93,27 @@ def export(settings: ExportSettings) -> dict[str, Any]:
     say(f"exporting {card.network}: takes up to a minute")
     data = to_onnx(network, card, sha256)
     checks = list(compare(network, OnnxNetwork(data, output.name), card.size, settings))
-    largest = max(check["difference"] for check in checks)
-    findings = [] if largest <= TOLERANCE else [_finding(largest)]
-    if not findings:
+    largest = max(check.difference for check in checks)
+    findings = []
+    if largest <= TOLERANCE:
         write_atomically(output, data)
-    return {
-        "output": None if findings else str(output),
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "weights_sha256": sha256,
-        "network": card.network,
-        "size": card.size,
+    else:
+        findings.append(
+            f"the exported network differs from torch by up to {largest:.2g}, allowed is "
+            f"{TOLERANCE:.0e}: nothing was written; try another release of onnxruntime or torch"
+        )
+    return Exported(
+        output=None if findings else output,
+        bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(),
+        weights_sha256=sha256,
+        network=card.network,
+        size=card.size,
         **needs(network)._asdict(),
-        "checks": checks,
-        "largest_difference": largest,
-        "tolerance": TOLERANCE,
-        "findings": findings,
-    }
+        checks=checks,
+        largest_difference=largest,
+        findings=findings,
+    )
 
 
 def _output(output: Path | None, weights: Path) -> Path:
@@ -70,13 +124,6 @@ def _output(output: Path | None, weights: Path) -> Path:
     if path.is_dir() or path.suffix != SUFFIX:
         raise OutputError(f"{path} is no name for an ONNX file: -o takes a file, as model.onnx")
     return path
-
-
-def _finding(largest: float) -> str:
-    return (
-        f"the exported network differs from torch by up to {largest:.2g}, allowed is {TOLERANCE:.0e}: "
-        "nothing was written; try another release of onnxruntime, onnxscript or torch"
-    )
 
 
 def to_onnx(network: nn.Module, card: ModelCard, weights_sha256: str) -> bytes:
@@ -130,7 +177,7 @@ def _trace(network: nn.Module) -> Any:
 
 def compare(
     network: nn.Module, exported: nn.Module, size: int, settings: ExportSettings
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Checked]:
     """Yield, for random sizes and batches, the largest difference of two networks."""
     generator = torch.Generator().manual_seed(settings.seed)
     with bar("comparing with torch", settings.checks) as advance:
@@ -142,7 +189,7 @@ def compare(
                 difference = (network(image, mask) - exported(image, mask)).abs().max()
             # NaN is no number that is small enough.
             value = float(torch.nan_to_num(difference, nan=float("inf")))
-            yield dict(zip(("batch", "height", "width", "difference"), (*shape, value), strict=True))
+            yield Checked(*shape, value)
             advance()
 
 

@@ -2,13 +2,55 @@
 
 import json
 import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-from inpaintlab.errors import OutputError
+from inpaintlab.errors import InpaintlabError, OutputError
+from inpaintlab.inpainter.pairs import Pair
+from inpaintlab.settings import FillSettings
 
 NAME = "fill.jsonl"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that was not filled, and why."""
+
+    image: Path
+    error: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A pair to fill, and what its result depends on: change any of it, and it is filled again."""
+
+    pair: Pair
+    made_from: dict[str, Any]
+
+    @classmethod
+    def of(cls, pair: Pair, settings: FillSettings, weights: str) -> Self:
+        """Look at the files of a pair, without reading them; `weights` is the hash of the network's."""
+        made_from = {
+            "image": _stamp(pair.image),
+            "mask": _stamp(pair.mask),
+            "weights": weights,
+            "invert_mask": bool(settings.invert_mask),
+            "strategy": settings.strategy,
+            "blend": settings.blend,
+        }
+        return cls(pair, made_from)
+
+
+def _stamp(path: Path) -> list[str | int]:
+    """Return the name, size and time of a file; of a missing one the name, and its turn says so."""
+    try:
+        status = path.stat()
+    except OSError:
+        return [path.name]
+    return [path.name, status.st_size, status.st_mtime_ns]
 
 
 class FillLog:
@@ -16,13 +58,16 @@ class FillLog:
 
     Shards that write side by side have a file each, `fill-1-of-4.jsonl`; all of them are read. A line
     holds `output`, `made_from` (what the result depends on) and `bytes`, or `error` in place of them.
+    `filled`, `failures` and `notes`, counted by kind, are of what was added, not of what was read.
     """
 
     def __init__(self, folder: Path, part: tuple[int, int] = (1, 1)) -> None:
         self.folder = folder
         number, count = part
         self.path = folder / (NAME if count == 1 else f"fill-{number}-of-{count}.jsonl")
-        self._done = _read(folder)
+        self.filled, self.failures = 0, list[Failure]()
+        self.notes: Counter[str] = Counter()
+        self._before = _read(folder)
         self._file = -1
 
     def __enter__(self) -> Self:
@@ -36,25 +81,35 @@ class FillLog:
             os.write(self._file, b"\n")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._file)
 
-    def has(self, name: Path, made_from: dict[str, Any]) -> bool:
+    def has(self, job: Job) -> bool:
         """Tell whether a result is there, whole, and made from the same image, mask and network."""
-        line = self._done.get(str(name))
-        if line is None or line.get("made_from") != made_from:
+        line = self._before.get(str(job.pair.name))
+        if line is None or line.get("made_from") != job.made_from:
             return False
-        path = self.folder / name
+        path = self.folder / job.pair.name
         return path.is_file() and path.stat().st_size == line["bytes"]
 
-    def add(self, name: Path, **values: Any) -> None:
+    def add_filled(self, job: Job, notes: Mapping[str, str]) -> None:
+        """Note what has been written; `notes` for the user come with their kinds."""
+        size = (self.folder / job.pair.name).stat().st_size
+        self._add(job, made_from=job.made_from, bytes=size, notes=list(notes))
+        self.filled += 1
+        self.notes.update(notes.values())
+
+    def add_failed(self, job: Job, error: Exception) -> None:
+        """Note what could not be filled; of a fault of ours its class too."""
+        reason = " ".join(str(error).split())
+        if not isinstance(error, InpaintlabError):
+            reason = f"{type(error).__name__}: {reason}"
+        self._add(job, image=str(job.pair.image), mask=str(job.pair.mask), error=reason)
+        self.failures.append(Failure(job.pair.image, reason))
+
+    def _add(self, job: Job, **values: Any) -> None:
         """Append one line, in one piece."""
-        line = json.dumps({"output": str(name), **values}, ensure_ascii=False) + "\n"
+        line = json.dumps({"output": str(job.pair.name), **values}, ensure_ascii=False) + "\n"
         try:
             os.write(self._file, line.encode())
         except OSError as error:

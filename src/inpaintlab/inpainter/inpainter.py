@@ -37,7 +37,7 @@ from inpaintlab.inpainter.filling import fill_crops
 from inpaintlab.inpainter.hub import FILE, push
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.readme import readme
-from inpaintlab.inpainter.sources import WeightsFile, find_weights
+from inpaintlab.inpainter.weights import WeightsFile, find_weights
 from inpaintlab.masks import AnyMask, check_ratio, read_mask
 from inpaintlab.networks import adopt
 from inpaintlab.runs import Run

@@ -1,4 +1,4 @@
-"""Which mask belongs to which image, by the conventions that people keep.
+"""Which mask belongs to which image, by the conventions that people keep, and where its result goes.
 
 Masks stand beside the images as `NAME_mask.png` (several as `NAME_mask001.png`, LaMa's way), or in a
 folder of their own under the images' names, or there is one for all. Whatever could be read in two
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from inpaintlab.errors import DataError, ImageError
-from inpaintlab.images import SUFFIXES
+from inpaintlab.errors import DataError, ImageError, OutputError
+from inpaintlab.images import SUFFIXES, WRITABLE, lossless_suffix
 from inpaintlab.inpainter.lists import LISTS, Row, read_list
 
 _MARKED = re.compile(r"(?P<image>.+)(?P<mark>[-_.]mask)(?P<number>[-_]?\d*)", re.IGNORECASE)
@@ -70,18 +70,16 @@ def images_in(folder: Path, apart: Iterable[Path] = ()) -> list[Path]:
     Hidden files and folders are passed over, and the files and folders `apart`.
     """
     left_out = {path.resolve() for path in apart}
-    found = []
+
+    def is_wanted(path: Path) -> bool:
+        return not path.name.startswith(".") and not (left_out and path.resolve() in left_out)
+
+    found: list[Path] = []
     for place, folders, files in os.walk(folder):
         here = Path(place)
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and not (left_out and (here / name).resolve() in left_out)
-        ]
-        for name in files:
-            path = here / name
-            if not name.startswith(".") and path.suffix.lower() in SUFFIXES:
-                found += [path.relative_to(folder)] if path.resolve() not in left_out else []
+        folders[:] = [name for name in folders if is_wanted(here / name)]
+        images = (here / name for name in files if Path(name).suffix.lower() in SUFFIXES)
+        found += [path.relative_to(folder) for path in images if is_wanted(path)]
     return sorted(found)
 
 
@@ -139,7 +137,8 @@ def _pairs_of(image: Path, masks: list[Path]) -> list[Pair]:
     """Return the pairs of one image; each of its masks needs a number of its own."""
     numbered: dict[str, list[Path]] = defaultdict(list)
     for mask in masks:
-        numbered["" if mask.stem == image.stem else _number(mask)].append(mask)
+        marked = _MARKED.fullmatch(mask.stem) if mask.stem != image.stem else None
+        numbered[marked["number"] if marked else ""].append(mask)
     pairs = []
     for number, same in numbered.items():
         if len(same) > 1:
@@ -178,7 +177,7 @@ def _form(pair: Pair) -> tuple[str, str]:
 def _pair_files(root: Path, images: list[Path], mask: Path | None, *, alone: bool) -> Pairing:
     """Pair images, given relative to a folder; of those `alone` only they themselves are images."""
     if mask is None or mask.resolve() == root.resolve():
-        images, marked = _beside(root, images) if alone else split_marked(images)
+        images, marked = (images, _beside(root, images)) if alone else split_marked(images)
         return _placed(match(images, marked), root, root)
     if mask.is_dir():
         found = match(images, images_in(mask), mask.name or str(mask))
@@ -188,15 +187,15 @@ def _pair_files(root: Path, images: list[Path], mask: Path | None, *, alone: boo
     return Pairing([Pair(root / path, mask, path) for path in images], f"{mask.name} for all")
 
 
-def _beside(root: Path, images: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Return the images, and the masks that stand beside them."""
+def _beside(root: Path, images: list[Path]) -> list[Path]:
+    """Return the masks that stand beside images."""
     keys = {_key(path) for path in images}
-    masks = []
+    masks: list[Path] = []
     for folder in sorted({path.parent for path in images}):
         listing = sorted((root / folder).iterdir()) if (root / folder).is_dir() else []
         files = [folder / path.name for path in listing if path.suffix.lower() in SUFFIXES]
         masks += [path for path in files if _base(path) in keys]
-    return images, masks
+    return masks
 
 
 def _placed(found: Pairing, root: Path, mask_root: Path) -> Pairing:
@@ -259,6 +258,51 @@ def _base(path: Path) -> Path | None:
     return path.parent / marked["image"] if marked else None
 
 
-def _number(path: Path) -> str:
-    marked = _MARKED.fullmatch(path.stem)
-    return marked["number"] if marked else ""
+def name_outputs(pairs: Iterable[Pair], wanted: str | None) -> list[Pair]:
+    """Give every pair's name the suffix it is to be written with.
+
+    `wanted` is a format, `same` for the image's own wherever it can be written, or None for its own
+    wherever that keeps every pixel. Names from a list stay. Raises `ImageError` for one of them that
+    cannot be written.
+    """
+    named = []
+    for pair in pairs:
+        if pair.fixed:
+            if pair.name.suffix.lower() not in WRITABLE:
+                allowed = ", ".join(sorted(WRITABLE))
+                raise ImageError(f"cannot write {pair.name}: the suffix must be one of {allowed}")
+            named.append(pair)
+        else:
+            named.append(replace(pair, name=pair.name.with_suffix(_suffix(pair.image, wanted))))
+    return named
+
+
+def check_outputs(pairs: Iterable[Pair], folder: Path) -> None:
+    """Raise `OutputError` where two results would have one name, or one would replace an input."""
+    owners: dict[Path, Pair] = {}
+    inputs: set[Path] = set()
+    for pair in pairs:
+        other = owners.setdefault(pair.name, pair)
+        if other is not pair:
+            raise OutputError(
+                f"{_owners(other, pair)} would both be written to {folder / pair.name}: "
+                f"keep their formats with --format same, or give a list with outputs"
+            )
+        inputs |= {pair.image.resolve(), pair.mask.resolve()}
+    root = folder.resolve()
+    for name in owners:
+        if root / name in inputs:
+            raise OutputError(f"{folder / name} is an input: give another folder with -o")
+
+
+def _owners(first: Pair, second: Pair) -> str:
+    if first.image != second.image:
+        return f"{first.image} and {second.image}"
+    return f"{first.image} with {first.mask.name} and with {second.mask.name}"
+
+
+def _suffix(image: Path, wanted: str | None) -> str:
+    own = image.suffix
+    if wanted == "same":
+        return own if own.lower() in WRITABLE else lossless_suffix(image)
+    return f".{wanted}" if wanted else lossless_suffix(image)
