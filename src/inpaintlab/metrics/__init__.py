@@ -1,7 +1,13 @@
 """Metrics: of a filled image, by features of a frozen network, and of whole sets of images."""
 
-from inpaintlab.metrics.distributions import Distributions, common_size, figures
-from inpaintlab.metrics.learned import FeatureDistance, distance_efficientnet, lpips
+from inpaintlab.metrics.learned import (
+    WEIGHTS,
+    Available,
+    FeatureDistance,
+    available,
+    distance_efficientnet,
+    lpips,
+)
 from inpaintlab.metrics.per_image import (
     MAX_PSNR,
     colour_difference,
@@ -14,8 +20,15 @@ from inpaintlab.metrics.per_image import (
     seam,
     seam_offset,
 )
-from inpaintlab.metrics.request import WEIGHTS, Available, available
-from inpaintlab.metrics.sets import discrimination, frechet_distance, gaussian_distance, kernel_distance
+from inpaintlab.metrics.sets import (
+    Distributions,
+    common_size,
+    discrimination,
+    figures,
+    frechet_distance,
+    gaussian_distance,
+    kernel_distance,
+)
 from inpaintlab.metrics.similarity import hole_ms_ssim, hole_ssim, ms_ssim, scales, similarities, ssim
 from inpaintlab.metrics.table import (
     FIGURES,

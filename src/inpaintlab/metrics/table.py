@@ -53,7 +53,7 @@ _TABLE: dict[str, tuple[Metric, Figure]] = {
     "colour_offset": (per_image.colour_offset, Figure("colour ↓", ".4f", False)),
 }
 METRICS: Registry[Tensor] = Registry("metric", {name: metric for name, (metric, _) in _TABLE.items()})
-#: Name -> how it is shown, of every figure that an image can have; `request` makes the last three.
+#: Name -> how it is shown, of every figure that an image can have; `learned` makes the last three.
 FIGURES: dict[str, Figure] = {name: figure for name, (_, figure) in _TABLE.items()} | {
     "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
