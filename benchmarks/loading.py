@@ -57,7 +57,7 @@ def against_step(data: str = "samples:1000", size: int = 64, batch: int = 32) ->
     source = open_dataset(data)
     images = range(min(4000, len(source.names)))
     mixture = masks.make([{"name": "rectangles"}])
-    flip, strong = augment.create("flip"), augment.create("strong")
+    flip, strong = augment.AUGMENTATIONS.create("flip"), augment.AUGMENTATIONS.create("strong")
     large = strong.stored_size(size)
     in_memory = Images(source, images, size, "benchmark", cache=Cache("memory"))
     zoomed = Images(source, images, size, "benchmark", stored=large, cache=Cache("memory"))
@@ -96,7 +96,7 @@ def against_torchvision(data: str, size: int = 64, batch: int = 32) -> None:
 
 
 def compare(folder: Path, preset: str, size: int, batch: int) -> None:
-    source, augmentation = open_dataset(str(folder)), augment.create(preset)
+    source, augmentation = open_dataset(str(folder)), augment.AUGMENTATIONS.create(preset)
     stored = augmentation.stored_size(size)
     rectangles = masks.make([{"name": "rectangles"}])
     everything = range(len(source.names))
@@ -150,7 +150,7 @@ def crop_and_mirror(size: int) -> v2.Transform:
 
 def strong(size: int) -> v2.Transform:
     """What the preset does, by torchvision, each step on the kind of image it is quickest with."""
-    preset = augment.create("strong")
+    preset = augment.AUGMENTATIONS.create("strong")
     colours = preset.brightness, preset.contrast, preset.saturation, preset.hue
     bilinear, smallest = v2.InterpolationMode.BILINEAR, 1 / preset.zoom**2
     return v2.Compose(
