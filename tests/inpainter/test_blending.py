@@ -1,7 +1,7 @@
 import numpy as np
 from hypothesis import given, strategies as st
 
-from inpaintlab.inpainter.blending import edge_difference
+from inpaintlab.inpainter.filling import edge_difference
 from tests.inpainter.holes import some_hole
 
 

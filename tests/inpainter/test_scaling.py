@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.crops import Box
-from inpaintlab.inpainter.scaling import enlarge, shrink
+from inpaintlab.inpainter.filling import enlarge, shrink
 
 
 def noise(*shape):

@@ -4,7 +4,7 @@ A network has learnt from images of one size, with holes that take a certain sha
 hole is cut out with enough around it; the cost follows the hole, not the image.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -119,11 +119,6 @@ def _around(middle: int, side: int, limit: int) -> int:
     return int(min(max(0, middle - side // 2), limit - side))
 
 
-def _crop(hole: UInt8, size: int) -> list[Crop]:
-    """Cut out each hole with what is around it."""
-    return list(crop_holes(hole, size))
-
-
 def _whole(hole: UInt8, _: int) -> list[Crop]:
     """Take the image as a whole: far surroundings are seen, small holes lose their detail."""
     x, y, columns, rows = cv2.boundingRect(hole)
@@ -132,9 +127,9 @@ def _whole(hole: UInt8, _: int) -> list[Crop]:
 
 
 #: Name -> what it cuts out. `auto` is crop, which is better at every size of hole.
-STRATEGIES: dict[str, Callable[[UInt8, int], list[Crop]]] = {
-    "auto": _crop,
-    "crop": _crop,
+STRATEGIES: dict[str, Callable[[UInt8, int], Iterable[Crop]]] = {
+    "auto": crop_holes,
+    "crop": crop_holes,
     "whole": _whole,
 }
 
@@ -143,7 +138,7 @@ def plan(hole: UInt8, size: int, strategy: str) -> list[Crop]:
     """Return what a strategy cuts out; raises `SettingError` for one that is not known."""
     if strategy not in STRATEGIES:
         raise SettingError(f"unknown strategy {strategy!r}{near_miss(strategy, STRATEGIES)}")
-    return STRATEGIES[strategy](hole, size)
+    return list(STRATEGIES[strategy](hole, size))
 
 
 def explain(crops: list[Crop], size: int, strategy: str) -> str:

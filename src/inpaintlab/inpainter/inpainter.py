@@ -31,13 +31,11 @@ from inpaintlab.images import (
     save,
     to_pillow,
 )
-from inpaintlab.inpainter.blending import BLENDS
 from inpaintlab.inpainter.crops import explain, plan
-from inpaintlab.inpainter.filling import fill_crops
-from inpaintlab.inpainter.hub import FILE, push
+from inpaintlab.inpainter.filling import BLENDS, fill_crops
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.readme import readme
-from inpaintlab.inpainter.weights import WeightsFile, find_weights
+from inpaintlab.inpainter.weights import FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import AnyMask, check_ratio, read_mask
 from inpaintlab.networks import adopt
 from inpaintlab.runs import Run

@@ -18,7 +18,7 @@ What such a file holds, for whoever reads it without inpaintlab::
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -83,11 +83,8 @@ class Facts:
                 f"{name} was not written by inpaintlab: its metadata say of no network; "
                 "write one with inpaint export"
             ) from None
-        for side in sides:
-            if not 1 <= side <= _MOST_PIXELS:
-                raise RunError(
-                    f"{name} asks for sides of {side} pixels, allowed are 1 to {_MOST_PIXELS}"
-                )
+        if odd := [side for side in sides if not 1 <= side <= _MOST_PIXELS]:
+            raise RunError(f"{name} asks for sides of {odd[0]} pixels, allowed are 1 to {_MOST_PIXELS}")
         return facts
 
 
@@ -122,9 +119,8 @@ class OnnxNetwork(Network):
     @property
     def card(self) -> ModelCard:
         """What the network is; its provenance also has the hash of the weights it was made from."""
-        card = self.facts.card
-        provenance = {**card.provenance, "weights_sha256": self.facts.weights_sha256}
-        return ModelCard(card.network, card.arguments, card.size, provenance)
+        card, made_from = self.facts.card, {"weights_sha256": self.facts.weights_sha256}
+        return replace(card, provenance={**card.provenance, **made_from})
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
@@ -164,12 +160,8 @@ def _messages(message: Any) -> Iterator[Any]:
     yield message
     for field, value in message.ListFields():
         if field.message_type is not None:
-            for inner in value if _is_repeated(value) else (value,):
+            for inner in (value,) if hasattr(value, "ListFields") else value:
                 yield from _messages(inner)
-
-
-def _is_repeated(value: Any) -> bool:
-    return not hasattr(value, "ListFields")
 
 
 def _start(data: bytes, name: str, facts: Facts, threads: int) -> Any:
@@ -181,12 +173,6 @@ def _start(data: bytes, name: str, facts: Facts, threads: int) -> Any:
     options.enable_mem_reuse = facts.enable_mem_reuse
     try:
         return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except _failures() as error:
+    except Exception as error:  # noqa: BLE001 - errors of onnxruntime have no base of their own
         reason = " ".join(str(error).split())
         raise RunError(f"onnxruntime {runtime.__version__} cannot run {name}: {reason}") from None
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """Return the errors of onnxruntime, which have no base of their own."""
-    names = vars(needed("onnxruntime.capi.onnxruntime_pybind11_state")).values()
-    return tuple(kind for kind in names if isinstance(kind, type) and issubclass(kind, Exception))

@@ -1,10 +1,13 @@
 """The README of a model that is given away: what it learnt from, how good it is, where it ends."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from inpaintlab.checkpoints import ModelCard, read_json
 from inpaintlab.metrics.table import FIGURES
@@ -89,59 +92,99 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
+@dataclass(frozen=True)
+class _Mean:
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def __format__(self, spec: str) -> str:
+        """Write a mean with its interval, where there is one."""
+        if self.mean is None:
+            return "–"
+        if self.low is None or self.high is None:
+            return format(self.mean, spec)
+        return f"{self.mean:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
+
+
+@dataclass(frozen=True)
+class _Summary:
+    n: int
+    methods: dict[str, dict[str, _Mean]]
+
+
+@dataclass(frozen=True)
+class _Named:
+    name: str
+
+
+@dataclass(frozen=True)
+class _Masks:
+    hash: str
+    parts: list[_Named]
+
+
+@dataclass(frozen=True)
+class _Method:
+    weights: str
+
+
+@dataclass(frozen=True)
+class _Gain:
+    model: str
+    baseline: str
+    hole_psnr: _Mean
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What the README says of a result of `inpaint evaluate`, whose own type is of a room above this."""
+
+    data: str
+    part: str
+    masks: _Masks
+    methods: dict[str, _Method]
+    overall: _Summary
+    gain: _Gain | None = None
+
+    def section(self, name: str, sha256: str) -> str:
+        """Return a table of figures; empty where nothing was measured with these weights."""
+        of_ours = (key for key, method in self.methods.items() if method.weights == sha256[:16])
+        if not (model := next(of_ours, "")):
+            return ""
+        figures = self.overall.methods
+        shown = [key for key in _SHOWN if key in figures[model]]
+        rows = [
+            (
+                "this model" if method == model else method,
+                *(f"{values.get(key, _Mean()):{FIGURES[key].spec}}" for key in shown),
+            )
+            for method, values in figures.items()
+        ]
+        masks = ", ".join(part.name for part in self.masks.parts)
+        text = (
+            f"`{name}`: {Path(self.data).name}, {self.part}, {self.overall.n:,} images, masks "
+            f"`{self.masks.hash}` ({masks}). Means with their 95 % intervals.\n\n"
+            + _table(("", *(FIGURES[key].heading for key in shown)), rows)
+        )
+        if self.gain and self.gain.model == model:
+            gain = f"{self.gain.hole_psnr:.2f} dB above {self.gain.baseline}"
+            text += f"\n\nIn the hole it is {gain}, pair by pair."
+        return text
+
+
 def _figures(sha256: str, run: Run | None) -> str:
     """Return a table for each result of the run that was measured with these weights."""
-    results = (
-        [(path.stem, read_json(path)) for path in sorted(run.metrics.glob("*.json"))] if run else []
+    sections = []
+    for path in sorted(run.metrics.glob("*.json")) if run else []:
+        with suppress(ValidationError):  # another kind of result
+            sections.append(
+                TypeAdapter(_Measured).validate_python(read_json(path)).section(path.stem, sha256)
+            )
+    found = [section for section in sections if section]
+    return "\n\n".join(found) or (
+        "It was not measured with these weights: there are no figures to go by."
     )
-    found = [(name, result, _measured(result, sha256)) for name, result in results]
-    tables = [_result(name, result, model) for name, result, model in found if model]
-    if not tables:
-        return "It was not measured with these weights: there are no figures to go by."
-    return "\n\n".join(tables)
-
-
-def _measured(result: Mapping[str, Any], sha256: str) -> str:
-    """Return the name of the method that has these weights, empty where none has."""
-    methods = result["methods"].items() if isinstance(result.get("methods"), Mapping) else ()
-    return next((name for name, facts in methods if facts["weights"] == sha256[:16]), "")
-
-
-def _result(name: str, result: Mapping[str, Any], model: str) -> str:
-    methods = result["overall"]["methods"]
-    shown = [key for key in _SHOWN if key in methods[model]]
-    rows = [
-        (
-            method if method != model else "this model",
-            *(_mean(figures.get(key), FIGURES[key].spec) for key in shown),
-        )
-        for method, figures in methods.items()
-    ]
-    gain = result.get("gain")
-    sentence = (
-        f"\n\nIn the hole it is {_mean(gain['hole_psnr'], '.2f')} dB above {gain['baseline']}, pair by "
-        "pair."
-        if gain and gain["model"] == model
-        else ""
-    )
-    masks = result["masks"]
-    what = f"{Path(str(result['data'])).name}, {result['part']}"
-    return (
-        f"`{name}`: {what}, {result['overall']['n']:,} images, masks `{masks['hash']}` "
-        f"({', '.join(part['name'] for part in masks['parts'])}). Means with their 95 % intervals.\n\n"
-        + _table(("", *(FIGURES[key].heading for key in shown)), rows)
-        + sentence
-    )
-
-
-def _mean(value: Any, spec: str) -> str:
-    """Write a mean with its interval, where there is one."""
-    if not isinstance(value, Mapping) or value.get("mean") is None:
-        return "–"
-    mean = format(value["mean"], spec)
-    if value.get("low") is None:
-        return mean
-    return f"{mean} [{format(value['low'], spec)}, {format(value['high'], spec)}]"
 
 
 def _limits(size: int) -> str:
@@ -154,7 +197,7 @@ def _limits(size: int) -> str:
     )
 
 
-def _table(head: tuple[str, ...], rows: Any) -> str:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
