@@ -26,16 +26,16 @@ Layout = Mapping[str, Part | Literal["each"]]
 class PublishedDataset:
     """A data set: its title, where to ask for it, and the layouts in which it is published.
 
-    `part` tells the part from an image's path, for folders of `each`. `hub` is its name for the
-    library `datasets`; `eyes` the preset of `inpaint align` that its faces agree with.
+    `part` tells the part from an image's path, for folders of `each`; with `has_test` one is the test.
+    `hub` is its name for the library `datasets`.
     """
 
     title: str
     ask: str
     layouts: tuple[Layout, ...]
     part: Callable[[Path], Part] | None = None
+    has_test: bool = False
     hub: str | None = None
-    eyes: str | None = None
 
 
 def _ffhq_part(path: Path) -> Part:
@@ -61,14 +61,13 @@ PUBLISHED = {
         "https://github.com/switchablenorms/CelebAMask-HQ",
         ({"CelebAMask-HQ/CelebA-HQ-img": "each"}, {"CelebA-HQ-img": "each"}, _parts("train", "val")),
         part=_celeba_hq_part,
-        eyes="celeba-hq",
+        has_test=True,
     ),
     "ffhq": PublishedDataset(
         "Flickr-Faces-HQ",
         "https://github.com/NVlabs/ffhq-dataset",
         ({"images1024x1024": "each"}, {"thumbnails128x128": "each"}),
         part=_ffhq_part,
-        eyes="celeba-hq",
     ),
     "imagenet": PublishedDataset(
         "ImageNet (ILSVRC 2012)",
@@ -135,29 +134,24 @@ def _part_in_folders(
     top: Path, known: PublishedDataset, layout: Layout
 ) -> Callable[[str], PublishedPart]:
     folders = [(str(top / folder) + "/", part) for folder, part in layout.items()]
-    complete = "val" in layout.values() and "test" in layout.values()
-    # CelebA-HQ's list has all three parts, FFHQ's has no test.
-    complete |= known.part is _celeba_hq_part and "each" in layout.values()
+    parts = set(layout.values())
+    complete = {"val", "test"} <= parts or (known.has_test and "each" in parts)
 
     def part_of(path: str) -> PublishedPart:
         part = next(part for folder, part in folders if path.startswith(folder))
         if part == "each":
             assert known.part is not None
             part = known.part(Path(path))
-        return _as_part(part, complete)
+        if complete or part == "test":
+            return part
+        return "pool" if part == "train" else "test"
 
     return part_of
 
 
-def _as_part(part: Part, complete: bool) -> PublishedPart:
-    if complete or part == "test":
-        return part
-    return "pool" if part == "train" else "test"
-
-
 def _part_in_hub(path: str) -> PublishedPart:
-    sides: dict[str, PublishedPart] = {"train": "train", "validation": "val", "test": "test"}
-    return sides.get(path.rpartition("#")[2], "pool")
+    parts: dict[str, PublishedPart] = {"train": "train", "validation": "val", "test": "test"}
+    return parts.get(path.rpartition("#")[2], "pool")
 
 
 def _number(path: Path) -> int:

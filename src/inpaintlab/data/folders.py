@@ -172,7 +172,7 @@ class ShardedDataset(PreparedDataset):
         """Return the bytes of image `index`."""
         return places.read(self._place(index))
 
-    def decode(self, index: int, data: bytes, size: int) -> UInt8:
+    def decode(self, index: int, data: bytes, size: int | None = None) -> UInt8:
         """Decode the bytes of image `index`; raises `ImageError` as `read` does."""
         return load_rgb(Encoded(self.names[index], data), size)
 

@@ -1,7 +1,6 @@
 """From a dataset to the images that training may see, each read once and kept where they fit."""
 
 from collections.abc import Collection, Container, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,16 +10,14 @@ from torch import Tensor
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.data.dataset import ImageData, ImageDataset, at_stored_size
+from inpaintlab.data.lookalikes import middle
 from inpaintlab.data.splits import Split
 from inpaintlab.data.storage import Bad as Bad, Cache, CachedImages, Place, open_cache, write_cache
 from inpaintlab.errors import DataError, ImageError
 from inpaintlab.images import shrink
-from inpaintlab.machine import processors
-from inpaintlab.progress import bar, say
+from inpaintlab.progress import in_threads, say
 from inpaintlab.tensors import to_tensor
 
-#: Images handed to a thread at a time, and blocks of them that are under way at most.
-_CHUNK, _AHEAD = 16, 256
 #: After so many images in a row that can no longer be read, the rest are not tried.
 TRIES = 100
 _WORDS: dict[Place, str] = {
@@ -120,11 +117,8 @@ class Images:
 
     def square(self, position: int) -> UInt8:
         """Return the middle square, `[size, size, 3]`: what validation and evaluation use."""
-        image = self[position]
-        side = min(image.shape[:2])
-        top, left = ((length - side) // 2 for length in image.shape[:2])
-        square = image[top : top + side, left : left + side]
-        return square if side == self.size else shrink(square, self.size)
+        square = middle(self[position])
+        return square if len(square) == self.size else shrink(square, self.size)
 
     def squares(self, start: int, stop: int) -> Tensor:
         """Return middle squares as a tensor `[B, 3, size, size]` in [0, 1]."""
@@ -155,29 +149,16 @@ class Images:
         self._kept = kept
 
     def _read_all(self, indices: Sequence[int], what: str) -> Iterator[UInt8 | Bad]:
-        """Read images in threads, in order, and not more ahead than a few thousand."""
-        blocks = [indices[start : start + _CHUNK] for start in range(0, len(indices), _CHUNK)]
-        with (
-            ThreadPoolExecutor(processors()) as pool,
-            bar(f"reading {what} images", len(indices)) as advance,
-        ):
-            for start in range(0, len(blocks), _AHEAD):
-                for results in pool.map(self._try_read, blocks[start : start + _AHEAD]):
-                    for result in results:
-                        advance()
-                        yield result
+        return in_threads(self._try_read, indices, f"reading {what} images")
 
-    def _try_read(self, indices: Sequence[int]) -> list[UInt8 | Bad]:
-        results: list[UInt8 | Bad] = []
-        for index in indices:
-            try:
-                results.append(self._read(index))
-            except ImageError as error:
-                results.append(Bad(self.source.names[index], str(error)))
-        return results
+    def _try_read(self, index: int) -> UInt8 | Bad:
+        try:
+            return self._read(index)
+        except ImageError as error:
+            return Bad(self.source.names[index], str(error))
 
     def _read(self, index: int) -> UInt8:
-        return at_stored_size(lambda size: self.source.read(index, size), self.stored, self.size)
+        return at_stored_size(partial(self.source.read, index), self.stored, self.size)
 
 
 @dataclass(frozen=True)
@@ -222,18 +203,15 @@ def kept_bytes(data: ImageData, size: int, stored: int, cache: Cache) -> int:
     """Estimate the bytes of decoded images that training keeps in memory, from a few of them."""
     kept = 0.0
     for indices, pixels in ((data.split.train, stored), (data.split.val, size)):
-        if cache.place(len(indices), pixels) == "memory":
-            kept += len(indices) * _mean_bytes(data.dataset, indices, pixels, size)
+        if cache.place(len(indices), pixels) != "memory":
+            continue
+        sizes = []
+        for index in indices[:: -(-len(indices) // 16)]:
+            with suppress(ImageError):  # it will be counted and named when all are read
+                image = at_stored_size(partial(data.dataset.read, index), pixels, size)
+                sizes.append(image.nbytes)
+        kept += len(indices) * sum(sizes) / max(1, len(sizes))
     return int(kept)
-
-
-def _mean_bytes(dataset: ImageDataset, indices: Sequence[int], stored: int, size: int) -> float:
-    """Return the mean size of a decoded image, from sixteen spread over some."""
-    sizes = []
-    for index in indices[:: -(-len(indices) // 16)]:
-        with suppress(ImageError):  # it will be counted and named when all are read
-            sizes.append(at_stored_size(partial(dataset.read, index), stored, size).nbytes)
-    return sum(sizes) / max(1, len(sizes))
 
 
 def check_bad(bad: Sequence[Bad], total: int, max_bad: float) -> None:

@@ -83,5 +83,4 @@ def show(facts: dict[str, Any]) -> str:
 
 
 def _white(frozen: MaskSet, index: int) -> UInt8:
-    """Return a mask as it is in a file: 255 in the hole."""
     return frozen.array(index) * np.uint8(255)

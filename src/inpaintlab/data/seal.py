@@ -49,8 +49,8 @@ class Ledger:
     def sentence(self) -> str:
         """Say how often the test was used, and whether that can be believed."""
         count = len(self.accesses)
-        times = {1: "once", 2: "twice"}.get(count, f"{count} times")
-        sentence = f"the test set has been used {times}" if count else "the test set has never been used"
+        times = {0: "never been used", 1: "been used once", 2: "been used twice"}
+        sentence = f"the test set has {times.get(count, f'been used {count} times')}"
         if self.broken_at is not None:
             sentence += (
                 f"; line {self.broken_at} of its ledger was edited, or one before it taken out: "
@@ -108,10 +108,14 @@ def open_test(dataset: DatasetFolder, access: TestAccess) -> ImageData:
 
 def _append(dataset: DatasetFolder, access: TestAccess) -> None:
     accesses = read_ledger(dataset).accesses
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        user = f"uid {os.getuid()}"
     line: dict[str, Any] = {
         "access": len(accesses) + 1,
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "who": f"{_user()}@{socket.gethostname()}",
+        "who": f"{user}@{socket.gethostname()}",
         **vars(access),
         "previous": accesses[-1].get("hash") if accesses else _FIRST,
     }
@@ -138,13 +142,6 @@ def _parse(line: str) -> dict[str, Any]:
 def _line_hash(line: dict[str, Any]) -> str:
     content = {key: value for key, value in line.items() if key != "hash"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without a name for its user
-        return f"uid {os.getuid()}"
 
 
 def model_hash(path: Path) -> str:

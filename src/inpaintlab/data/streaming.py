@@ -15,15 +15,16 @@ come in another order, but the mask and the augmentation of a sample number stay
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count, islice
-from typing import Protocol
 
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from inpaintlab.arrays import Int64, UInt8
 from inpaintlab.data.augment import Batch
-from inpaintlab.data.dataset import ImageDataset, at_stored_size
+from inpaintlab.data.dataset import at_stored_size
+from inpaintlab.data.folders import ShardedDataset
 from inpaintlab.data.loading import TRIES
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.errors import DataError, ImageError
@@ -32,23 +33,6 @@ from inpaintlab.randomness import Stream
 
 #: Compressed images that a reader mixes: some tens of megabytes.
 BUFFER = 1024
-
-
-class Sharded(ImageDataset, Protocol):
-    """A source whose images stand in files that are best read forward.
-
-    `shards` holds, for each file, the numbers of its images in the order in which they stand there.
-    """
-
-    shards: Sequence[Sequence[int]]
-
-    def read_bytes(self, index: int) -> bytes:
-        """Return image `index` as it is stored; raises `ImageError` where it cannot be read."""
-        ...
-
-    def decode(self, index: int, data: bytes, size: int) -> UInt8:
-        """Decode what `read_bytes` gave, as `read` does."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -125,7 +109,7 @@ class ShardStream(IterableDataset[Batch]):
 
     def __init__(self, samples: TrainingSamples, batches: BatchSampler, buffer: int = BUFFER) -> None:
         self.samples, self.batches, self.buffer = samples, batches, buffer
-        self.source: Sharded = samples.images.source  # type: ignore[assignment]  # it is asked for
+        self.source: ShardedDataset = samples.images.source  # type: ignore[assignment]  # it is asked for
         self.order = ShardOrder(_positions(self.source, samples.images.indices), samples.seed)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -174,18 +158,14 @@ class ShardStream(IterableDataset[Batch]):
             try:
                 if isinstance(data, ImageError):
                     raise data
-                image = at_stored_size(
-                    lambda size, i=index, d=data: self.source.decode(i, d, size),  # type: ignore[misc]
-                    images.stored,
-                    images.size,
-                )
-                return position, image
+                decode = partial(self.source.decode, index, data)
+                return position, at_stored_size(decode, images.stored, images.size)
             except ImageError as error:
                 reason = images.lose(position, error)
         raise DataError(f"the images can no longer be read: {reason}")
 
 
-def _positions(source: Sharded, indices: Sequence[int]) -> list[Int64]:
+def _positions(source: ShardedDataset, indices: Sequence[int]) -> list[Int64]:
     """Return, for each shard, which of the chosen images it holds, in file order.
 
     Raises `DataError` where an image is in no shard, or in two.
