@@ -3,12 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from inpaintlab.checkpoints import Run
@@ -37,7 +34,8 @@ from inpaintlab.reports import (
     Text,
     data_url,
 )
-from inpaintlab.reports.notebook import fragment
+from inpaintlab.reports.notebook import fragment, own_text
+from inpaintlab.reports.page import environment
 from inpaintlab.training.guards.incidents import read_incidents
 
 #: How examples were chosen: key -> heading, and what is said of it.
@@ -112,8 +110,8 @@ class Evaluation(Measurements):
             f"{tables.headline(self)}.",
             [*_figures(self), *_training(self, run), *_grounds(self, run)],
             tables.caption(self),
-            style=_text("report.css"),
-            script=_text("report.js") if self.cards else "",
+            style=own_text("evaluation/report.css"),
+            script=own_text("evaluation/report.js") if self.cards else "",
         ).write(Path(path))
 
     def save_examples(self, path: Path) -> None:
@@ -124,7 +122,7 @@ class Evaluation(Measurements):
         blocks: list[Block] = [Text(f"{self.model}: {tables.headline(self)}.")]
         blocks += [tables.overall_table(self), *tables.notes(self)]
         # The styles of cards must reach no further than this cell.
-        style = Markup("<style>.inpaintlab {{ {} }}</style>").format(Markup(_text("report.css")))  # noqa: S704
+        style = Markup("<style>.inpaintlab {{ {} }}</style>").format(own_text("evaluation/report.css"))
         random = _examples(self, {"random": CHOICES["random"]})
         return fragment(*(block.html() for block in blocks), style, random)
 
@@ -191,7 +189,8 @@ def _examples(result: Measurements, choices: Mapping[str, tuple[str, str]]) -> M
         if key in result.cards
     ]
     names = {name: title(name) for name in result.overall.methods}
-    return Markup(_cards_template().render(choices=shown, model=result.model, names=names))  # noqa: S704
+    template = environment().get_template("evaluation/cards.html.jinja")
+    return Markup(template.render(choices=shown, model=result.model, names=names))  # noqa: S704
 
 
 def _training(result: Measurements, run: Run | None) -> Iterator[Block]:
@@ -264,15 +263,3 @@ def _facts(result: Measurements) -> dict[str, str | Markup]:
             weights = f", weights #{of.weights}" if of.weights else ""
             found[f"method {name}"] = f"{of.network}{size}{weights}"
     return found
-
-
-@cache
-def _cards_template() -> Any:
-    loader = PackageLoader("inpaintlab", "evaluation")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("cards.html.jinja")
-
-
-@cache
-def _text(name: str) -> str:
-    return files("inpaintlab.evaluation").joinpath(name).read_text("utf-8")

@@ -11,8 +11,12 @@ def fragment(*parts: Markup) -> str:
     return f'<style>{style()}</style><div class="inpaintlab">{Markup("").join(parts)}</div>'
 
 
-@cache
 def style() -> Markup:
     """Return the styles of tables, notes and cards."""
-    text = files("inpaintlab.reports").joinpath("style.css").read_text("utf-8")
-    return Markup(text)  # noqa: S704 - our own
+    return own_text("reports/style.css")
+
+
+@cache
+def own_text(name: str) -> Markup:
+    """Return a file of styles or scripts beside our modules, `ROOM/NAME`."""
+    return Markup(files("inpaintlab").joinpath(name).read_text("utf-8"))  # noqa: S704 - our own

@@ -30,7 +30,7 @@ class Page:
 
     def html(self) -> str:
         """Return the whole page."""
-        template = _environment().get_template("page.html.jinja")
+        template = environment().get_template("reports/page.html.jinja")
         body = Markup("").join(block.html() for block in self.blocks)
         return template.render(page=self, base=style(), body=body)
 
@@ -45,7 +45,7 @@ class Page:
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("inpaintlab", "reports"), autoescape=True, undefined=StrictUndefined
-    )
+def environment() -> Environment:
+    """Return the templates of all rooms, by `ROOM/NAME`; what is put into them is escaped."""
+    loader = PackageLoader("inpaintlab", "")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
