@@ -21,6 +21,11 @@ class Stream(IntEnum):
     RATE_TEST = 6
 
 
+#: Seed of the frozen masks of validation. It is not the run's: runs with other seeds are compared on the
+#: same holes.
+MASK_SEED = 20_240_601
+
+
 def generator_for(*key: int) -> torch.Generator:
     """Return a generator that depends on these numbers alone.
 

@@ -16,8 +16,10 @@ A run folder can be copied to another machine and used there::
 Every file is replaced whole: whenever a process is killed, the folder holds the old or the new one.
 """
 
+import json
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from inpaintlab.errors import RunError
 
@@ -67,3 +69,12 @@ def newest_run(parent: Path) -> Path:
     if not models:
         raise RunError(f"there is no trained run in {parent}/: name one with --run, or train one first")
     return models[-1].parent
+
+
+def read_log(log: Path, kind: str) -> list[dict[str, Any]]:
+    """Return the lines of one kind, without a last one that was cut short."""
+    if not log.exists():
+        return []
+    written = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    lines = (json.loads(line) for line in written if line.endswith("\n"))
+    return [line for line in lines if line["kind"] == kind]

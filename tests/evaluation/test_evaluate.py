@@ -25,12 +25,12 @@ from inpaintlab.evaluation.tables import headline, not_measured, notes
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.inpainter.export import export
 from inpaintlab.metrics import METRICS
+from inpaintlab.randomness import MASK_SEED
+from inpaintlab.runs import read_log
 from inpaintlab.settings import EvaluateSettings, ExportSettings
 from inpaintlab.tensors import to_tensor
 from inpaintlab.training import Trainer, train
 from inpaintlab.training.objectives import Reconstruction
-from inpaintlab.training.record import read_log
-from inpaintlab.training.validation import MASK_SEED
 from tests.conftest import save_portraits, small_settings
 
 

@@ -12,11 +12,11 @@ from hypothesis import given, strategies as st
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import SettingError
 from inpaintlab.evaluation.command import run_evaluation
+from inpaintlab.runs import read_log
 from inpaintlab.settings import EvaluateSettings, TrainSettings, build
 from inpaintlab.training import curriculum, resume, train, trainer
 from inpaintlab.training.build import rehearse
 from inpaintlab.training.curriculum import CURRICULA, Success, create
-from inpaintlab.training.record import read_log
 from inpaintlab.training.trainer import Trainer
 from tests.conftest import small_settings
 from tests.training.test_trainer import _StopAfter, assert_same_weights, weights

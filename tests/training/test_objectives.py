@@ -13,12 +13,12 @@ from inpaintlab import features, losses, networks
 from inpaintlab.errors import SettingError
 from inpaintlab.features import FeatureNetwork
 from inpaintlab.losses import ADVERSARIAL, patch_mask
+from inpaintlab.runs import read_log
 from inpaintlab.tensors import composite
 from inpaintlab.training import resume, train, trainer
 from inpaintlab.training.objectives import OBJECTIVES, Optimisation, create, resolve
 from inpaintlab.training.objectives.base import Learner
 from inpaintlab.training.objectives.partial_conv import PartialConv
-from inpaintlab.training.record import read_log
 from tests.conftest import small_settings
 from tests.training.test_trainer import _StopAfter
 

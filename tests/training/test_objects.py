@@ -13,7 +13,7 @@ from inpaintlab.checkpoints import load_state
 from inpaintlab.data import samples
 from inpaintlab.errors import InpaintlabError, RunError, SettingError
 from inpaintlab.networks import NETWORKS
-from inpaintlab.training.record import read_log
+from inpaintlab.runs import read_log
 from tests.training.test_trainer import assert_same_weights
 
 OPTIONS = {"size": 16, "batch_size": 4, "validate_every": 3, "validation_images": 8}

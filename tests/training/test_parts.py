@@ -9,11 +9,12 @@ from hypothesis import given, strategies as st
 
 from inpaintlab import networks
 from inpaintlab.errors import MemoryLimitError
+from inpaintlab.runs import read_log
 from inpaintlab.training import schedule
 from inpaintlab.training.build import resolve
 from inpaintlab.training.memory import check_memory, free_bytes, predict
 from inpaintlab.training.objectives import create
-from inpaintlab.training.record import keep_until, read_log
+from inpaintlab.training.record import keep_until
 from inpaintlab.training.schedule import Budget, learning_rate
 from tests.conftest import small_settings
 

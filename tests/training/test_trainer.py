@@ -16,8 +16,8 @@ from inpaintlab import files
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import DataError, MemoryLimitError, OutputError, RunError, SettingError, SizeError
 from inpaintlab.inpainter import Inpainter
+from inpaintlab.runs import read_log
 from inpaintlab.training import resume, train, trainer
-from inpaintlab.training.record import read_log
 from inpaintlab.training.stop import StopSignal
 from tests.conftest import save_portraits, small_settings
 

@@ -22,12 +22,12 @@ from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import DataError, RunError
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import bar
+from inpaintlab.randomness import MASK_SEED
+from inpaintlab.runs import read_log
 from inpaintlab.settings import TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.guards.detectors import Alarm, replay
 from inpaintlab.training.guards.incidents import Incident, read_incidents
-from inpaintlab.training.record import read_log
-from inpaintlab.training.validation import MASK_SEED
 
 #: Seed of the choice of training images and of examples: nobody picks them.
 CHOICE_SEED = 7

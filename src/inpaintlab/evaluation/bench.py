@@ -22,8 +22,8 @@ from inpaintlab.evaluation.statistics import bootstrap_interval, bootstrap_inter
 from inpaintlab.masks import MaskSet, frozen
 from inpaintlab.metrics import Available, measure
 from inpaintlab.progress import bar
+from inpaintlab.randomness import MASK_SEED
 from inpaintlab.settings import TrainSettings, build
-from inpaintlab.training.validation import MASK_SEED
 
 
 @dataclass(frozen=True)

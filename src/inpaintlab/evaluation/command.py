@@ -25,10 +25,10 @@ from inpaintlab.evaluation.evaluation_set import ChosenImages
 from inpaintlab.evaluation.methods import name_of, open_methods
 from inpaintlab.evaluation.result import Lookalikes
 from inpaintlab.progress import say
+from inpaintlab.randomness import MASK_SEED
 from inpaintlab.reports import Answer
 from inpaintlab.runs import free_folder
 from inpaintlab.settings import EvaluateSettings, Flag, TrainSettings, build
-from inpaintlab.training.validation import MASK_SEED
 
 #: Of more images than this that were learnt from, so many drawn at random are looked at for look-alikes.
 MOST_LOOKED_AT = 20_000

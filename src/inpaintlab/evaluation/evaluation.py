@@ -36,7 +36,6 @@ from inpaintlab.reports import (
 )
 from inpaintlab.reports.notebook import fragment, own_text
 from inpaintlab.reports.page import environment
-from inpaintlab.training.guards.incidents import read_incidents
 
 #: How examples were chosen: key -> heading, and what is said of it.
 CHOICES = {
@@ -198,6 +197,8 @@ def _training(result: Measurements, run: Run | None) -> Iterator[Block]:
         return
     yield Heading("Training")
     yield Drawings(training_curves(run, result))
+    from inpaintlab.training.guards.incidents import read_incidents  # which brings training along
+
     incidents = read_incidents(run)
     if incidents:
         yield Heading("Incidents")

@@ -10,7 +10,7 @@ from inpaintlab.checkpoints import Run
 from inpaintlab.evaluation.baselines import title
 from inpaintlab.evaluation.result import Measurements
 from inpaintlab.reports import plain, svg
-from inpaintlab.training.record import read_log
+from inpaintlab.runs import read_log
 
 #: Inches: on the screen of a phone letters are then still large enough to read.
 _WIDTH, _HEIGHT = 5, 3.4

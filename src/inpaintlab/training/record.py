@@ -191,12 +191,3 @@ def keep_until(log: Path, step: int) -> None:
     lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
     write_atomically(log, "".join(kept).encode())
-
-
-def read_log(log: Path, kind: str) -> list[dict[str, Any]]:
-    """Return the lines of one kind, without a last one that was cut short."""
-    if not log.exists():
-        return []
-    written = log.read_text(encoding="utf-8").splitlines(keepends=True)
-    lines = (json.loads(line) for line in written if line.endswith("\n"))
-    return [line for line in lines if line["kind"] == kind]

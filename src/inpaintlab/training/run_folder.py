@@ -29,9 +29,9 @@ from inpaintlab.errors import RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import say
+from inpaintlab.randomness import MASK_SEED
 from inpaintlab.runs import free_folder
 from inpaintlab.settings import ResolvedTrainSettings, dump
-from inpaintlab.training.validation import MASK_SEED
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from inpaintlab.layers.batch_norm import small_batch_warning
 from inpaintlab.masks import FrozenMasks, check_mask
 from inpaintlab.networks import Network, adopt, check_network, check_size
 from inpaintlab.progress import say
-from inpaintlab.randomness import Stream, stream
+from inpaintlab.randomness import MASK_SEED, Stream, stream
 from inpaintlab.tensors import check_image
 from inpaintlab.training.callbacks import Callbacks
 from inpaintlab.training.launch import launch
@@ -48,7 +48,7 @@ from inpaintlab.training.run_folder import (
 )
 from inpaintlab.training.schedule import DEFAULT_MINUTES, Budget, learning_rate
 from inpaintlab.training.stop import StopSignal
-from inpaintlab.training.validation import MASK_SEED, Validation
+from inpaintlab.training.validation import Validation
 from inpaintlab.training.weights import give_weights, moving_average
 
 #: What the state of a run holds.

@@ -13,8 +13,6 @@ from inpaintlab.training.objectives import Objective
 
 #: Images that holes of a lower level are measured on: enough to see whether a network still gains.
 LEVEL_PICTURES = 100
-#: Seed of the frozen masks. It is not the run's: runs with other seeds are compared on the same holes.
-MASK_SEED = 20_240_601
 
 
 class Validation:

@@ -13,9 +13,9 @@ from PIL import Image
 
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import ImageError
+from inpaintlab.runs import read_log
 from inpaintlab.training import resume, train, trainer
 from inpaintlab.training.guards.incidents import read_incidents
-from inpaintlab.training.record import read_log
 from tests.conftest import small_settings
 from tests.training.faults import FAULTS
 from tests.training.test_trainer import SWIFT, _StopAfter, assert_same_weights
