@@ -1,25 +1,24 @@
 """Where decoded images are kept: in memory, in one memory-mapped file, or nowhere.
 
 The file is a cache: its name is a hash of the content of its images and their size, so that the next
-run and other processes find it. It holds all pixels one image after the other, then a table of shapes
-and of images that could not be used, then a footer with lengths and a checksum. It is written under
-another name and renamed when whole; one that is damaged or of another version is written anew.
+run and other processes find it. It is an Arrow file with a row an image, of pixels or of the reason why
+there are none, and a checksum after its end. It is written under another name and renamed when whole;
+one that is damaged or of another version is written anew.
 """
 
 import hashlib
-import io
 import os
 import shutil
-import struct
 import zlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import DataError, OutputError
@@ -32,11 +31,12 @@ Place = Literal["memory", "disk", "off"]
 #: Share of the free memory, and of the free disk, that decoded images may take.
 MEMORY_SHARE, DISK_SHARE = 0.5, 0.5
 #: To be raised whenever images are decoded in another way or the file is laid out in another way.
-VERSION = 1
-# Lengths of pixels and table in bytes, CRC-32 of both, and a mark.
-_FOOTER = struct.Struct("<QQI8s")
-_MARK = b"inpaint" + bytes([VERSION])
-_BLOCK = 1 << 24
+VERSION = 2
+_ROW = pa.schema(
+    {"height": pa.int32(), "width": pa.int32(), "pixels": pa.large_binary(), "reason": pa.string()}
+)
+#: Images written at a time, and bytes of the checksum.
+_BATCH, _CHECKSUM = 64, 4
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Cache:
         """
         # Images are rarely longer than twice their shorter side.
         needed = 6 * count * side * side
-        if self.kind == "memory" or self.kind == "off":
+        if self.kind in ("memory", "off"):
             return self.kind
         if self.kind == "auto" and needed < MEMORY_SHARE * free_memory():
             return "memory"
@@ -95,28 +95,30 @@ class CachedImages(Sequence[UInt8]):
     """Images in a cache file, mapped into memory: only what is looked at is read.
 
     `kept` are the places, in the list that was asked for, of those that could be used, and `bad` the
-    places of the others with the reasons.
+    places of the others with the reasons. Raises `ValueError` for a damaged file.
     """
 
     def __init__(self, path: Path) -> None:
-        pixels, table = _check(path)
         self.path = path
-        self._pixels = (
-            np.memmap(path, np.uint8, "r", shape=(pixels,)) if pixels else np.empty(0, np.uint8)
-        )
-        self._shapes = table["shapes"]
-        self._ends = np.cumsum(self._shapes.prod(axis=1, dtype=np.int64) * 3)
-        self.kept: list[int] = table["kept"].tolist()
-        self.bad = list(zip(table["bad"].tolist(), table["reasons"].tolist(), strict=True))
+        with pa.memory_map(str(path)) as file:
+            data = file.read_buffer()
+        content = data[:-_CHECKSUM]
+        if zlib.crc32(content).to_bytes(_CHECKSUM) != data[-_CHECKSUM:].to_pybytes():
+            raise ValueError("its checksum is wrong")
+        self._rows = pa.ipc.open_file(content).read_all()
+        reasons = list(enumerate(self._rows["reason"].to_pylist()))
+        self.kept = [place for place, reason in reasons if reason is None]
+        self.bad = [(place, reason) for place, reason in reasons if reason is not None]
 
     def __len__(self) -> int:
-        return len(self._shapes)
+        return len(self.kept)
 
     def __getitem__(self, position):  # type: ignore[no-untyped-def]  # no slices
         """Return RGB uint8 `[H, W, 3]`."""
-        height, width = self._shapes[position]
-        end = int(self._ends[position])
-        return self._pixels[end - 3 * int(height) * int(width) : end].reshape(height, width, 3)
+        height, width, pixels = (
+            self._rows[name][self.kept[position]] for name in ("height", "width", "pixels")
+        )
+        return np.frombuffer(pixels.as_buffer(), np.uint8).reshape(height.as_py(), width.as_py(), 3)
 
 
 def open_cache(path: Path) -> CachedImages | None:
@@ -125,7 +127,7 @@ def open_cache(path: Path) -> CachedImages | None:
         return CachedImages(path)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, struct.error, zlib.error) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         say(f"the image cache {path} cannot be used ({error}): it is written anew")
         return None
 
@@ -138,8 +140,11 @@ def write_cache(path: Path, results: Iterable[UInt8 | Bad]) -> None:
     temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            _write(file, results, DISK_SHARE * _free_disk(path.parent))
+        _write(temporary, results, DISK_SHARE * _free_disk(path.parent))
+        with temporary.open("r+b") as file, pa.memory_map(str(temporary)) as written:
+            checksum = zlib.crc32(written.read_buffer())
+            file.seek(0, os.SEEK_END)
+            file.write(checksum.to_bytes(_CHECKSUM))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -153,49 +158,19 @@ def write_cache(path: Path, results: Iterable[UInt8 | Bad]) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _write(file: io.BufferedWriter, results: Iterable[UInt8 | Bad], room: float) -> None:
-    shapes, kept, bad, reasons, checksum, length = [], [], [], [], 0, 0
-    for place, result in enumerate(results):
-        if isinstance(result, Bad):
-            bad.append(place)
-            reasons.append(result.reason)
-            continue
-        kept.append(place)
-        shapes.append(result.shape[:2])
-        data = np.ascontiguousarray(result).data
-        checksum = zlib.crc32(data, checksum)
-        length += file.write(data)
-        if length > room:
-            raise OSError("it would fill more than half of the disk's free space")
-    table = io.BytesIO()
-    np.savez(
-        table,
-        shapes=np.array(shapes, np.int32).reshape(-1, 2),
-        kept=np.array(kept, np.int64),
-        bad=np.array(bad, np.int64),
-        reasons=np.array(reasons, np.str_),
-    )
-    checksum = zlib.crc32(table.getbuffer(), checksum)
-    file.write(table.getbuffer())
-    file.write(_FOOTER.pack(length, table.tell(), checksum, _MARK))
-
-
-def _check(path: Path) -> tuple[int, dict[str, npt.NDArray[np.generic]]]:
-    """Read a cache file once from end to end; return the length of its pixels and its table."""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _FOOTER.size))
-        pixels, rest, expected, mark = _FOOTER.unpack(file.read())
-        if mark != _MARK:
-            raise ValueError("it is of another version or cut short")
-        file.seek(0)
-        checksum, left = 0, pixels + rest
-        while left and (block := file.read(min(_BLOCK, left))):
-            checksum, left = zlib.crc32(block, checksum), left - len(block)
-        if left or checksum != expected:
-            raise ValueError("its checksum is wrong")
-        file.seek(pixels)
-        with np.load(io.BytesIO(file.read(rest)), allow_pickle=False) as table:
-            return pixels, dict(table)
+def _write(path: Path, results: Iterable[UInt8 | Bad], room: float) -> None:
+    waiting = iter(results)
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, _ROW) as writer:
+        while some := list(islice(waiting, _BATCH)):
+            rows: list[dict[str, Any]] = [
+                {"reason": one.reason}
+                if isinstance(one, Bad)
+                else {"height": one.shape[0], "width": one.shape[1], "pixels": one.tobytes()}
+                for one in some
+            ]
+            writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=_ROW))
+            if file.tell() > room:
+                raise OSError("it would fill more than half of the disk's free space")
 
 
 def _free_disk(folder: Path) -> int:
