@@ -8,8 +8,7 @@ from torch import nn
 
 from inpaintlab import networks
 from inpaintlab.data import samples
-from inpaintlab.diagnosis.network import EXPLODED, VANISHED, activations, memory
-from inpaintlab.diagnosis.steps import speed
+from inpaintlab.diagnosis.network import EXPLODED, VANISHED, activations, memory, speed
 from inpaintlab.tensors import to_tensor
 from inpaintlab.training import train
 from inpaintlab.training.build import build_trainer, create_network, rehearse

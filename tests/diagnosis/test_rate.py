@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
-from inpaintlab.diagnosis.steps import judge_rate
+from inpaintlab.diagnosis.network import judge_rate
 from inpaintlab.errors import RunError
 from inpaintlab.training import resume, train
 from inpaintlab.training.build import build_trainer, rehearse

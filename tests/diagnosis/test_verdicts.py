@@ -12,7 +12,7 @@ from inpaintlab.diagnosis.diagnose import VERDICTS, judge
 from inpaintlab.diagnosis.evidence import Evidence, Line, Parts
 from inpaintlab.diagnosis.images import Leaks
 from inpaintlab.diagnosis.measures import Measured
-from inpaintlab.diagnosis.result import Result, Verdict, headline
+from inpaintlab.diagnosis.result import Result, Verdict
 from inpaintlab.training.guards.causes import Verdict as Cause
 from inpaintlab.training.guards.detectors import Alarm
 from inpaintlab.training.guards.incidents import Incident
@@ -26,13 +26,12 @@ def measured(psnr=21.0, **changes) -> Measured:
     random = np.random.default_rng(1)
     sound = {
         "hole_psnr": psnr + random.normal(0, 1, N),
-        "hole_l1": np.full(N, 0.07),
-        "known_l1": np.full(N, 0.06),
-        "edge": np.full(N, 0.066),
-        "output_edge": np.full(N, 0.034),
-        "true_edge": np.full(N, 0.052),
+        "hole_l1": 0.07,
+        "edge": 0.066,
+        "output_edge": 0.034,
+        "true_edge": 0.052,
         "colour": random.normal(0.01, 0.05, (N, 3)),
-        "peeks": np.zeros(N),
+        "peeks": 0.0,
         "contrast": 0.7,
         "spread": 0.7,
         "saturated": 0.0,
@@ -122,7 +121,7 @@ def shifted():
 
 def test_a_shift_that_is_little_beside_the_error_is_none():
     assert fills.colour_shift(evidence(**with_val(colour=shifted()))).word == "finding"
-    wrong = with_val(colour=shifted(), hole_l1=np.full(N, 0.2))
+    wrong = with_val(colour=shifted(), hole_l1=0.2)
     assert fills.colour_shift(evidence(**wrong)).word == "ok"
 
 
@@ -136,7 +135,7 @@ ILL = {
     ),
     "left black": ("copy-through", with_val(unmoved=0.0, known_missed=0.01)),
     "not filled": ("copy-through", with_val(hole_missed=1.1, known_missed=0.2)),
-    "peeks": ("copy-through", with_val(peeks=np.full(N, 0.5))),
+    "peeks": ("copy-through", with_val(peeks=0.5)),
     "rate, wild": ("learning rate", {"train_lines": wild(), "settings": {"learning_rate": 0.09}}),
     "rate, guards": ("learning rate", {"incidents": [incident("divergence", "learning-rate")]}),
     "rate, low": (
@@ -152,7 +151,7 @@ ILL = {
     "spikes, guards": ("spikes", {"incidents": [incident()], "settings": {"guards": "watch"}}),
     "spikes, log": ("spikes", {"train_lines": lines([0.1] * 14 + [0.5] + [0.1] * 15)}),
     "colour": ("colour shift", with_val(colour=shifted())),
-    "seam": ("seam", with_val(edge=np.full(N, 0.15), output_edge=np.full(N, 0.14))),
+    "seam": ("seam", with_val(edge=0.15, output_edge=0.14)),
     "over-fitting": ("over-fitting", {"last": parts(measured(24.0), measured(20.0))}),
     "under-fitting": (
         "under-fitting",
@@ -166,7 +165,7 @@ def test_a_sound_run_is_healthy():
     verdicts = judge(evidence())
     assert [verdict.part for verdict in verdicts] == [p for p in VERDICTS if p != "discriminator"]
     assert {verdict.word for verdict in verdicts} == {"ok"}
-    assert headline(tuple(verdicts)).startswith("Nothing was found")
+    assert Result("", Path(), tuple(verdicts)).headline.startswith("Nothing was found")
 
 
 @pytest.mark.parametrize(("part", "changes"), ILL.values(), ids=ILL)
@@ -214,8 +213,8 @@ def test_known_pixels_that_the_loss_does_not_weigh_are_no_reason():
 
 def test_what_training_could_and_filling_cannot_is_no_under_fitting():
     worse = measured(
-        17.0, hole_l1=np.full(N, 0.15), hole_missed=1.0, known_missed=0.2,
-        output_edge=np.full(N, 0.2), edge=np.full(N, 0.2),
+        17.0, hole_l1=0.15, hole_missed=1.0, known_missed=0.2,
+        output_edge=0.2, edge=0.2,
     )  # fmt: skip
     verdicts = judge(evidence(best=parts(worse, worse), last=parts(worse, worse)))
     assert [verdict.part for verdict in verdicts if verdict.word == "finding"] == ["seam"]

@@ -12,10 +12,9 @@ from typing import Any
 
 from inpaintlab import networks
 from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey, variety
-from inpaintlab.diagnosis.network import activations, batch_norm, memory
+from inpaintlab.diagnosis.network import activations, batch_norm, judge_rate, memory, speed
 from inpaintlab.diagnosis.overfit import capacity
 from inpaintlab.diagnosis.result import Result, Verdict, has_objects
-from inpaintlab.diagnosis.steps import judge_rate, speed
 from inpaintlab.errors import OutputError
 from inpaintlab.reports import Code, Heading
 from inpaintlab.settings import dump

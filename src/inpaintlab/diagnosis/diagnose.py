@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
+from inpaintlab.checkpoints import Run
 from inpaintlab.diagnosis import fills, fitting, training_curve
 from inpaintlab.diagnosis.drawings import examples as drawn_examples, training
-from inpaintlab.diagnosis.evidence import Evidence, gather, need_run
+from inpaintlab.diagnosis.evidence import Evidence, gather
 from inpaintlab.diagnosis.result import Result, Verdict, has_objects
-from inpaintlab.errors import OutputError
+from inpaintlab.errors import OutputError, RunError
 from inpaintlab.reports import Code, Heading
 from inpaintlab.settings import dump
 
@@ -32,33 +33,24 @@ class Judge(NamedTuple):
 
 
 _FILLS_NOTHING = ("copy-through", "constant output", "mode collapse")
-_HARDLY_LEARNT = ("data", "learning rate", "spikes")
+_HARDLY_LEARNT = (*_FILLS_NOTHING, "data", "learning rate", "spikes")
 
 #: Part -> judge, causes before what follows from them: the first finding is the one to begin with. A
 #: finding that an earlier one explains is a note.
 VERDICTS: dict[str, Judge] = {
-    "data": Judge(training_curve.data, needs_weights=False),
+    "data": Judge(training_curve.data, False),
     "copy-through": Judge(fills.copy_through),
-    "learning rate": Judge(training_curve.learning_rate, needs_weights=False, follows=("copy-through",)),
-    "constant output": Judge(fills.constant_output, follows=("copy-through", "learning rate")),
-    "mode collapse": Judge(
-        fills.mode_collapse, follows=("copy-through", "constant output", "learning rate")
-    ),
-    "spikes": Judge(
-        training_curve.spikes, needs_weights=False, follows=("data", *_FILLS_NOTHING, "learning rate")
-    ),
-    "discriminator": Judge(
-        training_curve.discriminator, needs_weights=False, follows=(*_FILLS_NOTHING, "learning rate")
-    ),
-    "colour shift": Judge(fills.colour_shift, follows=(*_FILLS_NOTHING, *_HARDLY_LEARNT)),
-    "over-fitting": Judge(fitting.over_fitting, follows=_FILLS_NOTHING),
+    "learning rate": Judge(training_curve.learning_rate, False, ("copy-through",)),
+    "constant output": Judge(fills.constant_output, True, ("copy-through", "learning rate")),
+    "mode collapse": Judge(fills.mode_collapse, True, (*_FILLS_NOTHING, "learning rate")),
+    "spikes": Judge(training_curve.spikes, False, _HARDLY_LEARNT),
+    "discriminator": Judge(training_curve.discriminator, False, (*_FILLS_NOTHING, "learning rate")),
+    "colour shift": Judge(fills.colour_shift, True, _HARDLY_LEARNT),
+    "over-fitting": Judge(fitting.over_fitting, True, _FILLS_NOTHING),
     "under-fitting": Judge(
-        fitting.under_fitting,
-        follows=(*_FILLS_NOTHING, *_HARDLY_LEARNT, "colour shift", "over-fitting"),
+        fitting.under_fitting, True, (*_HARDLY_LEARNT, "colour shift", "over-fitting")
     ),
-    "seam": Judge(
-        fills.seam, follows=(*_FILLS_NOTHING, *_HARDLY_LEARNT, "colour shift", "under-fitting")
-    ),
+    "seam": Judge(fills.seam, True, (*_HARDLY_LEARNT, "colour shift", "under-fitting")),
 }
 
 
@@ -85,7 +77,9 @@ def diagnose(
     looked at; `examples` are shown. Raises `RunError` and `DataError` for a folder that is no run, or
     whose images are not there.
     """
-    opened = need_run(Path(run))
+    opened = Run.open(Path(run))
+    if not opened.log.exists() and not opened.model.exists():
+        raise RunError(f"{opened.folder} has neither a log nor weights: train it first")
     page = output or opened.folder / PAGE
     if page.is_dir():
         raise OutputError(f"{page} is a folder: -o takes the page to write, as diagnosis.html")
@@ -121,14 +115,10 @@ def judge(evidence: Evidence) -> list[Verdict]:
         if needs_weights and not (evidence.best and evidence.last):
             text = "not looked at: the run ended before its first save, and has left no weights"
             verdicts.append(Verdict(part, "note", text))
-            continue
-        verdict = look(evidence)
-        if verdict is None:
-            continue
-        found = [one.part for one in verdicts if one.word == "finding"]
-        causes = [cause for cause in found if cause in follows]
-        if verdict.word == "finding" and causes:
-            advice = f"probably follows from {causes[0]}: begin with that"
-            verdict = replace(verdict, word="note", advice=advice)
-        verdicts.append(verdict)
+        elif verdict := look(evidence):
+            causes = [one.part for one in verdicts if one.word == "finding" and one.part in follows]
+            if verdict.word == "finding" and causes:
+                advice = f"probably follows from {causes[0]}: begin with that"
+                verdict = replace(verdict, word="note", advice=advice)
+            verdicts.append(verdict)
     return verdicts

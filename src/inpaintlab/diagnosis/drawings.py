@@ -1,14 +1,12 @@
 """The curves of a check and of a diagnosis."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from inpaintlab.diagnosis.evidence import Evidence
 from inpaintlab.images import encode_png
-from inpaintlab.layers.initialise import LayerVariance
 from inpaintlab.reports import Block, Card, Cards, Drawings, Heading, Markup, Text, data_url, sheet, svg
 from inpaintlab.training.rate import RateTest
 
@@ -36,15 +34,12 @@ def rate_curve(test: RateTest, used: float) -> tuple[Block, ...]:
     return _section("Learning rate", caption, svg(figure, "loss by learning rate"))
 
 
-def variances(
-    layers: Sequence[LayerVariance], levels: Sequence[float], changed: bool
-) -> tuple[Block, ...]:
-    """Draw the variance of every layer's output, and the levels that it should stay between."""
+def variances(lines: Mapping[str, Sequence[float]], levels: Sequence[float]) -> tuple[Block, ...]:
+    """Draw variances of every layer's output, and the levels that they should stay between."""
     figure, axes = _axes(_WIDE)
-    places = range(1, len(layers) + 1)
-    axes.plot(places, [layer.after for layer in layers], ".-", label="the run's initial weights")
-    if changed:
-        axes.plot(places, [layer.before for layer in layers], ".-", label="the network's own")
+    for label, values in lines.items():
+        axes.plot(range(1, len(values) + 1), values, ".-", label=label)
+    if len(lines) > 1:
         axes.legend()
     for level in levels:
         axes.axhline(level, color="C3", ls=":", lw=1)
@@ -60,33 +55,32 @@ def variances(
 
 def training(evidence: Evidence) -> tuple[Block, ...]:
     """Draw error, hole PSNR, learning rate and the gradient's norm over the steps of a run."""
+    telea = float(evidence.telea_val.mean()) if len(evidence.telea_val) else None
     drawings = []
-    points = [line.step for line in evidence.validations]
-    for name, ylabel, label in (
-        ("hole_l1", "L1 in the hole", "training"),
-        ("hole_psnr", "hole PSNR, dB", ""),
-        ("learning_rate", "learning rate", ""),
-        ("gradient_norm", "norm of the gradient", "before clipping"),
+    for name, ylabel, scale, level, meaning in (
+        ("hole_l1", "L1 in the hole", "log", None, ""),
+        ("hole_psnr", "hole PSNR, dB", "linear", telea, "Telea"),
+        ("learning_rate", "learning rate", "linear", None, ""),
+        ("gradient_norm", "norm of the gradient", "log", evidence.settings.grad_clip, "clipped at"),
     ):
         figure, axes = _axes(_SMALL)
-        lines = [line for line in evidence.train_lines if name in line.values]
-        if label or name == "learning_rate":
-            axes.plot([x.step for x in lines], [x.values[name] for x in lines], lw=0.8, label=label)
-        if name in ("hole_l1", "hole_psnr") and points:
-            values = [line.values.get(name, math.nan) for line in evidence.validations]
-            axes.plot(points, values, marker=".", label="validation")
-        if name == "hole_l1":
-            for incident in evidence.incidents:
-                axes.axvline(incident.alarm.step, color="C3", ls=":", lw=1)
-        if name == "hole_psnr" and len(evidence.telea_val):
-            axes.axhline(float(evidence.telea_val.mean()), ls="--", lw=0.8, color="gray", label="Telea")
-        if name == "gradient_norm":
-            clip = evidence.settings.grad_clip
-            axes.axhline(clip, ls="--", lw=0.8, color="gray", label="clipped at")
-        if axes.get_legend_handles_labels()[0] and name != "learning_rate":
+        before = ", before clipping" if name == "gradient_norm" else ""
+        for label, lines, style in (
+            (f"training{before}", evidence.train_lines, "-"),
+            ("validation", evidence.validations, ".-"),
+        ):
+            drawn = [line for line in lines if name in line.values]
+            if drawn:
+                values = [line.values[name] for line in drawn]
+                axes.plot([line.step for line in drawn], values, style, lw=0.8, label=label)
+                axes.set(yscale=scale)
+        if level is not None:
+            axes.axhline(level, ls="--", lw=0.8, color="gray", label=meaning)
+        for incident in evidence.incidents if name == "hole_l1" else ():
+            axes.axvline(incident.alarm.step, color="C3", ls=":", lw=1)
+        if len(axes.get_legend_handles_labels()[0]) > 1:
             axes.legend(fontsize="small")
-        log = name in ("hole_l1", "gradient_norm") and bool(lines)
-        axes.set(xlabel="step", ylabel=ylabel, yscale="log" if log else "linear")
+        axes.set(xlabel="step", ylabel=ylabel)
         drawings.append(svg(figure, f"{ylabel} over the steps"))
     caption = "From its log, a line every ten steps; red where the guards raised an alarm."
     return _section("Training curve", caption, *drawings)

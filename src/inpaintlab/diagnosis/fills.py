@@ -26,47 +26,47 @@ _SEAM = 1.5
 
 def copy_through(evidence: Evidence) -> Verdict:
     """Holes keep the colour of the mask, or what was put under it."""
-    found, part = evidence.best_and_last[0].val, "copy-through"
-    peeks = float(found.peeks.mean())
+    found = evidence.best_and_last[0].val
     figures = {
-        "peeks": peeks, "unmoved": found.unmoved, "left_in": found.left_in,
+        "peeks": found.peeks, "unmoved": found.unmoved, "left_in": found.left_in,
         "hole_missed": found.hole_missed, "known_missed": found.known_missed,
     }  # fmt: skip
-    if peeks > _PEEKS:
-        text = f"fills change by {peeks:.2f} for a change of 1 of what lies under the hole"
+    if found.peeks > _PEEKS:
+        text = f"fills change by {found.peeks:.2f} for a change of 1 of what lies under the hole"
         advice = (
             "the network must not see it: blank the hole in forward (layers.hide); its figures on "
             "validation are worth nothing, as the truth lay there"
         )
-        return Verdict(part, "finding", text, advice, figures)
+        return Verdict("copy-through", "finding", text, advice, figures)
     text = (
         f"fills lie {found.unmoved:.0%} as far from {found.left_in} as the truth does; beside filling "
         f"with one colour, the error is {found.hole_missed:.0%} in holes and {found.known_missed:.0%} "
         "outside"
     )
+    ok = Verdict("copy-through", "ok", text, figures=figures)
     kept = found.unmoved < _UNMOVED
     # What training fills well and use does not has another cause.
     not_filled = found.hole_missed > _NOT_FILLED and not evidence.worse_in_use
     if not (kept or not_filled) or found.known_missed > _PASSED_ON:
-        return Verdict(part, "ok", text, "", figures)
+        return ok
     how = "holes stay as they were" if kept else "holes are not learnt"
     advice = (
         "the damaged image goes past the hole: leave out the finest skip (as swift and unet do), and "
         "let the loss weigh the hole (-s objective.hole_weight=6)"
     )
-    return Verdict(part, "finding", f"what is known is passed on, {how}: {text}", advice, figures)
+    return ok.worse("finding", advice, f"what is known is passed on, {how}: ")
 
 
 def constant_output(evidence: Evidence) -> Verdict:
     """The newest weights fill with nothing but one colour: training has collapsed."""
-    found, best = (parts.val for parts in reversed(evidence.best_and_last))
+    best, found = (parts.val for parts in evidence.best_and_last)
     text = (
         f"fills vary {found.contrast:.2f} times as much as the truth within a hole; "
         f"{max(0.0, found.saturated):.0%} of it is black or full colour that should not be"
     )
     figures = {"contrast": found.contrast, "saturated": found.saturated, "best": best.contrast}
     if not _is_constant(found):
-        return Verdict("constant output", "ok", text, "", figures)
+        return Verdict("constant output", "ok", text, figures=figures)
     seen = [alarm for alarm in evidence.alarms if alarm.kind == "collapse"]
     text += f"; by the log since step {seen[0].since}" if seen else ""
     advice = "--guards act rolls back to where it was alive; take a smaller --lr as well"
@@ -82,13 +82,12 @@ def mode_collapse(evidence: Evidence) -> Verdict:
     found = evidence.best_and_last[0].val
     text = f"fills vary {found.spread:.2f} times as much as the truth from image to image"
     figures = {"spread": found.spread, "contrast": found.contrast}
-    if not is_flat(found.spread):
-        return Verdict("mode collapse", "ok", text, "", figures)
+    ok = Verdict("mode collapse", "ok", text, figures=figures)
     advice = (
         "the network does not use its image: inpaint summary shows whether the hole's middle sees "
         "what is known; inpaint check whether it can overfit eight images"
     )
-    return Verdict("mode collapse", "finding", f"the same for every image: {text}", advice, figures)
+    return ok.worse("finding", advice, "the same for every image: ") if is_flat(found.spread) else ok
 
 
 def colour_shift(evidence: Evidence) -> Verdict:
@@ -99,39 +98,36 @@ def colour_shift(evidence: Evidence) -> Verdict:
         "shift": mean.tolist(), "interval": error.tolist(),
         "offset": float(np.abs(best.val.colour).mean()), "images": len(best.val.colour),
     }  # fmt: skip
-    words = ", ".join(
-        f"{name} {m:+.3f} ± {e:.3f}"
-        for name, m, e in zip(("red", "green", "blue"), mean, error, strict=True)
-    )
+    named = zip(("red", "green", "blue"), mean, error, strict=True)
+    words = ", ".join(f"{name} {m:+.3f} ± {e:.3f}" for name, m, e in named)
     text = f"mean colour of fills less that of the truth, of 0 to 1: {words}"
-    # Images that were overfitted may be of another colour than others: a shift is in both parts.
-    if not bool((_shifted(best.train) & _shifted(best.val)).any()):
-        return Verdict("colour shift", "ok", text, "", figures)
+    ok = Verdict("colour shift", "ok", text, figures=figures)
     advice = (
         "look where colours are changed in training or in use alone: normalisation, order of channels, "
         "or an augmentation of colours (-s augment.hue=0 -s augment.saturation=0)"
     )
-    return Verdict("colour shift", "finding", text, advice, figures)
+    # Images that were overfitted may be of another colour than others: a shift is in both parts.
+    in_both = bool((_shifted(best.train) & _shifted(best.val)).any())
+    return ok.worse("finding", advice) if in_both else ok
 
 
 def seam(evidence: Evidence) -> Verdict:
     """The hole's edge can be seen."""
     found = evidence.best_and_last[0].val
-    truth = max(1e-6, float(found.true_edge.mean()))
-    filled, output = (float(edge.mean()) / truth for edge in (found.edge, found.output_edge))
-    figures = {"filled": filled, "output": output, "truth": truth}
+    truth = max(1e-6, found.true_edge)
+    filled, output = found.edge / truth, found.output_edge / truth
     text = (
         f"the step across the hole's edge is {filled:.1f} times the truth's in filled images, and "
         f"{output:.1f} times in the network's output inside and outside"
     )
-    if filled <= _SEAM or output <= _SEAM:
-        return Verdict("seam", "ok", text, "", figures)
+    figures = {"filled": filled, "output": output, "truth": truth}
+    ok = Verdict("seam", "ok", text, figures=figures)
     advice = (
         "holes are filled unlike what is around them: see that filling does the same as training "
         "(normalisation, scale of colours), and that the loss weighs both sides of the edge "
         "(-s objective.known_weight=1)"
     )
-    return Verdict("seam", "finding", text, advice, figures)
+    return ok.worse("finding", advice) if min(filled, output) > _SEAM else ok
 
 
 def _is_constant(found: Measured) -> bool:
@@ -147,5 +143,5 @@ def _mean_colour(found: Measured) -> tuple[Float64, Float64]:
 def _shifted(found: Measured) -> Bool:
     """Tell, channel by channel, whether images of a part are filled in other colours."""
     mean, error = _mean_colour(found)
-    least = max(_SHIFT, _OF_ERROR * float(found.hole_l1.mean()))
+    least = max(_SHIFT, _OF_ERROR * found.hole_l1)
     return np.asarray((np.abs(mean) > least) & (np.abs(mean) > error))

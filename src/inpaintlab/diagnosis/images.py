@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -42,7 +41,7 @@ SAMPLES, _REPEATED = 64, 0.5
 class Facts:
     """What is known of an image: grey values of 0 to 255, and how its neighbouring pixels correlate."""
 
-    part: Literal["train", "val"]
+    part: str
     name: str
     low: float
     high: float
@@ -101,12 +100,12 @@ def survey(data: TrainingData, of: int) -> Survey:
     with bar("looking at images", len(data.train) + len(data.val)) as advance:
         for part, images in (("train", data.train), ("val", data.val)):
             for place in range(len(images)):
-                facts.append(facts_of(images[place], images.name(place), part))  # type: ignore[arg-type]
+                facts.append(_facts(images[place], images.name(place), part))
                 advance()
     return Survey(facts, [bad.reason for bad in data.bad], of)
 
 
-def facts_of(image: UInt8, name: str, part: Literal["train", "val"]) -> Facts:
+def _facts(image: UInt8, name: str, part: str) -> Facts:
     """Return the facts of an image, RGB uint8 `[H, W, 3]`."""
     grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
     low, high = np.percentile(grey, (1, 99))
@@ -121,27 +120,37 @@ def facts_of(image: UInt8, name: str, part: Literal["train", "val"]) -> Facts:
 
 def judge_values(seen: Survey, max_bad_fraction: float) -> Verdict:
     """Judge range and oddities of images."""
-    odd = {kind: [one.name for one in seen.facts if one.oddity == kind] for kind in ODD}
+    facts, bad, total = seen.facts, len(seen.bad), seen.total
+    odd = {kind: [one.name for one in facts if one.oddity == kind] for kind in ODD}
     low, high, mean = (
-        float(np.mean([getattr(one, key) for one in seen.facts])) for key in ("low", "high", "mean")
+        float(np.mean([getattr(one, key) for one in facts])) for key in ("low", "high", "mean")
     )
-    looked = count(seen.total, "image")
-    looked += f" of {seen.of:,}, drawn at random" if seen.of > seen.total else ""
+    grey = sum(one.is_grey for one in facts)
     named = [f"{len(names)} {kind} (as {names[0]})" for kind, names in odd.items() if names]
-    named += [f"{len(seen.bad)} that cannot be used (first: {seen.bad[0]})"] if seen.bad else []
-    grey = sum(one.is_grey for one in seen.facts)
-    named += [f"{grey} grey among coloured"] if 0 < grey < len(seen.facts) else []
+    named += [f"{bad} that cannot be used (first: {seen.bad[0]})"] if bad else []
+    named += [f"{grey} grey among coloured"] if 0 < grey < len(facts) else []
+    drawn = f" of {seen.of:,}, drawn at random" if seen.of > total else ""
     text = (
-        f"{looked}: mostly from {low / 255:.2f} to {high / 255:.2f} of 0 to 1, mean {mean / 255:.2f}; "
-        f"{', '.join(named) or 'none broken, black, white or noise'}"
+        f"{count(total, 'image')}{drawn}: mostly from {low / 255:.2f} to {high / 255:.2f} of 0 to 1, "
+        f"mean {mean / 255:.2f}; {', '.join(named) or 'none broken, black, white or noise'}"
     )
-    strange = sum(map(len, odd.values()))
-    word, advice = _judge(strange, len(seen.bad), seen.total, (low, high), max_bad_fraction)
     figures = {
-        "looked_at": seen.total, "of": seen.of, "low": low / 255, "high": high / 255,
-        "mean": mean / 255, "bad": len(seen.bad), "grey": grey,
+        "looked_at": total, "of": seen.of, "low": low / 255, "high": high / 255, "mean": mean / 255,
+        "bad": bad, "grey": grey,
     } | {kind: len(names) for kind, names in odd.items()}  # fmt: skip
-    return Verdict("images", word, text, advice, figures)
+    ok = Verdict("images", "ok", text, figures=figures)
+    strange, cure = (
+        sum(map(len, odd.values())),
+        "inpaint prepare lists them and leaves out what it should",
+    )
+    if high < _DARKEST_HIGH or low > _BRIGHTEST_LOW:
+        return ok.worse("finding", "the range is not that of images: look how they were written")
+    if bad > max_bad_fraction * total:
+        limit = f"max_bad_fraction = {max_bad_fraction:g}"
+        return ok.worse("finding", f"more than {limit} of them: inpaint train would refuse to start")
+    if strange and strange >= ODD_SHARE * total:
+        return ok.worse("finding", f"{strange / total:.1%} are no images to learn from: {cure}")
+    return ok.worse("note", cure) if strange or bad else ok
 
 
 def find_leaks(seen: Survey) -> Leaks:
@@ -165,7 +174,7 @@ def judge_leaks(leaks: Leaks, seen: Survey, data: str) -> Verdict:
         if sampled:
             share = f"{seen.total / seen.of:.0%}"
             text += f"; a sample of {share} holds few pairs, -s sample={seen.of} looks at all"
-        return Verdict("split", "ok", text, "", figures)
+        return Verdict("split", "ok", text, figures=figures)
     ours, theirs, _ = leaks.pairs[0]
     text = (
         f"{leaks.alike:,} of {looked_at} have a look-alike to train on ({leaks.same} of them the same "
@@ -183,20 +192,6 @@ def judge_leaks(leaks: Leaks, seen: Survey, data: str) -> Verdict:
     return Verdict("split", word, text, advice, figures)
 
 
-def _judge(
-    strange: int, bad: int, total: int, span: tuple[float, float], max_bad_fraction: float
-) -> tuple[Word, str]:
-    if span[1] < _DARKEST_HIGH or span[0] > _BRIGHTEST_LOW:
-        return "finding", "the range is not that of images: look how they were written"
-    if bad > max_bad_fraction * total:
-        limit = f"max_bad_fraction = {max_bad_fraction:g}"
-        return "finding", f"more than {limit} of them: inpaint train would refuse to start"
-    cure = "inpaint prepare lists them and leaves out what it should"
-    if strange >= ODD_SHARE * total and strange:
-        return "finding", f"{strange / total:.1%} are no images to learn from: {cure}"
-    return ("note", cure) if strange or bad else ("ok", "")
-
-
 def variety(samples: TrainingSamples) -> Verdict:
     """Judge whether every sample has an augmentation and a mask of its own.
 
@@ -212,17 +207,17 @@ def variety(samples: TrainingSamples) -> Verdict:
     try:
         check_variants(samples)
     except DataError as error:
-        advice = "a source of masks or images that draws anew for every sample"
-        return Verdict("variety", "finding", str(error), f"use {advice}", figures)
+        advice = "use a source of masks or images that draws anew for every sample"
+        return Verdict("variety", "finding", str(error), advice, figures)
     text = (
         f"of {SAMPLES} samples {figures['repeated_images']:.0%} of the images and "
         f"{figures['repeated_masks']:.0%} of the masks come more than once; "
         f"{figures['mean_hole']:.0%} of an image is hole"
     )
-    if figures["repeated_masks"] > _REPEATED or figures["repeated_images"] > _REPEATED:
-        advice = "few images or masks: --augment light varies both"
-        return Verdict("variety", "note", text, advice, figures)
-    return Verdict("variety", "ok", text, "", figures)
+    ok = Verdict("variety", "ok", text, figures=figures)
+    if max(figures["repeated_masks"], figures["repeated_images"]) > _REPEATED:
+        return ok.worse("note", "few images or masks: --augment light varies both")
+    return ok
 
 
 def _repeated(tensors: Tensor) -> float:

@@ -59,11 +59,6 @@ class Task:
     steps: int
     seconds: float
 
-    @property
-    def size(self) -> int:
-        """Side of the images in pixels."""
-        return self.image.shape[-1]
-
 
 def capacity(trainer: Trainer, rate: float, steps: int, seconds: float) -> Verdict:
     """Let the network overfit one batch at a rate; where it cannot, try to mend it."""
@@ -71,25 +66,34 @@ def capacity(trainer: Trainer, rate: float, steps: int, seconds: float) -> Verdi
     first = Attempt("as it is", settings.network, settings.initialise, rate)
     task = task_for(trainer, steps, seconds)
     reached, steps = learn(trainer, task, first)
+    count, size = len(task.image), task.image.shape[-1]
     figures: dict[str, Any] = {
-        "hole_psnr": reached, "goal": GOAL, "images": len(task.image), "size": task.size,
-        "steps": steps, "rate": rate, "mends": [],
+        "hole_psnr": reached, "goal": GOAL, "images": count, "size": size, "steps": steps, "rate": rate,
+        "mends": [],
     }  # fmt: skip
     text = (
-        f"{reached:.1f} dB in the hole after {steps} steps on {len(task.image)} images of "
-        f"{task.size} px at rate {rate:g} (goal {GOAL:g} dB)"
+        f"{reached:.1f} dB in the hole after {steps} steps on {count} images of {size} px at rate "
+        f"{rate:g} (goal {GOAL:g} dB)"
     )
+    verdict = Verdict("capacity", "finding", f"cannot learn: {text}", figures=figures)
     if reached >= GOAL:
-        return Verdict("capacity", "ok", f"can learn: {text}", "", figures)
+        return replace(verdict, word="ok", text=f"can learn: {text}")
     if steps < task.steps / 2:
-        short = f"too slow to tell, {steps} of {task.steps} steps in {task.seconds:g} s: {text}"
-        longer = f"-s seconds={1.5 * task.seconds * task.steps / steps:.0f} gives it the time"
-        return Verdict("capacity", "note", short, longer, figures)
-    return _mended(trainer, task, first, text, figures)
+        short = f"too slow to tell, {steps} of {task.steps} steps in {seconds:g} s: {text}"
+        longer = f"-s seconds={1.5 * seconds * task.steps / steps:.0f} gives it the time"
+        return replace(verdict, word="note", text=short, advice=longer)
+    tried = _try_mends(trainer, task, first)
+    figures["mends"] = [{"name": mend.name, "hole_psnr": psnr} for psnr, mend in tried]
+    psnr, best = max(tried, key=lambda pair: pair[0])
+    if psnr < reached + _WORTH:
+        advice = "none of the usual mends helps: inpaint summary shows where the network is narrow"
+        return replace(verdict, advice=advice)
+    what = "mends it" if psnr >= GOAL else "helps most"
+    return replace(verdict, text=f"{verdict.text}; {best.name} {what}: {psnr:.1f} dB", advice=best.flags)
 
 
-def _mended(trainer: Trainer, task: Task, first: Attempt, text: str, figures: dict[str, Any]) -> Verdict:
-    """Try mends until one reaches the goal, and name the best."""
+def _try_mends(trainer: Trainer, task: Task, first: Attempt) -> list[tuple[float, Attempt]]:
+    """Try mends until one reaches the goal; return the PSNR of each."""
     tried: list[tuple[float, Attempt]] = []
     for mend in mends(first):
         try:
@@ -98,14 +102,7 @@ def _mended(trainer: Trainer, task: Task, first: Attempt, text: str, figures: di
             continue
         if tried[-1][0] >= GOAL:
             break
-    figures["mends"] = [{"name": mend.name, "hole_psnr": psnr} for psnr, mend in tried]
-    psnr, best = max(tried, key=lambda pair: pair[0])
-    if psnr < figures["hole_psnr"] + _WORTH:
-        advice = "none of the usual mends helps: inpaint summary shows where the network is narrow"
-        return Verdict("capacity", "finding", f"cannot learn: {text}", advice, figures)
-    what = "mends it" if psnr >= GOAL else "helps most"
-    text = f"cannot learn: {text}; {best.name} {what}: {psnr:.1f} dB"
-    return Verdict("capacity", "finding", text, best.flags, figures)
+    return tried
 
 
 def mends(first: Attempt) -> Iterator[Attempt]:
@@ -189,7 +186,7 @@ def _fresh(trainer: Trainer, task: Task, attempt: Attempt) -> tuple[nn.Module, T
     """Return a network of the attempt, made for the size of the task, and the task on its device."""
     arguments = attempt.network.arguments
     if "side" in arguments:
-        arguments = arguments | {"side": task.size}
+        arguments = arguments | {"side": task.image.shape[-1]}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(trainer.settings.seed)
         network = (

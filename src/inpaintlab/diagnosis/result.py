@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +16,8 @@ from inpaintlab.settings import ResolvedTrainSettings, TrainSettings
 Word = Literal["ok", "note", "finding"]
 #: Blocks of a page, which JSON does not hold.
 Drawn = Annotated[tuple[Any, ...], Field(exclude=True)]
-_TONES: dict[Word, Tone] = {"ok": "good", "note": "warn", "finding": "bad"}
+#: What each word looks like, the worst first.
+_TONES: dict[Word, Tone] = {"finding": "bad", "note": "warn", "ok": "good"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,11 @@ class Verdict:
     blame: str = ""
     blocks: Drawn = field(default=(), repr=False, compare=False)
 
-    def note(self) -> Note:
+    def worse(self, word: Word, advice: str, start: str = "", blame: str = "") -> "Verdict":
+        """Return it with another word, with advice, and with what is wrong at the start of its text."""
+        return replace(self, word=word, text=start + self.text, advice=advice, blame=blame)
+
+    def shown(self) -> Note:
         """Return it as a page and a terminal show it."""
         return Note(self.text, _TONES[self.word], self.advice, f"{self.part}:")
 
@@ -63,8 +68,19 @@ class Result(reports.Result):
 
     @property
     def headline(self) -> str:
-        """What was found, in one line."""
-        return headline(self.verdicts)
+        """What was found, in one line.
+
+        >>> sound, ill = (Verdict("seam", word, "") for word in ("ok", "finding"))
+        >>> Result("", Path(), (sound, Verdict("data", "note", ""))).headline
+        'Nothing was found that spoils the run; worth knowing: data'
+        >>> Result("", Path(), (ill, Verdict("data", "finding", ""))).headline
+        'Begin with seam; also found: data'
+        """
+        first, *others = [verdict.part for verdict in self.findings] or [""]
+        text = f"Begin with {first}" if first else "Nothing was found that spoils the run"
+        text += f"; also found: {', '.join(others)}" if others else ""
+        notes = ", ".join(verdict.part for verdict in self.of("note"))
+        return f"{text}; worth knowing: {notes}" if notes else text
 
     @property
     def command(self) -> str:
@@ -86,42 +102,23 @@ class Result(reports.Result):
 
     def answer(self) -> Answer:
         """Return what a terminal shows: findings and notes first; `verbose` tells what is sound, too."""
-        notes = [verdict.note() for word in ("finding", "note") for verdict in self.of(word)]
-        sound = self.of("ok")
+        *bad, sound = (self.of(word) for word in _TONES)
+        notes = [verdict.shown() for verdicts in bad for verdict in verdicts]
         if sound:
-            names = ", ".join(verdict.part for verdict in sound)
-            notes.append(Note(names, "good", head="sound:"))
-        details = [verdict.note() for verdict in sound]
+            notes.append(Note(", ".join(verdict.part for verdict in sound), "good", head="sound:"))
         return Answer(
             f"{self.headline}.", notes=notes, places={"page": self.page}, command=self.command,
-            details=details,
+            details=[verdict.shown() for verdict in sound],
         )  # fmt: skip
 
     def html(self) -> Page:
         """Return the page: findings first, and then what is drawn of all that was looked at."""
-        words: tuple[Word, ...] = ("finding", "note", "ok")
-        notes = [verdict.note() for word in words for verdict in self.of(word)]
+        notes = [verdict.shown() for word in _TONES for verdict in self.of(word)]
         drawn = [block for verdict in self.verdicts for block in verdict.blocks]
         return Page(self.title, f"{self.headline}.", [*notes, *drawn, *self.blocks])
 
     def _repr_html_(self) -> str:
         return self.html()._repr_html_()
-
-
-def headline(verdicts: tuple[Verdict, ...]) -> str:
-    """Say in one line what was found.
-
-    >>> headline((Verdict("seam", "ok", ""), Verdict("data", "note", "")))
-    'Nothing was found that spoils the run; worth knowing: data'
-    >>> headline((Verdict("seam", "finding", ""), Verdict("data", "finding", "")))
-    'Begin with seam; also found: data'
-    """
-    findings, notes = ([v.part for v in verdicts if v.word == word] for word in ("finding", "note"))
-    known = f"; worth knowing: {', '.join(notes)}" if notes else ""
-    if not findings:
-        return f"Nothing was found that spoils the run{known}"
-    also = f"; also found: {', '.join(findings[1:])}" if findings[1:] else ""
-    return f"Begin with {findings[0]}{also}{known}"
 
 
 def has_objects(settings: TrainSettings | ResolvedTrainSettings) -> bool:

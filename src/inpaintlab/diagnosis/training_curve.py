@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from inpaintlab.arrays import Float64
-from inpaintlab.diagnosis.evidence import Evidence
-from inpaintlab.diagnosis.fitting import FAR_BELOW, LEAST_AHEAD
+from inpaintlab.diagnosis.evidence import FAR_BELOW, LEAST_AHEAD, Evidence
 from inpaintlab.diagnosis.images import LEAK_SHARE, ODD_SHARE, Leaks
-from inpaintlab.diagnosis.result import Verdict, Word, count
+from inpaintlab.diagnosis.result import Verdict, count
 from inpaintlab.evaluation.statistics import share_interval
 from inpaintlab.training.guards.detectors import Alarm
 
@@ -19,11 +18,18 @@ _FAR_ABOVE = 5.0
 _SPIKES = ("spike", "jump", "not-finite")
 #: Spikes that the guards have mended are worth knowing; more than this are a finding all the same.
 _MENDED = 2
+#: Cause of spikes -> what helps.
+_CURES = {
+    "data": "look at the images of incidents/, and let inpaint prepare leave out what is none",
+    "numerics": "-s precision=32-true, or a smaller -s grad_clip",
+    "learning-rate": "a smaller --lr",
+    "dead-unit": "a smaller --lr, or another activation",
+}
 
 
 def learning_rate(evidence: Evidence) -> Verdict:
     """The learning rate was too high, or too low; `blame` says which."""
-    errors, norms = evidence.column("hole_l1"), evidence.column("gradient_norm")
+    norms = evidence.column("gradient_norm")
     blamed = [one for one in evidence.incidents if one.verdict.cause == "learning-rate"]
     diverged = _diverged(evidence)
     norm = float(np.median(norms)) if len(norms) else None
@@ -35,24 +41,21 @@ def learning_rate(evidence: Evidence) -> Verdict:
     if norm is not None:
         clip = evidence.settings.grad_clip
         text += f"; gradient norm {norm:.2g} in the median, clipped at {clip:g}"
-
-    def finding(blame: str, words: str, advice: str) -> Verdict:
-        return Verdict("learning rate", "finding", f"{words}; {text}", advice, figures, blame)
-
+    ok = Verdict("learning rate", "ok", text, figures=figures)
     lower = f"--lr {min(evidence.rate / 5, evidence.own_rate):.1g}, or --lr auto"
     if blamed:
         words = f"the guards found it too high at step {blamed[0].alarm.step}"
         if evidence.rate_factor < 1:
             words += f" and ended at {evidence.rate_factor:.2g} of it"
-        return finding("too high", words, lower)
+        return ok.worse("finding", lower, f"{words}; ", "too high")
     if diverged:
-        words = f"too high: by the log, {diverged[0].sentence} (step {diverged[0].step})"
-        return finding("too high", words, lower)
+        words = f"too high: by the log, {diverged[0].sentence} (step {diverged[0].step}); "
+        return ok.worse("finding", lower, words, "too high")
     if evidence.rate * FAR_BELOW < evidence.own_rate and _short_of_telea(evidence):
-        words = f"too low: {_fallen(errors)}, and Telea's method fills training images as well"
-        return finding("too low", words, "--lr auto, or leave the rate out")
-    far = evidence.rate > _FAR_ABOVE * evidence.own_rate
-    return Verdict("learning rate", "note" if far else "ok", text, "--lr auto" if far else "", figures)
+        fallen = _fallen(evidence.column("hole_l1"))
+        words = f"too low: {fallen}, and Telea's method fills training images as well; "
+        return ok.worse("finding", "--lr auto, or leave the rate out", words, "too low")
+    return ok.worse("note", "--lr auto") if evidence.rate > _FAR_ABOVE * evidence.own_rate else ok
 
 
 def spikes(evidence: Evidence) -> Verdict:
@@ -65,64 +68,50 @@ def spikes(evidence: Evidence) -> Verdict:
     }  # fmt: skip
     if not found and not logged:
         seen = f"none in {count(len(evidence.train_lines), 'line')} of the log"
-        return Verdict("spikes", "ok", f"{seen}, none seen by the guards", "", figures)
+        return Verdict("spikes", "ok", f"{seen}, none seen by the guards", figures=figures)
     mode = evidence.settings.guards.name
     text = f"the guards ({mode}) saw {len(found)}"
-    text += f", causes: {', '.join(f'{cause} {n}×' for cause, n in causes.items())}" if causes else ""
     if found:
         alarm, verdict = found[0].alarm, found[0].verdict
         text += (
-            f"; first: {alarm.sentence} (step {alarm.step}), {verdict.sentence}: {verdict.experiment}"
+            f", causes: {', '.join(f'{cause} {n}×' for cause, n in causes.items())}; first: "
+            f"{alarm.sentence} (step {alarm.step}), {verdict.sentence}: {verdict.experiment}"
         )
     if logged:
         named = ", ".join(str(alarm.step) for alarm in logged[:5])
         text += f"; in the log {logged[0].sentence} (step {named})"
+    common = causes.most_common(1)[0][0] if causes else ""
+    guards = "--guards act finds the cause and rolls back to before"
+    cure = _CURES.get(common, "incidents/ holds the batches" if mode == "act" else guards)
     mended = bool(found) and mode == "act" and len(found) <= _MENDED and not logged
-    word: Word = "note" if mended else "finding"
-    return Verdict("spikes", word, text, _cure(mode, causes), figures)
-
-
-def _cure(mode: str, causes: Counter[str]) -> str:
-    cures = {
-        "data": "look at the images of incidents/, and let inpaint prepare leave out what is none",
-        "numerics": "-s precision=32-true, or a smaller -s grad_clip",
-        "learning-rate": "a smaller --lr",
-        "dead-unit": "a smaller --lr, or another activation",
-    }
-    if causes and (cure := cures.get(causes.most_common(1)[0][0])):
-        return cure
-    if mode != "act":
-        return "--guards act finds the cause and rolls back to before"
-    return "incidents/ holds the batches"
+    return Verdict("spikes", "note" if mended else "finding", text, cure, figures)
 
 
 def data(evidence: Evidence) -> Verdict:
     """Images that should not be there: broken, noise, found by the guards, or in both parts."""
-    total = max(1, evidence.train_count)
-    excluded, bad = len(evidence.excluded), len(evidence.bad)
-    odd = sorted({name for one in evidence.incidents for name in one.images} - set(evidence.excluded))
-    figures: dict[str, Any] = {
-        "excluded": excluded, "bad": bad, "reported": len(odd),
-        "excluded_steps": len(evidence.excluded_steps),
-        "images": evidence.images.figures, "alike": evidence.split.figures,
+    images, split = evidence.images, evidence.split
+    excluded, bad, passed = evidence.excluded, evidence.bad, len(evidence.excluded_steps)
+    odd = sorted({name for one in evidence.incidents for name in one.images} - set(excluded))
+    figures = {
+        "excluded": len(excluded), "bad": len(bad), "reported": len(odd), "excluded_steps": passed,
+        "images": images.figures, "alike": split.figures,
     }  # fmt: skip
     seen = []
     if excluded:
-        seen.append(f"the guards left out {count(excluded, 'image')} (as {evidence.excluded[0]})")
+        seen.append(f"the guards left out {count(len(excluded), 'image')} (as {excluded[0]})")
     if odd:
         seen.append(f"the guards found {count(len(odd), 'image')} unlike all others (as {odd[0]})")
-    if passed := len(evidence.excluded_steps):
+    if passed:
         seen.append(f"the guards passed over the batches of {count(passed, 'step')}")
     if bad:
-        seen.append(f"{count(bad, 'image')} could not be used, first {evidence.bad[0]}")
-    text = "; ".join([*seen, evidence.images.text, evidence.split.text])
-    many = excluded + bad >= ODD_SHARE * total
-    if evidence.images.word == "finding" or many or _surely_alike(evidence.leaks):
+        seen.append(f"{count(len(bad), 'image')} could not be used, first {bad[0]}")
+    ok = Verdict("data", "ok", "; ".join([*seen, images.text, split.text]), figures=figures)
+    many = len(excluded) + len(bad) >= ODD_SHARE * max(1, evidence.train_count)
+    if images.word == "finding" or many or _surely_alike(evidence.leaks):
         advice = "inpaint prepare leaves out what is no image, and keeps look-alikes in one part"
-        return Verdict("data", "finding", text, advice, figures)
-    noted = bool(seen) or {evidence.images.word, evidence.split.word} != {"ok"}
-    advice = evidence.split.advice if noted else ""
-    return Verdict("data", "note" if noted else "ok", text, advice, figures)
+        return ok.worse("finding", advice)
+    noted = bool(seen) or {images.word, split.word} != {"ok"}
+    return ok.worse("note", split.advice) if noted else ok
 
 
 def discriminator(evidence: Evidence) -> Verdict | None:
@@ -130,17 +119,18 @@ def discriminator(evidence: Evidence) -> Verdict | None:
     accuracy = evidence.column("discriminator_accuracy")
     if not len(accuracy):
         return None
-    alarms = [one.alarm for one in evidence.incidents if one.alarm.kind == "discriminator"]
-    alarms += [alarm for alarm in evidence.alarms if alarm.kind == "discriminator"]
-    figures = {"accuracy": float(np.median(accuracy)), "steps": [alarm.step for alarm in alarms]}
-    text = f"right of {figures['accuracy']:.0%} of what it was shown, in the median"
+    alarms = [*(one.alarm for one in evidence.incidents), *evidence.alarms]
+    alarms = [alarm for alarm in alarms if alarm.kind == "discriminator"]
+    median = float(np.median(accuracy))
+    figures = {"accuracy": median, "steps": [alarm.step for alarm in alarms]}
+    text = f"right of {median:.0%} of what it was shown, in the median"
+    ok = Verdict("discriminator", "ok", text, figures=figures)
     if not alarms:
-        return Verdict("discriminator", "ok", text, "", figures)
-    words = f"{alarms[0].sentence} (step {alarms[0].step}); {text}"
+        return ok
     advice = (
         "a smaller rate of the discriminator (-s objective.ratio=0.5), or a longer warm-up without it"
     )
-    return Verdict("discriminator", "finding", words, advice, figures)
+    return ok.worse("finding", advice, f"{alarms[0].sentence} (step {alarms[0].step}); ")
 
 
 def _diverged(evidence: Evidence) -> list[Alarm]:
@@ -156,9 +146,9 @@ def _diverged(evidence: Evidence) -> list[Alarm]:
     top = max((line.values["learning_rate"] for line in lines), default=0.0)
 
     def recovered(alarm: Alarm) -> bool:
-        at = [line for line in lines if alarm.since <= line.step <= alarm.step]
-        high = any(line.values["learning_rate"] > top / 2 for line in at)
-        errors = [line.values["hole_l1"] for line in at]
+        at = [line.values for line in lines if alarm.since <= line.step <= alarm.step]
+        high = any(values["learning_rate"] > top / 2 for values in at)
+        errors = [values["hole_l1"] for values in at]
         return high and bool(lines[-1].values["hole_l1"] < 0.5 * np.median(errors))
 
     return [alarm for alarm in found if recovered(alarm)]
@@ -176,7 +166,7 @@ def _fallen(errors: Float64) -> str:
     if len(errors) < 2:
         return "there is hardly a log"
     tenth = max(1, len(errors) // 10)
-    first, last = float(np.median(errors[:tenth])), float(np.median(errors[-tenth:]))
+    first, last = np.median(errors[:tenth]), np.median(errors[-tenth:])
     return f"the error in the hole went from {first:.3f} to {last:.3f}"
 
 
