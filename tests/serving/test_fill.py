@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from inpaintlab.serving.fill_routes import MAX_BATCH
+from inpaintlab.serving.routes import MAX_BATCH
 from tests.data.hostile import noise, png
 from tests.serving.conftest import ABOUT, decoded, encoded
 

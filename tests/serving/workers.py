@@ -3,13 +3,13 @@
 import os
 import signal
 
-from inpaintlab.serving.jobs import About, Reply, send_hello, send_reply
+from inpaintlab.serving.jobs import About, Reply, send
 
 
 def obey(pipe):
     """Do what the image says: `die`, `hang`, or come back with the process's number as notes."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    send_hello(pipe, About("obedient", network="none", size=1, sha256="0" * 64, created=os.getpid()))
+    send(pipe, About("obedient", network="none", size=1, sha256="0" * 64, created=os.getpid()))
     while True:
         try:
             job = pipe.recv()
@@ -19,12 +19,12 @@ def obey(pipe):
             os._exit(3)
         if job.image == b"hang":
             signal.pause()
-        send_reply(pipe, Reply(data=job.image, notes=(str(os.getpid()),)))
+        send(pipe, Reply(data=job.image, notes=(str(os.getpid()),)))
 
 
 def fail(pipe):
     """Cannot load its model."""
-    send_hello(pipe, "there is no run folder here")
+    send(pipe, Reply(error="RunError", message="there is no run folder here"))
 
 
 def vanish(pipe):

@@ -1,19 +1,19 @@
 """The application: routes, and what stands before them."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
-from inpaintlab.serving import fill_routes, iopaint, openai, page_routes, state_routes
+from inpaintlab.serving import iopaint, openai, page_routes, routes
 from inpaintlab.serving.errors import install
-from inpaintlab.serving.fill_routes import MAX_BATCH
-from inpaintlab.serving.guards import BodyGuard, HostGuard, TokenGuard
+from inpaintlab.serving.guards import BodyGuard, Guard, host_check, token_check
 from inpaintlab.serving.metrics import Measured
 from inpaintlab.serving.pool import Pool
+from inpaintlab.serving.routes import MAX_BATCH
 from inpaintlab.serving.service import Service
 from inpaintlab.serving.work import worker_pool
 
@@ -41,6 +41,12 @@ def create_app(
     images may have `max_pixels`. With `page` there is also the web page, to which `/` leads.
     """
     pool = model if isinstance(model, Pool) else worker_pool(model)
+
+    @asynccontextmanager
+    async def with_workers(_: FastAPI) -> AsyncIterator[None]:
+        async with nullcontext() if pool.started else pool:
+            yield
+
     app = FastAPI(
         title="inpaintlab",
         version=version("inpaintlab"),
@@ -48,7 +54,7 @@ def create_app(
         # The pages of documentation would load scripts from other servers.
         docs_url=None,
         redoc_url=None,
-        lifespan=_starting(pool),
+        lifespan=with_workers,
         form_limits={
             "max_files": 2 * MAX_BATCH + 2,
             "max_fields": 64,
@@ -57,12 +63,12 @@ def create_app(
     )
     install(app)
     service = app.state.service = Service(pool, max_bytes=max_bytes, max_pixels=max_pixels)
-    for routes in (fill_routes, openai, iopaint, state_routes, *([page_routes] if page else [])):
-        app.include_router(routes.router)
+    for module in (routes, openai, iopaint, *([page_routes] if page else [])):
+        app.include_router(module.router)
     # From the innermost to the outermost.
     app.add_middleware(BodyGuard, pool=pool, max_bytes=max_bytes, seconds=upload_seconds)
     if token:
-        app.add_middleware(TokenGuard, token=token)
+        app.add_middleware(Guard, check=token_check(token))
     if origins:
         app.add_middleware(
             CORSMiddleware,
@@ -71,20 +77,6 @@ def create_app(
             allow_headers=["Authorization", "Content-Type"],
             expose_headers=_EXPOSED,
         )
-    app.add_middleware(HostGuard, hosts=hosts, origins=origins)
+    app.add_middleware(Guard, check=host_check(hosts, origins))
     app.add_middleware(Measured, metrics=service.metrics)
     return app
-
-
-def _starting(pool: Pool) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """Start the workers with the application, unless they run already."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        if pool.started:
-            yield
-            return
-        async with pool:
-            yield
-
-    return lifespan

@@ -87,38 +87,34 @@ def error_response(refused: RefusedError) -> JSONResponse:
 
 def install(app: FastAPI) -> None:
     """Give all errors of an application the one shape, those of the framework included."""
-    app.add_exception_handler(InpaintlabError, _ours)
-    app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(RequestValidationError, _of_fields)
-    app.add_exception_handler(Exception, _unforeseen)
+    for kind in (InpaintlabError, HTTPException, RequestValidationError, Exception):
+        app.add_exception_handler(kind, _reply)
 
 
-async def _ours(_: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, RefusedError):
-        error = refused_by_worker(type(error).__name__, str(error))
-    return error_response(error)
+async def _reply(request: Request, error: Exception) -> JSONResponse:
+    return error_response(_refused(request.url.path, request.method, error))
 
 
-async def _of_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    messages = {
-        404: f"there is nothing at {request.url.path}: see /openapi.json",
-        405: f"{request.url.path} does not take {request.method}",
-    }
-    kind = _KINDS.get(error.status_code, "http_error")
-    message = messages.get(error.status_code, str(error.detail))
-    return error_response(RefusedError(error.status_code, kind, message, headers=error.headers))
-
-
-async def _of_fields(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    finding = error.errors()[0]
-    message = finding["msg"].removeprefix("Value error, ")
-    # The first word is where it stood (body, query, …), which the name of the field makes clear.
-    path = ".".join(str(part) for part in finding["loc"][1:])
-    return error_response(RefusedError(422, "bad_field", f"{path}: {message}" if path else message))
-
-
-async def _unforeseen(_: Request, error: Exception) -> JSONResponse:
+def _refused(path: str, method: str, error: Exception) -> RefusedError:
+    """Return any error as one of ours."""
+    match error:
+        case RefusedError():
+            return error
+        case InpaintlabError():
+            return refused_by_worker(type(error).__name__, str(error))
+        case HTTPException():
+            messages = {
+                404: f"there is nothing at {path}: see /openapi.json",
+                405: f"{path} does not take {method}",
+            }
+            message = messages.get(error.status_code, str(error.detail))
+            kind = _KINDS.get(error.status_code, "http_error")
+            return RefusedError(error.status_code, kind, message, headers=error.headers)
+        case RequestValidationError():
+            finding = error.errors()[0]
+            message = finding["msg"].removeprefix("Value error, ")
+            # The first word is where it stood (body, query, …), which the name of the field makes clear.
+            field = ".".join(str(part) for part in finding["loc"][1:])
+            return RefusedError(422, "bad_field", f"{field}: {message}" if field else message)
     _LOG.error("a request failed", exc_info=error)
-    return error_response(RefusedError(500, "internal_error", "the server failed; its log says why"))
+    return RefusedError(500, "internal_error", "the server failed; its log says why")

@@ -101,11 +101,8 @@ def negotiate(accept: str) -> str:
 def _range(part: str) -> tuple[str, float]:
     """Read `image/webp;q=0.8`."""
     name, *parameters = (word.strip().lower() for word in part.split(";"))
-    for parameter in parameters:
-        key, _, value = parameter.partition("=")
-        if key.strip() == "q":
-            try:
-                return name, float(value)
-            except ValueError:
-                return name, 0.0
-    return name, 1.0
+    values = dict(parameter.replace(" ", "").partition("=")[::2] for parameter in parameters)
+    try:
+        return name, float(values.get("q", 1))
+    except ValueError:
+        return name, 0.0

@@ -5,7 +5,7 @@ Each guard is plain ASGI middleware; `app.create_app` puts them in order.
 
 import asyncio
 import hmac
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -21,11 +21,15 @@ _OPEN = ("/healthz", "/readyz", "/")
 _FILLS = ("/v1/", "/api/v1/")
 
 
+#: Raises `RefusedError` for a request that is to go no further.
+Check = Callable[[Scope, Headers], None]
+
+
 class Guard:
     """Middleware that passes a request on or replies with why it does not."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, check: Check) -> None:
+        self._app, self._check = app, check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check the head of a request. There are no websockets here: they are closed."""
@@ -34,45 +38,35 @@ class Guard:
             return
         if scope["type"] == "http":
             try:
-                self.check(scope, Headers(scope=scope))
+                self._check(scope, Headers(scope=scope))
             except RefusedError as refused:
                 await error_response(refused)(scope, receive, send)
                 return
             receive = self.receiver(receive)
         await self._app(scope, receive, send)
 
-    def check(self, scope: Scope, headers: Headers) -> None:
-        """Raise `RefusedError` for a request that is to go no further."""
-
     def receiver(self, receive: Receive) -> Receive:
         """Return what the body is to be read with."""
         return receive
 
 
-class HostGuard(Guard):
-    """Refuses other names than those allowed, and web pages of other origins.
+def host_check(hosts: Collection[str] | None, origins: Collection[str] = ()) -> Check:
+    """Refuse other names than `hosts` (None: every name will do), and web pages of other `origins`.
 
-    A page of a stranger can have its own name point to this machine (DNS rebinding), or post a form
-    here. With `hosts` None every name will do; `origins` are those that `--cors` allows.
+    A page of a stranger can have its own name point here (DNS rebinding), or post a form.
     """
 
-    def __init__(
-        self, app: ASGIApp, hosts: Collection[str] | None, origins: Collection[str] = ()
-    ) -> None:
-        super().__init__(app)
-        self._hosts, self._origins = hosts, frozenset(origins)
-
-    def check(self, scope: Scope, headers: Headers) -> None:  # noqa: ARG002
-        """Compare the headers with what is allowed."""
+    def check(_: Scope, headers: Headers) -> None:
         host = headers.get("host", "")
-        if self._hosts is not None and _name(host) not in self._hosts:
-            message = f"this server is not {host[:80]!r} but {', '.join(sorted(self._hosts))}"
+        if hosts is not None and _name(host) not in hosts:
+            message = f"this server is not {host[:80]!r} but {', '.join(sorted(hosts))}"
             raise RefusedError(421, "wrong_host", f"{message}: use one of these, or set --allow-host")
         origin = headers.get("origin")
-        if origin is None or origin in self._origins or urlsplit(origin).netloc == host:
-            return
-        message = "web pages of other origins may not ask: start the server with --cors ORIGIN"
-        raise RefusedError(403, "cross_origin", message)
+        if origin is not None and origin not in origins and urlsplit(origin).netloc != host:
+            message = "web pages of other origins may not ask: start the server with --cors ORIGIN"
+            raise RefusedError(403, "cross_origin", message)
+
+    return check
 
 
 def _name(host: str) -> str:
@@ -83,32 +77,29 @@ def _name(host: str) -> str:
         return ""
 
 
-class TokenGuard(Guard):
-    """Refuses requests without `Authorization: Bearer TOKEN`; only paths that tell nothing are open."""
+def token_check(token: str) -> Check:
+    """Refuse requests without `Authorization: Bearer TOKEN`; only paths that tell nothing are open."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        super().__init__(app)
-        self._token = token.encode()
-
-    def check(self, scope: Scope, headers: Headers) -> None:
-        """Look for the token, and compare it in constant time."""
+    def check(scope: Scope, headers: Headers) -> None:
         if scope["path"] in _OPEN or scope["path"].startswith("/page/"):
             return
         scheme, _, text = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(text.strip().encode(), self._token):
+        if scheme.lower() == "bearer" and hmac.compare_digest(text.strip().encode(), token.encode()):
             return
         message = "this server wants its token: send the header Authorization: Bearer TOKEN"
         raise RefusedError(401, "unauthorized", message, headers={"WWW-Authenticate": "Bearer"})
+
+    return check
 
 
 class BodyGuard(Guard):
     """Refuses bodies that are too large or too slow, and fills for which the queue has no place."""
 
     def __init__(self, app: ASGIApp, pool: Pool, *, max_bytes: int, seconds: float) -> None:
-        super().__init__(app)
+        super().__init__(app, self._look)
         self._pool, self._max_bytes, self._seconds = pool, max_bytes, seconds
 
-    def check(self, scope: Scope, headers: Headers) -> None:
+    def _look(self, scope: Scope, headers: Headers) -> None:
         """Refuse by the head what need not be read."""
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length[:20]) > self._max_bytes:

@@ -67,33 +67,18 @@ class Reply:
     message: str = ""
 
 
-def send_hello(pipe: Connection, model: About | str) -> None:
-    """Tell which model is loaded, or why none is."""
-    _send(pipe, {"error": model} if isinstance(model, str) else asdict(model))
-
-
-def receive_hello(pipe: Connection) -> About | str:
-    """Read what `send_hello` wrote; raises `EOFError` when the other side has gone."""
-    values = _receive(pipe)
-    return str(values["error"]) if "error" in values else About(**values)
-
-
-def send_reply(pipe: Connection, reply: Reply) -> None:
-    """Write a reply to a pipe."""
-    _send(pipe, {name: value for name, value in vars(reply).items() if name != "data"})
-    pipe.send_bytes(reply.data)
-
-
-def receive_reply(pipe: Connection) -> Reply:
-    """Read what `send_reply` wrote; raises `EOFError` when the other side has gone."""
-    head = _receive(pipe)
-    return Reply(**head | {"notes": tuple(head["notes"]), "data": pipe.recv_bytes()})
-
-
-def _send(pipe: Connection, values: dict[str, Any]) -> None:
+def send(pipe: Connection, message: About | Reply) -> None:
+    """Write what a worker says, bytes apart from the rest."""
+    values = asdict(message)
+    data = values.pop("data", b"")
     pipe.send_bytes(json.dumps(values).encode())
+    pipe.send_bytes(data)
 
 
-def _receive(pipe: Connection) -> dict[str, Any]:
+def receive(pipe: Connection) -> About | Reply:
+    """Read what `send` wrote; raises `EOFError` when the other side has gone."""
     values: dict[str, Any] = json.loads(pipe.recv_bytes())
-    return values
+    data = pipe.recv_bytes()
+    if "sha256" in values:
+        return About(**values)
+    return Reply(**values | {"notes": tuple(values["notes"]), "data": data})

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from inpaintlab.errors import RunError
 from inpaintlab.machine import free_memory, processors
 from inpaintlab.serving.errors import RefusedError
-from inpaintlab.serving.jobs import About, Job, Reply, receive_hello, receive_reply
+from inpaintlab.serving.jobs import About, Job, Reply, receive
 
 T = TypeVar("T")
 #: What a process runs, its pipe first: it says which model it has loaded, and then answers jobs.
@@ -55,18 +55,21 @@ class Worker:
     def hello(self) -> About:
         """Wait until the worker has loaded its model; raises `RunError` if it cannot."""
         try:
-            about = receive_hello(self._pipe)
+            about = receive(self._pipe)
         except (EOFError, OSError):
             message = "a worker process died before it was ready: is there memory for it?"
             raise RunError(message) from None
-        if isinstance(about, str):
-            raise RunError(about)
+        if isinstance(about, Reply):
+            raise RunError(about.message)
         return about
 
     def ask(self, job: Job) -> Reply:
         """Have a job done; raises `EOFError` or `OSError` if the process dies of it."""
         self._pipe.send(job)
-        return receive_reply(self._pipe)
+        reply = receive(self._pipe)
+        if not isinstance(reply, Reply):
+            raise EOFError  # it has lost the thread: as good as dead
+        return reply
 
     def is_alive(self) -> bool:
         """Tell whether the process runs."""

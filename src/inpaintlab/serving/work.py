@@ -8,12 +8,12 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,22 +22,17 @@ from inpaintlab.errors import ImageError, InpaintlabError
 from inpaintlab.images import DecodedImage, Encoded, encode, encode_png, load
 from inpaintlab.registry import load_installed_plugins, load_plugins, loaded_plugins
 from inpaintlab.runs import Run
-from inpaintlab.serving.jobs import About, Job, Options, Reply, send_hello, send_reply
+from inpaintlab.serving.jobs import About, Job, Options, Reply, send
 from inpaintlab.serving.pool import Pool, default_workers
+
+if TYPE_CHECKING:
+    from inpaintlab.inpainter import Inpainter
 
 #: Decided by content; a name or a content type of a client counts for nothing.
 _READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 #: Of PNG: a third of the time that the common 6 takes, for about a tenth more bytes.
 _COMPRESSION = 1
 _LOG = logging.getLogger("inpaintlab.serving")
-
-
-class Filler(Protocol):
-    """An `Inpainter`, whose module this one cannot import without torch."""
-
-    @property
-    def fill_image(self) -> Callable[..., DecodedImage]:
-        """Fill the hole, `[H, W]` of 0 and 1, of an image."""
 
 
 def worker_pool(
@@ -66,15 +61,15 @@ def work(pipe: Connection, weights: str, plugins: Sequence[str] = ()) -> None:
         load_plugins(plugins)
         inpainter, about = _load(Path(weights))
     except InpaintlabError as error:
-        send_hello(pipe, str(error))
+        send(pipe, Reply(error=type(error).__name__, message=str(error)))
         return
     with suppress(EOFError, BrokenPipeError):  # the server has gone
-        send_hello(pipe, about)
+        send(pipe, about)
         while True:
-            send_reply(pipe, answer(inpainter, pipe.recv()))
+            send(pipe, answer(inpainter, pipe.recv()))
 
 
-def answer(inpainter: Filler, job: Job) -> Reply:
+def answer(inpainter: "Inpainter", job: Job) -> Reply:
     """Do one job; whatever is wrong with it becomes a reply."""
     start = time.perf_counter()
     options = job.options
@@ -99,7 +94,7 @@ def _stand_back() -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
 
 
-def _load(weights: Path) -> tuple[Filler, About]:
+def _load(weights: Path) -> tuple["Inpainter", About]:
     """Load weights, fill one small image to have everything in memory, and describe them."""
     import torch
 
@@ -123,27 +118,22 @@ def _load(weights: Path) -> tuple[Filler, About]:
     )
 
 
-def _fill(inpainter: Filler, job: Job) -> DecodedImage:
+def _fill(inpainter: "Inpainter", job: Job) -> DecodedImage:
     """Decode and fill, with names that the client knows in every error."""
     options = job.options
     image = load(Encoded("the image", job.image), formats=_READABLE, max_pixels=options.max_pixels)
-    _check_size(image, options)
+    height, width = image.size
+    if options.size not in (None, (width, height)):
+        asked = "×".join(str(side) for side in options.size or ())
+        raise ImageError(f"the image is {width}×{height} and keeps its size: {asked} is not possible")
     hole, remarks = _hole(image, job)
     how = {"strategy": options.strategy, "blend": options.blend}
-    chosen = {name: value for name, value in how.items() if value is not None}
-    filled = inpainter.fill_image(image, hole, "the mask", **chosen)
+    filled = inpainter.fill_image(image, hole, "the mask", **{k: v for k, v in how.items() if v})
     if job.mask is None:  # the hole was transparent, its filling is not
         pixels = filled.pixels.copy()
         pixels[..., -1][hole == 1] = np.iinfo(pixels.dtype).max
         filled = replace(filled, pixels=pixels)
     return replace(filled, notes=(*filled.notes, *remarks))
-
-
-def _check_size(image: DecodedImage, options: Options) -> None:
-    height, width = image.size
-    if options.size and tuple(options.size) != (width, height):
-        asked = "×".join(str(side) for side in options.size)
-        raise ImageError(f"the image is {width}×{height} and keeps its size: {asked} is not possible")
 
 
 def _hole(image: DecodedImage, job: Job) -> tuple[UInt8, list[str]]:

@@ -1,10 +1,11 @@
-"""`/v1/fill` and `/v1/fill:batch`: the server's own routes."""
+"""The server's own routes: `/v1/fill`, `/v1/fill:batch`, and its state."""
 
 import asyncio
 import base64
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Header, Response, UploadFile
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from inpaintlab.serving.errors import OF_FILLS, Problem, RefusedError, documented
@@ -34,12 +35,13 @@ class BatchReply(BaseModel):
     results: list[Result]
 
 
-router = APIRouter(tags=["fill"])
+router = APIRouter()
 _Accept = Annotated[str, Header(description=f"Format of the reply: {', '.join(FORMATS)}. [PNG]")]
 
 
 @router.post(
     "/v1/fill",
+    tags=["fill"],
     response_class=Response,
     responses=image_reply(*FORMATS) | documented(*OF_FILLS, 406),
     summary="Fill the hole of one image",
@@ -57,6 +59,7 @@ async def fill(
 
 @router.post(
     "/v1/fill:batch",
+    tags=["fill"],
     responses=documented(*OF_FILLS),
     response_model_exclude_none=True,
     summary="Fill several images",
@@ -86,3 +89,36 @@ async def fill_batch(
         results = await asyncio.gather(*(result(index, *pair) for index, pair in pairs))
     about = service.pool.about
     return BatchReply(model=about.name, sha256=about.sha256, media_type=media_type, results=results)
+
+
+class State(BaseModel):
+    """The server answers."""
+
+    status: Literal["ok"] = "ok"
+    workers: int = Field(description="Worker processes that are ready.")
+
+
+@router.get("/healthz", tags=["state"], responses=documented(), summary="Is the server there?")
+async def healthz(service: Here) -> State:
+    """Answer, whatever the workers do. Needs no token."""
+    return State(workers=service.pool.ready)
+
+
+@router.get("/readyz", tags=["state"], responses=documented(503), summary="Would an image be filled?")
+async def readyz(service: Here) -> State:
+    """Answer if a worker has its model loaded. Needs no token."""
+    if not service.pool.ready:
+        raise RefusedError(503, "no_worker", "no worker process is ready: try again later")
+    return State(workers=service.pool.ready)
+
+
+@router.get(
+    "/metrics",
+    tags=["state"],
+    response_class=Response,
+    responses=documented() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    summary="Metrics for Prometheus",
+)
+async def metrics(service: Here) -> Response:
+    """Return counts and times of requests and fills, and the state of the workers."""
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
