@@ -43,6 +43,8 @@ PARAMETERS = (
     *("blur", "sigma", "jpeg", "quality", "turn", "mask_mirror"),
 )
 _PLACE = {name: place for place, name in enumerate(PARAMETERS)}
+#: The parameters of a batch, `[B]` each.
+Drawn = dict[str, Tensor]
 #: BT.601 luma as torchvision rounds it.
 _LUMA = (0.2989, 0.587, 0.114)
 
@@ -122,15 +124,19 @@ class Augmentation:
         windows = np.stack(
             [s.window[:, ::-1] if m else s.window for s, m in zip(samples, mirrored, strict=True)]
         )
-        images, drawn = to_tensor(windows), torch.from_numpy(parameters)
+        images = to_tensor(windows)
+        drawn = dict(zip(PARAMETERS, torch.from_numpy(parameters).unbind(1), strict=True))
         if self.moves:
             images = self._move(images, [sample.side for sample in samples], drawn, size)
         if self.recolours:
             images = self._recolour(images.contiguous(), drawn)
-        if self.blur:
-            self._blur_some(images, drawn)
-        if self.jpeg:
-            self._compress_some(images, drawn)
+        if self.blur and len(some := (drawn["blur"] < self.blur_probability).nonzero()[:, 0]):
+            sigmas = (self.blur * drawn["sigma"][some]).clamp_min(0.1)
+            images[some] = gaussian_blur(images[some], sigmas, 2 * math.ceil(3 * self.blur) + 1)
+        if self.jpeg and len(some := (drawn["jpeg"] < self.jpeg_probability).nonzero()[:, 0]):
+            best = 101 - self.jpeg  # qualities from the lowest to 100, all equally likely
+            qualities = (self.jpeg + best * drawn["quality"][some]).int()
+            images[some] = compress(images[some], qualities.tolist())
         images = self.vary(images, torch.Generator().manual_seed(crc32(parameters.tobytes())))
         # Weights of an interpolation or a blur can sum to a rounding error above one.
         return images.clamp_(0, 1).contiguous(memory_format=torch.channels_last)
@@ -150,67 +156,44 @@ class Augmentation:
         mask = np.rot90(mask, int(4 * parameters[_PLACE["turn"]]))
         return np.ascontiguousarray(mask[:, ::-1] if parameters[_PLACE["mask_mirror"]] < 0.5 else mask)
 
-    def _move(self, images: Tensor, sides: Sequence[int], parameters: Tensor, size: int) -> Tensor:
+    def _move(self, images: Tensor, sides: Sequence[int], drawn: Drawn, size: int) -> Tensor:
         window, whole = images.shape[-1], torch.tensor(sides, dtype=torch.float32)
-        crop = size + _parameters(parameters, "zoom") * (whole - size)
-        angles = self.rotate * _swing(parameters, "rotate")
+        crop = size + drawn["zoom"] * (whole - size)
+        angles = self.rotate * _swing(drawn["rotate"])
         # A turned square reaches further; where there is room it is kept off the mirrored border.
         radians = torch.deg2rad(angles)
         room = (whole - crop * (radians.cos().abs() + radians.sin().abs())).clamp_min_(0)
-        centres = [
-            window / 2 + (_parameters(parameters, way) - 0.5) * room for way in ("across", "down")
-        ]
+        centres = [window / 2 + (drawn[way] - 0.5) * room for way in ("across", "down")]
         return cut_turned(images, angles, crop, torch.stack(centres, 1), size)
 
-    def _recolour(self, images: Tensor, parameters: Tensor) -> Tensor:
-        if self.brightness:
-            adjust_brightness(images, 1 + self.brightness * _swing(parameters, "brightness"))
-        if self.contrast:
-            adjust_contrast(images, 1 + self.contrast * _swing(parameters, "contrast"))
-        if self.saturation:
-            adjust_saturation(images, 1 + self.saturation * _swing(parameters, "saturation"))
-        return adjust_hue(images, self.hue * _swing(parameters, "hue")) if self.hue else images
-
-    def _blur_some(self, images: Tensor, parameters: Tensor) -> None:
-        some = (_parameters(parameters, "blur") < self.blur_probability).nonzero()[:, 0]
-        if len(some):
-            sigmas = (self.blur * _parameters(parameters, "sigma")[some]).clamp_min(0.1)
-            images[some] = gaussian_blur(images[some], sigmas, 2 * math.ceil(3 * self.blur) + 1)
-
-    def _compress_some(self, images: Tensor, parameters: Tensor) -> None:
-        some = (_parameters(parameters, "jpeg") < self.jpeg_probability).nonzero()[:, 0]
-        if len(some):
-            best = 101 - self.jpeg  # qualities from the lowest to 100, all equally likely
-            qualities = (self.jpeg + best * _parameters(parameters, "quality")[some]).int()
-            images[some] = compress(images[some], qualities.tolist())
+    def _recolour(self, images: Tensor, drawn: Drawn) -> Tensor:
+        for name, adjust in _ADJUST.items():
+            if largest := getattr(self, name):
+                adjust(images, 1 + largest * _swing(drawn[name]))
+        return adjust_hue(images, self.hue * _swing(drawn["hue"])) if self.hue else images
 
 
-_LIGHT: dict[str, Any] = {
-    "flip": 0.5,
-    "rotate": 5,
-    "zoom": 1.15,
-    "brightness": 0.1,
-    "contrast": 0.1,
-    "saturation": 0.1,
-}
-_MEDIUM: dict[str, Any] = {
-    **{"flip": 0.5, "rotate": 10, "zoom": 1.3, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2},
-    **{"hue": 0.02, "blur": 0.6, "blur_probability": 0.1, "jpeg": 60, "jpeg_probability": 0.2},
-}
-_STRONG: dict[str, Any] = {
-    **{"flip": 0.5, "rotate": 20, "zoom": 1.5, "brightness": 0.25, "contrast": 0.25, "saturation": 0.4},
-    **{"hue": 0.05, "blur": 1.0, "blur_probability": 0.2, "jpeg": 40, "jpeg_probability": 0.3},
+_PRESETS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "flip": {"flip": 0.5},
+    "light": {
+        **{"flip": 0.5, "rotate": 5, "zoom": 1.15, "turn_masks": True},
+        **{"brightness": 0.1, "contrast": 0.1, "saturation": 0.1},
+    },
+    "medium": {
+        **{"flip": 0.5, "rotate": 10, "zoom": 1.3, "turn_masks": True},
+        **{"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.02},
+        **{"blur": 0.6, "blur_probability": 0.1, "jpeg": 60, "jpeg_probability": 0.2},
+    },
+    "strong": {
+        **{"flip": 0.5, "rotate": 20, "zoom": 1.5, "turn_masks": True},
+        **{"brightness": 0.25, "contrast": 0.25, "saturation": 0.4, "hue": 0.05},
+        **{"blur": 1.0, "blur_probability": 0.2, "jpeg": 40, "jpeg_probability": 0.3},
+    },
 }
 #: `flip` is the default: mirror half, cut at random along the longer side.
 AUGMENTATIONS: Registry[Augmentation] = Registry(
-    "augmentation",
-    {
-        "none": Augmentation,
-        "flip": partial(Augmentation, flip=0.5),
-        "light": partial(Augmentation, **_LIGHT, turn_masks=True),
-        "medium": partial(Augmentation, **_MEDIUM, turn_masks=True),
-        "strong": partial(Augmentation, **_STRONG, turn_masks=True),
-    },
+    "augmentation", {name: partial(Augmentation, **values) for name, values in _PRESETS.items()}
 )
 register_augmentation = AUGMENTATIONS.register
 
@@ -256,16 +239,25 @@ def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
 
 def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
     """Move each image away from (factor > 1) or towards its mean grey, in place."""
-    means = luma(images).mean((2, 3), keepdim=True)
-    factors = factors[:, None, None, None]
-    return images.mul_(factors).add_(means * (1 - factors)).clamp_(0, 1)
+    return _away(images, luma(images).mean((2, 3), keepdim=True), factors)
 
 
 def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
     """Move each pixel away from (factor > 1) or towards its grey, in place."""
+    return _away(images, luma(images), factors)
+
+
+def _away(images: Tensor, grey: Tensor, factors: Tensor) -> Tensor:
     factors = factors[:, None, None, None]
-    grey = luma(images).mul_(1 - factors)
-    return images.mul_(factors).add_(grey).clamp_(0, 1)
+    return images.mul_(factors).add_(grey.mul_(1 - factors)).clamp_(0, 1)
+
+
+#: What multiplies, by the settings that limit it.
+_ADJUST = {
+    "brightness": adjust_brightness,
+    "contrast": adjust_contrast,
+    "saturation": adjust_saturation,
+}
 
 
 def adjust_hue(images: Tensor, shifts: Tensor) -> Tensor:
@@ -320,10 +312,6 @@ def luma(images: Tensor) -> Tensor:
     return grey[:, None]
 
 
-def _parameters(parameters: Tensor, name: str) -> Tensor:
-    return parameters[:, _PLACE[name]]
-
-
-def _swing(parameters: Tensor, name: str) -> Tensor:
-    """Return a draw from [-1, 1) for each sample."""
-    return 2 * _parameters(parameters, name) - 1
+def _swing(drawn: Tensor) -> Tensor:
+    """Return draws from [0, 1) as draws from [-1, 1)."""
+    return 2 * drawn - 1

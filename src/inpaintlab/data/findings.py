@@ -126,6 +126,11 @@ def hash_pixels(pixels: UInt8) -> str:
     return digest.hexdigest()
 
 
+def hash_name(name: str) -> str:
+    """SHA-256 of a name, which stands for an image whose pixels or bytes cannot be had."""
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
+
+
 def is_grey(pixels: UInt8) -> bool:
     """Tell whether RGB uint8 `[H, W, 3]` shows no colour, looking at every fourth pixel of each side."""
     few = pixels[::4, ::4].astype(np.int16)

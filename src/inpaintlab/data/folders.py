@@ -20,6 +20,7 @@ from filelock import FileLock
 from inpaintlab.arrays import UInt8
 from inpaintlab.data import places
 from inpaintlab.data.dataset import at_stored_size
+from inpaintlab.data.findings import hash_name
 from inpaintlab.data.lookalikes import SIDE, Appearance, appearance_of_middle, group_lookalikes
 from inpaintlab.data.manifest import FACTS, DatasetFolder, read_used
 from inpaintlab.data.places import HUB, Place
@@ -45,6 +46,8 @@ _VERSION = 2
 class _Stored:
     """Images that stand in files and tar shards, as a table of their places says."""
 
+    hashes: list[str]
+
     def __init__(self, table: pa.Table, below: str = "") -> None:
         self._rows = table.select(["path", "offset", "key", "bytes"]).combine_chunks()
         paths, keys = (table[name].to_pylist() for name in ("path", "key"))
@@ -60,6 +63,10 @@ class _Stored:
         """Decode image `index`; raises `ImageError` for one that cannot be used at this size."""
         place = self._place(index)
         return load_rgb(Path(place.path) if place.offset < 0 else places.encoded(place), size)
+
+    def content_hash(self, index: int) -> str:
+        """SHA-256 of the bytes of the file, of its name where it could not be read."""
+        return self.hashes[index]
 
     @property
     def in_shards(self) -> bool:
@@ -96,17 +103,11 @@ class FolderDataset(_Stored):
             raise DataError(f"there is no image in {folder} (looked for {kinds})")
         super().__init__(self._places, f"{folder.expanduser().resolve()}/")
 
-    def content_hash(self, index: int) -> str:
-        """SHA-256 of the bytes of the file, of its name where it cannot be read."""
-        return self.hashes[index]
-
     @cached_property
-    def hashes(self) -> list[str]:
+    def hashes(self) -> list[str]:  # type: ignore[override]  # worked out when asked for
         """The content hashes of all images."""
-        return [
-            known or hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
-            for known, name in zip(self._manifest["file_sha256"].to_pylist(), self.names, strict=True)
-        ]
+        known = self._manifest["file_sha256"].to_pylist()
+        return [of or hash_name(name) for of, name in zip(known, self.names, strict=True)]
 
     @property
     def groups(self) -> list[int]:
@@ -139,10 +140,6 @@ class PreparedDataset(_Stored):
         self.predefined_split: Split | None = self._split(table, fold)
         #: What each image stays together with, as a number.
         self.groups: list[int] = table["group"].to_pylist()
-
-    def content_hash(self, index: int) -> str:
-        """SHA-256 of the bytes of the file, as they were when it was prepared."""
-        return self.hashes[index]
 
     def _split(self, table: pa.Table, fold: int | None) -> Split:
         if fold is None:
@@ -194,8 +191,7 @@ def glance(place: Place) -> Row:
 
 def _read_manifest(folder: Path, listing: pa.Table) -> pa.Table:
     """Return hashes and groups of the files of a folder, in the order of its listing."""
-    name = hashlib.sha256(f"{_VERSION} {folder}".encode(errors="surrogateescape")).hexdigest()[:24]
-    kept = DatasetFolder(cache_folder() / "folders" / name)
+    kept = DatasetFolder(cache_folder() / "folders" / hash_name(f"{_VERSION} {folder}")[:24])
     try:
         kept.folder.mkdir(parents=True, exist_ok=True)
         # One process at a time reads a folder; the others then find its manifest there.

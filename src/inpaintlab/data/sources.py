@@ -1,6 +1,5 @@
 """Opening a dataset, whatever it is: files, a prepared dataset, samples, arrays, or your own object."""
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from torch import Tensor
 from inpaintlab.arrays import UInt8
 from inpaintlab.data import samples
 from inpaintlab.data.dataset import ImageData, ImageDataset
-from inpaintlab.data.findings import hash_pixels
+from inpaintlab.data.findings import hash_name, hash_pixels
 from inpaintlab.data.folders import FolderDataset, PreparedDataset, ShardedDataset
 from inpaintlab.data.lookalikes import Appearance, appearance_of_middle
 from inpaintlab.data.manifest import is_dataset
@@ -62,7 +61,7 @@ class SampleDataset:
 
     def content_hash(self, index: int) -> str:
         """SHA-256 of the portrait's name: it stands for what is drawn, at every size."""
-        return _hash_name(self.names[index])
+        return hash_name(self.names[index])
 
     def read(self, index: int, size: int | None = None) -> UInt8:
         """Draw portrait `index`, at `OWN_SIZE` pixels where no size is asked for."""
@@ -130,7 +129,7 @@ class OwnDataset:
                 pixels = self.read(index)
                 self._known[index] = hash_pixels(pixels), appearance_of_middle(pixels)
             except ImageError:
-                self._known[index] = _hash_name(self.names[index]), None
+                self._known[index] = hash_name(self.names[index]), None
         return self._known[index]
 
     def _check(self) -> None:
@@ -227,7 +226,3 @@ def _open_named(data: str, fold: int | None, folds: int | None) -> ImageData:
     else:
         opened = FolderDataset(path)
     return ImageData(opened, data, source=data, fold=fold, folds=folds)
-
-
-def _hash_name(name: str) -> str:
-    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
