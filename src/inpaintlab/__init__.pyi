@@ -3,8 +3,8 @@
 from .data.augment import Augmentation as Augmentation, register_augmentation as register_augmentation
 from .data.faces import align as align
 from .data.leaks import find_leaks as find_leaks
-from .data.mask_sets import write_masks as write_masks
 from .data.prepare import prepare as prepare
+from .data.sheets import write_masks as write_masks
 from .data.sources import open_dataset as open_dataset
 from .diagnosis.check import Check as Check, check as check
 from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose

@@ -16,8 +16,8 @@ from inpaintlab.data.augment import (
     register_augmentation,
 )
 from inpaintlab.data.loading import Images
-from inpaintlab.data.preview import preview_sheet
 from inpaintlab.data.sampling import TrainingSamples, check_variants
+from inpaintlab.data.sheets import preview_sheet
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, SettingError
 from inpaintlab.randomness import generator_for

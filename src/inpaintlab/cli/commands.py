@@ -55,7 +55,7 @@ def prepare(settings: "of.PrepareSettings") -> Done:
     facts = prepare(settings)
     if settings.preview:
         # Only now: it needs torch, which reading images does without.
-        from inpaintlab.data.preview import write_preview
+        from inpaintlab.data.sheets import write_preview
 
         write_preview(settings)
     return _shown(facts)
@@ -71,7 +71,7 @@ def align(settings: "of.AlignSettings") -> Done:
 
 def masks(settings: "of.MaskSettings") -> Done:
     """Draw masks into a folder, or only a sheet of them, and print their hole ratios."""
-    from inpaintlab.data.mask_sets import show, write_masks
+    from inpaintlab.data.sheets import show, write_masks
 
     facts, folder = write_masks(settings), settings.output
     train = "" if settings.preview else f"\nnext: inpaint train FOLDER --masks {folder / 'masks'}"

@@ -22,7 +22,7 @@ from inpaintlab.data import places
 from inpaintlab.data.dataset import at_stored_size
 from inpaintlab.data.findings import hash_name
 from inpaintlab.data.lookalikes import SIDE, Appearance, appearance_of_middle, group_lookalikes
-from inpaintlab.data.manifest import FACTS, DatasetFolder, read_used
+from inpaintlab.data.manifest import FACTS, DatasetFolder
 from inpaintlab.data.places import HUB, Place
 from inpaintlab.data.reading import Row, read_all
 from inpaintlab.data.splits import Split
@@ -134,7 +134,9 @@ class PreparedDataset(_Stored):
         #: The folder whose ledger guards the test part.
         self.sealed = DatasetFolder.open(folder)
         self.facts = self.sealed.read_facts()
-        table = read_used(self.sealed.manifest, parts)
+        usable = pc.field("use") & pc.field("split").isin(list(parts))
+        wanted = ["path", "key", "offset", "bytes", "file_sha256", "group", "split", "fold"]
+        table = pq.read_table(self.sealed.manifest, columns=wanted, filters=usable)
         super().__init__(table)
         self.hashes: list[str] = table["file_sha256"].to_pylist()
         self.predefined_split: Split | None = self._split(table, fold)

@@ -187,13 +187,6 @@ def read_batches(files: Iterable[Path], columns: list[str] | None = None) -> Ite
             raise DataError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
 
 
-def read_used(manifest: Path, parts: Iterable[str]) -> pa.Table:
-    """Return place, hash and split of the usable images of some parts; others are not read in."""
-    wanted = ["path", "key", "offset", "bytes", "file_sha256", "group", "split", "fold"]
-    condition = pa.compute.field("use") & pa.compute.field("split").isin(list(parts))
-    return pq.read_table(manifest, columns=wanted, filters=condition)
-
-
 def hash_numbers(hashes: Iterable[str | None]) -> UInt64:
     """Return the first 64 bits of hashes in hexadecimal as numbers, 0 where there is none."""
     return np.array([int((text or "0")[:16], 16) for text in hashes], np.uint64)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inpaintlab import masks
-from inpaintlab.data.mask_sets import show, write_masks
+from inpaintlab.data.sheets import show, write_masks
 from inpaintlab.errors import OutputError
 from inpaintlab.images import load
 from inpaintlab.masks import FrozenMasks, read_mask
