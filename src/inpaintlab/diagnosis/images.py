@@ -139,10 +139,8 @@ def judge_values(seen: Survey, max_bad_fraction: float) -> Verdict:
         "bad": bad, "grey": grey,
     } | {kind: len(names) for kind, names in odd.items()}  # fmt: skip
     ok = Verdict("images", "ok", text, figures=figures)
-    strange, cure = (
-        sum(map(len, odd.values())),
-        "inpaint prepare lists them and leaves out what it should",
-    )
+    strange = sum(map(len, odd.values()))
+    cure = "inpaint prepare lists them and leaves out what it should"
     if high < _DARKEST_HIGH or low > _BRIGHTEST_LOW:
         return ok.worse("finding", "the range is not that of images: look how they were written")
     if bad > max_bad_fraction * total:

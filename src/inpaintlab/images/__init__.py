@@ -4,8 +4,7 @@ A decoded file is a `DecodedImage`: its pixels as they are stored (upright), so 
 written back bit by bit. What networks work on is in `tensors`.
 """
 
-from inpaintlab.images.decoded import SUFFIXES, DecodedImage, Encoded, File, Header
-from inpaintlab.images.decoding import load, load_rgb_whole, on_white
+from inpaintlab.images.decoding import MAX_PIXELS, load, load_rgb_whole, on_white
 from inpaintlab.images.encoding import (
     LOSSLESS,
     WRITABLE,
@@ -15,9 +14,13 @@ from inpaintlab.images.encoding import (
     lossless_suffix,
     save,
 )
-from inpaintlab.images.opening import MAX_PIXELS
 from inpaintlab.images.training import load_rgb, shrink
 from inpaintlab.images.values import (
+    SUFFIXES,
+    DecodedImage,
+    Encoded,
+    File,
+    Header,
     check_range,
     from_array,
     from_pillow,

@@ -1,18 +1,33 @@
-"""From files to images: every format upright, with its pixels as stored."""
+"""From files to images: limits and damage come first, then every format upright, pixels as stored."""
 
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inpaintlab.arrays import Pixels
+from inpaintlab.errors import ImageError
 from inpaintlab.images import metadata
-from inpaintlab.images.decoded import DecodedImage, Encoded, File, Header, white
-from inpaintlab.images.opening import MAX_PIXELS, complete, damage_named, damaged, opened
-from inpaintlab.images.values import to_known_mode, to_rgb, to_uint8
+from inpaintlab.images.values import (
+    DecodedImage,
+    Encoded,
+    File,
+    Header,
+    to_known_mode,
+    to_rgb,
+    to_uint8,
+    white,
+)
 
+#: Larger images are refused before they are decoded: a file of some kB can claim terabytes. This is
+#: also where Pillow itself refuses.
+MAX_PIXELS = 178_956_970
 # Counter-clockwise quarter turns and a left-right flip that set each EXIF orientation upright.
 _UPRIGHT = {
     2: (0, True),
@@ -118,3 +133,65 @@ def on_white(image: DecodedImage) -> npt.NDArray[np.uint8]:
         alpha = image.pixels[..., -1:].astype(np.float32) / white(image.pixels)
         rgb = rgb * alpha + (1 - alpha)
     return to_uint8(rgb)
+
+
+def opened(
+    path: File, formats: tuple[str, ...] | None = None, max_pixels: int = MAX_PIXELS
+) -> Image.Image:
+    """Open a file with its header read and its size checked, but no pixel decoded.
+
+    `formats` are those to take, by their content, as Pillow calls them; None: all.
+    """
+    try:
+        stream = io.BytesIO(path.data) if isinstance(path, Encoded) else path
+        with warnings.catch_warnings():
+            # Pillow warns of large images; we refuse them with a limit of our own just below.
+            warnings.simplefilter("ignore")
+            image = Image.open(stream, formats=formats)
+    except UnidentifiedImageError:
+        allowed = f": it must be {', '.join(formats)}" if formats else ""
+        raise ImageError(f"{path.name} is not an image that can be read{allowed}") from None
+    except Image.DecompressionBombError:
+        raise _too_large(path, max_pixels) from None
+    except FileNotFoundError:
+        raise ImageError(f"there is no file {path}") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(f"{path.name} cannot be read: {error}") from None
+    if image.width * image.height > max_pixels:
+        image.close()
+        raise _too_large(path, max_pixels)
+    return image
+
+
+def _too_large(path: File, limit: int) -> ImageError:
+    return ImageError(
+        f"{path.name} has more than {limit:,} pixels, the limit against decompression bombs",
+        finding="bomb",
+    )
+
+
+def complete(image: Image.Image, path: File) -> Image.Image:
+    """Decode all pixels; a file cut short is an error, not a half-grey image."""
+    with damage_named(path):
+        image.load()
+    return image
+
+
+@contextmanager
+def damage_named(path: File) -> Iterator[None]:
+    """Turn what decoders raise for a damaged file into one error that names it."""
+    try:
+        with warnings.catch_warnings():
+            # Decoders warn of odd metadata, which does not concern the pixels.
+            warnings.simplefilter("ignore")
+            yield
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - of damaged files, decoders raise whatever comes up
+        raise damaged(path, error) from None
+
+
+def damaged(path: File, error: Exception | None = None) -> ImageError:
+    """Return the error for a file whose pixels cannot be decoded."""
+    reason = f": {error}" if error else ""
+    return ImageError(f"{path.name} is damaged or cut short{reason}", finding="damaged")

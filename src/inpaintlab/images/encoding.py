@@ -12,14 +12,11 @@ from PIL import Image
 from inpaintlab.errors import ImageError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import metadata
-from inpaintlab.images.decoded import DecodedImage
-from inpaintlab.images.opening import opened
-from inpaintlab.images.values import as_pillow
+from inpaintlab.images.decoding import opened
+from inpaintlab.images.values import DecodedImage, to_pillow
 
 #: Formats that `save` writes without changing a pixel, by suffix; JPEG is the one that changes them.
 LOSSLESS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp"})
-
-
 #: Little of the image is lost at it; a file is about twice as large as at 85.
 JPEG_QUALITY = 95
 _WRITABLE = {
@@ -31,8 +28,6 @@ _WRITABLE = {
     ".tif": ("L", "LA", "RGB", "RGBA", "CMYK"),
     ".tiff": ("L", "LA", "RGB", "RGBA", "CMYK"),
 }
-
-
 #: All suffixes that can be written.
 WRITABLE = frozenset(_WRITABLE)
 _DEEP = frozenset({".png", ".tif", ".tiff"})
@@ -124,7 +119,7 @@ def _nearest_mode(mode: str, allowed: tuple[str, ...]) -> str:
 def _converted(decoded: DecodedImage, goal: str) -> DecodedImage:
     if decoded.pixels.dtype == np.uint16:  # only grey with alpha gets here: TIFF and PNG hold the rest
         return decoded
-    image = as_pillow(decoded.pixels, decoded.mode).convert(goal)
+    image = to_pillow(decoded).convert(goal)
     return replace(decoded, pixels=np.asarray(image), mode=goal)
 
 
@@ -144,7 +139,7 @@ def _encode(image: DecodedImage, suffix: str, quality: int, compression: int) ->
     buffer = io.BytesIO()
     names = {".jpg": "JPEG", ".tif": "TIFF"}
     format_name = names.get(suffix, suffix[1:].upper())
-    as_pillow(image.pixels, image.mode).save(buffer, format=format_name, **options)
+    to_pillow(image).save(buffer, format=format_name, **options)
     data = buffer.getvalue()
     return metadata.into_tiff(data, image) if format_name == "TIFF" else data
 

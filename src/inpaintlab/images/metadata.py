@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin, TiffTags
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from inpaintlab.images.decoded import DecodedImage
+from inpaintlab.images.values import DecodedImage
 
 ORIENTATION = 0x0112
 _XMP_ORIENTATION = re.compile(rb'(tiff:Orientation(?:="|>))([2-8])')

@@ -7,21 +7,17 @@ import numpy as np
 import numpy.typing as npt
 
 from inpaintlab.arrays import Pixels
-from inpaintlab.images.decoded import Encoded, File
-from inpaintlab.images.decoding import decode_rgb, load_rgb_whole
-from inpaintlab.images.opening import MAX_PIXELS, check_large_enough, in_memory, opened
+from inpaintlab.errors import ImageError
+from inpaintlab.images.decoding import MAX_PIXELS, decode_rgb, load_rgb_whole, opened
+from inpaintlab.images.values import Encoded, File
 
 # Start-of-frame markers of baseline, extended and progressive JPEG.
 _FRAME_MARKERS = (0xC0, 0xC1, 0xC2)
-
-
 _REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
     4: cv2.IMREAD_REDUCED_COLOR_4,
     2: cv2.IMREAD_REDUCED_COLOR_2,
 }
-
-
 #: Smaller images are not halved on the way to their size: the odd row left out would be seen.
 _WORTH_HALVING = 50
 
@@ -32,14 +28,14 @@ def load_rgb(path: File, short_side: int | None) -> npt.NDArray[np.uint8]:
     Transparent images stand on white. Raises `ImageError` as `load` does, and (finding `small`) for
     an image whose shorter side is less than asked: enlarging would teach blur.
     """
-    file = in_memory(path)
+    file = _in_memory(path)
     if short_side is None:
         return load_rgb_whole(file)[0]
     pixels = _decode_plain_jpeg(file, short_side)
     if pixels is not None:
         return np.asarray(cv2.cvtColor(shrink(pixels, short_side), cv2.COLOR_BGR2RGB), np.uint8)
     with opened(file) as image:
-        check_large_enough(file, image.width, image.height, short_side)
+        _check_large_enough(file, image.width, image.height, short_side)
         # JPEG decodes straight to a half, quarter or eighth; twice the size keeps the detail.
         image.draft("RGB", (2 * short_side, 2 * short_side))
         pixels = decode_rgb(image, file)
@@ -73,7 +69,7 @@ def _decode_plain_jpeg(file: File, short_side: int) -> Pixels | None:
     size = _plain_jpeg_size(file.data) if isinstance(file, Encoded) else None
     if size is None or size[0] * size[1] > MAX_PIXELS:
         return None
-    check_large_enough(file, *size, short_side)
+    _check_large_enough(file, *size, short_side)
     flag = next((f for n, f in _REDUCED.items() if min(size) >= 2 * n * short_side), cv2.IMREAD_COLOR)
     assert isinstance(file, Encoded)
     try:
@@ -94,3 +90,17 @@ def _plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
             return (width, height) if depth == 8 and channels in (1, 3) and width and height else None
         place += 2 + length
     return None
+
+
+def _in_memory(path: File) -> File:
+    """Read a file's bytes once; a path that cannot be read is left for `opened` to complain of."""
+    try:
+        return path if isinstance(path, Encoded) else Encoded(path.name, path.read_bytes())
+    except OSError:
+        return path
+
+
+def _check_large_enough(path: File, width: int, height: int, short_side: int) -> None:
+    """Raise `ImageError` (finding `small`) for an image that would have to be enlarged."""
+    if min(width, height) < short_side:
+        raise ImageError(f"{path.name} is {width}×{height}, less than --size {short_side}", "small")

@@ -1,6 +1,8 @@
-"""Images as values: RGB in [0, 1] and back, arrays, Pillow images."""
+"""What a decoded image is, and the values it goes to and comes from: RGB in [0, 1], arrays, Pillow."""
 
 import math
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -8,14 +10,68 @@ from PIL import Image
 
 from inpaintlab.arrays import Pixels
 from inpaintlab.errors import ImageError
-from inpaintlab.images.decoded import DecodedImage, white
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".jp2"}
+)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The bytes of an image file that has no path of its own: it stands in a tar shard or a table."""
+
+    name: str
+    data: bytes
+
+
+#: What the loading functions take: a path, or bytes with a name for messages.
+File = Path | Encoded
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image file says of itself: size as stored, mode and format as Pillow calls them."""
+
+    width: int
+    height: int
+    mode: str
+    format: str
+    frames: int
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """A decoded image file.
+
+    `pixels` is `[H, W]` or `[H, W, C]`, upright, with the channels that `mode` names (`L`, `LA`, `RGB`,
+    `RGBA`, `CMYK`): uint8 or uint16, or floating point in [0, 1] (never from a file). `notes` are
+    sentences for the user about what decoding could not keep. `dpi` is the resolution across and down.
+    """
+
+    pixels: Pixels
+    mode: str
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    notes: tuple[str, ...] = ()
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
+
+def white(pixels: Pixels) -> np.float32:
+    """The value of white in an array."""
+    return np.float32(1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max)
 
 
 def to_rgb(image: DecodedImage) -> npt.NDArray[np.float32]:
     """Return RGB float32 `[H, W, 3]` in [0, 1]; alpha is left out."""
     pixels = image.pixels
     if image.mode == "CMYK":
-        pixels = np.asarray(as_pillow(pixels, "CMYK").convert("RGB"))
+        pixels = np.asarray(to_pillow(image).convert("RGB"))
     elif image.mode in ("L", "LA"):
         gray = pixels if pixels.ndim == 2 else pixels[..., 0]
         pixels = np.repeat(gray[..., None], 3, axis=2)
@@ -62,7 +118,10 @@ def from_pillow(image: Image.Image) -> DecodedImage:
 
 def to_pillow(image: DecodedImage) -> Image.Image:
     """Turn an image with 8 bits a channel, or 16-bit grey, into a Pillow image."""
-    return as_pillow(image.pixels, image.mode)
+    if image.mode == "CMYK":  # four channels would be taken for RGBA
+        height, width = image.size
+        return Image.frombytes("CMYK", (width, height), np.ascontiguousarray(image.pixels).tobytes())
+    return Image.fromarray(image.pixels)
 
 
 def to_uint8(rgb: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
@@ -104,11 +163,3 @@ def to_known_mode(image: Image.Image, name: str) -> tuple[Pixels, str]:
     else:
         goal = "RGB"
     return np.asarray(image.convert(goal)), goal
-
-
-def as_pillow(pixels: Pixels, mode: str) -> Image.Image:
-    """Return pixels of a mode as a Pillow image."""
-    if mode == "CMYK":  # four channels would be taken for RGBA
-        height, width = pixels.shape[:2]
-        return Image.frombytes("CMYK", (width, height), np.ascontiguousarray(pixels).tobytes())
-    return Image.fromarray(pixels)
