@@ -12,9 +12,9 @@ from hypothesis import settings
 from PIL import Image
 
 from inpaintlab import cli, masks, networks, registry
+from inpaintlab.baselines import BASELINES
 from inpaintlab.data import samples
 from inpaintlab.data.augment import AUGMENTATIONS
-from inpaintlab.evaluation.baselines import BASELINES
 from inpaintlab.losses import LOSSES
 from inpaintlab.metrics import FIGURES, METRICS
 from inpaintlab.networks.discriminators import DISCRIMINATORS

@@ -30,7 +30,7 @@ ROOMS = [
         "layers",
         "networks",
     ),
-    *("losses", "features", "metrics", "data", "checkpoints"),
+    *("losses", "features", "metrics", "baselines", "data", "checkpoints"),
     *("inpainter", "training", "evaluation", "diagnosis", "serving", "cli"),
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")

@@ -1,5 +1,6 @@
 """The public names, and where each is defined: read by type checkers and by `__init__.py`."""
 
+from .baselines import register_baseline as register_baseline
 from .data.augment import Augmentation as Augmentation, register_augmentation as register_augmentation
 from .data.faces import align as align
 from .data.leaks import find_leaks as find_leaks
@@ -9,7 +10,6 @@ from .data.sources import open_dataset as open_dataset
 from .diagnosis.check import Check as Check, check as check
 from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .errors import InpaintlabError as InpaintlabError
-from .evaluation.baselines import register_baseline as register_baseline
 from .evaluation.command import run_evaluation as run_evaluation
 from .evaluation.compare import (
     Comparison as Comparison,

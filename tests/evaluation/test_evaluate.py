@@ -12,11 +12,11 @@ from PIL import Image
 
 import inpaintlab as il
 from inpaintlab import masks
+from inpaintlab.baselines import BASELINES, SLOW, title
 from inpaintlab.checkpoints import ModelCard, save_model
 from inpaintlab.cli import main
 from inpaintlab.data import samples
 from inpaintlab.errors import DataError, MaskError, RunError, SettingError
-from inpaintlab.evaluation.baselines import BASELINES, SLOW, title
 from inpaintlab.evaluation.command import reproduce, run_evaluation
 from inpaintlab.evaluation.corruptions import CORRUPTIONS
 from inpaintlab.evaluation.evaluation import Evaluation

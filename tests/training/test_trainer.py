@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,8 +16,10 @@ from torch.utils.tensorboard.writer import SummaryWriter
 from inpaintlab import files
 from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import DataError, MemoryLimitError, OutputError, RunError, SettingError, SizeError
+from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.runs import read_log
+from inpaintlab.settings import EvaluateSettings
 from inpaintlab.training import resume, train, trainer
 from inpaintlab.training.stop import StopSignal
 from tests.conftest import save_portraits, small_settings
@@ -46,6 +49,20 @@ def test_a_run_leaves_all_its_files(tmp_path):
     facts = json.loads(run.data.read_text())
     assert facts["train"] + facts["val"] + facts["test"] == 40
     assert len(facts["train_hashes"]) == facts["train"]
+
+
+def test_every_validation_is_told_beside_what_learns_nothing(tmp_path, capfd):
+    train(small_settings(output=tmp_path / "run", steps=20, validate_every=10))
+    told = re.findall(
+        r"step (\d+): hole PSNR ([\d.]+) dB on validation.*; training ([\d.]+), "
+        r"Telea ([\d.]+), mean colour ([\d.]+)",
+        capfd.readouterr().err,
+    )
+    assert [step for step, *_ in told] == ["10", "20"]
+    assert len({(telea, mean) for *_, telea, mean in told}) == 1
+    result = run_evaluation(EvaluateSettings(models=[str(tmp_path / "run")])).result.overall.methods
+    assert float(told[0][3]) == pytest.approx(result["telea"]["hole_psnr"].mean, abs=0.01)
+    assert float(told[0][4]) == pytest.approx(result["mean-colour"]["hole_psnr"].mean, abs=0.01)
 
 
 def test_training_learns(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaintlab.arrays import Float64
-from inpaintlab.evaluation.baselines import telea
+from inpaintlab.baselines import telea
 from inpaintlab.layers import known_mean
 from inpaintlab.losses import l1
 from inpaintlab.metrics import colour_difference, edge_step, hole_psnr

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from inpaintlab.arrays import Float64
+from inpaintlab.baselines import BASELINES, SLOW
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import SettingError
-from inpaintlab.evaluation.baselines import BASELINES, SLOW
 from inpaintlab.evaluation.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet
 from inpaintlab.evaluation.methods import Method, OpenedMethod, open_baseline

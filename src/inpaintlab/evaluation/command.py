@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from inpaintlab import masks
+from inpaintlab.baselines import BASELINES
 from inpaintlab.checkpoints import Run, read_json
 from inpaintlab.data.dataset import ImageDataset, appearances, hash_all
 from inpaintlab.data.lookalikes import Appearance, find_lookalikes
@@ -17,7 +18,6 @@ from inpaintlab.data.manifest import DatasetFolder, is_dataset
 from inpaintlab.data.seal import TestAccess, open_test, read_ledger
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, SettingError
-from inpaintlab.evaluation.baselines import BASELINES
 from inpaintlab.evaluation.bench import Bench
 from inpaintlab.evaluation.evaluate import evaluate
 from inpaintlab.evaluation.evaluation import Evaluation

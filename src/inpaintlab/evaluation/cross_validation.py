@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from inpaintlab.baselines import title
 from inpaintlab.checkpoints import read_json, write_json
 from inpaintlab.data.manifest import is_dataset
 from inpaintlab.errors import RunError
-from inpaintlab.evaluation.baselines import title
 from inpaintlab.evaluation.compare import HEADLINE, Pair, compared
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.folds import Fold

@@ -8,10 +8,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from inpaintlab.baselines import BASELINES, title
 from inpaintlab.checkpoints import Run
 from inpaintlab.errors import InpaintlabError, RunError
 from inpaintlab.evaluation import tables
-from inpaintlab.evaluation.baselines import BASELINES, title
 from inpaintlab.evaluation.cards import card_grid
 from inpaintlab.evaluation.figures import quality_by_bin, training_curves
 from inpaintlab.evaluation.result import Measurements

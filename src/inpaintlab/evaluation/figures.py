@@ -6,8 +6,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from inpaintlab.baselines import title
 from inpaintlab.checkpoints import Run
-from inpaintlab.evaluation.baselines import title
 from inpaintlab.evaluation.result import Measurements
 from inpaintlab.reports import plain, svg
 from inpaintlab.runs import read_log

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from inpaintlab.baselines import BASELINES, Baseline
 from inpaintlab.checkpoints import ModelCard, Run, read_json
 from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError, SettingError, near_miss
-from inpaintlab.evaluation.baselines import BASELINES, Baseline
 from inpaintlab.evaluation.result import MethodFacts, Through
 from inpaintlab.inpainter import Inpainter, load
 from inpaintlab.machine import processors

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from inpaintlab.evaluation.baselines import SLOW, title
+from inpaintlab.baselines import SLOW, title
 from inpaintlab.evaluation.result import Measurements
 from inpaintlab.evaluation.rows import Summary
 from inpaintlab.metrics import Figure

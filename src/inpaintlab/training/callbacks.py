@@ -47,6 +47,10 @@ class Training(Protocol):
         """The averaged network, in evaluation."""
         ...
 
+    def yardsticks(self) -> dict[str, float]:
+        """Return the hole PSNR of what learns nothing, on the images and holes of validation, in dB."""
+        ...
+
     def set_level(self, level: float) -> None:
         """Go on with holes of a level from 0 to 1."""
         ...

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torchvision
@@ -14,7 +15,9 @@ from torch.utils.tensorboard.writer import SummaryWriter
 
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
+from inpaintlab.metrics import hole_psnr
 from inpaintlab.progress import progress_bar, say
+from inpaintlab.tensors import composite
 from inpaintlab.training.callbacks import Callback, Training
 from inpaintlab.training.objectives import Step
 
@@ -127,6 +130,8 @@ class Console(Callback):
     def on_start(self, trainer: Training) -> None:
         """Show the bar."""
         self._pace = Pace()
+        self._training: list[float] = []
+        self._yardsticks: dict[str, float] = {}
         if not trainer.fabric.is_global_zero:
             return
         columns = [TextColumn(f"{{task.fields[{name}]}}") for name in _FIELDS]
@@ -138,10 +143,13 @@ class Console(Callback):
         self._bar.start()
 
     def on_step(self, trainer: Training, step: Step) -> None:
-        """Move the bar on."""
+        """Move the bar on, and measure how training images are filled."""
         self._pace.add(trainer.settings.batch_size)
         if trainer.step % LOG_EVERY or not trainer.fabric.is_global_zero:
             return
+        images, masks = (of.to(step.output.device) for of in (trainer.batch.images, trainer.batch.masks))
+        filled = composite(images, step.output.float().clamp(0, 1), masks)
+        self._training.append(float(hole_psnr(filled, images, masks).mean()))
         left = trainer.budget.elapsed * (1 - trainer.progress) / max(trainer.progress, 1e-6)
         minutes, seconds = divmod(int(left), 60)
         self._bar.update(
@@ -154,14 +162,18 @@ class Console(Callback):
         )
 
     def on_validation(self, trainer: Training, scalars: dict[str, float]) -> None:
-        """Print the figure."""
+        """Print the figure beside those of training images and of what learns nothing."""
         self._pace.reset()
         text = f"hole PSNR {scalars['hole_psnr']:.2f} dB"
         self._bar.update(self._task, psnr=text)
+        self._yardsticks = self._yardsticks or trainer.yardsticks()
         level = scalars.get("level", 1.0)
-        easier = f", trained so far on holes of level {level:.2f}" if level < 1 else ""
+        easier = f" (holes of level {level:.2f})" if level < 1 else ""
+        beside = {f"training{easier}": fmean(self._training)} if self._training else {}
+        words = ", ".join(f"{name} {psnr:.2f}" for name, psnr in (beside | self._yardsticks).items())
         best = " (best)" if trainer.improved else ""
-        say(f"step {trainer.step}: {text} on validation{best}{easier}")
+        say(f"step {trainer.step}: {text} on validation{best}; {words}")
+        self._training.clear()
 
     def on_end(self, _: Training) -> None:
         """Take the bar away."""

@@ -259,6 +259,10 @@ class Trainer:
         """Return validation images `[3 × N, 3, H, W]`: damaged, filled, truth."""
         return self.validation.grid(self.average, self.fabric.device)
 
+    def yardsticks(self) -> dict[str, float]:
+        """Return the hole PSNR of what learns nothing, on the images and holes of validation, in dB."""
+        return self.validation.yardsticks()
+
     def measure(self, level: float) -> dict[str, float]:
         """Return figures of the averaged network on a few validation images with holes of a level."""
         return self.validation.at(level).run(self.average, self.objective, self.fabric.device)

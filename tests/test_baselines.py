@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from inpaintlab.baselines import BASELINES, SLOW, register_baseline, title
 from inpaintlab.errors import SettingError
-from inpaintlab.evaluation.baselines import BASELINES, SLOW, register_baseline, title
 
 METHODS = dict(BASELINES)
 
@@ -33,7 +33,7 @@ def test_one_colour_is_filled_with_it(name):
 def test_a_baseline_of_a_user_stands_with_the_others(monkeypatch, photo):
     monkeypatch.setitem(BASELINES, "white", None)
     del BASELINES["white"]
-    monkeypatch.setattr("inpaintlab.evaluation.baselines.SLOW", set(SLOW))
+    monkeypatch.setattr("inpaintlab.baselines.SLOW", set(SLOW))
     register_baseline("white", lambda image, hole: np.where(hole[..., None] > 0, 255, image), slow=True)
     assert BASELINES.need("white")(photo, hole(photo.shape)).max() == 255
     assert title("white") == "white"
