@@ -12,8 +12,8 @@ from hypothesis import given, settings, strategies as st
 
 from inpaintlab import masks
 from inpaintlab.errors import MaskError, SettingError
+from inpaintlab.masks.frozen import BINS, SETS
 from inpaintlab.masks.irregular import MARGIN, Irregular
-from inpaintlab.masks.sets import BINS, SETS
 from inpaintlab.randomness import generator_for
 from inpaintlab.settings import MASK_SETS
 

@@ -12,11 +12,10 @@ from inpaintlab.masks.checks import (
     looks_inverted,
     ratio_bin,
 )
-from inpaintlab.masks.frozen import FrozenMasks, MaskSet, histogram
+from inpaintlab.masks.frozen import SETS, FrozenMasks, MaskSet, histogram
 from inpaintlab.masks.irregular import touches_border
 from inpaintlab.masks.kinds import KINDS, Folder, MaskKind, Mixture, Rectangles, Strokes
 from inpaintlab.masks.reading import AnyMask, read_mask
-from inpaintlab.masks.sets import SETS
 from inpaintlab.masks.table import frozen, make, register_mask, resolve
 
 __all__ = [

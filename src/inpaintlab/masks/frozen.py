@@ -1,9 +1,14 @@
-"""Masks that never change: what results rest on, and what they name."""
+"""Masks that never change: what results rest on, and what they name.
+
+A set with a version is one line in `SETS`, a name that will mean the same masks in years, whatever else
+changes. What it draws never changes: a better one is a new version.
+"""
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +18,14 @@ from torch import Tensor
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.masks.checks import BIN_EDGES, ratio_bin
-from inpaintlab.masks.irregular import touches_border
-from inpaintlab.masks.kinds import Mixture
+from inpaintlab.masks.irregular import Irregular, touches_border
+from inpaintlab.masks.kinds import MaskKind, Mixture, Rectangles, Strokes
 from inpaintlab.randomness import generator_for
 
 #: The side of all masks, or height and width for each image.
 Size = int | Sequence[tuple[int, int]]
+#: Hole ratios of six bins, (lower, upper], as NVIDIA's test set has them.
+BINS = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 
 
 class MaskSet(ABC):
@@ -142,6 +149,41 @@ class FrozenMasks(MaskSet):
     def draw(self, row: int) -> tuple[UInt8, str]:
         """Draw a mask `[H, W]`, and say which kind drew it."""
         return self.mixture.draw_named(*self.shape(row), generator_for(self.seed, row))
+
+
+class Binned(MaskSet):
+    """Irregular masks, for each image one in each of six hole-ratio bins.
+
+    They touch the border and keep off it in turn: of an image's six masks three do, and of the masks in
+    a bin every second.
+    """
+
+    per_image = len(BINS) - 1
+
+    def draw(self, row: int) -> tuple[UInt8, str]:
+        """Draw a mask `[H, W]`, and say whether it touches the border."""
+        image, place = divmod(row, self.per_image)
+        low, high = list(pairwise(BINS))[place]
+        border = (image + place) % 2 == 1
+        generator = generator_for(self.seed, place, image)
+        mask = Irregular(low, high, border).draw(*self.shape(row), generator)
+        return mask, "irregular"
+
+
+def _one_kind(
+    size: Size, count: int, seed: int, parts: Sequence[Mapping[str, Any]], kind: MaskKind
+) -> FrozenMasks:
+    return FrozenMasks(Mixture([kind], [1.0]), size, count, seed, parts)
+
+
+#: Arguments are written out, as the defaults of the kinds may change.
+SETS: dict[str, Callable[[Size, int, int, Sequence[Mapping[str, Any]]], MaskSet]] = {
+    "rectangles-v1": partial(_one_kind, kind=Rectangles(count=(1, 1), side=(0.25, 0.5))),
+    "strokes-v1": partial(
+        _one_kind, kind=Strokes(count=(1, 4), points=(3, 8), length=(0.1, 0.3), width=(0.05, 0.12))
+    ),
+    "nvidia-style-v1": Binned,
+}
 
 
 def _title(part: Mapping[str, Any]) -> str:

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, TypeVar, overload
 
 from inpaintlab.errors import MaskError, SettingError, near_miss
-from inpaintlab.masks.frozen import FrozenMasks, MaskSet, Size
+from inpaintlab.masks.frozen import SETS, FrozenMasks, MaskSet, Size
 from inpaintlab.masks.kinds import KINDS, Drawn, MaskKind, Mixture, name_of
-from inpaintlab.masks.sets import SETS
 
 #: What `make` and `frozen` take: one part or several. A part is the name of a kind, a folder of mask
 #: files, a name with arguments, a function `(height, width, generator) -> [H, W]`, or what has such a
@@ -94,7 +93,7 @@ def frozen(spec: Spec, size: Size, count: int, seed: int) -> MaskSet:
             f"the mask set {named[0]} stands alone and takes no arguments: evaluate once with "
             f"--masks {named[0]}, and once more with the others"
         )
-    return SETS[named[0]](size, count, seed)
+    return SETS[named[0]](size, count, seed, parts)
 
 
 def _parts(spec: Spec) -> list[Any]:
