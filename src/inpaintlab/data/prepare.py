@@ -1,7 +1,7 @@
 """`inpaint prepare`: read every image once, find what is wrong, group, split, seal."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
@@ -135,7 +135,7 @@ def _load(
         member = (sha, NONE, folders[row["folder"]], False, NONE, NONE)
         return (*member, key, published, findings, NONE, NONE, prints)
 
-    images = _table(map(record, read_rows(files)), _IMAGE)
+    images = np.fromiter(map(record, read_rows(files)), _IMAGE)
     _recall(images, dataset)
     return images, list(folders)
 
@@ -146,10 +146,6 @@ class _Numbers(dict[str, int]):
     def __missing__(self, name: str) -> int:
         self[name] = len(self)
         return self[name]
-
-
-def _table(rows: Iterable[tuple[Any, ...]], kind: np.dtype[Any]) -> _Images:
-    return np.fromiter(rows, kind)
 
 
 def _recall(images: _Images, dataset: DatasetFolder) -> None:
@@ -163,7 +159,7 @@ def _recall(images: _Images, dataset: DatasetFolder) -> None:
                 fold = NONE if row["fold"] is None else row["fold"]
                 yield int(row["sha256"][:16], 16), PARTS.index(row["split"]), fold
 
-    old = _table(rows(), np.dtype([("sha", "u8"), ("part", "i8"), ("fold", "i8")]))
+    old = np.fromiter(rows(), np.dtype([("sha", "u8"), ("part", "i8"), ("fold", "i8")]))
     values, first = np.unique(old["sha"], return_index=True)
     there = np.isin(images["sha"], values)
     before = old[first[np.searchsorted(values, images["sha"][there])]]

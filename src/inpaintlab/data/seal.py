@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,7 +84,9 @@ def read_ledger(dataset: DatasetFolder) -> Ledger:
     accesses: list[dict[str, Any]] = []
     broken, before = None, _FIRST
     for number, line in enumerate(dataset.ledger.read_text(encoding="utf-8").splitlines(), 1):
-        access = _parse(line)
+        access: dict[str, Any] = {}  # what is no JSON fits nothing
+        with suppress(ValueError, TypeError):
+            access = dict(json.loads(line))
         fits = access.get("previous") == before and access.get("hash") == _line_hash(access)
         if not fits and broken is None:
             broken = number
@@ -129,14 +132,6 @@ def _append(dataset: DatasetFolder, access: TestAccess) -> None:
         raise OutputError(
             f"cannot write {dataset.ledger}: {error.strerror}: the test stays shut"
         ) from None
-
-
-def _parse(line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _line_hash(line: dict[str, Any]) -> str:
