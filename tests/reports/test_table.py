@@ -82,3 +82,19 @@ def test_a_short_answer_is_not_cut():
     answer = Answer("done", Table.of(["a"], [["1"]]), [Note("sound", "good")])
     assert "more" not in "\n".join(_printed(answer))
     assert "sound" in answer._repr_html_()
+
+
+@pytest.mark.parametrize("width", range(60, 110, 2))
+def test_a_column_is_shown_whole_or_not_at_all(width):
+    """Headings are broken between words, numbers never are."""
+    cells = [Cell("24.14", "[24.01, 24.28]"), "32.85", "0.9629", "0.68", "0.0345"]
+    headings = ["hole PSNR dB ↑", "PSNR dB ↑", "SSIM ↑", "L1 % ↓", "distance-efficientnet ↓"]
+    columns = [Column("method", text=True), Column(headings[0])]
+    columns += [Column(heading, optional=True) for heading in headings[1:]]
+    text = Table.of(columns, [["Navier–Stokes", *cells]]).text(width)
+    line = text.splitlines()[-1].split()
+    shown = [word for word in line if word in ("24.14", "32.85", "0.9629", "0.68", "0.0345")]
+    assert shown == ["24.14", "32.85", "0.9629", "0.68", "0.0345"][: len(shown)]
+    assert {"0", "0.", "0.0"}.isdisjoint(line)
+    assert len(shown) < 5 or "distance-efficientnet" in text
+    assert max(map(len, text.splitlines())) <= width

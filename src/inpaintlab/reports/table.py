@@ -184,19 +184,28 @@ class Table:
         optional = [place for place, column in enumerate(self.columns) if column.optional]
         first = next((place for place, column in enumerate(self.columns) if not column.text), 0)
         everything = set(range(len(self.columns)))
-        drawn = self._rich(everything, everything)
+        drawn = self._rich(everything, everything, {})
         for detailed, left_out in (
             *((everything, 0), ({first}, 0), (set(), 0)),
             *((set(), count) for count in range(1, len(optional) + 1)),
         ):
             shown = everything - set(optional[len(optional) - left_out :])
-            drawn = self._rich(shown, detailed)
-            gaps = _GAP * (len(shown) - 1)
-            if gaps + sum(self._least(p, detailed=p in detailed) for p in shown) <= width:
+            least = {place: self._least(place, detailed=place in detailed) for place in sorted(shown)}
+            room = width - _GAP * (len(shown) - 1) - sum(least.values())
+            drawn = self._rich(shown, detailed, self._widened(least, room, detailed))
+            if room >= 0:
                 break
         return drawn
 
-    def _rich(self, shown: set[int], detailed: set[int]) -> RichTable:
+    def _widened(self, least: dict[int, int], room: int, detailed: set[int]) -> dict[int, int]:
+        """Return the widths of columns with what room there is beyond the least, from the left."""
+        widths = {}
+        for place, width in least.items():
+            more = min(max(0, room), self._natural(place, detailed=place in detailed) - width)
+            widths[place], room = width + more, room - more
+        return widths
+
+    def _rich(self, shown: set[int], detailed: set[int], widths: dict[int, int]) -> RichTable:
         table = RichTable(box=SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
         for place in sorted(shown):
             column = self.columns[place]
@@ -204,7 +213,7 @@ class Table:
                 Text(column.heading),
                 justify="left" if column.text else "right",
                 overflow="fold",
-                min_width=self._least(place, detailed=place in detailed),
+                width=widths.get(place),
             )
         group = ""
         for row in self.rows:
@@ -219,11 +228,17 @@ class Table:
 
     def _least(self, place: int, *, detailed: bool) -> int:
         """Return the width that a column needs: numbers are never broken, words seldom."""
-        values = (row.cells[place] for row in self.rows)
-        cells = [len(str(v) if detailed or isinstance(v, str) else v.text) for v in values]
         heading = max(map(len, self.columns[place].heading.split()), default=0)
-        widest = max([heading, *cells])
+        widest = max([heading, *self._cells(place, detailed)])
         return min(_WORDS, widest) if self.columns[place].text else widest
+
+    def _natural(self, place: int, *, detailed: bool) -> int:
+        """Return the width that a column has where there is room."""
+        return max([len(self.columns[place].heading), *self._cells(place, detailed)])
+
+    def _cells(self, place: int, detailed: bool) -> list[int]:
+        values = (row.cells[place] for row in self.rows)
+        return [len(str(v) if detailed or isinstance(v, str) else v.text) for v in values]
 
 
 def _rich_cell(value: str | Cell, detailed: bool) -> Text:
