@@ -1,9 +1,4 @@
-"""Filling holes in images of any size with a trained network.
-
-A network has learnt from images of one size, with holes that take a certain share of them. So each
-hole is cut out with enough around it, brought to that size, filled, and put back: the cost follows the
-hole, not the image.
-"""
+"""A trained network as an object that fills images of any size and kind."""
 
 import hashlib
 import json

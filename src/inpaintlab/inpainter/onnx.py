@@ -1,18 +1,13 @@
 """Networks in ONNX files, which onnxruntime runs without torch's weight and mostly faster.
 
-What such a file holds, for whoever reads it without inpaintlab::
+For whoever reads such a file without inpaintlab, its metadata (custom_metadata_map, all text) hold::
 
-    inputs   image    float32 [batch, 3, height, width], RGB in [0, 1]; what is under the hole has no say
-             mask     float32 [batch, 1, height, width], exactly 0 or 1, 1 = hole
-    output   painted  float32 [batch, 3, height, width] in [0, 1], the hole and all around it
-
-    metadata (custom_metadata_map, all of it text)
-        usage               the lines above
-        multiple_of         height and width are multiples of it: pad to the right and below
-        min_size            the least height and width
-        enable_mem_reuse    0: set SessionOptions.enable_mem_reuse = False
-        weights_sha256      SHA-256 of the file of weights it was made from
-        inpaintlab          JSON: network, arguments, size, provenance
+    usage               inputs and output, as in `_USAGE` below
+    multiple_of         height and width are multiples of it: pad to the right and below
+    min_size            the least height and width
+    enable_mem_reuse    0: set SessionOptions.enable_mem_reuse = False
+    weights_sha256      SHA-256 of the file of weights it was made from
+    inpaintlab          JSON: network, arguments, size, provenance
 """
 
 import json

@@ -265,16 +265,14 @@ def name_outputs(pairs: Iterable[Pair], wanted: str | None) -> list[Pair]:
     wherever that keeps every pixel. Names from a list stay. Raises `ImageError` for one of them that
     cannot be written.
     """
-    named = []
+    pairs = list(pairs)
     for pair in pairs:
-        if pair.fixed:
-            if pair.name.suffix.lower() not in WRITABLE:
-                allowed = ", ".join(sorted(WRITABLE))
-                raise ImageError(f"cannot write {pair.name}: the suffix must be one of {allowed}")
-            named.append(pair)
-        else:
-            named.append(replace(pair, name=pair.name.with_suffix(_suffix(pair.image, wanted))))
-    return named
+        if pair.fixed and pair.name.suffix.lower() not in WRITABLE:
+            allowed = ", ".join(sorted(WRITABLE))
+            raise ImageError(f"cannot write {pair.name}: the suffix must be one of {allowed}")
+    return [
+        p if p.fixed else replace(p, name=p.name.with_suffix(_suffix(p.image, wanted))) for p in pairs
+    ]
 
 
 def check_outputs(pairs: Iterable[Pair], folder: Path) -> None:

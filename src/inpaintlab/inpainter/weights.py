@@ -107,11 +107,8 @@ def push(
             Path(folder, name).write_bytes(data)
         api = client.HfApi(token=token)
         name = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        return str(
-            api.upload_folder(
-                repo_id=name, folder_path=Path(folder), commit_message=message, revision=revision
-            )
-        )
+        what = {"repo_id": name, "folder_path": Path(folder), "revision": revision}
+        return str(api.upload_folder(**what, commit_message=message))
 
 
 def _client(occasion: str = "") -> ModuleType:

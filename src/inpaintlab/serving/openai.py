@@ -3,6 +3,7 @@
 import base64
 import re
 import time
+from dataclasses import asdict
 from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Form, UploadFile
@@ -127,8 +128,8 @@ async def edit(
 @router.get("/v1/models", tags=["state"], responses=documented(), summary="The model")
 async def models(service: Here) -> ModelList:
     """Return the model that the server fills with."""
-    about = vars(service.pool.about)
-    return ModelList(data=[Model(id=about["name"], **about)])
+    about = asdict(service.pool.about)
+    return ModelList(data=[Model(id=about.pop("name"), **about)])
 
 
 @router.get("/v1/models/{name}", tags=["state"], responses=documented(404, 422), summary="One model")
