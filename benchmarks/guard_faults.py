@@ -79,7 +79,9 @@ def row(words: argparse.Namespace, name: str, clean: dict[int, float]) -> None:
             print(f"<!-- seed {seed}: {psnr:.2f} dB, {causes}, {stopped} -->", flush=True)
 
 
-def run(faces: str, fault: Fault, seed: int, guards: str | dict[str, object]) -> tuple[float, list[str], str | None]:
+def run(
+    faces: str, fault: Fault, seed: int, guards: str | dict[str, object]
+) -> tuple[float, list[str], str | None]:
     """Train with a fault; return the best hole PSNR, the causes named, and why it was stopped."""
     folder = Path(tempfile.mkdtemp())
     settings = {
