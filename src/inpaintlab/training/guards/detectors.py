@@ -242,7 +242,7 @@ def hard_images(history: History, step: int) -> Alarm | None:
         return None
     factor = math.exp(far_above(history.apart))
     sentence = (
-        f"images keep coming that are output {factor:.1f} times as wrongly as others, "
+        f"images keep coming that are filled {factor:.1f} times as wrongly as others, "
         "and with hardly anything of what is in them"
     )
     return Alarm("hard-images", step, step, sentence, sorted(history.hard))
