@@ -246,6 +246,22 @@ def test_weights_without_their_state_are_never_replaced(tmp_path, lost):
     assert {path: path.read_bytes() for path in (tmp_path / "run").glob("*.safetensors")} == kept
 
 
+def test_a_run_killed_in_the_middle_of_its_first_save_begins_anew(tmp_path, monkeypatch):
+    def killed(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer, "save_state", killed)
+        with pytest.raises(SystemExit):
+            train(small_settings(output=tmp_path / "run", guards="off"))
+    assert {path.name for path in (tmp_path / "run").glob("*.safetensors")} == {
+        *("model.safetensors", "last.safetensors")
+    }
+    resume(tmp_path / "run", {})
+    train(small_settings(output=tmp_path / "whole", guards="off"))
+    assert_same_weights(tmp_path / "whole", tmp_path / "run")
+
+
 def test_a_state_of_another_run_is_refused(tmp_path):
     train(small_settings(output=tmp_path / "run"))
     other = train(

@@ -122,13 +122,15 @@ def record_data(run: Run, source: str, data: TrainingData, masks: FrozenMasks) -
         say(f"{len(data.bad)} images passed over, first {data.bad[0].reason}; all are in {run.data}")
 
 
-def load_saved(run: Run) -> dict[str, Any] | None:
-    """Return the state that a run goes on from, None where it was ended before its first save.
+def load_saved(run: Run, validate_every: int) -> dict[str, Any] | None:
+    """Return the state that a run goes on from, None where it was ended before its first save was whole.
 
-    Raises `RunError` for weights without their state: a run that began anew would replace them.
+    Raises `RunError` for later weights without their state: a run that began anew would replace them.
     """
     saved = load_state(run.state)
-    if saved is None and (run.model.exists() or run.last.exists()):
+    cards = [read_card(path) for path in (run.model, run.last) if saved is None and path.exists()]
+    # Weights are written before the state: those of the first validation come again as they are.
+    if any(card is None or card.provenance.get("step", math.inf) > validate_every for card in cards):
         raise RunError(
             f"{run.folder} has weights but no {run.state.relative_to(run.folder)}, which a run goes on "
             "from: bring it back, or train anew with another -o"

@@ -329,7 +329,7 @@ class Trainer:
         count = min(len(self.data.val), settings.validation_images)
         frozen = FrozenMasks(self.mixture, size, count, MASK_SEED)
         self.validation = Validation(self.data.val, frozen, settings.batch_size)
-        saved = load_saved(self.run) if resume else None
+        saved = load_saved(self.run, settings.validate_every) if resume else None
         if not saved:
             give_weights(self.network, settings.initialise, settings.seed, self.samples())
         optimisation = Optimisation(settings.weight_decay, settings.grad_clip)
@@ -338,6 +338,8 @@ class Trainer:
         self.averaged = AveragedModel(self.network, multi_avg_fn=averaging, use_buffers=True).eval()
         if saved:
             self._restore(saved)
+        if resume:
+            self.best = max(self.best, kept_best(self.run, self.data, self.validation.masks))
         if budget.progress(self.step) >= 1:
             raise RunOverError(
                 f"{self.run.folder} is over after {self.step} steps: give more --steps or --minutes"
@@ -373,7 +375,6 @@ class Trainer:
                 f"{self.run.state} is of another run, or of another version of inpaintlab ({reason}): "
                 "start a new run, or resume with that version"
             ) from None
-        self.best = max(self.best, kept_best(self.run, self.data, self.validation.masks))
         self.budget.spent += saved["elapsed"]
 
     def _card(self, best: float | None) -> ModelCard:
