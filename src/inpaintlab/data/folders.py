@@ -32,7 +32,7 @@ from inpaintlab.images import SUFFIXES, Encoded, load_rgb
 from inpaintlab.progress import say
 
 _PLACE = ["path", "key", "offset", "bytes", "modified"]
-_LISTING = pa.schema([FACTS.field(name) for name in (*_PLACE, "trouble")])
+_LISTING = pa.schema([FACTS.field(name) for name in (*_PLACE, "columns", "trouble")])
 #: What the manifest of a plain folder knows of an image: `small` is the small copy of its appearance.
 GLANCES = pa.schema(
     [FACTS.field(name) for name in (*_PLACE, "file_sha256", "phash", "phash_mirror")]
@@ -47,9 +47,11 @@ class _Stored:
     """Images that stand in files and tar shards, as a table of their places says."""
 
     hashes: list[str]
+    #: What was searched: metadata beside the images says more of them.
+    sources: list[str]
 
     def __init__(self, table: pa.Table, below: str = "") -> None:
-        self._rows = table.select(["path", "offset", "key", "bytes"]).combine_chunks()
+        self._rows = table.select(["path", "offset", "key", "bytes", "columns"]).combine_chunks()
         paths, keys = (table[name].to_pylist() for name in ("path", "key"))
         self.names: Sequence[str] = [
             (f"{path}/{key}" if key else path).removeprefix(below)
@@ -63,6 +65,10 @@ class _Stored:
         """Decode image `index`; raises `ImageError` for one that cannot be used at this size."""
         place = self._place(index)
         return load_rgb(Path(place.path) if place.offset < 0 else places.encoded(place), size)
+
+    def row(self, index: int) -> Row:
+        """Return what tells where image `index` belongs: path, key and columns that came with it."""
+        return {name: self._rows[name][index].as_py() for name in ("path", "key", "columns")}
 
     def content_hash(self, index: int) -> str:
         """SHA-256 of the bytes of the file, of its name where it could not be read."""
@@ -95,7 +101,7 @@ class FolderDataset(_Stored):
         if not folder.is_dir():
             what = "is a file, not a folder" if folder.exists() else "does not exist"
             raise DataError(f"{folder} {what}: give a folder of images, or samples:N")
-        self.folder = folder
+        self.folder, self.sources = folder, [str(folder)]
         found = [one.row() | {"trouble": one.trouble} for one in places.find([str(folder)])]
         self._places = pa.Table.from_pylist(found, schema=_LISTING)
         if not len(self._places):
@@ -134,8 +140,9 @@ class PreparedDataset(_Stored):
         #: The folder whose ledger guards the test part.
         self.sealed = DatasetFolder.open(folder)
         self.facts = self.sealed.read_facts()
+        self.sources = self.facts.settings.sources
         usable = pc.field("use") & pc.field("split").isin(list(parts))
-        wanted = ["path", "key", "offset", "bytes", "file_sha256", "group", "split", "fold"]
+        wanted = ["path", "key", "offset", "bytes", "columns", "file_sha256", "group", "split", "fold"]
         table = pq.read_table(self.sealed.manifest, columns=wanted, filters=usable)
         super().__init__(table)
         self.hashes: list[str] = table["file_sha256"].to_pylist()
@@ -209,7 +216,7 @@ def _up_to_date(listing: pa.Table, kept: DatasetFolder) -> pa.Table:
     """Return the manifest, after reading those files that are new or have changed."""
     manifest = _open(kept.manifest)
     if manifest is None or not _is_of(manifest, listing):
-        found = partial(map, lambda row: Place(**row), listing.to_pylist())
+        found = partial(map, lambda row: Place(**row), listing.to_pylist(maps_as_pydicts="lossy"))
         files, _ = read_all(found, kept, glance, GLANCES)
         rows = pa.concat_tables(pq.read_table(file) for file in files)
         looks = [_appearance(row) for row in rows.select(GLANCES.names[-3:]).to_pylist()]

@@ -26,7 +26,7 @@ from inpaintlab.data.findings import (
     findings_of,
     names_of,
 )
-from inpaintlab.data.grouping import key_for
+from inpaintlab.data.grouping import check_keys, key_for
 from inpaintlab.data.manifest import (
     COLUMNS,
     DECISIONS,
@@ -37,7 +37,7 @@ from inpaintlab.data.manifest import (
     read_batches,
     read_rows,
 )
-from inpaintlab.data.places import finder
+from inpaintlab.data.places import HUB, finder
 from inpaintlab.data.reading import Row, read_all
 from inpaintlab.data.summary import write_summary
 from inpaintlab.errors import DataError, SettingError, near_miss
@@ -95,7 +95,8 @@ def prepare(settings: PrepareSettings) -> Prepared:
 
 def _check(settings: PrepareSettings, dataset: DatasetFolder) -> None:
     """Raise for all that can be known to be wrong before anything is read."""
-    key_for(settings.group_by, settings.sources)
+    if settings.group_by:
+        key_for(settings.group_by, settings.sources)
     for name in settings.keep:
         if name not in CAN_BE_KEPT:
             raise SettingError(f"keep: {name!r} cannot be kept{near_miss(name, CAN_BE_KEPT)}")
@@ -123,7 +124,7 @@ def _load(
 ) -> tuple[_Images, list[str]]:
     """Return the facts of all images, and the names of their folders, which `stratum` numbers."""
     folders, keys = _Numbers(), _Numbers()
-    key_of = key_for(settings.group_by, settings.sources)
+    key_of = key_for(settings.group_by, settings.sources) if settings.group_by else None
 
     def record(row: Row) -> tuple[Any, ...]:
         pixels = row["sha256"] or row["file_sha256"]
@@ -136,6 +137,10 @@ def _load(
         return (*member, key, published, findings, NONE, NONE, prints)
 
     images = np.fromiter(map(record, read_rows(files)), _IMAGE)
+    if settings.group_by:
+        first = next(read_rows(files, ["path", "key"]))
+        keyed = int((images["key"] != NONE).sum())
+        check_keys(settings.group_by, keyed, len(images), Path(first["key"] or first["path"]).name)
     _recall(images, dataset)
     return images, list(folders)
 
@@ -298,12 +303,16 @@ def _write_manifest(files: list[Path], images: _Images, dataset: DatasetFolder) 
 def _facts(settings: PrepareSettings, images: _Images, strata: list[str], examined: int) -> Prepared:
     used = images[images["use"]]
     sizes = np.bincount(images["group"][images["part"] != NONE])
+    # Whoever uses the dataset may stand in another folder.
+    sources = [
+        one if one.startswith(HUB) else str(Path(one).expanduser().resolve()) for one in settings.sources
+    ]
     looks = _has(images, "near", "copy")
     test, train, val = (int((used["part"] == part).sum()) for part in (TEST, TRAIN, VAL))
     return Prepared(
         inpaintlab=version("inpaintlab"),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
-        settings=settings,
+        settings=settings.model_copy(update={"sources": sources}),
         images=len(images),
         read_now=examined,
         used=len(used),

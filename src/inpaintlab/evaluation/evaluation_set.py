@@ -13,7 +13,7 @@ from torch import Tensor
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.data.dataset import ImageDataset, ImagePart, hash_all
-from inpaintlab.data.grouping import Key, key_for
+from inpaintlab.data.grouping import check_keys, key_for
 from inpaintlab.data.loading import Bad, Images, check_bad
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, ImageError
@@ -97,12 +97,12 @@ class ChosenImages:
         by default its folder. With `size` images are middle squares of it, without they keep their own.
         Raises `DataError` where none is left, or too many are broken.
         """
-        key = key_for(group_by, [self.data])
         dataset, names, hashes = self.dataset, self.dataset.names, hash_all(self.dataset)
         wanted = [index for index in self.indices if hashes[index][:16] not in trained_on]
         if excluded := len(self.indices) - len(wanted):
             say(f"{excluded} images were trained on by a method: excluded")
         wanted = wanted[:limit]
+        group_of = dict(zip(wanted, _groups(self, wanted, group_by), strict=True))
         if size:
             images = Images(dataset, wanted, size, "evaluation")
             kept, bad = images.indices, images.bad
@@ -126,7 +126,7 @@ class ChosenImages:
             [str(names[index]) for index in kept],
             [hashes[index] for index in kept],
             [str(groups[index]) if groups else hashes[index][:16] for index in kept],
-            [_group(str(names[index]), key) for index in kept],
+            [group_of[index] for index in kept],
             size,
             sizes,
         )
@@ -163,7 +163,20 @@ def _size_of(dataset: ImageDataset, index: int) -> tuple[int, int] | Bad:
     return height, width
 
 
-def _group(name: str, key: Key | None) -> str:
-    folder = Path(name).parent.name
-    found = key({"path": name, "key": "", "folder": folder, "columns": {}}) if key else folder
-    return "none" if found is None else found
+def _groups(chosen: ChosenImages, indices: Sequence[int], group_by: str | None) -> list[str]:
+    """Return the group of each of some images: its folder, or what `group_by` says."""
+    names = [str(chosen.dataset.names[index]) for index in indices]
+    folders = [Path(name).parent.name for name in names]
+    if group_by is None or not names:
+        return folders
+    stored = getattr(chosen.dataset, "dataset", chosen.dataset)
+    key = key_for(group_by, getattr(stored, "sources", [chosen.data]))
+    known: list[dict[str, Any]] = [
+        {"path": name, "key": "", "folder": folder, "columns": {}}
+        for name, folder in zip(names, folders, strict=True)
+    ]
+    if hasattr(stored, "row"):
+        known = [row | stored.row(index) for row, index in zip(known, indices, strict=True)]
+    keys = [key(row) for row in known]
+    check_keys(group_by, sum(one is not None for one in keys), len(keys), names[0])
+    return ["none" if one is None else one for one in keys]
