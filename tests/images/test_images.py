@@ -150,6 +150,22 @@ def test_unknown_suffix(tmp_path):
         save(tmp_path / "a.xyz", DecodedImage(np.zeros((4, 4), np.uint8), "L"))
 
 
+@pytest.mark.parametrize(
+    ("suffix", "limit"), [(".webp", 16_383), (".jpg", 65_500), (".jpeg", 65_500), (".JPG", 65_500)]
+)
+def test_a_side_beyond_the_format_is_refused_with_the_limit(tmp_path, suffix, limit):
+    for mode, channels in (("L", ()), ("RGB", (3,)), ("CMYK", (4,))):
+        longest = DecodedImage(np.zeros((1, limit, *channels), np.uint8), mode)
+        save(tmp_path / f"a{suffix}", longest)
+        assert load(tmp_path / f"a{suffix}").size == (1, limit)
+        longer = DecodedImage(np.zeros((limit + 1, 1, *channels), np.uint8), mode)
+        with pytest.raises(ImageError, match=rf"is 1×{limit + 1}, but .* {limit:,} pixels: take png"):
+            save(tmp_path / f"b{suffix}", longer)
+        for without_limit in (".png", ".tif"):
+            save(tmp_path / f"b{without_limit}", longer)
+    assert not (tmp_path / f"b{suffix}").exists()
+
+
 def jpeg_bytes():
     buffer = io.BytesIO()
     Image.effect_noise((200, 200), 50).convert("RGB").save(buffer, "JPEG")

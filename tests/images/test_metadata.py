@@ -1,6 +1,7 @@
 """What stands beside the pixels goes from file to file, for every format that has a place for it."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
@@ -88,7 +89,8 @@ def test_large_deep_files_have_many_strips(tmp_path, suffix):
 
 def test_bitmap_has_no_place_and_says_so(tmp_path):
     (note,) = save(tmp_path / "a.bmp", full())
-    assert note == ".bmp has no place for colour profile, EXIF, XMP: left out"
+    profile, exif = f"a colour profile of {len(SRGB)} bytes", f"EXIF of {len(full().exif)} bytes"
+    assert note == f".bmp has no place for {profile}, {exif}, XMP of {len(XMP)} bytes: left out"
     assert np.allclose(load(tmp_path / "a.bmp").dpi, (300, 150), atol=0.1)
 
 
@@ -230,3 +232,38 @@ def test_orientation_of_deep_files(tmp_path, suffix, orientation):
     assert image.pixels.dtype == np.uint16
     assert image.pixels.shape == rounded.shape
     assert np.abs(image.pixels // 256 - rounded.astype(int)).max() <= 1
+
+
+def long_exif(length=70_000):
+    return some_exif(_270="x" * length).tobytes()
+
+
+LONG_XMP = b"<x:xmpmeta>" + b"y" * 70_000 + b"</x:xmpmeta>"
+#: A float where the standard has text: readers pass it on, writers fail.
+ODD_EXIF = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<HHHIfI", 1, 0x0131, 11, 1, 1.5, 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "beside", "word"),
+    [
+        (".jpg", {"exif": long_exif()}, "EXIF"),
+        (".jpeg", {"xmp": LONG_XMP}, "XMP"),
+        (".jpg", {"icc_profile": b"\0" * 17_000_000}, "colour profile"),
+        (".jpg", {"exif": long_exif(), "xmp": LONG_XMP, "icc_profile": SRGB}, "EXIF"),
+        (".tif", {"exif": b"no EXIF at all"}, "EXIF"),
+        *[(suffix, {"exif": long_exif()}, None) for suffix in (".png", ".webp", ".tif")],
+        *[(suffix, {"xmp": LONG_XMP}, None) for suffix in (".png", ".webp", ".tif")],
+    ],
+)
+def test_what_does_not_fit_beside_the_pixels_is_left_out_with_a_note(tmp_path, suffix, beside, word):
+    image = DecodedImage(some_pixels("RGB"), "RGB", **beside)
+    notes = [note for note in save(tmp_path / f"a{suffix}", image) if "lossy" not in note]
+    again = load(tmp_path / f"a{suffix}")
+    assert again.size == image.size
+    assert (again.icc_profile is not None) == ("icc_profile" in beside and word != "colour profile")
+    if word is None:
+        assert notes == []
+        assert all(getattr(again, name) for name in beside)
+    else:
+        assert word in notes[0]
+        assert notes[0].startswith(f"{suffix} has no place for ")

@@ -12,8 +12,9 @@ from inpaintlab.checkpoints import ModelCard
 from inpaintlab.data import samples
 from inpaintlab.errors import ImageError, MaskError, NetworkError, OutputError, RunError, SettingError
 from inpaintlab.images import from_array, load, save
-from inpaintlab.inpainter import BLENDS, STRATEGIES, Inpainter, filling
-from tests.inpainter.holes import some_hole
+from inpaintlab.inpainter import BLENDS, STRATEGIES, Inpainter, fill_files, filling
+from inpaintlab.settings import FillSettings
+from tests.inpainter.holes import some_hole, white_inpainter
 
 SIZE = 16
 
@@ -295,3 +296,23 @@ def test_what_is_not_finite_is_neither_returned_nor_written(inpaint, monkeypatch
     assert code == 2
     assert err.count("\n") == 1
     assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("o.webp", "at most 16,383 pixels"), ("o.xyz", "the suffix must be one of")]
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_filled(tmp_path, monkeypatch, name, words):
+    hole = np.zeros((2, 17_000), np.uint8)
+    hole[:, 50:60] = 255
+    Image.fromarray(hole).save(tmp_path / "a_mask.png")
+    Image.fromarray(hole).save(tmp_path / "a.png")
+    monkeypatch.setattr(Inpainter, "fill_image", lambda *_, **__: pytest.fail("it was filled"))
+    inpainter = white_inpainter()
+    with pytest.raises(ImageError, match=words):
+        inpainter.fill_file(tmp_path / "a.png", tmp_path / "a_mask.png", tmp_path / name)
+    if name == "o.webp":
+        monkeypatch.setattr(Inpainter, "load", lambda *_, **__: inpainter)
+        (tmp_path / "w.safetensors").touch()
+        given = {"image": tmp_path, "output": tmp_path / "out", "run": tmp_path / "w.safetensors"}
+        (failure,) = fill_files(FillSettings(**given, format="webp")).failures
+        assert words in failure.error

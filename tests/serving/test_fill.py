@@ -128,6 +128,28 @@ def test_formats_are_known_by_their_content(client, files, portrait, hole, kind)
     assert np.array_equal(decoded(reply.content)[~hole], expected[~hole])
 
 
+@pytest.mark.parametrize(("kind", "longest"), [("webp", 16_383), ("jpeg", 65_500)])
+def test_images_too_large_for_the_format_of_the_reply(client, kind, longest):
+    mask = np.zeros((2, longest + 1), np.uint8)
+    mask[:, 40:44] = 255
+    files = {"image": encoded(mask), "mask": encoded(mask)}
+    reply = client.post("/v1/fill", files=files, headers={"accept": f"image/{kind}"})
+    assert f"at most {longest:,} pixels: take png" in problem(reply, 400)["message"]
+    fields = {"prompt": "none", "output_format": kind}
+    transparent = encoded(np.dstack([mask] * 3 + [255 - mask]))
+    reply = client.post("/v1/images/edits", files={"image": transparent}, data=fields)
+    assert f"at most {longest:,} pixels: take png" in problem(reply, 400)["message"]
+
+
+def test_metadata_too_large_for_jpeg(client, files, portrait):
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 70_000
+    image = encoded(portrait, exif=exif)
+    reply = client.post("/v1/fill", files=files | {"image": image}, headers={"accept": "image/jpeg"})
+    assert reply.status_code == 200
+    assert "EXIF of 70," in reply.headers["inpaintlab-notes"]
+
+
 def test_what_follows_an_image_does_not_come_back(client, files):
     image = files["image"][1] + b"<script>alert(1)</script>PK\x03\x04"
     reply = client.post("/v1/fill", files=files | {"image": ("p.html", image)})

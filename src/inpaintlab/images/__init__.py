@@ -8,6 +8,7 @@ from inpaintlab.images.decoding import MAX_PIXELS, load, load_rgb_whole, on_whit
 from inpaintlab.images.encoding import (
     LOSSLESS,
     WRITABLE,
+    check_writable,
     encode,
     encode_png,
     encode_webp,
@@ -40,6 +41,7 @@ __all__ = [
     "File",
     "Header",
     "check_range",
+    "check_writable",
     "encode",
     "encode_png",
     "encode_webp",

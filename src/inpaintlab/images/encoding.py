@@ -1,8 +1,10 @@
 """From images to files: what each format can hold, and what is lost where it cannot."""
 
 import io
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +14,8 @@ from PIL import Image
 from inpaintlab.errors import ImageError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import metadata
-from inpaintlab.images.decoding import opened
-from inpaintlab.images.values import DecodedImage, to_pillow
+from inpaintlab.images.decoding import load, opened
+from inpaintlab.images.values import DecodedImage, Encoded, to_pillow
 
 #: Formats that `save` writes without changing a pixel, by suffix; JPEG is the one that changes them.
 LOSSLESS = frozenset({".png", ".tif", ".tiff", ".bmp", ".webp"})
@@ -31,6 +33,10 @@ _WRITABLE = {
 #: All suffixes that can be written.
 WRITABLE = frozenset(_WRITABLE)
 _DEEP = frozenset({".png", ".tif", ".tiff"})
+#: Pixels that a side may have, where a format has a limit below ours.
+_LONGEST = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
+#: What stands beside the pixels, and what notes call it.
+_BESIDE = {"icc_profile": "a colour profile", "exif": "EXIF", "xmp": "XMP"}
 
 
 def save(path: Path, image: DecodedImage) -> list[str]:
@@ -50,16 +56,30 @@ def encode(
     """Return the bytes of a file in the format of the suffix, and notes on what was lost.
 
     `quality`, 1 to 100, is that of JPEG; `compression`, 0 to 9, that of PNG: 1 takes a third of the time
-    of 6, and about a tenth more bytes. Raises `ImageError` for a suffix that cannot be written.
+    of 6, and about a tenth more bytes. Raises `ImageError` as `check_writable` does.
+    """
+    check_writable(suffix, image.size)
+    suffix = suffix.lower()
+    image, notes = _writable(image, suffix)
+    if suffix not in LOSSLESS:
+        notes.append("JPEG is lossy: pixels outside the hole change slightly; PNG keeps them")
+    return _encode(image, suffix, quality, compression), notes
+
+
+def check_writable(suffix: str, size: tuple[int, int]) -> None:
+    """Refuse a suffix that cannot be written, and an image of a height and width beyond its format.
+
+    Raises `ImageError` that names the limit, and formats that have none.
     """
     suffix = suffix.lower()
     if suffix not in _WRITABLE:
         allowed = ", ".join(sorted(_WRITABLE))
         raise ImageError(f"cannot write {suffix!r}: the suffix must be one of {allowed}")
-    image, notes = _writable(image, suffix)
-    if suffix not in LOSSLESS:
-        notes.append("JPEG is lossy: pixels outside the hole change slightly; PNG keeps them")
-    return _encode(image, suffix, quality, compression), notes
+    if max(size) > (limit := _LONGEST.get(suffix, max(size))):
+        raise ImageError(
+            f"the image is {size[1]}×{size[0]}, but a side of {suffix} has at most {limit:,} pixels: "
+            f"take png"
+        )
 
 
 def lossless_suffix(path: Path) -> str:
@@ -107,7 +127,29 @@ def _writable(image: DecodedImage, suffix: str) -> tuple[DecodedImage, list[str]
     if image.icc_profile and not metadata.profile_fits(image.icc_profile, image.mode):
         notes.append(f"the colour profile is not one for {image.mode}: left out")
         image = replace(image, icc_profile=None)
-    return image, notes + metadata.lost(image, suffix)
+    lost = [field for field in _BESIDE if not _has_place(image, field, suffix)]
+    if lost:
+        names = [f"{_BESIDE[field]} of {len(getattr(image, field)):,} bytes" for field in lost]
+        notes.append(f"{suffix} has no place for {', '.join(names)}: left out")
+    return _without(image, lost), notes
+
+
+def _has_place(image: DecodedImage, field: str, suffix: str) -> bool:
+    """Tell whether a format takes what stands in a field: it is written beside one pixel, and read."""
+    if not getattr(image, field):
+        return True
+    pixel = replace(image, pixels=image.pixels[:1, :1])
+    pixel = _without(pixel, [other for other in _BESIDE if other != field])
+    try:
+        data = _encode(pixel, suffix, JPEG_QUALITY, 1)
+        return getattr(load(Encoded("a pixel", data)), field) is not None
+    except Exception:  # noqa: BLE001 - of odd or large metadata, encoders raise whatever comes up
+        return False
+
+
+def _without(image: DecodedImage, fields: Iterable[str]) -> DecodedImage:
+    nothing: list[tuple[str, Any]] = [(field, None) for field in fields]
+    return replace(image, **dict(nothing))
 
 
 def _nearest_mode(mode: str, allowed: tuple[str, ...]) -> str:
@@ -146,8 +188,12 @@ def _encode(image: DecodedImage, suffix: str, quality: int, compression: int) ->
 
 def _encode_deep_colour(image: DecodedImage, suffix: str) -> bytes:
     order = cv2.COLOR_RGBA2BGRA if image.mode == "RGBA" else cv2.COLOR_RGB2BGR
-    done, data = cv2.imencode(suffix, cv2.cvtColor(image.pixels, order))
+    try:
+        done, data = cv2.imencode(suffix, cv2.cvtColor(image.pixels, order))
+    except cv2.error:
+        done = False
     if not done:
-        raise ImageError(f"cannot encode a 16-bit image as {suffix}")
+        height, width = image.size
+        raise ImageError(f"cannot write {width}×{height} pixels of 16-bit colour as {suffix}")
     put = metadata.into_png if suffix == ".png" else metadata.into_tiff
     return put(data.tobytes(), image)

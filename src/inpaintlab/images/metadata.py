@@ -79,15 +79,6 @@ def options(image: DecodedImage, suffix: str) -> dict[str, Any]:
     return {key: value for key, value in kept.items() if value}
 
 
-def lost(image: DecodedImage, suffix: str) -> list[str]:
-    """Name what the format of a suffix has no place for."""
-    lost = []
-    if suffix == ".bmp":
-        present = {"colour profile": image.icc_profile, "EXIF": image.exif, "XMP": image.xmp}
-        lost = [name for name, value in present.items() if value]
-    return [f"{suffix} has no place for {', '.join(lost)}: left out"] if lost else []
-
-
 def into_png(data: bytes, image: DecodedImage) -> bytes:
     """Put what stands beside the pixels into a PNG file that was written without it.
 

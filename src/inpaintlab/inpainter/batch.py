@@ -14,7 +14,7 @@ from pathlib import Path
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import newest_run
 from inpaintlab.errors import InpaintlabError, MaskError, OutputError, SettingError
-from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, load, save
+from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, check_writable, load, save
 from inpaintlab.inpainter.fill_log import Failure, FillLog, Job
 from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.inpainter.lists import LISTS
@@ -267,6 +267,7 @@ def _read_ahead(
 
 def _read(pair: Pair, invert_mask: bool | None) -> Loaded:
     image = load(pair.image)
+    check_writable(pair.name.suffix, image.size)
     hole, remarks = read_mask(pair.mask, invert=invert_mask)
     notes = {note: note.replace(pair.image.name, "an image") for note in image.notes}
     return image, hole, notes | {note: note.replace(pair.mask.name, "a mask") for note in remarks}

@@ -19,6 +19,7 @@ from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_mode
 from inpaintlab.errors import ImageError, MaskError, OutputError, SettingError, near_miss
 from inpaintlab.images import (
     DecodedImage,
+    check_writable,
     from_array,
     from_pillow,
     from_rgb,
@@ -232,6 +233,7 @@ class Inpainter:
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")
         decoded = load_image(image)
+        check_writable(output.suffix, decoded.size)
         hole, remarks = read_mask(mask, invert=invert_mask)
         filled = self.fill_image(decoded, hole, mask.name, strategy=strategy, blend=blend)
         said = [self.explain(hole, strategy)] if explain else []

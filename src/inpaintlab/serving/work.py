@@ -19,7 +19,7 @@ import numpy as np
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import ImageError, InpaintlabError
-from inpaintlab.images import DecodedImage, Encoded, encode, encode_png, load
+from inpaintlab.images import DecodedImage, Encoded, check_writable, encode, encode_png, load
 from inpaintlab.registry import load_installed_plugins, load_plugins, loaded_plugins
 from inpaintlab.runs import Run
 from inpaintlab.serving.jobs import About, Job, Options, Reply, send
@@ -126,6 +126,7 @@ def _fill(inpainter: "Inpainter", job: Job) -> DecodedImage:
     if options.size not in (None, (width, height)):
         asked = "×".join(str(side) for side in options.size or ())
         raise ImageError(f"the image is {width}×{height} and keeps its size: {asked} is not possible")
+    check_writable(options.suffix, image.size)
     hole, remarks = _hole(image, job)
     how = {"strategy": options.strategy, "blend": options.blend}
     filled = inpainter.fill_image(image, hole, "the mask", **{k: v for k, v in how.items() if v})
