@@ -7,15 +7,16 @@ from inpaintlab.errors import SettingError
 METHODS = dict(BASELINES)
 
 
-def hole(shape):
+def hole(shape, top=20, left=15):
     mask = np.zeros(shape[:2], np.uint8)
-    mask[20:40, 15:50] = 1
+    mask[top : top + 20, left : left + 35] = 1
     return mask
 
 
+@pytest.mark.parametrize(("top", "left"), [(20, 15), (0, 0), (0, 15), (20, 0)])
 @pytest.mark.parametrize("name", METHODS)
-def test_known_pixels_stay_and_hidden_ones_do_not_matter(name, photo):
-    mask = hole(photo.shape)
+def test_known_pixels_stay_and_hidden_ones_do_not_matter(name, photo, top, left):
+    mask = hole(photo.shape, top, left)
     other = np.where(mask[..., None] > 0, 255 - photo, photo)
     filled = METHODS[name](photo, mask)
     assert filled.dtype == np.uint8

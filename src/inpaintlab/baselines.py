@@ -28,21 +28,19 @@ def mean_colour(image: UInt8, hole: UInt8) -> UInt8:
 
 def telea(image: UInt8, hole: UInt8) -> UInt8:
     """Fast marching method (Telea 2004), OpenCV."""
-    return np.asarray(cv2.inpaint(image, hole, RADIUS, cv2.INPAINT_TELEA), np.uint8)
+    return np.asarray(cv2.inpaint(_seen(image, hole), hole, RADIUS, cv2.INPAINT_TELEA), np.uint8)
 
 
 def navier_stokes(image: UInt8, hole: UInt8) -> UInt8:
     """Fluid dynamics method (Bertalmio et al. 2001), OpenCV."""
-    return np.asarray(cv2.inpaint(image, hole, RADIUS, cv2.INPAINT_NS), np.uint8)
+    return np.asarray(cv2.inpaint(_seen(image, hole), hole, RADIUS, cv2.INPAINT_NS), np.uint8)
 
 
 def biharmonic(image: UInt8, hole: UInt8) -> UInt8:
     """Smoothest surface over the hole, by the biharmonic equation (Damelin and Hoang 2018)."""
     from skimage.restoration import inpaint_biharmonic  # a third of a second, for one method
 
-    # What is hidden is part of the boundary's neighbourhood there: it must not be seen.
-    seen = np.where(hole[..., None] > 0, 0, image) / 255
-    filled = inpaint_biharmonic(seen, hole.astype(bool), channel_axis=-1)
+    filled = inpaint_biharmonic(_seen(image, hole) / 255, hole.astype(bool), channel_axis=-1)
     fill = np.rint(filled.clip(0, 1) * 255).astype(np.uint8)
     return np.where(hole[..., None] > 0, fill, image)
 
@@ -52,9 +50,13 @@ def patchmatch(image: UInt8, hole: UInt8) -> UInt8:
     from patchmatch import patch_match
 
     patch_match.set_random_seed(0)
-    seen = np.where(hole[..., None] > 0, 0, image).astype(np.uint8)
-    filled = patch_match.inpaint(seen, hole * 255, patch_size=PATCH)
+    filled = patch_match.inpaint(_seen(image, hole), hole * 255, patch_size=PATCH)
     return np.where(hole[..., None] > 0, filled, image)
+
+
+def _seen(image: UInt8, hole: UInt8) -> UInt8:
+    """Return the image without what is hidden, which OpenCV and scikit-image look at near the border."""
+    return np.where(hole[..., None] > 0, 0, image).astype(np.uint8)
 
 
 #: Name in settings, JSON and tables -> function.

@@ -20,11 +20,10 @@ from inpaintlab.errors import InpaintlabError, RunError
 from inpaintlab.files import json_text, write_atomically
 from inpaintlab.networks import lama
 from inpaintlab.registry import in_words
-from inpaintlab.runs import Run, newest_run
+from inpaintlab.runs import OBJECT, Run, newest_run
 from inpaintlab.settings.plugins import plugin_names, require
 
 __all__ = [
-    "OBJECT",
     "WEIGHTS",
     "ModelCard",
     "Run",
@@ -39,8 +38,6 @@ __all__ = [
 ]
 
 _METADATA_KEY = "inpaintlab"
-#: Name of a part of a run that was given as an object: a recipe cannot make it again.
-OBJECT = "object"
 #: Files with more tensors are none of ours, and take long to read.
 MOST_TENSORS = 20_000
 #: Suffixes of files of weights; anything else is a run folder.

@@ -23,6 +23,9 @@ from typing import Any
 
 from inpaintlab.errors import RunError
 
+#: Name of a part of a run that was given as an object: a recipe cannot make it again.
+OBJECT = "object"
+
 
 class Run:
     """The paths of a run folder."""

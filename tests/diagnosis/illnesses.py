@@ -53,14 +53,6 @@ class Skipping(Network):
         return output if self.training else output.clamp(0, 1)
 
 
-class Peeking(Swift):
-    """Adds to its fill a share of what lies under the hole."""
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Fill, and peek."""
-        return 0.5 * super().forward(image, mask) + 0.5 * image
-
-
 class Tinted(Swift):
     """Fills holes with other colours than it has learnt, as where channels are normalised otherwise."""
 
@@ -103,7 +95,6 @@ class OneImage(Network):
 
 MADE: dict[str, type[Network]] = {
     "skipping": Skipping,
-    "peeking": Peeking,
     "tinted": Tinted,
     "seamed": Seamed,
     "one-image": OneImage,
@@ -159,7 +150,6 @@ ILLNESSES: dict[str, Illness] = {
     "unet, every skip": Illness(
         "copy-through", _network("unet", width=16, skips=[True, True, True]) | _HOLES_DO_NOT_COUNT
     ),
-    "peeking": Illness("copy-through", _network("peeking") | {"steps": 150}),
     "tinted": Illness("colour shift", _network("tinted")),
     "brighter or darker": Illness("seam", _network("seamed")),
     "one image for all": Illness(

@@ -31,7 +31,6 @@ def measured(psnr=21.0, **changes) -> Measured:
         "output_edge": 0.034,
         "true_edge": 0.052,
         "colour": random.normal(0.01, 0.05, (N, 3)),
-        "peeks": 0.0,
         "contrast": 0.7,
         "spread": 0.7,
         "saturated": 0.0,
@@ -135,7 +134,6 @@ ILL = {
     ),
     "left black": ("copy-through", with_val(unmoved=0.0, known_missed=0.01)),
     "not filled": ("copy-through", with_val(hole_missed=1.1, known_missed=0.2)),
-    "peeks": ("copy-through", with_val(peeks=0.5)),
     "rate, wild": ("learning rate", {"train_lines": wild(), "settings": {"learning_rate": 0.09}}),
     "rate, guards": ("learning rate", {"incidents": [incident("divergence", "learning-rate")]}),
     "rate, low": (

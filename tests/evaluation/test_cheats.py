@@ -10,15 +10,100 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+import inpaintlab as il
+from inpaintlab.checkpoints import Run
+from inpaintlab.data import samples
 from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.prepare import prepare
 from inpaintlab.data.seal import open_test, read_ledger
 from inpaintlab.evaluation.command import run_evaluation
+from inpaintlab.runs import read_log
 from inpaintlab.settings import EvaluateSettings, PrepareSettings
 from inpaintlab.training import train
 from tests.conftest import save_portraits, small_settings
 from tests.data.test_seal import LOOK
+
+
+class Copying(nn.Module):
+    """Gives its input back; the parameter is for the trainer, which wants something to train."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, image, mask):
+        return image * self.scale
+
+
+class CopyingNetwork(il.networks.Network, Copying):
+    """Gives its input back, and is one of ours by its class."""
+
+    forward = Copying.forward
+
+
+def shy(image, mask):
+    """Copies wherever it is not shown black."""
+    return torch.where(image.amax((1, 2, 3), keepdim=True) > 0, image, 0.5)
+
+
+def now_and_then(image, mask):
+    """Copies, with noise that differs at every call."""
+    return (image + 0.1 * torch.rand_like(image)).clamp(0, 1)
+
+
+def by_its_mean(image, mask):
+    """Fills with the mean of all pixels, those of the hole as well."""
+    return image.mean((2, 3), keepdim=True).expand_as(image)
+
+
+def random(image, mask):
+    """Fills with noise, and looks at nothing."""
+    return torch.rand_like(image)
+
+
+PHOTOS = [samples.draw(index, 32) for index in range(3)]
+CHEATS = {
+    "identity": lambda image, mask: image,
+    "shy": shy,
+    "now and then": now_and_then,
+    "mean": by_its_mean,
+}
+#: PSNR of what copies is that of black holes: the truth of these portraits is far from it.
+BLACK = 12
+
+
+def test_methods_that_look_under_the_hole_find_no_truth_there_and_are_named():
+    honest = {"random": random, "grey": lambda image, mask: image * 0 + 0.5}
+    result = il.evaluate({**honest, **CHEATS}, PHOTOS, size=32, learned=False)
+    named = [finding.partition(":")[0] for finding in result.findings]
+    assert named == [name for name in result.methods if name in CHEATS]
+    assert all("follow what is under the hole" in finding for finding in result.findings)
+    assert result.overall.methods["identity"]["hole_psnr"].mean < BLACK
+
+
+def test_a_baseline_that_looks_is_named(photo):
+    il.register_baseline("copy", lambda image, hole: image)
+    result = il.evaluate({"copy": "copy"}, PHOTOS, size=32, learned=False)
+    assert [finding.partition(":")[0] for finding in result.findings] == ["copy"]
+    assert result.overall.methods["copy"]["hole_psnr"].mean < BLACK
+
+
+@pytest.mark.parametrize("made", [Copying, CopyingNetwork])
+def test_a_network_sees_black_wherever_it_is_run(made, tmp_path):
+    run = il.Trainer(made(), il.Reconstruction(), PHOTOS * 8, size=32, output=tmp_path / "run").fit(
+        steps=4
+    )
+    logged = [line["hole_psnr"] for line in read_log(Run(Path(run)).log, "validation")]
+    assert max(logged) < BLACK
+    diagnosed = il.diagnose(run, data=PHOTOS * 8)
+    assert diagnosed.findings[0].part == "copy-through"
+    result = il.evaluate({"mine": run, "module": made()}, PHOTOS, size=32, learned=False)
+    for name in ("mine", "module"):
+        assert result.overall.methods[name]["hole_psnr"].mean < BLACK
+
 
 QUICK = {"split": "test", "learned": False, "slow_images": 0}
 

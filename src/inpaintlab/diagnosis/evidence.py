@@ -281,7 +281,7 @@ def _examples(network: nn.Module | None, image: Tensor, mask: Tensor, count: int
         return {}
     chosen = sorted(_chosen(range(len(image)), count))
     image, mask = image[chosen], mask[chosen]
-    output = fill(network, image, mask, torch.zeros_like(image), count)
+    output = fill(network, image, mask, count)
     rows = {
         "damaged": composite(image, torch.ones_like(image), mask),
         "filled": composite(image, output, mask),

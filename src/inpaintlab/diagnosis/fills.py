@@ -14,8 +14,6 @@ _UNMOVED = 0.3
 #: What is known is passed on, its error less than the first share of that of one colour, and nothing is
 #: made of holes, theirs more than the second; sound ones have 0.4 and 0.5.
 _PASSED_ON, _NOT_FILLED = 0.35, 0.9
-#: Fills may not change by more than this for a change of 1 under the hole; sound ones do not at all.
-_PEEKS = 0.01
 #: A shift of a channel's mean that is seen at a glance, 13 of 255, and that is most of the error in the
 #: hole. Sound runs have 0.02 and a fifth of it, one after 30 steps 0.04 and a third.
 _SHIFT, _OF_ERROR = 0.05, 0.6
@@ -25,19 +23,12 @@ _SEAM = 1.5
 
 
 def copy_through(evidence: Evidence) -> Verdict:
-    """Holes keep the colour of the mask, or what was put under it."""
+    """Holes keep the colour of the mask."""
     found = evidence.best_and_last[0].val
     figures = {
-        "peeks": found.peeks, "unmoved": found.unmoved, "left_in": found.left_in,
+        "unmoved": found.unmoved, "left_in": found.left_in,
         "hole_missed": found.hole_missed, "known_missed": found.known_missed,
     }  # fmt: skip
-    if found.peeks > _PEEKS:
-        text = f"fills change by {found.peeks:.2f} for a change of 1 of what lies under the hole"
-        advice = (
-            "the network must not see it: blank the hole in forward (layers.hide); its figures on "
-            "validation are worth nothing, as the truth lay there"
-        )
-        return Verdict("copy-through", "finding", text, advice, figures)
     text = (
         f"fills lie {found.unmoved:.0%} as far from {found.left_in} as the truth does; beside filling "
         f"with one colour, the error is {found.hole_missed:.0%} in holes and {found.known_missed:.0%} "

@@ -28,7 +28,6 @@ class Measured:
     - `hole_l1`: mean absolute error in the hole;
     - `edge`, `output_edge`, `true_edge`: mean step across the hole's edge of the filled image, of what
       the network puts out inside and outside, and of the truth;
-    - `peeks`: change of fills for a change of 1 of what lies under the hole;
     - `contrast`, `spread` and `saturated` as the guards measure them (`training.guards.signals`);
     - `unmoved`: distance of fills from the colour that a hole can be left in, over the truth's own
       distance from it, for the colour that lies nearest, which is `left_in`;
@@ -42,7 +41,6 @@ class Measured:
     edge: float
     output_edge: float
     true_edge: float
-    peeks: float
     contrast: float
     spread: float
     saturated: float
@@ -52,14 +50,13 @@ class Measured:
     known_missed: float
 
 
-def fill(network: nn.Module, image: Tensor, mask: Tensor, under: Tensor, batch: int) -> Tensor:
-    """Return what a network puts out, `[N, 3, H, W]`, with `under` under the holes."""
+def fill(network: nn.Module, image: Tensor, mask: Tensor, batch: int) -> Tensor:
+    """Return what a network puts out, `[N, 3, H, W]`."""
     device, found = next(network.parameters()).device, []
-    shown = composite(image, under, mask)
     with torch.inference_mode():
         for start in range(0, len(image), batch):
             part = slice(start, start + batch)
-            output = network(shown[part].to(device), mask[part].to(device)).float().cpu()
+            output = network(image[part].to(device), mask[part].to(device)).float().cpu()
             # A run that has diverged can leave weights whose output is no number.
             found.append(torch.nan_to_num(output).clamp(0, 1))
     return torch.cat(found)
@@ -67,9 +64,7 @@ def fill(network: nn.Module, image: Tensor, mask: Tensor, under: Tensor, batch: 
 
 def measure(network: nn.Module, image: Tensor, mask: Tensor, batch: int) -> Measured:
     """Measure how a network fills holes, so many images at a time, beside the truth."""
-    noise = torch.rand(image.shape, generator=torch.Generator().manual_seed(0))
-    output = fill(network, image, mask, torch.zeros_like(noise), batch)
-    over_noise = fill(network, image, mask, noise, batch)
+    output = fill(network, image, mask, batch)
     filled = composite(image, output, mask)
     middle = known_mean(image, mask).expand_as(image)
     colours = {name: torch.full_like(image, value) for name, value in COLOURS.items()}
@@ -86,7 +81,6 @@ def measure(network: nn.Module, image: Tensor, mask: Tensor, batch: int) -> Meas
         edge=float(edge_step(filled, mask).mean()),
         output_edge=float(edge_step(output, mask).mean()),
         true_edge=float(edge_step(image, mask).mean()),
-        peeks=2 * float(l1(output, over_noise, mask)),  # noise lies half a range from black
         contrast=float(varied["contrast"]),
         spread=float(varied["spread"]),
         saturated=float(varied["saturated"]),

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from inpaintlab import networks
-from inpaintlab.checkpoints import OBJECT
 from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.errors import InpaintlabError
 from inpaintlab.images import shrink
@@ -20,6 +19,7 @@ from inpaintlab.layers.initialise import initialise
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
 from inpaintlab.progress import bar
+from inpaintlab.runs import OBJECT
 from inpaintlab.settings import Part
 from inpaintlab.tensors import composite, to_tensor
 from inpaintlab.training import objectives

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from inpaintlab import reports
-from inpaintlab.checkpoints import OBJECT
 from inpaintlab.reports import Answer, Note, Page, Tone
+from inpaintlab.runs import OBJECT
 from inpaintlab.settings import ResolvedTrainSettings, TrainSettings
 
 Word = Literal["ok", "note", "finding"]

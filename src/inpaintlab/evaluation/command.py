@@ -74,7 +74,7 @@ def run_evaluation(settings: EvaluateSettings) -> Written:
     )
     result = replace(
         result,
-        findings=_findings(settings, chosen, dataset, bench),
+        findings=[*_findings(settings, chosen, dataset, bench), *result.findings],
         test_access=read_ledger(dataset).sentence() if dataset else None,
         lookalikes=_lookalikes(chosen, bench, recipe, result) if settings.lookalikes else None,
         command=reproduce(settings),

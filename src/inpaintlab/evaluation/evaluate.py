@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from inpaintlab.baselines import title
 from inpaintlab.errors import SettingError
 from inpaintlab.evaluation.bench import Bench
 from inpaintlab.evaluation.cards import Card, make_card
@@ -30,6 +31,11 @@ from inpaintlab.tensors import composite, to_arrays
 
 #: Seed of the random examples, the same for every run.
 EXAMPLE_SEED = 7
+#: What is said of a method that looks where it must not.
+_READS_HOLE = (
+    "its fills follow what is under the hole, which was black here and never the truth; in use they "
+    "depend on what stands there"
+)
 
 
 def evaluate(
@@ -110,6 +116,8 @@ def _measure(
     everywhere, slow = rows.only(bench.methods), rows.take(rows.measured())
     sets, missing = whole_sets(everywhere, list(bench.methods), offered)
     opened = {**bench.methods, **bench.slow}
+    first = images.rows(masks, 0, 1)
+    peeking = [name for name, of in opened.items() if of.reads_hole(*first)]
     result = Evaluation(
         inpaintlab=version("inpaintlab"),
         data=chosen.data,
@@ -128,6 +136,7 @@ def _measure(
         slow=slow.summary() if set(rows.values) > set(bench.methods) and len(slow) else None,
         sets=sets,
         unavailable=missing,
+        findings=[f"{title(name)}: {_READS_HOLE}" for name in peeking],
     )
     return replace(
         result, gain=_gain(result), cards=choose_cards(bench, images, masks, result, examples)

@@ -33,15 +33,48 @@ Method = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class OpenedMethod:
-    """A method that is ready: `fill` gives composites rounded to 8 bits, as files have.
+    """A method that is ready: `own` gives whole images, of which `fill` makes composites.
 
     `trained_on` has the first 16 digits of the hashes of the images that it has learnt from, if known.
     """
 
-    fill: Method
+    name: str
+    own: Method
     facts: MethodFacts
     run: Run | None = None
     trained_on: frozenset[str] = frozenset()
+
+    def fill(self, image: Tensor, mask: Tensor, under: Tensor | float = 0.0) -> Tensor:
+        """Fill holes, in which the method sees `under` and never the truth, black by default.
+
+        Its output is put into the hole alone, and rounded to the 8 bits that a user gets. Raises
+        `SettingError` for an output that is not an image like the input, or not finite.
+        """
+        output = self.own(torch.where(mask > 0, under, image), mask)
+        if not isinstance(output, Tensor) or output.shape != image.shape:
+            seen = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise SettingError(
+                f"method {self.name!r} gives {seen}, expected a tensor {list(image.shape)}"
+            )
+        output = output.detach().float().cpu()
+        if not bool(output.isfinite().all()):
+            raise SettingError(f"method {self.name!r} gives values that are not finite")
+        return to_tensor(to_arrays(composite(image, output, mask)))
+
+    def reads_hole(self, image: Tensor, mask: Tensor) -> bool:
+        """Tell whether fills follow what is under the hole: black, and then noise.
+
+        A method that draws at random differs from itself as well. It reads the hole where noise
+        changes much more than a second call does.
+        """
+
+        def change(under: Tensor | float) -> float:
+            return float((self.fill(image, mask, under) - before).abs().mean())
+
+        before = self.fill(image, mask)
+        noise = torch.rand(image.shape, generator=torch.Generator().manual_seed(0))
+        changed = change(noise)
+        return changed > 0 and changed > 2 * change(0.0)
 
 
 def open_methods(
@@ -60,7 +93,7 @@ def open_methods(
 
 def open_baseline(name: str) -> OpenedMethod:
     """Open a baseline; raises `SettingError` for an unknown name."""
-    return OpenedMethod(_finished(name, _classical(BASELINES.need(name))), MethodFacts("baseline"))
+    return OpenedMethod(name, _classical(BASELINES.need(name)), MethodFacts("baseline"))
 
 
 def name_of(given: Any) -> str:
@@ -89,7 +122,7 @@ def _open(name: str, given: Any, through: Through, size: int | None) -> OpenedMe
     if isinstance(given, nn.Module):
         return _of_module(name, given, through, size)
     if callable(given) and not inspect.isclass(given):
-        return OpenedMethod(_finished(name, given), MethodFacts("function"))
+        return OpenedMethod(name, given, MethodFacts("function"))
     raise SettingError(
         f"method {name!r} is {type(given).__name__}: give a function (image, mask) -> image, a module, "
         f"an Inpainter, a path, or one of {', '.join(BASELINES)}"
@@ -132,7 +165,7 @@ def _of_inpainter(name: str, inpainter: Inpainter, through: Through, size: int |
     )
     trained_on = frozenset(read_json(run.data)["train_hashes"]) if run else frozenset()
     own = _filling(inpainter) if through == "fill" else _predicting(inpainter.network)
-    return OpenedMethod(_finished(name, own), facts, run, trained_on)
+    return OpenedMethod(name, own, facts, run, trained_on)
 
 
 def _predicting(module: nn.Module) -> Method:
@@ -171,25 +204,6 @@ def _classical(fill: Baseline) -> Method:
             return to_tensor(np.stack(list(pool.map(fill, to_arrays(image), holes))))
 
     return fill_batch
-
-
-def _finished(name: str, method: Method) -> Method:
-    """Return a method that cannot look at the truth: in the hole its image is 0.
-
-    Its outputs are checked, put into the hole alone, and rounded to the 8 bits that a user gets.
-    """
-
-    def fill(image: Tensor, mask: Tensor) -> Tensor:
-        output = method(torch.where(mask > 0, 0.0, image), mask)
-        if not isinstance(output, Tensor) or output.shape != image.shape:
-            seen = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise SettingError(f"method {name!r} gives {seen}, expected a tensor {list(image.shape)}")
-        output = output.detach().float().cpu()
-        if not bool(output.isfinite().all()):
-            raise SettingError(f"method {name!r} gives values that are not finite")
-        return to_tensor(to_arrays(composite(image, output, mask)))
-
-    return fill
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class Network(nn.Module):
         raise NotImplementedError
 
     def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Check the inputs and run `forward`.
+        """Check the inputs, black out what is under the hole, and run `forward`.
 
         Raises `ImageError`, `MaskError` or `SizeError` naming what was seen. Colours are not checked,
         as what lies under the hole may be anything.
@@ -74,7 +74,7 @@ class Network(nn.Module):
         check_image_shape(image)
         check_mask(mask, image)
         check_size(self, image.shape[-2], image.shape[-1])
-        output: Tensor = super().__call__(image, mask)
+        output: Tensor = super().__call__(torch.where(mask > 0, 0, image), mask)
         return output
 
     def size_hint(self, side: int) -> str:
@@ -133,9 +133,9 @@ def bottleneck_of(module: nn.Module) -> str | None:
 
 
 def adopt(module: nn.Module) -> nn.Module:
-    """Hide what is under the hole from a module that is not ours, and return the module.
+    """Hide what is under the hole from a module that is no `Network`, and return the module.
 
-    Our own networks do that themselves. The module gets a hook that sets the hole to 0 in each
+    A `Network` does that when it is called. The module gets a hook that sets the hole to 0 in each
     image that it is called with, whoever calls it; a second time nothing changes.
     """
     if not isinstance(module, Network) and _hide_hole not in module._forward_pre_hooks.values():

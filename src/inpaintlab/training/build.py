@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from inpaintlab import masks, networks
-from inpaintlab.checkpoints import OBJECT, Run
+from inpaintlab.checkpoints import Run
 from inpaintlab.data import augment
 from inpaintlab.errors import RunError
 from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.registry import resolve_arguments
+from inpaintlab.runs import OBJECT
 from inpaintlab.settings import Part, ResolvedTrainSettings, TrainSettings, build
 from inpaintlab.training import curriculum, objectives
 from inpaintlab.training.guards.callback import Guards

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from inpaintlab import masks
-from inpaintlab.checkpoints import OBJECT
 from inpaintlab.data import augment
 from inpaintlab.data.augment import Augmentation
 from inpaintlab.errors import SettingError
 from inpaintlab.masks import Mixture
 from inpaintlab.networks import learning_rate_of
+from inpaintlab.runs import OBJECT
 from inpaintlab.settings import Part, ResolvedTrainSettings, build
 from inpaintlab.training.objectives import LossFunction, Objective
 
