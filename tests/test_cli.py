@@ -17,7 +17,9 @@ from rich.console import Console
 from inpaintlab import settings
 from inpaintlab.cli.commands import COMMANDS
 from inpaintlab.data import samples
+from inpaintlab.data.sources import open_dataset
 from inpaintlab.settings import LAYOUTS, Flag
+from tests.conftest import save_portraits
 
 PROJECT = Path(__file__).parents[1]
 SMALL = "--size 16 --steps 3 --batch-size 4 -s network.width=8 -s validation_images=4"
@@ -46,6 +48,36 @@ def test_train_evaluate_fill(inpaint, tmp_path):
     hole = np.asarray(Image.open(tmp_path / "mask.png")) > 0
     assert np.array_equal(before[~hole], after[~hole])
     assert not np.array_equal(before, after)
+
+
+#: Commands whose images must not be learnt from, all run among the photos.
+WRITING = (
+    "evaluate runs/photos-1 -s learned=false --limit 5",
+    "evaluate telea --data samples:5 -s size=32 -s learned=false -o .",
+    "masks masks --size 40 --count 3",
+    "prepare . -o x.dataset --preview -s size=16",
+    "fill 000.png 000_mask.png -o one.png",
+    "fill 000.png 000_mask.png -o one.png --preview",
+    "fill . -o filled",
+    "fill . -o sub",
+    "crossval . -s steps=2 --folds 2 --size 16",
+)
+
+
+def test_nobody_trains_on_what_was_written_among_the_photos(inpaint, tmp_path, monkeypatch):
+    photos = save_portraits(tmp_path / "photos", 25)
+    save_portraits(photos / "sub", 1)
+    (photos / "sub" / "000.png").rename(photos / "sub" / "other.png")
+    monkeypatch.chdir(photos)
+    assert inpaint(f"train . {SMALL}")[0] == 0
+    files(tmp_path)
+    shutil.move(tmp_path / "mask.png", "000_mask.png")
+    names = open_dataset(".").names
+    assert len(names) == 26
+    for words in WRITING:
+        code, _, err = inpaint(words)
+        assert code in (0, 1), (words, err)
+        assert open_dataset(".").names == names, words
 
 
 def test_json_stands_alone_on_stdout(inpaint, trained_run, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,39 @@ from zlib import crc32
 
 from inpaintlab.errors import OutputError
 
+#: Hidden file of a folder that lists what inpaintlab has written there: names of files, or `*` for all.
+MARK = ".inpaintlab"
+_MARK_HEAD = (
+    "# Written by inpaintlab, and so not taken for photos when a folder above is searched (*: all here)."
+)
+
 
 def cache_folder() -> Path:
     """Return `inpaintlab` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`)."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "inpaintlab"
+
+
+def mark_outputs(folder: Path, names: Iterable[str] = ()) -> None:
+    """Note in a folder what in it is written by inpaintlab, so that no later command learns from it.
+
+    Without names it is the whole folder, unless that has something else in it already.
+    """
+    known, wanted = read_mark(folder), set(names)
+    if not wanted and not (folder.is_dir() and any(folder.iterdir())):
+        wanted = {"*"}
+    if "*" not in known and wanted - known:
+        lines = [_MARK_HEAD, *sorted(known | wanted), ""]
+        write_atomically(folder / MARK, "\n".join(lines).encode(errors="surrogateescape"))
+
+
+def read_mark(folder: Path) -> frozenset[str]:
+    """Return the names of what inpaintlab has written in a folder; `*` is all of it."""
+    try:
+        text = (folder / MARK).read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError:
+        return frozenset()
+    return frozenset(line for line in text.split("\n") if line and not line.startswith("# "))
 
 
 def temporary_beside(path: Path) -> Path:

@@ -36,6 +36,12 @@ def say(message: str) -> None:
     console().print(message, markup=False)
 
 
+@cache
+def say_once(message: str) -> None:
+    """Print a message, unless this process has printed it before."""
+    say(message)
+
+
 def progress_bar(*columns: ProgressColumn) -> Progress:
     """Return a bar that vanishes when done, and that only a terminal shows."""
     hidden = not console().is_terminal

@@ -9,6 +9,7 @@ A run folder can be copied to another machine and used there::
     state/training.pt    what resuming needs; previous.pt: the save before, while that one is on trial
     incidents/NNN/       what the guards saw, why it was, and what they did
     log.jsonl, events.*  figures of the run, also for TensorBoard
+    .inpaintlab          says that nothing here is a photo to learn from
     metrics/NAME.json and NAME.csv, report.html, examples.png   written by `inpaint evaluate`
     diagnosis.html       written by `inpaint diagnose`
     model.onnx           written by `inpaint export`

@@ -38,7 +38,7 @@ def test_the_set_can_be_trained_with(tmp_path):
 
 def test_preview_writes_only_the_sheet(tmp_path):
     write_masks(settings(preview=True, size=300, count=70))
-    assert [path.name for path in (tmp_path / "set").iterdir()] == ["sheet.png"]
+    assert [path.name for path in (tmp_path / "set").glob("[!.]*")] == ["sheet.png"]
     assert load(tmp_path / "set/sheet.png").size == (8 * 102 + 2, 8 * 102 + 2)
 
 

@@ -156,7 +156,7 @@ def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, cap
     names = {line["output"] for line in lines()}
     assert 1 <= len(names) <= 4
     assert {path.name for path in Path("out").glob("*.png")} >= names
-    assert not list(Path("out").glob(".*"))
+    assert not list(Path("out").glob("*.tmp"))
     result = fill()
     assert (result.filled, result.skipped) == (8 - len(names), len(names))
     assert len(list(Path("out").glob("*.png"))) == 8
@@ -275,7 +275,7 @@ def test_preview_shows_holes_and_fills_nothing(fill, kind):
         Image.new("L", (8, 8), 255).save("masks/1.png")
         result = fill(preview=True)
         assert result.preview == Path("out/preview.png")
-    assert [path.name for path in Path("out").iterdir()] == [Path(result.preview).name]
+    assert [path.name for path in Path("out").glob("[!.]*")] == [Path(result.preview).name]
     sheet = np.asarray(Image.open(result.preview)).astype(int)
     assert sheet.shape[1] >= 1280
     # The outline of the first hole: rows 4 to 11 and columns 6 to 19 of 32.
@@ -397,7 +397,7 @@ def test_formats_on_request(fill, tmp_path, capsys):
     assert ".jpg becomes .png" in capsys.readouterr().err
     assert "JPEG is lossy" in fill(format="same").notes[0]
     fill(format="webp")
-    assert {path.suffix for path in Path("out").iterdir()} == {".png", ".jpg", ".webp", ".jsonl"}
+    assert {path.suffix for path in Path("out").glob("[!.]*")} == {".png", ".jpg", ".webp", ".jsonl"}
 
 
 def test_the_log_of_another_program_is_no_trouble(fill):

@@ -64,7 +64,8 @@ _TESTS: dict[str, Callable[[Row, int, float], bool]] = {
     "frames": lambda row, *_: row["frames"] > 1,
 }
 _SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"), "MPO": (".jpg", ".jpeg"),
+    "AVIF": (".avif",), "PNG": (".png",), "WEBP": (".webp",),
     "TIFF": (".tif", ".tiff"), "BMP": (".bmp",), "GIF": (".gif",), "PPM": (".ppm", ".pgm"),
     "JPEG2000": (".jp2",),
 }  # fmt: skip

@@ -7,7 +7,7 @@ file's content hash is and what its image looks like, so that a file is read for
 import hashlib
 import shutil
 from collections.abc import Sequence
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -29,7 +29,7 @@ from inpaintlab.data.splits import Split
 from inpaintlab.errors import DataError, ImageError, OutputError
 from inpaintlab.files import cache_folder
 from inpaintlab.images import SUFFIXES, Encoded, load_rgb
-from inpaintlab.progress import say
+from inpaintlab.progress import say_once
 
 _PLACE = ["path", "key", "offset", "bytes", "modified"]
 _LISTING = pa.schema([FACTS.field(name) for name in (*_PLACE, "columns", "trouble")])
@@ -207,7 +207,7 @@ def _read_manifest(folder: Path, listing: pa.Table) -> pa.Table:
         with FileLock(kept.folder / "lock"):
             return _up_to_date(listing, kept)
     except (OSError, OutputError) as error:
-        _say_once(f"{error}: what is known of {folder} cannot be kept, files are read every time")
+        say_once(f"{error}: what is known of {folder} cannot be kept, files are read every time")
     with TemporaryDirectory(prefix="inpaintlab-") as temporary:
         return _up_to_date(listing, DatasetFolder(Path(temporary)))
 
@@ -251,8 +251,3 @@ def _appearance(row: Row) -> Appearance | None:
         return None
     small = np.frombuffer(row["small"], np.uint8).reshape(SIDE, SIDE)
     return Appearance((int(row["phash"], 16), int(row["phash_mirror"], 16)), small)
-
-
-@cache
-def _say_once(message: str) -> None:
-    say(message)

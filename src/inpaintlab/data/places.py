@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab.errors import DataError, ImageError
-from inpaintlab.images import SUFFIXES, Encoded
+from inpaintlab.images import SUFFIXES, Encoded, Walk
 
 #: Files above this are not read: no image within the pixel limit needs as much.
 MAX_BYTES = 2**30
+#: Suffix of shards.
+SHARD = ".tar"
 #: Begins the name of a data set that the library `datasets` opens.
 HUB = "hf:"
 
@@ -55,21 +57,22 @@ class Place:
 def find(sources: list[str]) -> Iterator[Place]:
     """Yield every image of folders, tar shards and `hf:NAME` data sets, in the order of `Place`.
 
-    Hidden files and folders are passed over; links to folders are followed, each folder once. Raises
-    `DataError` for a source that is not there.
+    What is passed over, as `Walk` has it, is told in one line. Raises `DataError` for a source that is
+    not there.
     """
     on_disk = [source for source in sources if not source.startswith(HUB)]
     resolved = {str(Path(source).expanduser().resolve()) for source in on_disk}
-    seen: set[tuple[int, int]] = set()
+    walk = Walk(further=(SHARD,))
     for path in map(Path, sorted(resolved, key=lambda path: path + "/")):
         if path.is_dir():
-            yield from _find_in_folder(str(path), "", seen)
-        elif path.suffix.lower() == ".tar" and path.is_file():
+            yield from _find_in_folder(str(path), walk)
+        elif path.suffix.lower() == SHARD and path.is_file():
             yield from _find_in_shard(str(path), path.stat())
         elif path.exists():
             raise DataError(f"{path} is neither a folder nor a .tar shard")
         else:
             raise DataError(f"{path} does not exist: give a folder of images, .tar shards or hf:NAME")
+    walk.tell(", ".join(on_disk))
     for source in sorted(set(sources) - set(on_disk)):
         yield from _find_rows(source)
 
@@ -103,35 +106,16 @@ def encoded(place: Place) -> Encoded:
     return Encoded(Path(place.name).name, read(place))
 
 
-def _find_in_folder(folder: str, below: str, seen: set[tuple[int, int]]) -> Iterator[Place]:
-    """Go through a folder so that full paths come in the order of their characters."""
-    status = os.stat(folder)
-    if (status.st_dev, status.st_ino) in seen:  # a link back to where we are, or have been
-        return
-    seen.add((status.st_dev, status.st_ino))
-    try:
-        with os.scandir(folder) as listing:
-            entries = [(e.name + "/" * _is_dir(e), e) for e in listing if not e.name.startswith(".")]
-    except OSError as error:
-        yield Place(
-            folder, -1, folder=below, trouble=f"{folder} cannot be looked into: {error.strerror}"
-        )
-        return
-    for name, entry in sorted(entries, key=lambda pair: pair[0]):
-        suffix = os.path.splitext(entry.name)[1].lower()
-        if name.endswith("/"):
-            yield from _find_in_folder(entry.path, os.path.join(below, entry.name), seen)
-        elif suffix in SUFFIXES:
-            yield _file(entry, below)
-        elif suffix == ".tar":
-            yield from _find_in_shard(entry.path, entry.stat())
-
-
-def _is_dir(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link that leads to itself
-        return False
+def _find_in_folder(folder: str, walk: Walk) -> Iterator[Place]:
+    for one in walk.find(folder):
+        if one.entry is None:
+            reason = one.error.strerror if one.error else ""
+            trouble = f"{one.path} cannot be looked into: {reason}"
+            yield Place(one.path, -1, folder=one.below, trouble=trouble)
+        elif one.path.lower().endswith(SHARD):
+            yield from _find_in_shard(one.path, one.entry.stat())
+        else:
+            yield _file(one.entry, one.below)
 
 
 def _file(entry: "os.DirEntry[str]", folder: str) -> Place:

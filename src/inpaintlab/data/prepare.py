@@ -41,6 +41,7 @@ from inpaintlab.data.places import HUB, finder
 from inpaintlab.data.reading import Row, read_all
 from inpaintlab.data.summary import write_summary
 from inpaintlab.errors import DataError, SettingError, near_miss
+from inpaintlab.files import mark_outputs
 from inpaintlab.settings import PrepareSettings
 
 #: Settings that must not change once parts are fixed: other groups would tear old ones apart.
@@ -78,7 +79,9 @@ def prepare(settings: PrepareSettings) -> Prepared:
     sources, part_of = settings.sources, None
     if settings.layout:
         sources, part_of = open_layout(settings.layout, settings.sources)
-    files, examined = read_all(finder(sources), dataset, examine)
+    found = finder(sources)
+    mark_outputs(dataset.folder)
+    files, examined = read_all(found, dataset, examine)
     images, folders = _load(files, settings, dataset, part_of)
     if _has(images, *NO_PIXELS).all():
         reason = next(read_rows(files, ["reason"]))["reason"]

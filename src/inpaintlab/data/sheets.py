@@ -15,7 +15,7 @@ from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.sampling import TrainingSamples
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, OutputError
-from inpaintlab.files import write_atomically
+from inpaintlab.files import mark_outputs, write_atomically
 from inpaintlab.images import encode_png, from_array, save
 from inpaintlab.masks import MaskSet
 from inpaintlab.progress import bar
@@ -46,6 +46,7 @@ def write_masks(settings: MaskSettings) -> dict[str, Any]:
         [part.model_dump() for part in settings.masks], settings.size, settings.count, settings.seed
     )
     facts = frozen.facts()
+    mark_outputs(folder)
     save(folder / "sheet.png", from_array(sheet(frozen)))
     if not settings.preview:
         with bar("writing masks", len(frozen)) as advance:
@@ -87,7 +88,9 @@ def write_preview(settings: PrepareSettings) -> None:
     mixture = masks.make(settings.masks)
     samples = TrainingSamples(images, mixture, _SEED, augmentation)
     sheet = preview_sheet(samples, SAMPLES)
-    write_atomically(DatasetFolder(settings.output).preview, encode_png(sheet))
+    preview = DatasetFolder(settings.output).preview
+    mark_outputs(preview.parent, [preview.name])
+    write_atomically(preview, encode_png(sheet))
 
 
 def preview_sheet(samples: TrainingSamples, count: int) -> UInt8:

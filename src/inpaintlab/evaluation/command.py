@@ -24,6 +24,7 @@ from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.evaluation_set import ChosenImages
 from inpaintlab.evaluation.methods import name_of, open_methods
 from inpaintlab.evaluation.result import Lookalikes
+from inpaintlab.files import mark_outputs
 from inpaintlab.progress import say
 from inpaintlab.randomness import MASK_SEED
 from inpaintlab.reports import Answer
@@ -80,6 +81,8 @@ def run_evaluation(settings: EvaluateSettings) -> Written:
         command=reproduce(settings),
     )
     folder = Run(settings.output) if settings.output else run or Run(free_folder(data, "evaluation"))
+    mark_outputs(folder.folder)
+    mark_outputs(folder.folder, [folder.examples.name])
     result.save(folder.metrics, file_name(settings))
     result.html(folder.report, run)
     result.save_examples(folder.examples)

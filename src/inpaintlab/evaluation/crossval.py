@@ -11,7 +11,7 @@ from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, InpaintlabError, MemoryLimitError, RunError, SettingError
 from inpaintlab.evaluation.cross_validation import CrossValidation, Machine, gather
 from inpaintlab.evaluation.folds import SETTINGS, STOPPED, Fold, run_all
-from inpaintlab.files import write_atomically
+from inpaintlab.files import mark_outputs, write_atomically
 from inpaintlab.machine import free_memory
 from inpaintlab.progress import bar, say
 from inpaintlab.runs import free_folder
@@ -42,6 +42,7 @@ def crossval(settings: CrossvalSettings) -> CrossValidation:
     timed = any(variant.steps is None for variant in variants.values())
     machine, places = share_machine(settings.jobs, len(folds), device, memory, timed=timed)
     kept = settings.model_copy(update={"output": None})
+    mark_outputs(folder)
     write_atomically(folder / SETTINGS, dump(kept).encode())
     say(_plan(settings, variants, folds, machine, memory))
     if _run(folds, places):

@@ -30,9 +30,11 @@ from inpaintlab.images.values import (
     to_rgb,
     to_uint8,
 )
+from inpaintlab.images.walking import MASK_NAME, Walk
 
 __all__ = [
     "LOSSLESS",
+    "MASK_NAME",
     "MAX_PIXELS",
     "SUFFIXES",
     "WRITABLE",
@@ -40,6 +42,7 @@ __all__ = [
     "Encoded",
     "File",
     "Header",
+    "Walk",
     "check_range",
     "check_writable",
     "encode",

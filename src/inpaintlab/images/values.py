@@ -12,7 +12,8 @@ from inpaintlab.arrays import Pixels
 from inpaintlab.errors import ImageError
 
 SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".jp2"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"}
+    | {".ppm", ".pgm", ".jp2"}
 )
 
 

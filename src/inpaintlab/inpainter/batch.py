@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import newest_run
 from inpaintlab.errors import InpaintlabError, MaskError, OutputError, SettingError
+from inpaintlab.files import mark_outputs, read_mark
 from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, check_writable, load, save
 from inpaintlab.inpainter.fill_log import Failure, FillLog, Job
 from inpaintlab.inpainter.inpainter import Inpainter
@@ -109,6 +111,7 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
         blend=settings.blend,
         explain=settings.verbose,
     )
+    mark_outputs(output.parent, [output.name])
     return Filled(output, run, filled=1, notes=notes)
 
 
@@ -134,6 +137,10 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
     _tell_of_pairs(pairing, mine, settings)
     began = time.monotonic()
     if inpainter is not None:
+        mark_outputs(output)
+        if "*" not in read_mark(output):
+            for folder, names in groupby(sorted(pair.name for pair in pairs), lambda name: name.parent):
+                mark_outputs(output / folder, [name.name for name in names])
         with log:
             _run(todo, inpainter, log, settings)
     failed = len(log.failures)
@@ -293,4 +300,5 @@ def _written(job: Job, notes: dict[str, str], saving: Future[list[str]], log: Fi
 
 def _preview(pairs: list[Pair], output: Path, path: Path, settings: FillSettings) -> Filled:
     notes = write_preview(path, pairs, invert_mask=bool(settings.invert_mask))
+    mark_outputs(path.parent, [path.name])
     return Filled(output, preview=path, images=len(pairs), notes=notes)

@@ -13,10 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inpaintlab.errors import DataError, ImageError, OutputError
-from inpaintlab.images import SUFFIXES, WRITABLE, lossless_suffix
+from inpaintlab.images import MASK_NAME, SUFFIXES, WRITABLE, Walk, lossless_suffix
 from inpaintlab.inpainter.lists import LISTS, Row, read_list
-
-_MARKED = re.compile(r"(?P<image>.+)(?P<mark>[-_.]mask)(?P<number>[-_]?\d*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -64,23 +62,12 @@ def find_pairs(image: Path, mask: Path | None, output: Path | None = None) -> Pa
     return replace(pairing, pairs=sorted(pairing.pairs, key=lambda pair: (pair.name, pair.mask)))
 
 
-def images_in(folder: Path, apart: Iterable[Path] = ()) -> list[Path]:
+def images_in(folder: Path, apart: Iterable[Path] = (), *, outputs: bool = False) -> list[Path]:
     """Return the image files of a folder and its subfolders, relative to it, in order.
 
-    Hidden files and folders are passed over, and the files and folders `apart`.
+    Passed over, besides what `Walk` says, are the files and folders `apart`.
     """
-    left_out = {path.resolve() for path in apart}
-
-    def is_wanted(path: Path) -> bool:
-        return not path.name.startswith(".") and not (left_out and path.resolve() in left_out)
-
-    found: list[Path] = []
-    for place, folders, files in os.walk(folder):
-        here = Path(place)
-        folders[:] = [name for name in folders if is_wanted(here / name)]
-        images = (here / name for name in files if Path(name).suffix.lower() in SUFFIXES)
-        found += [path.relative_to(folder) for path in images if is_wanted(path)]
-    return sorted(found)
+    return Walk(masks=True, outputs=outputs, apart=apart).paths(folder)
 
 
 def split_marked(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
@@ -137,7 +124,7 @@ def _pairs_of(image: Path, masks: list[Path]) -> list[Pair]:
     """Return the pairs of one image; each of its masks needs a number of its own."""
     numbered: dict[str, list[Path]] = defaultdict(list)
     for mask in masks:
-        marked = _MARKED.fullmatch(mask.stem) if mask.stem != image.stem else None
+        marked = MASK_NAME.fullmatch(mask.stem) if mask.stem != image.stem else None
         numbered[marked["number"] if marked else ""].append(mask)
     pairs = []
     for number, same in numbered.items():
@@ -167,7 +154,7 @@ def _rule(pairs: list[Pair], folder: str) -> str:
 
 
 def _form(pair: Pair) -> tuple[str, str]:
-    marked = _MARKED.fullmatch(pair.mask.stem)
+    marked = MASK_NAME.fullmatch(pair.mask.stem)
     if marked is None or pair.mask.stem == pair.image.stem:
         return f"NAME{pair.mask.suffix}", f"NAME{pair.image.suffix}"
     digits = re.sub(r"\d+", "NUMBER", marked["number"])
@@ -180,7 +167,7 @@ def _pair_files(root: Path, images: list[Path], mask: Path | None, *, alone: boo
         images, marked = (images, _beside(root, images)) if alone else split_marked(images)
         return _placed(match(images, marked), root, root)
     if mask.is_dir():
-        found = match(images, images_in(mask), mask.name or str(mask))
+        found = match(images, images_in(mask, outputs=True), mask.name or str(mask))
         return _placed(replace(found, without_image=[] if alone else found.without_image), root, mask)
     if not mask.is_file():
         raise DataError(f"there is no mask {mask}, neither a file nor a folder")
@@ -254,7 +241,7 @@ def _key(path: Path) -> Path:
 
 def _base(path: Path) -> Path | None:
     """Return the key of the image that a file is called a mask of."""
-    marked = _MARKED.fullmatch(path.stem)
+    marked = MASK_NAME.fullmatch(path.stem)
     return path.parent / marked["image"] if marked else None
 
 

@@ -20,7 +20,7 @@ import torch
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import MaskError, SettingError
-from inpaintlab.images import SUFFIXES
+from inpaintlab.images import Walk
 from inpaintlab.masks.checks import MAX_RATIO, check_ratio
 from inpaintlab.masks.reading import read_mask
 from inpaintlab.randomness import integer, real
@@ -163,7 +163,7 @@ class Folder:
 
     def __init__(self, path: str, invert: bool = False) -> None:
         self.invert, self.level = invert, 1.0
-        self.files = sorted(file for file in Path(path).rglob("*") if file.suffix.lower() in SUFFIXES)
+        self.files = [Path(path) / file for file in Walk(outputs=True, masks=True).paths(Path(path))]
         if not self.files:
             raise MaskError(f"there is no mask image in {path}")
         # Both are shared by the folder at all levels.

@@ -26,7 +26,7 @@ from inpaintlab.checkpoints import (
 )
 from inpaintlab.data.loading import TrainingData
 from inpaintlab.errors import RunError
-from inpaintlab.files import write_atomically
+from inpaintlab.files import mark_outputs, write_atomically
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import say
 from inpaintlab.randomness import MASK_SEED
@@ -91,6 +91,7 @@ def claim_folder(
         raise RunError(f"{folder} exists already: name another with -o, or go on with --resume {folder}")
     run = Run(Path(fabric.broadcast(str(folder))))
     if fabric.is_global_zero and not resume:
+        mark_outputs(run.folder)
         write_recipe(run, settings)
     return run
 
