@@ -46,6 +46,7 @@ bench: $(VENV)/.installed
 	$(if $(DATA),$(BIN)/python benchmarks/loading.py torchvision $(DATA))
 	$(BIN)/python benchmarks/fill.py
 	$(BIN)/python benchmarks/fill.py --exact 1600
+	$(BIN)/python benchmarks/metadata.py
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python benchmarks/layers.py
 	$(BIN)/python benchmarks/partial_unet.py

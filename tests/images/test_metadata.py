@@ -188,7 +188,7 @@ def test_a_profile_of_another_space_is_left_out(tmp_path, mode, space, suffix, k
 
 @pytest.mark.parametrize("dpi", [(0, 0), (1, 1), (float("nan"), 72)])
 def test_no_resolution_is_none(tmp_path, dpi):
-    assert metadata.of_file(Image.Exif(), {"dpi": dpi}, 1)["dpi"] is None
+    assert metadata.of_file(Image.Exif(), {"dpi": dpi}, 1)[0]["dpi"] is None
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,20 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from inpaintlab.arrays import Pixels
 from inpaintlab.errors import ImageError
 from inpaintlab.images import metadata
+from inpaintlab.images.odd_metadata import without_odd_metadata
 from inpaintlab.images.values import (
     DecodedImage,
     Encoded,
@@ -24,6 +26,8 @@ from inpaintlab.images.values import (
     to_uint8,
     white,
 )
+
+Read = TypeVar("Read")
 
 #: Larger images are refused before they are decoded: a file of some kB can claim terabytes. This is
 #: also where Pillow itself refuses.
@@ -50,6 +54,11 @@ def load(
     Raises `ImageError` for a file that is missing, truncated, not an image, larger than `max_pixels`
     or of a kind (floating point, 32 bit) without a fixed white.
     """
+    decoded, lost = whatever_its_metadata(lambda file: _load(file, formats, max_pixels), path)
+    return replace(decoded, notes=(*decoded.notes, *lost))
+
+
+def _load(path: File, formats: tuple[str, ...] | None, max_pixels: int) -> DecodedImage:
     with opened(path, formats, max_pixels) as image:
         decoded = _decode(image, path)
         with damage_named(path):
@@ -65,6 +74,10 @@ def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
 
     Raises `ImageError` as `load` does.
     """
+    return whatever_its_metadata(_load_rgb_whole, path)[0]
+
+
+def _load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
     with opened(path) as image:
         width, height, mode, kind = *image.size, image.mode, image.format or ""
         pixels = decode_rgb(image, path)
@@ -73,31 +86,57 @@ def load_rgb_whole(path: File) -> tuple[npt.NDArray[np.uint8], Header]:
         return pixels, Header(width, height, mode, kind, frames)
 
 
+def whatever_its_metadata(read: Callable[[File], Read], path: File) -> tuple[Read, list[str]]:
+    """Read a file; where that fails, without the metadata that may be to blame, with a note.
+
+    Raises the `ImageError` of the first attempt where the second fails, too.
+    """
+    try:
+        return read(path), []
+    except ImageError as error:
+        file = _in_memory(path) if error.finding in ("unreadable", "damaged") else None
+        mended = without_odd_metadata(file.data) if file else None
+        if mended is None:
+            raise
+        try:
+            read_again = read(Encoded(path.name, mended))
+        except ImageError:
+            raise error from None
+    return read_again, [f"metadata of {path.name} cannot be read: left out"]
+
+
+def _in_memory(path: File) -> Encoded | None:
+    try:
+        return path if isinstance(path, Encoded) else Encoded(path.name, path.read_bytes())
+    except OSError:
+        return None
+
+
 def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
     """Decode an open file to RGB uint8, upright and on white."""
     if image.mode not in ("L", "RGB") or _is_deep_colour(image):
         return on_white(_decode(image, path))
-    complete(image, path)
-    with damage_named(path):
-        upright = ImageOps.exif_transpose(image)
-    return np.asarray(upright.convert("RGB"))
+    pixels = np.asarray(complete(image, path).convert("RGB"))
+    with odd_metadata_ignored():
+        return _upright(pixels, image.format, metadata.orientation_of(metadata.exif_of(image)))
 
 
 def _decode(image: Image.Image, path: File) -> DecodedImage:
     """Decode an open file into the modes that `DecodedImage` knows."""
-    deep = _is_deep_colour(image)  # asked first: reading the EXIF of a PNG decodes it
-    with damage_named(path):  # some formats decode all of the file for it
-        exif = image.getexif()
-    orientation = exif.get(metadata.ORIENTATION, 1)
+    deep = _is_deep_colour(image)
+    if image.format == "PNG":  # whose EXIF data may stand behind the pixels
+        complete(image, path)
+    with odd_metadata_ignored():  # before the rest is decoded, with which Pillow turns a TIFF
+        exif = metadata.exif_of(image)
+        orientation = metadata.orientation_of(exif)
     if deep:
         pixels, mode = _decode_deep_colour(path)
     else:
         pixels, mode = to_known_mode(complete(image, path), path.name)
-    if image.format != "TIFF":  # which Pillow and OpenCV have both turned already
-        pixels = _upright(pixels, orientation)
-    with damage_named(path):  # only now are most of its entries read
-        kept = metadata.of_file(exif, image.info, orientation)
-    return DecodedImage(pixels, mode, **kept)
+    with odd_metadata_ignored():  # only now are most entries read
+        beside, lost = metadata.of_file(exif, image.info, orientation)
+    notes = (f"{' and '.join(lost)} of {path.name} cannot be read: left out",) if lost else ()
+    return DecodedImage(_upright(pixels, image.format, orientation), mode, notes=notes, **beside)
 
 
 def _is_deep_colour(image: Image.Image) -> bool:
@@ -118,7 +157,9 @@ def _decode_deep_colour(path: File) -> tuple[Pixels, str]:
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), "RGB"
 
 
-def _upright(pixels: Pixels, orientation: int) -> Pixels:
+def _upright(pixels: Pixels, file_format: str | None, orientation: int) -> Pixels:
+    if file_format == "TIFF":  # which Pillow and OpenCV have both turned already
+        return pixels
     turns, flipped = _UPRIGHT.get(orientation, (0, False))
     turned = np.rot90(pixels, turns)
     return np.ascontiguousarray(np.fliplr(turned) if flipped else turned)
@@ -178,12 +219,18 @@ def complete(image: Image.Image, path: File) -> Image.Image:
 
 
 @contextmanager
+def odd_metadata_ignored() -> Iterator[None]:
+    """Let decoders not warn of odd metadata, which does not concern the pixels."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def damage_named(path: File) -> Iterator[None]:
     """Turn what decoders raise for a damaged file into one error that names it."""
     try:
-        with warnings.catch_warnings():
-            # Decoders warn of odd metadata, which does not concern the pixels.
-            warnings.simplefilter("ignore")
+        with odd_metadata_ignored():
             yield
     except (ImageError, MemoryError):
         raise

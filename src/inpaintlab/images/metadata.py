@@ -29,18 +29,74 @@ _SPACES = {b"GRAY": ("L", "LA"), b"RGB ": ("RGB", "RGBA"), b"CMYK": ("CMYK",)}
 _PNG_START = 33  # signature and header chunk
 
 
-def of_file(exif: Image.Exif, info: dict[Any, Any], orientation: int) -> dict[str, Any]:
-    """Return what a `DecodedImage` keeps of a file beside its pixels, which lay by an orientation."""
-    for tag in [tag for tag in exif if tag == ORIENTATION or tag in _OF_THE_FILE]:
-        del exif[tag]
+def exif_of(image: Image.Image) -> Image.Exif | None:
+    """Return the EXIF data of an open image; None for what stands in their place and is none."""
+    try:
+        return image.getexif()
+    except Exception:  # noqa: BLE001 - of odd data, Pillow raises whatever comes up
+        return None
+
+
+def orientation_of(exif: Image.Exif | None) -> int:
+    """Return how the pixels of a file lie, 1 to 8; what is no such number is 1, upright."""
+    value = exif.get(ORIENTATION) if exif is not None else None
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def of_file(
+    exif: Image.Exif | None, info: dict[Any, Any], orientation: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what a `DecodedImage` keeps of a file beside its pixels, which lay by an orientation.
+
+    With it come the names of what cannot be read and is left out.
+    """
     xmp = info.get("xmp")
-    xmp = xmp.encode() if isinstance(xmp, str) else xmp
+    xmp = xmp.encode(errors="replace") if isinstance(xmp, str) else xmp
+    kept, lost = _sound_exif(exif) if exif is not None else (None, ["EXIF"])
     return {
         "icc_profile": info.get("icc_profile") or None,
-        "exif": exif.tobytes() if len(exif) else None,
+        "exif": kept,
         "xmp": _XMP_ORIENTATION.sub(rb"\g<1>1", xmp) if xmp else None,
         "dpi": _resolution(info, turned=orientation in (5, 6, 7, 8)),
-    }
+    }, lost
+
+
+def _sound_exif(exif: Image.Exif) -> tuple[bytes | None, list[str]]:
+    """Return EXIF data as bytes, and what is left out: entries that are not of the type of their tag."""
+    for tag in [tag for tag in exif if tag == ORIENTATION or tag in _OF_THE_FILE]:
+        del exif[tag]
+    if (data := _exif_bytes(exif)) is not None:
+        return data or None, []
+    sound = Image.Exif()
+    for tag in exif:
+        value = _entry(exif, tag)
+        if isinstance(value, dict):
+            value = {name: one for name, one in value.items() if _exif_bytes(_alone(name, one))}
+        if value and _exif_bytes(_alone(tag, value)):
+            sound[tag] = value
+    return _exif_bytes(sound) or None, ["entries of the EXIF data"]
+
+
+def _entry(exif: Image.Exif, tag: int) -> Any:
+    """Return an entry, or all of a folder of them; None for what cannot be read."""
+    try:
+        return exif.get_ifd(tag) if tag in (_EXIF_FOLDER, _GPS_FOLDER) else exif[tag]
+    except Exception:  # noqa: BLE001 - as in `exif_of`
+        return None
+
+
+def _alone(tag: int, value: Any) -> Image.Exif:
+    exif = Image.Exif()
+    exif[tag] = value
+    return exif
+
+
+def _exif_bytes(exif: Image.Exif) -> bytes | None:
+    """Return EXIF data as bytes, none if there are no entries; None for what cannot be written."""
+    try:
+        return exif.tobytes() if len(exif) else b""
+    except Exception:  # noqa: BLE001 - as in `exif_of`
+        return None
 
 
 def _resolution(info: dict[Any, Any], *, turned: bool) -> tuple[float, float] | None:

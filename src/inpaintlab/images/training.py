@@ -8,7 +8,13 @@ import numpy.typing as npt
 
 from inpaintlab.arrays import Pixels
 from inpaintlab.errors import ImageError
-from inpaintlab.images.decoding import MAX_PIXELS, decode_rgb, load_rgb_whole, opened
+from inpaintlab.images.decoding import (
+    MAX_PIXELS,
+    decode_rgb,
+    load_rgb_whole,
+    opened,
+    whatever_its_metadata,
+)
 from inpaintlab.images.values import Encoded, File
 
 # Start-of-frame markers of baseline, extended and progressive JPEG.
@@ -34,12 +40,17 @@ def load_rgb(path: File, short_side: int | None) -> npt.NDArray[np.uint8]:
     pixels = _decode_plain_jpeg(file, short_side)
     if pixels is not None:
         return np.asarray(cv2.cvtColor(shrink(pixels, short_side), cv2.COLOR_BGR2RGB), np.uint8)
+    decoded, _ = whatever_its_metadata(lambda file: _decode(file, short_side), file)
+    return shrink(decoded, short_side)
+
+
+def _decode(file: File, short_side: int) -> npt.NDArray[np.uint8]:
+    """Decode to RGB, upright; a JPEG to twice the size asked for at least."""
     with opened(file) as image:
         _check_large_enough(file, image.width, image.height, short_side)
         # JPEG decodes straight to a half, quarter or eighth; twice the size keeps the detail.
         image.draft("RGB", (2 * short_side, 2 * short_side))
-        pixels = decode_rgb(image, file)
-    return shrink(pixels, short_side)
+        return decode_rgb(image, file)
 
 
 def shrink(pixels: Pixels, short_side: int) -> npt.NDArray[np.uint8]:
