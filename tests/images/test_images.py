@@ -1,4 +1,5 @@
 import io
+import struct
 import zlib
 
 import cv2
@@ -109,6 +110,109 @@ def test_palette_with_transparency_becomes_rgba(tmp_path):
     image = Image.new("RGB", (5, 4), (10, 200, 30)).quantize(4)
     image.save(tmp_path / "p.png", transparency=0)
     assert load(tmp_path / "p.png").mode == "RGBA"
+
+
+def png_with_key(bits, values, key, channels=1):
+    """A PNG of `[H, W, channels]` values with so many bits each, one colour of it transparent."""
+    height, width = values.shape[:2]
+    ones = (values.reshape(height, -1, 1) >> np.arange(bits - 1, -1, -1)) & 1
+    rows = np.packbits(ones.reshape(height, -1).astype(np.uint8), axis=1)
+    data = b"".join(b"\0" + row.tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", width, height, bits, 0 if channels == 1 else 2, 0, 0, 0)
+    parts = (
+        (b"IHDR", header),
+        (b"tRNS", struct.pack(f">{channels}H", *key)),
+        (b"IDAT", zlib.compress(data)),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in (*parts, (b"IEND", b""))
+    )
+
+
+@pytest.mark.parametrize(
+    ("bits", "channels", "mode"),
+    [
+        (1, 1, "LA"),
+        (2, 1, "LA"),
+        (4, 1, "LA"),
+        (8, 1, "LA"),
+        (16, 1, "RGBA"),
+        (8, 3, "RGBA"),
+        (16, 3, "RGBA"),
+    ],
+)
+def test_a_transparent_colour_becomes_an_alpha_channel(tmp_path, bits, channels, mode):
+    values = np.random.default_rng(0).integers(0, 2**bits, (9, 12, channels))
+    values[2:5, 3:7] = key = values[0, 0]
+    (tmp_path / "a.png").write_bytes(png_with_key(bits, values, key, channels))
+    image = load(tmp_path / "a.png")
+    is_key = (values == key).all(axis=2)
+    assert image.mode == mode
+    assert np.array_equal(image.pixels[..., -1] == 0, is_key)
+    scale = 65535 if bits == 16 else 255
+    assert np.array_equal(image.pixels[..., :channels], values * scale // (2**bits - 1))
+    assert (load_rgb(tmp_path / "a.png", 9)[is_key] == 255).all()
+    assert (images.load_rgb_whole(tmp_path / "a.png")[0][is_key] == 255).all()
+    assert save(tmp_path / "b.png", image) == []
+    assert np.array_equal(load(tmp_path / "b.png").pixels, image.pixels)
+    if bits == 8:
+        assert images.from_pillow(Image.open(tmp_path / "a.png")).mode == mode
+
+
+def test_sixteen_bits_of_other_formats_are_kept(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 65536, (64, 80, 3)).astype(np.uint16)
+    for suffix in (".ppm", ".jp2"):
+        cv2.imwrite(
+            str(tmp_path / f"a{suffix}"),
+            pixels[..., ::-1],
+            [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000],
+        )
+        image = load(tmp_path / f"a{suffix}")
+        assert image.notes == ()
+        assert image.pixels.dtype == np.uint16
+        assert suffix == ".jp2" or np.array_equal(image.pixels, pixels)
+        shallow = load_rgb(tmp_path / f"a{suffix}", 64)
+        assert np.abs(shallow.astype(int) - image.pixels // 257).max() <= 1
+
+
+def write_deep_cmyk(path):
+    pixels = np.random.default_rng(0).integers(0, 65536, (14, 20, 4)).astype("<u2").tobytes()
+    wide, long = {256: 20, 257: 14, 259: 1, 262: 5, 277: 4, 278: 14}, {279: len(pixels)}
+    count = len(wide) + len(long) + 2
+    behind = 8 + 2 + 12 * count + 4
+    tags = wide | long | {258: behind, 273: behind + 8}
+    entries = b"".join(
+        struct.pack("<HHII", tag, 3, 4, value) if tag == 258 else struct.pack("<HHII", tag, 4, 1, value)
+        for tag, value in sorted(tags.items())
+    )
+    start = b"II*\0" + struct.pack("<IH", 8, count)
+    path.write_bytes(start + entries + bytes(4) + struct.pack("<4H", *[16] * 4) + pixels)
+
+
+def write_mode(path, mode, **options):
+    Image.fromarray(np.zeros((14, 20, 3), np.uint8)).convert(mode).save(path, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "words"),
+    [
+        ("a.tif", write_deep_cmyk, "has 16 bits a channel, of which the upper 8 are read"),
+        (
+            "a.ppm",
+            lambda path: path.write_bytes(b"P6 20 14 1023 " + bytes(1680)),
+            "has 10 bits a channel",
+        ),
+        ("a.tif", lambda path: write_mode(path, "LAB"), "is LAB: its colours are converted to RGB"),
+        ("a.tif", lambda path: write_mode(path, "YCbCr"), "is YCbCr: its colours"),
+        ("a.tif", lambda path: write_mode(path, "RGBX"), "has channels beyond RGB that are no alpha"),
+    ],
+)
+def test_notes_on_what_reading_loses(tmp_path, name, write, words):
+    write(tmp_path / name)
+    (note,) = load(tmp_path / name).notes
+    assert note.startswith(f"{name} {words}")
+    assert load_rgb(tmp_path / name, 14).shape == (14, 20, 3)
 
 
 def test_first_frame_of_an_animation_with_a_note(tmp_path):

@@ -71,6 +71,13 @@ def test_full_transparency_alone(name):
     assert np.array_equal(read_mask(FILES[name].make(HOLE), transparent=True)[0], HOLE)
 
 
+def test_a_transparent_colour_alone(tmp_path):
+    for name, image in (("grey", grey(HOLE, 7, 90)), ("colour", grey(HOLE, 7, 90).convert("RGB"))):
+        key = 7 if image.mode == "L" else (7, 7, 7)
+        image.save(tmp_path / f"{name}.png", transparency=key)
+        assert np.array_equal(read_mask(tmp_path / f"{name}.png", transparent=True)[0], HOLE)
+
+
 def test_without_transparency():
     with pytest.raises(MaskError, match="the photo has no transparency"):
         read_mask(grey(HOLE), transparent=True, name="the photo")

@@ -32,6 +32,8 @@ Read = TypeVar("Read")
 #: Larger images are refused before they are decoded: a file of some kB can claim terabytes. This is
 #: also where Pillow itself refuses.
 MAX_PIXELS = 178_956_970
+#: How the pixels of JPEG 2000 begin, and where, from there, the bits of the first channel stand.
+_JPEG2000, _BITS = b"\xff\x4f\xff\x51", 42
 # Counter-clockwise quarter turns and a left-right flip that set each EXIF orientation upright.
 _UPRIGHT = {
     2: (0, True),
@@ -94,27 +96,21 @@ def whatever_its_metadata(read: Callable[[File], Read], path: File) -> tuple[Rea
     try:
         return read(path), []
     except ImageError as error:
-        file = _in_memory(path) if error.finding in ("unreadable", "damaged") else None
-        mended = without_odd_metadata(file.data) if file else None
-        if mended is None:
+        if error.finding not in ("unreadable", "damaged"):
             raise
         try:
+            mended = without_odd_metadata(_bytes(path))
+            if mended is None:
+                raise
             read_again = read(Encoded(path.name, mended))
-        except ImageError:
+        except (OSError, ImageError):
             raise error from None
     return read_again, [f"metadata of {path.name} cannot be read: left out"]
 
 
-def _in_memory(path: File) -> Encoded | None:
-    try:
-        return path if isinstance(path, Encoded) else Encoded(path.name, path.read_bytes())
-    except OSError:
-        return None
-
-
 def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
     """Decode an open file to RGB uint8, upright and on white."""
-    if image.mode not in ("L", "RGB") or _is_deep_colour(image):
+    if image.mode not in ("L", "RGB") or "transparency" in image.info or _depth(image, path) > 8:
         return on_white(_decode(image, path))
     pixels = np.asarray(complete(image, path).convert("RGB"))
     with odd_metadata_ignored():
@@ -123,38 +119,63 @@ def decode_rgb(image: Image.Image, path: File) -> npt.NDArray[np.uint8]:
 
 def _decode(image: Image.Image, path: File) -> DecodedImage:
     """Decode an open file into the modes that `DecodedImage` knows."""
-    deep = _is_deep_colour(image)
+    depth = _depth(image, path)  # asked first: it is forgotten with the pixels decoded
     if image.format == "PNG":  # whose EXIF data may stand behind the pixels
         complete(image, path)
     with odd_metadata_ignored():  # before the rest is decoded, with which Pillow turns a TIFF
         exif = metadata.exif_of(image)
         orientation = metadata.orientation_of(exif)
-    if deep:
-        pixels, mode = _decode_deep_colour(path)
-    else:
-        pixels, mode = to_known_mode(complete(image, path), path.name)
+    notes = _conversions(image, path.name)
+    deep = _decode_deep_colour(path) if depth == 16 and image.mode in ("RGB", "RGBA", "LA") else None
+    pixels, mode = deep or to_known_mode(complete(image, path), path.name)
+    if depth > 8 and pixels.dtype == np.uint8:
+        notes.append(f"{path.name} has {depth} bits a channel, of which the upper 8 are read")
     with odd_metadata_ignored():  # only now are most entries read
         beside, lost = metadata.of_file(exif, image.info, orientation)
-    notes = (f"{' and '.join(lost)} of {path.name} cannot be read: left out",) if lost else ()
-    return DecodedImage(_upright(pixels, image.format, orientation), mode, notes=notes, **beside)
+    notes += [f"{' and '.join(lost)} of {path.name} cannot be read: left out"] if lost else []
+    return DecodedImage(_upright(pixels, image.format, orientation), mode, notes=tuple(notes), **beside)
 
 
-def _is_deep_colour(image: Image.Image) -> bool:
-    """Tell whether the file holds 16-bit colour, which Pillow would cut to 8 bit."""
-    codecs = [str(tile.args) for tile in getattr(image, "tile", [])]
-    return image.mode in ("RGB", "RGBA", "LA") and any(";16" in codec for codec in codecs)
+def _depth(image: Image.Image, path: File) -> int:
+    """Return the bits a channel of an open file; of colour, Pillow would read no more than 8."""
+    codecs = [tile.args for tile in getattr(image, "tile", [])]
+    if any(";16" in str(codec) for codec in codecs):
+        return 16
+    if image.format == "PPM" and codecs and isinstance(codecs[0], tuple):
+        return int(codecs[0][-1]).bit_length()  # the value of white
+    if image.format == "JPEG2000":
+        data = _bytes(path)
+        place = data.find(_JPEG2000) + _BITS
+        return (data[place] & 127) + 1 if place < len(data) else 8
+    return 8
 
 
-def _decode_deep_colour(path: File) -> tuple[Pixels, str]:
-    data = path.data if isinstance(path, Encoded) else path.read_bytes()
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+def _conversions(image: Image.Image, name: str) -> list[str]:
+    """Say what becomes of colours that `DecodedImage` does not know."""
+    if image.mode in ("LAB", "HSV", "YCbCr"):
+        return [f"{name} is {image.mode}: its colours are converted to RGB"]
+    if image.format == "TIFF" and any("RGBX" in str(tile.args) for tile in getattr(image, "tile", [])):
+        return [f"{name} has channels beyond RGB that are no alpha: left out"]
+    return []
+
+
+def _decode_deep_colour(path: File) -> tuple[Pixels, str] | None:
+    """Decode 16-bit colour by OpenCV; None where it cannot."""
+    try:
+        pixels = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return None
     if pixels is None or pixels.dtype != np.uint16:
-        raise damaged(path)
+        return None
     if pixels.ndim == 2:
         return pixels, "L"
     if pixels.shape[2] == 4:
         return cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA), "RGBA"
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), "RGB"
+
+
+def _bytes(path: File) -> bytes:
+    return path.data if isinstance(path, Encoded) else path.read_bytes()
 
 
 def _upright(pixels: Pixels, file_format: str | None, orientation: int) -> Pixels:
@@ -198,10 +219,19 @@ def opened(
         raise ImageError(f"there is no file {path}") from None
     except (OSError, SyntaxError, ValueError) as error:
         raise ImageError(f"{path.name} cannot be read: {error}") from None
+    _scale_key(image)
     if image.width * image.height > max_pixels:
         image.close()
         raise _too_large(path, max_pixels)
     return image
+
+
+def _scale_key(image: Image.Image) -> None:
+    """Let the grey that is transparent have 8 bits, as Pillow makes them of the pixels alone."""
+    key, codecs = image.info.get("transparency"), [tile.args for tile in getattr(image, "tile", [])]
+    for codec, scale in (("L;2", 85), ("L;4", 17)):
+        if codec in codecs and isinstance(key, int):
+            image.info["transparency"] = key * scale
 
 
 def _too_large(path: File, limit: int) -> ImageError:

@@ -149,18 +149,30 @@ def _quantise(values: npt.NDArray[np.float32], like: Pixels) -> Pixels:
 def to_known_mode(image: Image.Image, name: str) -> tuple[Pixels, str]:
     """Return the pixels of a Pillow image in a mode that `DecodedImage` knows, and that mode."""
     if image.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
-        return np.asarray(image), image.mode
+        return _with_alpha(np.asarray(image), image)
     if image.mode.startswith("I"):
         pixels = np.asarray(image)
         if pixels.min() < 0 or pixels.max() > 65535:
             raise ImageError(f"{name} has 32-bit values: save it with 8 or 16 bits a channel")
-        return pixels.astype(np.uint16), "L"
+        return _with_alpha(pixels.astype(np.uint16), image)
     if image.mode == "F":
         raise ImageError(f"{name} has floating-point values: save it with 8 or 16 bits a channel")
     if image.mode == "1":
-        goal = "L"
-    elif image.mode in ("PA", "La", "RGBa") or "transparency" in image.info:
-        goal = "RGBA"
-    else:
-        goal = "RGB"
+        return _with_alpha(np.asarray(image.convert("L")), image)
+    has_alpha = image.mode in ("PA", "La", "RGBa") or "transparency" in image.info
+    goal = "RGBA" if has_alpha else "RGB"
     return np.asarray(image.convert(goal)), goal
+
+
+def _with_alpha(pixels: Pixels, image: Image.Image) -> tuple[Pixels, str]:
+    """Return pixels and their mode, with an alpha channel where one colour of the image is transparent.
+
+    16-bit grey becomes RGBA with it, as files cannot hold it otherwise.
+    """
+    key, mode = image.info.get("transparency"), "L" if pixels.ndim == 2 else image.mode
+    if not (mode == "L" and isinstance(key, int)) and not (mode == "RGB" and isinstance(key, tuple)):
+        return pixels, mode
+    is_key = pixels == key if mode == "L" else (pixels == key).all(axis=2)
+    alpha = np.where(is_key, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
+    colours = [pixels] * (3 if pixels.dtype == np.uint16 else 1)
+    return np.dstack([*colours, alpha]), "LA" if len(colours) == 1 and mode == "L" else "RGBA"
