@@ -152,6 +152,32 @@ def test_inverted_masks_of_a_folder_are_refused_in_one_line(inpaint, trained_run
     assert code == 0, err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train samples:40 --steps 2 --size 16",
+        "check samples:40 --steps 2 --size 16",
+        "masks out --count 2",
+        "evaluate telea --data samples:40 --limit 3 -s size=16 -s learned=false -s slow_images=0",
+    ],
+)
+def test_a_folder_of_inverted_masks_is_refused_at_the_door(inpaint, tmp_path, words):
+    (tmp_path / "inverted").mkdir()
+    for index in range(3):
+        mask = np.full((40, 40), 255, np.uint8)
+        mask[10:26, 10 + index : 26] = 0
+        Image.fromarray(mask).save(tmp_path / "inverted" / f"{index}.png")
+    code, out, err = inpaint(f"{words} --masks ./inverted")
+    assert (code, out) == (2, "")
+    assert "3 of 3 masks looked at seem inverted" in err
+    assert err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["inverted"]
+    for value in ("true", "false"):
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        code, _, err = inpaint(f"{words} --masks ./inverted -s masks.invert={value}")
+        assert code in (0, 1), err
+
+
 def test_recipe_and_resume(inpaint, tmp_path):
     inpaint(f"train samples:40 {SMALL} -o run")
     code, out, err = inpaint("train --config run/recipe.yaml -o again --steps 2")

@@ -204,7 +204,24 @@ def test_inverted_folder(tmp_path):
     save_mask(tmp_path / "1.png", mask)
     assert masks.Folder(str(tmp_path), invert=True).draw(8, 8, generator_for(0)).sum() == 4
     with pytest.raises(MaskError, match=r"1\.png marks 94% .* invert: true"):
-        masks.Folder(str(tmp_path)).draw(8, 8, generator_for(0))
+        masks.Folder(str(tmp_path), invert=False).draw(8, 8, generator_for(0))
+
+
+@pytest.mark.parametrize(("inverted", "refused"), [(4, True), (3, True), (2, False), (0, False)])
+def test_a_folder_of_masks_that_look_inverted_is_refused_at_the_door(tmp_path, inverted, refused):
+    for number in range(4):
+        mask = np.zeros((16, 16), np.uint8)
+        mask[4:10, 4:10] = 255
+        save_mask(tmp_path / f"{number}.png", 255 - mask if number < inverted else mask)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    if refused:
+        words = rf"{inverted} of 5 .* inverted, 0\.png first.* -s masks\.invert=true .*=false if"
+        with pytest.raises(MaskError, match=words):
+            masks.make(str(tmp_path))
+    else:
+        masks.make(str(tmp_path))
+    for invert in (True, False):
+        assert masks.make({"name": "folder", "path": str(tmp_path), "invert": invert})
 
 
 def test_empty_folder(tmp_path):

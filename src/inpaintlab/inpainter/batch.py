@@ -14,7 +14,7 @@ from pathlib import Path
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.checkpoints import newest_run
-from inpaintlab.errors import InpaintlabError, MaskError, OutputError, SettingError
+from inpaintlab.errors import OutputError, SettingError
 from inpaintlab.files import mark_outputs, read_mark
 from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, check_writable, load, save
 from inpaintlab.inpainter.fill_log import Failure, FillLog, Job
@@ -24,13 +24,15 @@ from inpaintlab.inpainter.pairs import Pair, Pairing, check_outputs, find_pairs,
 from inpaintlab.inpainter.preview import PREVIEW, write_preview
 from inpaintlab.inpainter.weights import WeightsFile, find_weights
 from inpaintlab.machine import processors
-from inpaintlab.masks import looks_inverted, read_mask
+from inpaintlab.masks import check_polarity, read_mask
 from inpaintlab.progress import bar, say
 from inpaintlab.reports import Answer, Note, Result
 from inpaintlab.settings import FillSettings
 
-#: So many masks are looked at before a batch begins: do most of them mark everything but the hole?
-MASKS_LOOKED_AT = 40
+#: What is said to masks that look inverted.
+INVERTED_BY = (
+    "--invert-mask if black marks the hole, --no-invert-mask if they are right; --preview shows them"
+)
 #: So many images are read ahead of the network, and as many written behind it, for each thread.
 AHEAD = 2
 #: So many names stand in a message, so many failures in a result.
@@ -132,7 +134,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
     jobs = [Job.of(pair, settings, weights) for pair in mine]
     todo = [job for job in jobs if not log.has(job)]
     if settings.invert_mask is None:
-        check_polarity(job.pair.mask for job in todo)
+        check_polarity([job.pair.mask for job in todo], INVERTED_BY)
     inpainter = Inpainter.load(run, quickest=True) if todo else None
     _tell_of_pairs(pairing, mine, settings)
     began = time.monotonic()
@@ -171,24 +173,6 @@ def _findings(log: FillLog, pairing: Pairing, images: int) -> list[str]:
     if pairing.without_mask:
         findings.append(f"{_names(pairing.without_mask, 'image')} without a mask")
     return findings
-
-
-def check_polarity(masks: Iterable[Path]) -> None:
-    """Raise `MaskError` where most masks look inverted, judged by some from all over."""
-    different = list(dict.fromkeys(masks))
-    some = different[:: -(-len(different) // MASKS_LOOKED_AT) or 1]
-    inverted = []
-    for path in some:
-        try:
-            inverted += [path] if looks_inverted(read_mask(path)[0]) else []
-        except InpaintlabError:
-            continue  # it is named when its turn comes
-    if len(inverted) * 2 > len(some):
-        raise MaskError(
-            f"{len(inverted)} of {len(some)} masks looked at seem inverted, {inverted[0].name} first: "
-            f"white, the hole, is all round the border. Say --invert-mask if black marks the hole, "
-            f"--no-invert-mask if they are right; --preview shows them"
-        )
 
 
 def _tell_of_pairs(pairing: Pairing, mine: list[Pair], settings: FillSettings) -> None:

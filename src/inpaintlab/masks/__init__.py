@@ -15,6 +15,7 @@ from inpaintlab.masks.checks import (
 from inpaintlab.masks.frozen import SETS, FrozenMasks, MaskSet, histogram
 from inpaintlab.masks.irregular import touches_border
 from inpaintlab.masks.kinds import KINDS, Folder, MaskKind, Mixture, Rectangles, Strokes
+from inpaintlab.masks.polarity import check_polarity
 from inpaintlab.masks.reading import AnyMask, read_mask
 from inpaintlab.masks.table import frozen, make, register_mask, resolve
 
@@ -32,6 +33,7 @@ __all__ = [
     "Rectangles",
     "Strokes",
     "check_mask",
+    "check_polarity",
     "check_ratio",
     "frozen",
     "histogram",

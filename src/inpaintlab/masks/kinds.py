@@ -22,6 +22,7 @@ from inpaintlab.arrays import UInt8
 from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.images import Walk
 from inpaintlab.masks.checks import MAX_RATIO, check_ratio
+from inpaintlab.masks.polarity import check_polarity
 from inpaintlab.masks.reading import read_mask
 from inpaintlab.randomness import integer, real
 from inpaintlab.registry import Registry
@@ -151,21 +152,26 @@ class Strokes:
 
 #: Sizes for which all files of a folder are kept; masks of further sizes are read one by one.
 _SIZES = 2
+#: What turns the masks of a folder round.
+_INVERT = "-s masks.invert=true (in a recipe invert: true)"
 
 
 class Folder:
     """Mask files of a folder, searched recursively, one drawn at random each time.
 
     Files are read once, when the first mask of a size is drawn, and resized without smoothing. Below
-    level 1 only those with the smallest holes are drawn. Raises `MaskError` naming a file that is empty
-    or more than 90 % hole; `invert` is for sets that paint the hole black.
+    level 1 only those with the smallest holes are drawn. Raises `MaskError` where most files look
+    inverted, and naming a file that is empty or more than 90 % hole. `invert` is true for sets that
+    paint the hole black, and false for those that only look so.
     """
 
-    def __init__(self, path: str, invert: bool = False) -> None:
+    def __init__(self, path: str, invert: bool | None = None) -> None:
         self.invert, self.level = invert, 1.0
         self.files = [Path(path) / file for file in Walk(outputs=True, masks=True).paths(Path(path))]
         if not self.files:
             raise MaskError(f"there is no mask image in {path}")
+        if invert is None:
+            check_polarity(self.files, f"{_INVERT} if black marks the hole, …=false if they are right")
         # Both are shared by the folder at all levels.
         self._packed: dict[tuple[int, int], list[UInt8]] = {}
         self._ranked: dict[tuple[int, int], list[int]] = {}
@@ -204,7 +210,7 @@ class Folder:
 
     def _read(self, file: Path, size: tuple[int, int]) -> UInt8:
         mask, _ = read_mask(file, invert=self.invert)
-        check_ratio(mask, file.name, inverted_by="invert: true")
+        check_ratio(mask, file.name, inverted_by=_INVERT)
         height, width = size
         return np.packbits(
             np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)

@@ -81,6 +81,8 @@ def as_masks(value: Any) -> Any:
 
 
 def _mask(word: Any) -> Any:
+    if isinstance(word, Mapping) and isinstance(named := _mask(word.get("name")), dict):
+        return {**word, **named}
     is_folder = isinstance(word, str) and (
         "/" in word or (word not in MASK_SETS and Path(word).is_dir())
     )
