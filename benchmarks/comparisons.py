@@ -33,7 +33,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 FOLDER = Path("runs/comparisons")
 #: Of the whole sets of features only methods of one kind can be compared; this distance is of images.
-METRICS = ("hole_psnr", "ssim", "distance-efficientnet")
+METRICS = ("hole_psnr", "ssim", "hole-distance-efficientnet")
 
 
 def main() -> None:

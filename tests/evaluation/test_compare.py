@@ -93,11 +93,11 @@ def test_models_of_one_evaluation_are_compared(trained_run):
 
 def test_wins_go_to_the_smaller_where_smaller_is_better():
     """Also of a metric that needs a feature network."""
-    names = ("hole_psnr", "l1_percent", "distance-efficientnet", "lpips")
+    names = ("hole_psnr", "l1_percent", "hole-distance-efficientnet", "lpips")
     facts = {name: [str(row) for row in range(20)] for name in FACTS}
     values = {name: {n: np.full(20, v) for n in names} for name, v in (("one", 2.0), ("other", 1.0))}
     wins = compared_rows(Rows(facts, values), "one", "other").overall.wins
-    assert wins == {"hole_psnr": 0, "l1_percent": 1, "distance-efficientnet": 1, "lpips": 1}
+    assert wins == {"hole_psnr": 0, "l1_percent": 1, "hole-distance-efficientnet": 1, "lpips": 1}
 
 
 def test_each_run_is_compared_with_the_first(pair, tmp_path):

@@ -30,7 +30,7 @@ from inpaintlab.evaluation.result import (
 )
 from inpaintlab.evaluation.rows import FACTS, Rows, Summary
 from inpaintlab.evaluation.statistics import Interval
-from inpaintlab.evaluation.tables import beside_slow, headline
+from inpaintlab.evaluation.tables import beside_slow, disagreement, headline, notes
 from inpaintlab.metrics import FIGURES, METRICS, Unavailable
 
 METHODS = {"mean-colour": 15.0, "telea": 18.5, "mine": 22.0}
@@ -183,14 +183,40 @@ class Outside(HTMLParser):
 
 def test_headline_has_intervals_and_the_baseline():
     assert headline(small_result()) == (
-        "22.00 dB [21.75, 22.25] in the hole, 3.50 dB [3.25, 3.75] above Telea (18.50 dB), pair by pair"
+        "22.00 dB [21.75, 22.25] in the hole, 3.50 dB [3.25, 3.75] above Telea (18.50 dB), pair by "
+        "pair; sharpness 22.00 (the truth has 1)"
     )
     below = small_result(gain=gain(mean(-1.0)))
     assert "1.00 dB [0.75, 1.25] below Telea" in headline(below)
     unclear = small_result(gain=gain(mean(0.1)))
     assert "not to be told from Telea (18.50 dB): +0.10 dB [-0.15, +0.35]" in headline(unclear)
     few = small_result(gain=gain(Interval(-2.0)))
-    assert headline(few).endswith("2.00 dB below Telea (18.50 dB); too few images for intervals")
+    assert "2.00 dB below Telea (18.50 dB) (too few images for intervals);" in headline(few)
+
+
+def test_what_blur_wins_and_what_it_does_not_stand_side_by_side():
+    """Blur has the better PSNR and no sharpness; what only a few images show does not count."""
+    blur = {"hole_psnr": 24.0, "sharpness": 0.2, "hole-distance-efficientnet": 0.3}
+    sharp = {"hole_psnr": 20.0, "sharpness": 0.9, "hole-distance-efficientnet": 0.1}
+
+    def result(count, **changed):
+        noise = np.linspace(-0.01, 0.01, count)
+        facts = {name: [str(i) for i in range(count)] for name in FACTS}
+        values = {"telea": sharp | changed, "mine": blur}
+        rows = {of: {m: value + noise for m, value in one.items()} for of, one in values.items()}
+        return small_result(rows=Rows(facts, rows), figures={name: FIGURES[name] for name in blur})
+
+    assert disagreement(result(20)).startswith(
+        "mine is best by hole PSNR, Telea by sharpness (0.90 against 0.20) and Telea by hole distance "
+        "(0.1000 against 0.3000): PSNR rewards blur"
+    )
+    # Noise is no more real than blur.
+    worse = {"sharpness": 1.9, "hole-distance-efficientnet": 0.4}
+    assert disagreement(result(20, **worse)) == ""
+    assert "Telea by sharpness (1.50" in disagreement(result(20, **worse | {"sharpness": 1.5}))
+    assert disagreement(result(5)) == ""
+    assert disagreement(result(20, hole_psnr=25.0)) == ""
+    assert [note.head for note in notes(result(20))] == ["The measures disagree:"]
 
 
 def test_slow_baselines_are_named_beside_the_headline():

@@ -4,7 +4,7 @@ from torchmetrics.functional.image.lpips import _LPIPS
 
 from inpaintlab import features
 from inpaintlab.errors import FeaturesError
-from inpaintlab.metrics import FeatureDistance, distance_efficientnet, lpips
+from inpaintlab.metrics import FeatureDistance, hole_crops, hole_distance_efficientnet, lpips
 
 #: Ours -> name in torchmetrics, and the file of the backbone.
 BACKBONES = {"alexnet": ("alex", "alexnet"), "vgg16": ("vgg", "vgg16-relu")}
@@ -22,7 +22,7 @@ def pair(count=2, size=48):
 def distance(request, trusted) -> FeatureDistance:
     if request.param == "efficientnet":
         pytest.importorskip("efficientnet_lite_pytorch")
-        return distance_efficientnet()
+        return hole_distance_efficientnet()
     return lpips(request.param, trusted / f"{BACKBONES[request.param][1]}.pth")
 
 
@@ -79,10 +79,39 @@ def test_distance_of_efficientnet_is_one_less_the_cosine():
     with torch.no_grad():
         cosines = [
             torch.cosine_similarity(x, y, dim=1).mean((1, 2))
-            for x, y in zip(network(filled), network(truth), strict=True)
+            for x, y in zip(*(network(hole_crops(of, mask)) for of in (filled, truth)), strict=True)
         ]
     expected = 1 - torch.stack(cosines).mean(0)
-    assert torch.allclose(distance_efficientnet()(filled, truth, mask), expected, atol=1e-5)
+    assert torch.allclose(hole_distance_efficientnet()(filled, truth, mask), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("box", "expected"),
+    [
+        ((30, 50, 40, 80), (10, 70, 30, 90)),  # 40 wide, so 60
+        ((0, 10, 0, 10), (0, 32, 0, 32)),  # no less than 32, and not beyond the border
+        ((90, 100, 110, 120), (68, 100, 88, 120)),
+        ((0, 100, 0, 120), (0, 100, 10, 110)),  # no more than the image
+    ],
+)
+def test_crops_hold_the_hole_and_what_is_around_it(box, expected):
+    y, x = torch.meshgrid(torch.arange(100.0), torch.arange(120.0), indexing="ij")
+    image, mask = torch.stack([y, x, y])[None], torch.zeros(1, 1, 100, 120)
+    mask[..., box[0] : box[1], box[2] : box[3]] = 1
+    crop = hole_crops(image, mask)
+    assert crop.shape == (1, 3, 100, 100)
+    top, bottom, left, right = expected
+    for channel, (first, last) in enumerate([(top, bottom), (left, right)]):
+        # Enlarging begins and ends half a pixel inside.
+        assert float(crop[0, channel].min()) == pytest.approx(first, abs=0.6)
+        assert float(crop[0, channel].max()) == pytest.approx(last - 1, abs=0.6)
+
+
+@pytest.mark.parametrize("shape", [(20, 40), (300, 400)])
+def test_crops_of_all_images_have_one_side(shape):
+    masks = torch.zeros(3, 1, *shape)
+    masks[0, 0, 3:9, 4:20] = masks[1, 0, -1:, -1:] = 1  # and one without a hole
+    assert hole_crops(torch.rand(3, 3, *shape), masks).shape == (3, 3, *[min(*shape, 224)] * 2)
 
 
 def test_heads_of_another_release_are_refused(trusted, monkeypatch):

@@ -9,7 +9,7 @@ from inpaintlab.metrics import FIGURES, METRICS, measure, register_metric
 
 #: Name -> value of identical images.
 BEST = {"hole_psnr": 100.0, "psnr": 100.0} | dict.fromkeys(
-    ("ssim", "hole_ssim", "ms_ssim", "hole_ms_ssim"), 1.0
+    ("ssim", "hole_ssim", "ms_ssim", "hole_ms_ssim", "sharpness"), 1.0
 )
 every = pytest.mark.parametrize("name", METRICS)
 
@@ -42,11 +42,12 @@ def test_identical_images(name, size):
 def test_worse_with_more_noise_and_one_value_an_image(name):
     truth, mask = images()
     metric = METRICS[name]
-    fills = [noisy(truth, mask, scale) for scale in (0.02, 0.1, 0.3)]
+    # Of images as smooth as these, twice the sharpness is reached soon.
+    scales = (0.001, 0.002, 0.003) if name == "sharpness" else (0.02, 0.1, 0.3)
+    fills = [noisy(truth, mask, scale) for scale in scales]
     values = torch.stack([metric(filled, truth, mask) for filled in fills])
     assert values.shape == (3, 3)
-    steps = values.diff(dim=0)
-    assert bool((steps < 0).all() if FIGURES[name].higher_is_better else (steps > 0).all())
+    assert bool((FIGURES[name].score(values).diff(dim=0) < 0).all())
 
 
 @every
@@ -95,10 +96,43 @@ def test_all_at_once_are_the_same_as_each_by_itself():
         assert torch.equal(values[name], metric(filled, truth, mask))
 
 
+def textured(height=64, width=64, hole=slice(16, 48), contrast=0.1):
+    """Noise of some contrast, as the fine structure of images, and a square hole."""
+    noise = torch.randn(4, 3, height, width, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(4, 1, height, width)
+    mask[..., hole, hole] = 1
+    return (0.5 + contrast * noise).clamp(0, 1), mask
+
+
+@given(contrast=st.floats(0.02, 0.15), share=st.floats(0.1, 1.9))
+def test_sharpness_is_the_share_of_the_contrast(contrast, share):
+    truth, mask = textured(contrast=contrast)
+    filled = torch.where(mask > 0, 0.5 + share * (truth - 0.5), truth)
+    assert torch.allclose(METRICS["sharpness"](filled, truth, mask), torch.tensor(share), atol=0.1)
+
+
+@pytest.mark.parametrize("hole", [slice(16, 48), slice(20, 21), slice(0, 64), slice(0, 2)])
+def test_a_grey_fill_has_no_sharpness_though_it_has_a_seam(hole):
+    truth, mask = textured(hole=hole)
+    grey = torch.where(mask > 0, 0.9, truth)
+    few = 0.2 if hole in (slice(16, 48), slice(0, 64)) else 2.1  # a thin hole is nothing but seam
+    assert float(METRICS["sharpness"](grey, truth, mask).max()) < few
+
+
+def test_sharpness_of_noise_on_one_colour_is_bounded():
+    truth, mask = textured(contrast=0.0)
+    noise = torch.rand(truth.shape, generator=torch.Generator().manual_seed(1))
+    assert METRICS["sharpness"](torch.where(mask > 0, noise, truth), truth, mask).tolist() == [2] * 4
+    # A pixel in ten that is one grey level off, as rounding makes them, is hardly a structure.
+    step = truth + mask * (noise > 0.9) / 255
+    assert float(METRICS["sharpness"](step, truth, mask).max()) < 1.6
+
+
 @every
 def test_arrow_of_the_heading_and_format(name):
     metric = FIGURES[name]
-    assert metric.heading.endswith("↑" if FIGURES[name].higher_is_better else "↓")
+    arrow = "↑" if metric.higher_is_better else "↓"
+    assert metric.heading.endswith(arrow if metric.ideal is None else f"→ {metric.ideal:g}")
     assert float(format(0.5, metric.spec)) == 0.5
 
 

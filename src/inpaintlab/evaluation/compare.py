@@ -14,8 +14,13 @@ from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.result import MaskFacts
 from inpaintlab.evaluation.rows import Rows
-from inpaintlab.evaluation.statistics import Interval, bootstrap_intervals, share_interval
-from inpaintlab.metrics import FIGURES
+from inpaintlab.evaluation.statistics import (
+    Interval,
+    bootstrap_interval,
+    bootstrap_intervals,
+    share_interval,
+)
+from inpaintlab.metrics import FIGURES, REALISM
 from inpaintlab.progress import say
 from inpaintlab.reports import Answer, Note, Result, Row, Table
 from inpaintlab.settings import CompareSettings, EvaluateSettings
@@ -130,17 +135,30 @@ def compared(rows: Rows, first: str, other: str) -> Pair:
     def part(chosen: Bool) -> Difference:
         columns = [rows.values[other][m][chosen] - rows.values[first][m][chosen] for m in metrics]
         found = bootstrap_intervals(np.stack(columns, axis=1), clusters[chosen])
-        wins = {}
-        for name, column in zip(metrics, columns, strict=True):
-            won = column > 0 if FIGURES[name].higher_is_better else column < 0
-            wins[name] = float(won.mean() + (column == 0).mean() / 2)
+        gains = {name: rows.gained(first, other, name, FIGURES[name])[chosen] for name in metrics}
+        wins = {n: float((gain > 0).mean() + (gain == 0).mean() / 2) for n, gain in gains.items()}
         share = share_interval(columns[0] > 0, clusters[chosen])
         return Difference(int(chosen.sum()), dict(zip(metrics, found, strict=True)), wins, share)
 
     overall = part(np.ones(len(rows), bool))
     bins = {name: part(rows.where("bin", name)) for name in rows.kinds_of("bin")}
     by_bin = {name: of.metrics[HEADLINE] for name, of in bins.items()}
-    return Pair(first, other, overall, bins, sentence(first, other, overall.metrics[HEADLINE], by_bin))
+    words = sentence(first, other, overall.metrics[HEADLINE], by_bin) + _realism(rows, first, other)
+    return Pair(first, other, overall, bins, words)
+
+
+def _realism(rows: Rows, first: str, other: str) -> str:
+    """Return by which figures of realism one method is clearly better, to stand beside hole PSNR."""
+    words = ""
+    for name in REALISM:
+        if name in rows.metrics:
+            figure, two = FIGURES[name], [rows.column(of, name).mean() for of in (first, other)]
+            gain = bootstrap_interval(rows.gained(first, other, name, figure), rows.clusters())
+            if gain.is_clear:
+                better, worse = sorted(two, key=figure.score, reverse=True)
+                values = f"{better:{figure.spec}} against {worse:{figure.spec}}"
+                words += f"; by {figure.title}, {other if gain.mean > 0 else first} is better ({values})"
+    return words
 
 
 def sentence(one: str, other: str, overall: Interval, bins: dict[str, Interval]) -> str:

@@ -103,6 +103,11 @@ def figure_of(metric: str) -> Figure:
     return FIGURES.get(metric, Figure(metric, ".4g", True))
 
 
+def _place(metric: str) -> int:
+    """Return where a metric stands in tables; what is not known here any more comes last."""
+    return list(FIGURES).index(metric) if metric in FIGURES else len(FIGURES)
+
+
 def _measure(
     bench: Bench,
     images: EvaluationSet,
@@ -126,7 +131,7 @@ def _measure(
         size=bench.size,
         masks=MaskFacts(**masks.facts()),
         methods={name: opened[name].facts for name in rows.values},
-        figures={name: figure_of(name) for name in rows.metrics},
+        figures={name: figure_of(name) for name in sorted(rows.metrics, key=_place)},
         rows=rows,
         overall=everywhere.summary(),
         bins=_by(everywhere, "bin"),

@@ -19,6 +19,7 @@ from inpaintlab.arrays import Bool, Float64, Int64
 from inpaintlab.errors import RunError, SettingError, near_miss
 from inpaintlab.evaluation.statistics import Interval, bootstrap_interval, bootstrap_intervals
 from inpaintlab.files import write_atomically
+from inpaintlab.metrics import Figure
 
 #: Columns of a row before its values.
 FACTS = ("image", "sha256", "cluster", "group", "mask", "ratio", "bin", "border", "kind")
@@ -138,6 +139,10 @@ class Rows:
         """Return the mean of `one` less `other`, row by row, with its interval."""
         pairs = self.column(one, metric) - self.column(other, metric)
         return bootstrap_interval(pairs, self.clusters())
+
+    def gained(self, one: str, other: str, metric: str, figure: Figure) -> Float64:
+        """Return how much better `other` is than `one` in each row, whichever way the figure goes."""
+        return figure.score(self.column(other, metric)) - figure.score(self.column(one, metric))
 
     def csv(self) -> bytes:
         """Return all rows as CSV, every value with all its digits."""

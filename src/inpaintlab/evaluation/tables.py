@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from inpaintlab.baselines import SLOW, title
 from inpaintlab.evaluation.result import Measurements
-from inpaintlab.evaluation.rows import Summary
-from inpaintlab.metrics import Figure
+from inpaintlab.evaluation.rows import Rows, Summary
+from inpaintlab.evaluation.statistics import bootstrap_interval
+from inpaintlab.metrics import REALISM, Figure
 from inpaintlab.reports import Cell, Column, Note, Row, Table
 
 #: What rows are divided by: field of the result -> its heading.
@@ -14,19 +15,57 @@ PARTS = {"borders": "the hole's place", "kinds": "mask kind", "groups": "group"}
 
 def headline(result: Measurements) -> str:
     """Return one sentence: the model beside the best baseline, with the interval of their difference."""
-    own = result.overall.methods[result.model]["hole_psnr"]
-    sentence = f"{own.text(unit=' dB')} in the hole"
+    figures = result.overall.methods[result.model]
+    sentence = f"{figures['hole_psnr'].text(unit=' dB')} in the hole{_beside_best(result)}"
+    return f"{sentence}; sharpness {figures['sharpness'].mean:.2f} (the truth has 1)"
+
+
+def _beside_best(result: Measurements) -> str:
+    """Return how far the model is above or below the best baseline."""
     if result.gain is None:
-        return sentence
+        return ""
     gain, baseline = result.gain.hole_psnr, result.gain.baseline
     theirs = result.overall.methods[baseline]["hole_psnr"].mean
     name = f"{title(baseline)} ({theirs:.2f} dB)"
     if gain.low is not None and not gain.is_clear:
         difference = gain.text(sign="+", unit=" dB")
-        return f"{sentence}, not to be told from {name}: {difference}, pair by pair"
+        return f", not to be told from {name}: {difference}, pair by pair"
     word, size = ("above", gain) if gain.mean >= 0 else ("below", -gain)
-    sentence += f", {size.text(unit=' dB')} {word} {name}"
-    return sentence + (", pair by pair" if gain.low is not None else "; too few images for intervals")
+    pairs = ", pair by pair" if gain.low is not None else " (too few images for intervals)"
+    return f", {size.text(unit=' dB')} {word} {name}{pairs}"
+
+
+def disagreement(result: Measurements) -> str:
+    """Return which methods look more real than the one with the best hole PSNR; empty where none does.
+
+    PSNR rewards the mean of all that could stand in a hole, which is blur. Asked where all methods,
+    slow ones as well, were measured; what is not clear pair by pair does not count.
+    """
+    rows = result.rows.take(result.rows.measured())
+    if not len(rows):
+        return ""
+    best = _leader(rows, "hole_psnr", result.figures["hole_psnr"])
+    others = []
+    for name in REALISM:
+        if (figure := result.figures.get(name)) is None:
+            continue
+        leader = _leader(rows, name, figure)
+        ours, theirs = (rows.column(method, name) for method in (best, leader))
+        gain = bootstrap_interval(rows.gained(best, leader, name, figure), rows.clusters())
+        if gain.is_clear:
+            values = f"{theirs.mean():{figure.spec}} against {ours.mean():{figure.spec}}"
+            others.append(f"{title(leader)} by {figure.title} ({values})")
+    if not others:
+        return ""
+    return (
+        f"{title(best)} is best by hole PSNR, {' and '.join(others)}: PSNR rewards blur, so look at the "
+        "images before you choose"
+    )
+
+
+def _leader(rows: Rows, metric: str, figure: Figure) -> str:
+    """Return the method that is best by a metric, image by image."""
+    return max(rows.values, key=lambda name: figure.score(rows.column(name, metric)).mean())
 
 
 def beside_slow(result: Measurements) -> str:
@@ -68,6 +107,8 @@ def notes(result: Measurements) -> list[Note]:
             psnr = copies.without.methods[result.model]["hole_psnr"]
             line += f"; without them {psnr.text(unit=' dB')} in the hole"
         found.append(Note(line, "warn", head="Look-alikes:"))
+    if words := disagreement(result):
+        found.append(Note(f"{words}.", "warn", head="The measures disagree:"))
     return found
 
 
@@ -145,8 +186,8 @@ def _by_method(
     rows = []
     for name, part in parts.items():
         best = {
-            key: (max if figure.higher_is_better else min)(
-                [of[key].mean for of in part.methods.values() if key in of], default=None
+            key: max(
+                (figure.score(of[key].mean) for of in part.methods.values() if key in of), default=0
             )
             for key, figure in shown.items()
         }
@@ -154,7 +195,7 @@ def _by_method(
             cells = []
             for key, figure in shown.items():
                 cell = values[key].cell(figure.spec) if key in values else Cell("–")
-                is_best = key in values and values[key].mean == best[key]
+                is_best = key in values and figure.score(values[key].mean) == best[key]
                 cells.append(Cell(cell.text, cell.detail, best=is_best))
             group = f"{name}, n = {part.n}" if name else ""
             rows.append(Row((title(method), *cells), strong=method == result.model, group=group))
@@ -173,6 +214,7 @@ def _part_table(words: str, heading: str, parts: Mapping[str, Summary]) -> Table
 def _sets_table(result: Measurements) -> Table:
     assert result.sets is not None
     names = list(next(iter(result.sets.overall.methods.values())))
+    headings = [name if "std" in name else f"{name} {'↑' if name[1] == '_' else '↓'}" for name in names]
     rows = [
         Row(
             (title(method), *(f"{of[name]:.4g}" if name in of else "–" for name in names)),
@@ -190,7 +232,7 @@ def _sets_table(result: Measurements) -> Table:
             for name, n in result.sets.equal_n.items()
         )
     )
-    return Table.of(["method", *names], rows, "Whole sets of images", f"{note}.")
+    return Table.of(["method", *headings], rows, "Whole sets of images", f"{note}.")
 
 
 def _ood_table(result: Measurements) -> Table:

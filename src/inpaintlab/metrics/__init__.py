@@ -5,7 +5,8 @@ from inpaintlab.metrics.learned import (
     Available,
     FeatureDistance,
     available,
-    distance_efficientnet,
+    hole_crops,
+    hole_distance_efficientnet,
     lpips,
 )
 from inpaintlab.metrics.per_image import (
@@ -19,6 +20,7 @@ from inpaintlab.metrics.per_image import (
     psnr,
     seam,
     seam_offset,
+    sharpness,
 )
 from inpaintlab.metrics.sets import (
     Distributions,
@@ -33,6 +35,7 @@ from inpaintlab.metrics.similarity import hole_ms_ssim, hole_ssim, ms_ssim, scal
 from inpaintlab.metrics.table import (
     FIGURES,
     METRICS,
+    REALISM,
     Figure,
     Metric,
     Unavailable,
@@ -44,6 +47,7 @@ __all__ = [
     "FIGURES",
     "MAX_PSNR",
     "METRICS",
+    "REALISM",
     "WEIGHTS",
     "Available",
     "Distributions",
@@ -56,11 +60,12 @@ __all__ = [
     "colour_offset",
     "common_size",
     "discrimination",
-    "distance_efficientnet",
     "edge_step",
     "figures",
     "frechet_distance",
     "gaussian_distance",
+    "hole_crops",
+    "hole_distance_efficientnet",
     "hole_l1_percent",
     "hole_ms_ssim",
     "hole_psnr",
@@ -75,6 +80,7 @@ __all__ = [
     "scales",
     "seam",
     "seam_offset",
+    "sharpness",
     "similarities",
     "ssim",
 ]

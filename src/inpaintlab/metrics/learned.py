@@ -1,7 +1,7 @@
 """Figures that need a feature network: distances image by image, and what can be computed here.
 
-Distances have the signatures and shapes of `per_image`, and are those of the whole composite. Identical
-images give 0.
+Distances have the signatures and shapes of `per_image`: LPIPS is that of the whole composite, as it is
+published, ours that of the hole with what is around it. Identical images give 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from inpaintlab import features
 from inpaintlab.errors import FeaturesError, SettingError, near_miss
@@ -29,24 +30,30 @@ _SUFFIX = "-efficientnet"
 Weights = Mapping[str, str | Path | None]
 # Images that are looked at together: the memory does not grow with the batch.
 _TOGETHER = 16
+#: Least side of a crop around a hole, and the largest that it is brought to, as the network was trained.
+_LEAST_CROP, _MOST_CROP = 32, 224
 
 
 class FeatureDistance(nn.Module):
     """Squared distance of features of length 1, weighted by channel, the mean over positions, summed.
 
     The sum is over the maps (Zhang et al. 2018, equation 1); `weights` has the weights `[C]` of each.
-    Called as every metric, `(filled, truth, mask) -> [B]`; the mask is not looked at.
+    Called as every metric, `(filled, truth, mask) -> [B]`; of whole composites, or `of_holes` alone, cut
+    out as `hole_crops` does.
     """
 
-    def __init__(self, network: features.FeatureNetwork, weights: Sequence[Tensor]) -> None:
+    def __init__(
+        self, network: features.FeatureNetwork, weights: Sequence[Tensor], of_holes: bool = False
+    ) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.of_holes = network, of_holes
         self.weights = nn.ParameterList(nn.Parameter(of, requires_grad=False) for of in weights)
 
     @torch.inference_mode()
     def forward(self, filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
         """Return the distance of each image, `[B]`, from 0."""
-        del mask
+        if self.of_holes:
+            filled, truth = (hole_crops(image, mask) for image in (filled, truth))
         pairs = zip(*(torch.split(x, _TOGETHER) for x in (filled, truth)), strict=True)
         return torch.cat([self._distance(*pair) for pair in pairs])
 
@@ -75,15 +82,39 @@ def lpips(backbone: str = "alexnet", weights: str | Path | None = None) -> Featu
     return FeatureDistance(network, [head.flatten() for head in heads if head is not None])
 
 
-def distance_efficientnet(weights: str | Path | None = None) -> FeatureDistance:
+def hole_distance_efficientnet(weights: str | Path | None = None) -> FeatureDistance:
     """1 - cosine similarity of the features of EfficientNet-Lite0, the mean over its four maps; 0 to 2.
 
-    Half the squared distance of vectors of length 1. It is not LPIPS: no judgement of people is in it,
-    and its figures are not to be set beside those of LPIPS. Raises `FeaturesError`.
+    Half the squared distance of vectors of length 1, of holes with what is around them (`hole_crops`).
+    It is not LPIPS: no judgement of people is in it, and its figures are not to be set beside those of
+    LPIPS. Raises `FeaturesError`.
     """
     network = features.create("efficientnet-lite0", weights=weights)
     channels = [16, 24, 40, 112]
-    return FeatureDistance(network, [torch.full((c,), 0.5 / len(channels)) for c in channels])
+    even = [torch.full((c,), 0.5 / len(channels)) for c in channels]
+    return FeatureDistance(network, even, of_holes=True)
+
+
+def hole_crops(image: Tensor, mask: Tensor) -> Tensor:
+    """Cut out the hole of each image, a square half as wide again as the hole, and not beyond the image.
+
+    All are brought to the same side, the shorter of the images' or 224 pixels. Returns `[B, C, side,
+    side]`.
+    """
+    height, width = image.shape[-2:]
+    crops = []
+    for one, hole in zip(image, mask[:, 0] > 0, strict=True):
+        spans = [torch.nonzero(hole.any(axis)).flatten().tolist() or [0] for axis in (1, 0)]
+        wide = max(of[-1] + 1 - of[0] for of in spans) * 3 // 2
+        side = min(max(wide, _LEAST_CROP), height, width)
+        top, left = (
+            min(max((of[0] + of[-1] + 1 - side) // 2, 0), length - side)
+            for of, length in zip(spans, (height, width), strict=True)
+        )
+        crops.append(one[None, :, top : top + side, left : left + side])
+    side = min(height, width, _MOST_CROP)
+    even = [F.interpolate(crop, (side, side), mode="bilinear", antialias=True) for crop in crops]
+    return torch.cat(even)
 
 
 def _unit(maps: Tensor) -> Tensor:
@@ -114,10 +145,10 @@ def available(
 ) -> Available:
     """Return what can be computed with weights that are given, installed, or were fetched before.
 
-    `weights`: a name of `WEIGHTS` -> file. Nothing is fetched without `download`. Where the standard's
-    weights are missing, its figure is in `missing`, and one of another network stands in, by a name of
-    its own: `distance-efficientnet` for LPIPS, `fd-efficientnet` and its kin for FID. LPIPS on VGG-16
-    is computed only where `lpips-vgg` is given. `size` is the shorter side of the images: a network
+    `weights`: a name of `WEIGHTS` -> file. Nothing is fetched without `download`. Where the weights of
+    FID are missing, its figures are in `missing`, and those of another network stand in, by names of
+    their own: `fd-efficientnet` and its kin. LPIPS on VGG-16 is computed only where `lpips-vgg` is
+    given. `size` is the shorter side of the images: a network
     that cannot take them is missing as well.
 
     Raises `SettingError` for an unknown name, and `FeaturesError` where a given file cannot be used.
@@ -127,7 +158,8 @@ def available(
         if name not in WEIGHTS:
             raise SettingError(f"unknown weights {name!r}{near_miss(name, WEIGHTS)}")
     result = Available({}, [], [])
-    for offers in ((_LPIPS, _DISTANCE), (_FID, _FRECHET), *([(_LPIPS_VGG,)] * ("lpips-vgg" in given))):
+    vgg = [(_LPIPS_VGG,)] * ("lpips-vgg" in given)
+    for offers in ((_HOLE_DISTANCE,), (_LPIPS,), (_FID, _FRECHET), *vgg):
         for offer in offers:
             if _take(offer, result, given.get(offer.key), download, size):
                 break
@@ -159,7 +191,7 @@ def _take(
 
 _LPIPS = _Offer("lpips", ["lpips"], partial(lpips, "alexnet"))
 _LPIPS_VGG = _Offer("lpips-vgg", ["lpips-vgg"], partial(lpips, "vgg16"))
-_DISTANCE = _Offer("efficientnet", ["distance-efficientnet"], distance_efficientnet)
+_HOLE_DISTANCE = _Offer("efficientnet", ["hole-distance-efficientnet"], hole_distance_efficientnet)
 _FID = _Offer("fid", figures(), lambda path: Distributions(features.inception(path)))
 _FRECHET = _Offer(
     "efficientnet",

@@ -6,14 +6,16 @@ values are shown. `register_metric` adds to both.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import overload
+from typing import TypeVar, overload
 
 from torch import Tensor
 
+from inpaintlab.arrays import Float64
 from inpaintlab.errors import SettingError
 from inpaintlab.metrics import per_image, similarity
 from inpaintlab.registry import Registry
 
+Values = TypeVar("Values", float, Float64)
 #: Takes filled images and their truth, `[B, 3, H, W]` in [0, 1], and masks `[B, 1, H, W]`; gives `[B]`.
 Metric = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -22,13 +24,34 @@ Metric = Callable[[Tensor, Tensor, Tensor], Tensor]
 class Figure:
     """How a figure is shown: its heading, the format of its values, and which way it is better.
 
-    Where `is_main`, it is in the table of the terminal too, which has not room for all.
+    One with an `ideal` is the better the nearer to it. Where `is_main`, it is in the table of the
+    terminal too, which has not room for all.
     """
 
     heading: str
     spec: str
     higher_is_better: bool
     is_main: bool = False
+    ideal: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The heading without what it says of the direction.
+
+        >>> FIGURES["sharpness"].title, FIGURES["l1_percent"].title
+        ('sharpness', 'L1 %')
+        """
+        return self.heading.rstrip(" →↓↑1")
+
+    def score(self, values: Values) -> Values:
+        """Return values so that the larger is the better.
+
+        >>> [FIGURES[name].score(0.75) for name in ("hole_psnr", "l1_percent", "sharpness")]
+        [0.75, -0.75, -0.25]
+        """
+        if self.ideal is not None:
+            return -abs(values - self.ideal)
+        return values if self.higher_is_better else -values
 
 
 @dataclass(frozen=True)
@@ -42,6 +65,7 @@ class Unavailable:
 #: Name in JSON -> the metric, and how it is shown; the first is what methods are ranked by.
 _TABLE: dict[str, tuple[Metric, Figure]] = {
     "hole_psnr": (per_image.hole_psnr, Figure("hole PSNR dB ↑", ".2f", True, is_main=True)),
+    "sharpness": (per_image.sharpness, Figure("sharpness → 1", ".2f", True, is_main=True, ideal=1.0)),
     "psnr": (per_image.psnr, Figure("PSNR dB ↑", ".2f", True, is_main=True)),
     "hole_ssim": (similarity.hole_ssim, Figure("hole SSIM ↑", ".4f", True)),
     "ssim": (similarity.ssim, Figure("SSIM ↑", ".4f", True, is_main=True)),
@@ -53,11 +77,18 @@ _TABLE: dict[str, tuple[Metric, Figure]] = {
     "colour_offset": (per_image.colour_offset, Figure("colour ↓", ".4f", False)),
 }
 METRICS: Registry[Tensor] = Registry("metric", {name: metric for name, (metric, _) in _TABLE.items()})
-#: Name -> how it is shown, of every figure that an image can have; `learned` makes the last three.
-FIGURES: dict[str, Figure] = {name: figure for name, (_, figure) in _TABLE.items()} | {
+_FIGURES = {name: figure for name, (_, figure) in _TABLE.items()}
+#: Those that `learned` makes.
+_LEARNED = {
+    "hole-distance-efficientnet": Figure("hole distance ↓", ".4f", False, is_main=True),
     "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
-    "distance-efficientnet": Figure("distance-efficientnet ↓", ".4f", False, is_main=True),
+}
+#: How real a fill looks, which is no matter of PSNR: that rewards blur.
+REALISM = ("sharpness", "hole-distance-efficientnet")
+#: Name -> how it is shown, of every figure that an image can have, in the order of tables.
+FIGURES: dict[str, Figure] = {
+    name: (_FIGURES | _LEARNED)[name] for name in ("hole_psnr", *REALISM, *_FIGURES, *_LEARNED)
 }
 
 
