@@ -227,6 +227,51 @@ def test_mistakes_end_in_one_line_and_code_2(inpaint, trained_run, tmp_path, wor
     assert message in err
 
 
+#: Commands with a path that is wrong, which is told before anything is read or measured.
+WRONG_PATHS = {
+    "evaluate run --ood nowhere": "nowhere does not exist",
+    "evaluate run --ood broken": "there is no image in broken to evaluate on: the first is x.png",
+    "evaluate run --weights fid=nowhere.pth": "there is no file nowhere.pth of weights fid",
+    "evaluate run --masks ./nowhere": "there is no mask image in",
+    "evaluate run --data nowhere": "nowhere does not exist",
+    "evaluate run -o file": "file is a file: -o takes the folder",
+    "prepare portraits --against nowhere": "nowhere does not exist",
+    "train samples:40 --masks ./nowhere": "there is no mask image in",
+    "align portraits out --points nowhere.csv": "nowhere.csv does not exist",
+    "diagnose run --data nowhere": "nowhere does not exist",
+    "compare run nowhere": "nowhere",
+    "fill portraits nowhere -o out --run run": "there is no mask nowhere",
+    "fill portraits/000.png portraits/001.png -o out.png --run nowhere": "nowhere",
+    "export nowhere": "nowhere",
+}
+_INTO_A_FILE = ("evaluate run", "prepare portraits", "train samples:40", "crossval samples:40")
+_INTO_A_FILE += ("check samples:40", "diagnose run", "export run", "fill portraits portraits --run run")
+WRONG_PATHS |= {f"{words} -o file/x": "file is a file, not a folder" for words in _INTO_A_FILE}
+WRONG_PATHS |= {f"{words} file/x": "file is a file" for words in ("masks", "align portraits")}
+
+
+@pytest.mark.parametrize("words", WRONG_PATHS)
+def test_paths_are_looked_at_first(inpaint, trained_run, tmp_path, monkeypatch, words):
+    save_portraits(tmp_path / "portraits", 3)
+    shutil.copytree(trained_run, tmp_path / "run")
+    (tmp_path / "file").touch()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "x.png").write_bytes(b"nope")
+    before = sorted(tmp_path.rglob("*"))
+
+    def too_late(*arguments, **options):
+        raise AssertionError("something was done before all paths were looked at")
+
+    for name in ("evaluation.bench.Bench.measure", "data.prepare.read_all", "data.leaks.read_all"):
+        monkeypatch.setattr(f"inpaintlab.{name}", too_late)
+    for name in ("training.trainer.Trainer.take_step", "networks.base.Network.forward"):
+        monkeypatch.setattr(f"inpaintlab.{name}", too_late, raising=False)
+    code, out, err = inpaint(words)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert WRONG_PATHS[words] in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("words", ["--help", "train --help", "evaluate --help", "--version"])
 def test_help_does_not_import_torch(words):
     """Half a second is the promise; importing torch alone takes more."""

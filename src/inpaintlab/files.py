@@ -24,6 +24,16 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "inpaintlab"
 
 
+def check_place(path: Path) -> None:
+    """Raise `OutputError` where a file or folder could not be written: before the work, not after it."""
+    above = next(parent for parent in path.absolute().parents if parent.exists())
+    for folder in (above, path):
+        if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"cannot write {path}: you may not write into {folder}")
+    if not above.is_dir():
+        raise OutputError(f"cannot write {path}: {above} is a file, not a folder")
+
+
 def mark_outputs(folder: Path, names: Iterable[str] = ()) -> None:
     """Note in a folder what in it is written by inpaintlab, so that no later command learns from it.
 

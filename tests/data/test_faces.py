@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +23,27 @@ def write_points(path, rows):
     with path.open("w", newline="") as file:
         csv.writer(file).writerows([HEADER, *rows])
     return path
+
+
+@pytest.mark.parametrize(
+    ("eyes", "words"),
+    [
+        ((0.3, 0.4, 0.7, 0.4), "0.4 pixels apart, as shares of the width are: points are pixels"),
+        ((20, 20, 21, 20), "1 pixels apart"),
+        (
+            (-500, -500, -400, -500),
+            r"at \(-500, -500\) and \(-400, -500\), are outside the image of 40×40",
+        ),
+        ((1e9, 20, 30, 20), r"\(1e\+09, 20\), are outside"),
+        ((10, 20, 45, 20), "outside the image"),
+        ((10, -5, 30, 20), "outside the image"),
+    ],
+)
+def test_points_that_cannot_be_eyes_are_doubtful(run, tmp_path, eyes, words):
+    save_portraits(tmp_path / "in", 2)
+    report = run([["000.png", *eyes], ["001.png", 12, 15, 43, 16]])
+    assert (report.aligned, report.reasons) == (1, {"doubtful": 1})
+    assert re.search(words, report.not_aligned[0].detail)
 
 
 def rows_of(path):

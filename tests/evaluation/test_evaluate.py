@@ -117,7 +117,7 @@ def test_images_that_were_trained_on_are_left_out(tmp_path, capsys):
     for path in only_known.iterdir():
         if sha256(path.read_bytes()).hexdigest()[:16] not in hashes:
             path.unlink()
-    with pytest.raises(DataError, match="no image to evaluate on"):
+    with pytest.raises(DataError, match="to evaluate on that no method has learnt from"):
         evaluate(settings(run, data=str(only_known)))
 
 

@@ -187,12 +187,42 @@ def test_an_image_in_several_lines_is_named_after_its_masks(tmp_path):
         ("a.jsonl", '{"photo": "a.png"}\n', "needs 'image'"),
         ("a.jsonl", '{"image": 3}\n', "a path is text, got 3"),
         ("a.csv", "photo,mask\na,b\n", "has the columns photo, mask"),
+        ("a.csv", "", "it needs one called image"),
     ],
 )
 def test_bad_lists(tmp_path, name, text, words):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=words):
         read_list(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", "image,mask\na.png,m.png\na.png,m.png\n"),
+        ("a.csv", "image, mask\na.png, m.png\n"),
+        ("a.csv", "\ufeffimage , mask , output\r\na.png , m.png ,\r\n\r\n"),
+        ("a.csv", 'mask, image\nm.png, "a.png"\n'),
+        ("a.txt", "a.png\tm.png\r\n\r\na.png\tm.png"),
+        ("a.jsonl", '{"image": "a.png", "mask": "m.png", "note": "x\u2028y\u0085z\x0c"}\n'),
+    ],
+)
+def test_lists_as_programs_write_them(tmp_path, name, text):
+    (tmp_path / name).write_text(text.replace("\x0c", "\\f"), encoding="utf-8", newline="")
+    (row,) = read_list(tmp_path / name)
+    assert (row.image, row.mask) == (tmp_path / "a.png", tmp_path / "m.png")
+
+
+def test_repeated_lines_are_told(tmp_path, capsys):
+    (tmp_path / "a.txt").write_text("a.png\tm.png\n" * 3 + "a.png\tn.png\n")
+    assert len(read_list(tmp_path / "a.txt")) == 2
+    assert "a.txt: 2 of 4 lines repeat another: each is filled once" in capsys.readouterr().err
+
+
+def test_a_json_file_is_no_list(tmp_path):
+    (tmp_path / "a.json").write_text("[]")
+    with pytest.raises(DataError, match=r"a\.json is no list that can be read: give \.jsonl"):
+        find_pairs(tmp_path / "a.json", None)
 
 
 def test_lists_may_hold_full_paths(tmp_path):

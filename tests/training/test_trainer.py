@@ -317,6 +317,29 @@ def test_a_run_folder_is_not_overwritten(tmp_path):
         train(small_settings(output=tmp_path / "run"))
 
 
+@pytest.mark.parametrize("was_there", [False, True])
+@pytest.mark.parametrize(("count", "size"), [(1, 16), (25, 64)])
+def test_a_refused_start_leaves_the_name_free(tmp_path, was_there, count, size):
+    unfit = save_portraits(tmp_path / "unfit", count)
+    if was_there:
+        (tmp_path / "run").mkdir()
+    with pytest.raises(DataError):
+        train(small_settings(data=str(unfit), output=tmp_path / "run", size=size))
+    assert not list(tmp_path.glob("run/*"))
+    train(small_settings(output=tmp_path / "run", steps=1))
+
+
+def test_images_that_were_moved_are_named_with_what_resume_takes(tmp_path, portraits):
+    run = train(small_settings(data=str(portraits), output=tmp_path / "run")).folder
+    moved = portraits.rename(tmp_path / "moved")
+    words = r"no longer at .*portraits: put them back there, or write .* data into .*recipe\.yaml"
+    with pytest.raises(DataError, match=words):
+        resume(run, {"steps": 8})
+    recipe = (run / "recipe.yaml").read_text()
+    (run / "recipe.yaml").write_text(recipe.replace(str(portraits), str(moved)))
+    assert resume(run, {"steps": 8}).steps == 8
+
+
 def test_new_folders_under_runs(tmp_path):
     names = [train(small_settings(steps=1)).folder for _ in range(2)]
     assert [str(name) for name in names] == ["runs/samples-40-1", "runs/samples-40-2"]

@@ -18,7 +18,7 @@ import typer
 
 from inpaintlab.cli.commands import COMMANDS, STOPPED, Command, Done
 from inpaintlab.errors import InpaintlabError
-from inpaintlab.files import cache_folder, json_text, write_atomically
+from inpaintlab.files import cache_folder, check_place, json_text, write_atomically
 
 #: Exit code of a fault of inpaintlab (EX_SOFTWARE of sysexits.h).
 FAULT = 70
@@ -101,6 +101,9 @@ def _function(command: Command) -> Callable[..., int]:
         if verbose and "verbose" in kind.model_fields:
             flags["verbose"] = True
         built = settings.build(kind, config=config, assignments=assignments or (), flags=flags)
+        for name in ("output", "cache_dir"):
+            if place := getattr(built, name, None):
+                check_place(place)
         _load_plugins(built.plugins)
         return _finish(command.run(built), verbose, as_json)
 

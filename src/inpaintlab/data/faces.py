@@ -40,6 +40,9 @@ EYES: dict[str, tuple[float, float, float, float]] = {
 }
 #: So many crops at most are looked at again to measure the spread of the eyes.
 CHECKED = 200
+#: Two points nearer than this, in pixels, are no eyes; nor are points farther outside the image than
+#: this share of its longer side, which leaves room for faces that are cut off.
+LEAST_APART, BEYOND = 2.0, 0.1
 #: OpenCV's warps count pixels in 16 bits.
 LONGEST_SIDE = 32_766
 # Share of the side by which a crop is widened before faces are looked for in it: a face that fills the
@@ -214,6 +217,8 @@ class _Workshop:
         if face.certainty < CERTAIN:
             detail = f"the eyes have a certainty of {face.certainty:.2f}, less than {CERTAIN}"
             return Missed(name, "doubtful", detail, number)
+        if doubt := _doubt(face.eyes, *pixels.shape[:2]):
+            return Missed(name, "doubtful", doubt, number)
         suffix = f"-{number}" if self.settings.faces == "all" else ""
         path = f"{self._paths[index]}{suffix}.{self.settings.format}"
         crop = align_face(pixels, face.eyes, self._places, self.settings.size)
@@ -235,6 +240,19 @@ class _Workshop:
         if not again or again[0].eyes is None or again[0].certainty < CERTAIN:
             return None
         return (again[0].eyes - margin + 0.5) / size
+
+
+def _doubt(eyes: Float64, height: int, width: int) -> str:
+    """Say why two points, in pixels, cannot be the eyes in an image; nothing where they can."""
+    apart = float(np.linalg.norm(eyes[1] - eyes[0]))
+    if apart < LEAST_APART:
+        shares = ", as shares of the width are: points are pixels" if eyes.max() <= 1 else ""
+        return f"the eyes are {apart:.2g} pixels apart{shares}"
+    beyond = BEYOND * max(height, width)
+    if (eyes < -beyond).any() or (eyes > np.array([width, height]) + beyond).any():
+        places = " and ".join(f"({x:.6g}, {y:.6g})" for x, y in eyes)
+        return f"the eyes, at {places}, are outside the image of {width}×{height}"
+    return ""
 
 
 def _check_output(folder: Path, output: Path) -> None:

@@ -62,6 +62,8 @@ def find_leaks(settings: PrepareSettings, against: str) -> Leaks:
     sources = settings.sources
     if settings.layout:
         sources, _ = open_layout(settings.layout, settings.sources)
+    if not is_dataset(Path(against)):
+        finder([against])  # before all of ours is read
     ours, theirs = _read(sources), _read([against])
     sha, other_sha = (hash_numbers(row["sha256"] for row in rows) for rows in (ours, theirs))
     values, first = np.unique(other_sha, return_index=True)

@@ -17,9 +17,9 @@ from inpaintlab.data.lookalikes import Appearance, find_lookalikes
 from inpaintlab.data.manifest import DatasetFolder, is_dataset
 from inpaintlab.data.seal import TestAccess, open_test, read_ledger
 from inpaintlab.data.sources import open_dataset
-from inpaintlab.errors import DataError, SettingError
+from inpaintlab.errors import DataError, OutputError, SettingError
 from inpaintlab.evaluation.bench import Bench
-from inpaintlab.evaluation.evaluate import evaluate
+from inpaintlab.evaluation.evaluate import check_inputs, evaluate
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.evaluation_set import ChosenImages
 from inpaintlab.evaluation.methods import name_of, open_methods
@@ -61,6 +61,9 @@ def run_evaluation(settings: EvaluateSettings) -> Written:
     if data is None:
         raise SettingError("say on which images: --data FOLDER (a run folder brings its own)")
     bench = Bench.of(opened, settings.masks, settings.through, settings.size, settings.batch_size)
+    check_inputs(bench, settings.weights, settings.ood)
+    if settings.output and settings.output.is_file():
+        raise OutputError(f"{settings.output} is a file: -o takes the folder of metrics and report")
     dataset = DatasetFolder.open(Path(data)) if is_dataset(Path(data)) else None
     if settings.split == "test":
         source: ImageDataset = _open_test(settings, data, dataset, bench)

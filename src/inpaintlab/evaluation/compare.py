@@ -117,6 +117,8 @@ def run_comparison(settings: CompareSettings) -> Comparison:
     A run without such a result, or whose weights have changed since, is evaluated first. Raises
     `RunError` where results do not rest on the same images and masks, or a file of them was edited.
     """
+    for folder in settings.runs:
+        Run.open(folder)
     results = [_result(folder, settings) for folder in settings.runs]
     for folder, result in zip(settings.runs[1:], results[1:], strict=True):
         _check_same(settings.runs[0], results[0], folder, result)

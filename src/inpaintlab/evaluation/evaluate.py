@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from inpaintlab.baselines import title
-from inpaintlab.errors import SettingError
+from inpaintlab.data.sources import open_dataset
+from inpaintlab.errors import FeaturesError, SettingError
 from inpaintlab.evaluation.bench import Bench
 from inpaintlab.evaluation.cards import Card, make_card
 from inpaintlab.evaluation.evaluation import Evaluation
@@ -17,7 +19,7 @@ from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet, ch
 from inpaintlab.evaluation.methods import name_of, open_methods
 from inpaintlab.evaluation.result import Gain, MaskFacts, SetFigures, Through, WholeSets
 from inpaintlab.evaluation.rows import Rows, Summary
-from inpaintlab.masks import MaskSet
+from inpaintlab.masks import MaskSet, frozen
 from inpaintlab.metrics import (
     FIGURES,
     Available,
@@ -80,6 +82,7 @@ def evaluate(
     named = methods if isinstance(methods, Mapping) else {name_of(methods): methods}
     bench = Bench.of(open_methods(named, through, size), masks, through, size, batch_size, baselines)
     chosen = images if isinstance(images, ChosenImages) else choose_images(images)
+    check_inputs(bench, weights, ood)
     opened = chosen.open(
         bench.size, bench.trained_on, max_bad=max_bad_fraction, group_by=group_by, limit=limit
     )
@@ -96,6 +99,17 @@ def evaluate(
         ood=[bench.elsewhere(folder, ood_images, gain, own) for folder in ood],
         corruptions=bench.corrupted(opened.first(corruption_images), gain) if corruptions else None,
     )
+
+
+def check_inputs(bench: Bench, weights: Mapping[str, str] | None, ood: Sequence[str]) -> None:
+    """Raise for masks, weights and images that cannot be used, before anything is measured."""
+    frozen(bench.masks, 8, 1, 0)
+    for name, path in (weights or {}).items():
+        if not Path(path).is_file():
+            raise FeaturesError(f"there is no file {path} of weights {name}")
+    for folder in ood:
+        dataset = open_dataset(folder)
+        ChosenImages(dataset, range(len(dataset)), folder, "all").check(bench.size, bench.trained_on)
 
 
 def figure_of(metric: str) -> Figure:

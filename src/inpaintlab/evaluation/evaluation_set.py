@@ -21,6 +21,9 @@ from inpaintlab.masks import MaskSet, ratio_bin
 from inpaintlab.progress import in_threads, say
 from inpaintlab.tensors import to_tensor
 
+#: What is said where images are there, but all are excluded.
+_ALL_LEARNT = " that no method has learnt from"
+
 
 @dataclass(frozen=True)
 class EvaluationSet:
@@ -82,6 +85,19 @@ class ChosenImages:
     data: str
     part: str
 
+    def check(self, size: int | None, trained_on: Collection[str] = ()) -> None:
+        """Raise `DataError` unless there is an image to measure on; it stops reading at the first."""
+        hashes, bad = hash_all(self.dataset), ""
+        for index in self.indices:
+            if hashes[index][:16] not in trained_on:
+                try:
+                    self.dataset.read(index, size)
+                except ImageError as error:
+                    bad = bad or f": the first is {error}"
+                else:
+                    return
+        raise DataError(f"there is no image in {self.data} to evaluate on{bad or _ALL_LEARNT}")
+
     def open(
         self,
         size: int | None,
@@ -117,7 +133,8 @@ class ChosenImages:
 
         check_bad(bad, len(wanted), max_bad)
         if not kept:
-            raise DataError("there is no image to evaluate on that no method has learnt from")
+            reason = f": the first is {bad[0].reason}" if bad else _ALL_LEARNT
+            raise DataError(f"there is no image in {self.data} to evaluate on{reason}")
         if bad:
             say(f"{len(bad)} images passed over, first {bad[0].reason}")
         groups = getattr(dataset, "groups", None)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab.errors import DataError
+from inpaintlab.progress import say
 
 _COLUMNS = ("image", "mask", "output")
 Lines = Iterator[tuple[int, dict[str, Any]]]
@@ -31,7 +32,8 @@ def read_list(path: Path) -> list[Row]:
     over. Raises `DataError` naming the line that cannot be used.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines: it also splits at U+2028, which may stand in a line of JSON.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise DataError(f"cannot read the list {path}: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -40,7 +42,10 @@ def read_list(path: Path) -> list[Row]:
     rows = [_row(values, path, f"{path.name}, line {number}") for number, values in read if values]
     if not rows:
         raise DataError(f"{path} names no image")
-    return rows
+    different = list(dict.fromkeys(rows))
+    if repeated := len(rows) - len(different):
+        say(f"{path.name}: {repeated} of {len(rows)} lines repeat another: each is filled once")
+    return different
 
 
 def _row(values: dict[str, Any], path: Path, where: str) -> Row:
@@ -83,11 +88,12 @@ def _objects(lines: list[str], name: str) -> Lines:
 
 def _table(lines: list[str], name: str) -> Lines:
     # Line ends are given back, as a quoted cell may go over several lines.
-    reader = csv.DictReader(f"{line}\n" for line in lines)
-    if "image" not in (columns := list(reader.fieldnames or [])):
+    reader = csv.DictReader((f"{line}\n" for line in lines), skipinitialspace=True)
+    reader.fieldnames = columns = [column.strip() for column in reader.fieldnames or []]
+    if "image" not in columns:
         raise DataError(f"{name} has the columns {', '.join(columns)}: it needs one called image")
     for values in reader:
-        yield reader.line_num, values
+        yield reader.line_num, {name: (values[name] or "").strip() for name in columns}
 
 
 #: How a list is read, by suffix.

@@ -48,6 +48,10 @@ def find_pairs(image: Path, mask: Path | None, output: Path | None = None) -> Pa
     """
     if not image.exists():
         raise ImageError(f"there is no file {image}")
+    if image.suffix.lower() == ".json":
+        raise DataError(
+            f"{image} is no list that can be read: give .jsonl, an object a line, .csv or .txt"
+        )
     if image.suffix.lower() in LISTS and image.is_file():
         pairing = _pair_list(read_list(image), mask)
     else:

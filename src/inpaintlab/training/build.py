@@ -10,7 +10,7 @@ from torch import nn
 from inpaintlab import masks, networks
 from inpaintlab.checkpoints import Run
 from inpaintlab.data import augment
-from inpaintlab.errors import RunError
+from inpaintlab.errors import DataError, RunError
 from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.registry import resolve_arguments
 from inpaintlab.runs import OBJECT
@@ -48,6 +48,11 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainedRun:
     unset = {"steps": None, "minutes": None} if changes.keys() & {"steps", "minutes"} else {}
     written = build(TrainSettings, config=run.recipe).model_dump()
     settings = TrainSettings.model_validate(written | unset | changes | {"output": folder})
+    if Path(settings.data).is_absolute() and not Path(settings.data).exists():
+        raise DataError(
+            f"the images of {folder} are no longer at {settings.data}: put them back there, or write "
+            f"their new place as data into {run.recipe}"
+        )
     trainer = build_trainer(settings)
     if changes:  # so that the next `--resume` goes by the new budget too
         write_recipe(run, trainer.settings)

@@ -3,6 +3,8 @@
 import copy
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -25,8 +27,8 @@ from inpaintlab.checkpoints import (
     write_json,
 )
 from inpaintlab.data.loading import TrainingData
-from inpaintlab.errors import RunError
-from inpaintlab.files import mark_outputs, write_atomically
+from inpaintlab.errors import InpaintlabError, RunError
+from inpaintlab.files import MARK, mark_outputs, write_atomically
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import say
 from inpaintlab.randomness import MASK_SEED
@@ -94,6 +96,20 @@ def claim_folder(
         mark_outputs(run.folder)
         write_recipe(run, settings)
     return run
+
+
+@contextmanager
+def free_where_refused(run: Run, *, resume: bool) -> Iterator[None]:
+    """Take back what claimed the folder of a new run, where there is nothing that it could train on."""
+    try:
+        yield
+    except InpaintlabError:
+        if not resume:
+            for path in (run.recipe, run.folder / MARK):
+                path.unlink(missing_ok=True)
+            with suppress(OSError):  # somebody else's files came meanwhile
+                run.folder.rmdir()
+        raise
 
 
 def record_data(run: Run, source: str, data: TrainingData, masks: FrozenMasks) -> None:

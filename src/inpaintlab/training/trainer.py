@@ -40,6 +40,7 @@ from inpaintlab.training.record import with_usual
 from inpaintlab.training.run_folder import (
     TrainedRun,
     claim_folder,
+    free_where_refused,
     kept_best,
     load_saved,
     model_card,
@@ -128,7 +129,9 @@ class Trainer:
         self.run = claim_folder(self.output, self.settings, self.fabric, resume=resume)
         # The next `fit(resume=True)` finds it, also where the name was chosen here.
         self.output = self.run.folder
-        self.open(Budget(steps, minutes or (None if steps else DEFAULT_MINUTES), clock), resume=resume)
+        budget = Budget(steps, minutes or (None if steps else DEFAULT_MINUTES), clock)
+        with free_where_refused(self.run, resume=resume):
+            self.open(budget, resume=resume)
         if self.fabric.is_global_zero:
             record_data(self.run, self.settings.data, self.data, self.validation.masks)
         if self.settings.learning_rate == "auto":
