@@ -244,7 +244,7 @@ def test_a_few_masks_that_look_inverted_are_counted(fill):
     result = fill()
     assert result.notes == [
         "a mask looks inverted, its hole is all round the border: "
-        "if so, say --invert-mask, or else --no-invert-mask"
+        "if so, add --invert-mask, or else --no-invert-mask"
     ]
     assert fill(invert_mask=False, output="other").notes == []
 

@@ -47,6 +47,25 @@ def test_python(white, name, kind):
         assert np.array_equal(seen(white.fill(BLACK, case.encode(HOLE))), expected)
 
 
+def test_what_insists_is_named_and_helps(white, tmp_path, inpaint):
+    """A photo, and a mask that is nearly all hole, at the doors of filling."""
+    photo = FILES["a photo"]
+    most = np.uint8(255) * (1 - HOLE * (np.arange(48) < 24))
+    with pytest.raises(MaskError, match="add grey_mask=True"):
+        white.fill(BLACK, photo.make(HOLE))
+    with pytest.raises(MaskError, match="add or leave out invert_mask=True"):
+        white.fill(BLACK, most)
+    assert seen(white.fill(BLACK, photo.make(HOLE), grey_mask=True)).any()
+    for name, data in (("p.png", photo.make(HOLE)), ("m.png", Image.fromarray(most))):
+        data.save(tmp_path / name)
+    run = f"--run {tmp_path / 'run'} -o {tmp_path / 'b.png'}"
+    for mask, flag in (("p.png", "--grey-mask"), ("m.png", "--invert-mask")):
+        code, _, err = inpaint(f"fill {tmp_path / 'a.png'} {tmp_path / mask} {run}")
+        assert code == 2
+        assert err.strip().endswith(flag)
+        assert inpaint(f"fill {tmp_path / 'a.png'} {tmp_path / mask} {run} {flag}")[0] == 0
+
+
 def test_python_inverts(white):
     assert np.array_equal(seen(white.fill(BLACK, HOLE, invert_mask=True)), 1 - HOLE)
 

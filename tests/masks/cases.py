@@ -58,6 +58,10 @@ def deep(hole: UInt8, white: int) -> Image.Image:
     return Image.fromarray(hole.astype(np.uint16) * white)
 
 
+def whole(hole: UInt8, white: int) -> Image.Image:
+    return Image.fromarray(hole.astype(np.int32) * white)
+
+
 def soft(hole: UInt8) -> Image.Image:
     return grey(hole).filter(ImageFilter.GaussianBlur(1))
 
@@ -70,11 +74,32 @@ FILES = {
     "red": Case(lambda hole: in_colour(hole, 255, 0, 0)),
     "dark red": Case(lambda hole: in_colour(hole, 200, 0, 0)),
     "red in a palette": Case(lambda hole: in_colour(hole, 255, 0, 0).quantize(2)),
-    "dark grey on black": Case(lambda hole: grey(hole, 100), lambda hole: 0 * hole, error="no hole"),
+    "dark grey on black": Case(lambda hole: grey(hole, 100), error="no hole: it holds 0, 100, and what"),
+    "labels": Case(
+        lambda hole: Image.fromarray(hole + (np.arange(hole.shape[1]) > 20)),
+        error="no hole: it holds 0, 1, 2, .* give what is to be filled the value 255, and all else 0",
+    ),
+    "one label": Case(lambda hole: grey(hole, 2), error="no hole: it holds 0, 2"),
+    "many labels": Case(
+        lambda hole: Image.fromarray(np.uint8(np.arange(hole.size).reshape(hole.shape) % 21)),
+        error="no hole: it holds 0, 1, 2, …, 20",
+    ),
+    "labels in 16 bits": Case(lambda hole: deep(hole, 7), error="no hole: it holds 0, 7, .* above 127"),
+    "dark in 16 bits": Case(lambda hole: deep(hole, 3000), error="above 32767 .* value 65535"),
     "light grey on dark grey": Case(lambda hole: grey(hole, 128, 127)),
     "zero and one": Case(lambda hole: grey(hole, 1), note="0 and 1"),
     "zero and one in 16 bits": Case(lambda hole: deep(hole, 1), note="0 and 1"),
+    "zero and one in 32 bits": Case(lambda hole: whole(hole, 1), note="0 and 1", kind="TIFF"),
+    "white of 8 bits in 16": Case(lambda hole: deep(hole, 255)),
+    "white of 8 bits in 32": Case(lambda hole: whole(hole, 255), kind="TIFF"),
     "16 bits": Case(lambda hole: deep(hole, 65535)),
+    "a photo": Case(
+        lambda hole: Image.fromarray(photo(hole)), error=r"grey in \d+% of it: is it a mask"
+    ),
+    "grey in a part": Case(
+        lambda hole: Image.fromarray(np.where(hole > 0, 255, np.arange(hole.shape[1])).astype(np.uint8)),
+        note="is grey in",
+    ),
     "soft edges": Case(soft, lambda hole: np.uint8(np.asarray(soft(hole)) > 127)),
     "JPEG": Case(grey, kind="JPEG"),
     "GIF": Case(grey, kind="GIF"),
@@ -88,7 +113,7 @@ FILES = {
     ),
     "opaque": Case(lambda hole: grey(hole).convert("RGBA")),
     "inverted": Case(lambda hole: grey(1 - hole), lambda hole: 1 - hole, note="looks inverted"),
-    "empty": Case(lambda hole: grey(0 * hole), lambda hole: 0 * hole, error="marks no hole"),
+    "empty": Case(lambda hole: grey(0 * hole), lambda hole: 0 * hole, error="marks no hole, so"),
     "full": Case(lambda hole: grey(0 * hole + 1), lambda hole: 0 * hole + 1, error="marks 100%"),
     "another size": Case(lambda hole: grey(hole[:-1]), lambda hole: hole[:-1], error="sizes must agree"),
 }

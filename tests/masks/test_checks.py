@@ -5,7 +5,7 @@ from hypothesis import given, strategies as st
 
 from inpaintlab import masks
 from inpaintlab.errors import MaskError
-from inpaintlab.masks import check_mask, check_ratio, looks_inverted, read_mask
+from inpaintlab.masks import COMMAND, Door, check_mask, check_ratio, looks_inverted, read_mask
 
 
 @given(st.floats(0.0001, 1))
@@ -19,10 +19,17 @@ def test_ratio_out_of_range():
         masks.ratio_bin(1.1)
 
 
-@pytest.mark.parametrize(("value", "words"), [(0, "marks no hole"), (1, "marks 100% of the image")])
-def test_useless_masks_are_named_with_the_flag(value, words):
-    with pytest.raises(MaskError, match=f"hole.png {words}.*--invert-mask"):
-        check_ratio(np.full((4, 4), value, np.uint8), "hole.png", inverted_by="--invert-mask")
+@pytest.mark.parametrize(
+    ("share", "words"),
+    [(0, "marks no hole"), (100, "marks 100% of the image"), (95, "marks 95% of the image")],
+)
+def test_useless_masks_are_named_with_what_helps(share, words):
+    """Turning round helps neither an empty mask nor a full one."""
+    mask = (np.arange(100) < share).astype(np.uint8)
+    for door, helps in ((COMMAND, share == 95), (Door(), False)):
+        with pytest.raises(MaskError, match=f"hole.png {words}") as error:
+            check_ratio(mask, "hole.png", door)
+        assert str(error.value).endswith("add or leave out --invert-mask") == helps
 
 
 def test_looks_inverted():

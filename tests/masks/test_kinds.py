@@ -11,6 +11,7 @@ from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.randomness import generator_for
 from inpaintlab.registry import Registry
 from inpaintlab.settings import Part
+from tests.masks.cases import FILES
 
 sides = st.integers(8, 60)
 seeds = st.integers(0, 10_000)
@@ -222,6 +223,28 @@ def test_a_folder_of_masks_that_look_inverted_is_refused_at_the_door(tmp_path, i
         masks.make(str(tmp_path))
     for invert in (True, False):
         assert masks.make({"name": "folder", "path": str(tmp_path), "invert": invert})
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_files_of_a_folder_mean_what_they_mean_everywhere(tmp_path, name):
+    case, hole = FILES[name], np.zeros((40, 48), np.uint8)
+    hole[10:22, 14:30] = 1
+    (tmp_path / "m.png").write_bytes(case.encode(hole))
+    invert = False if name in ("inverted", "full") else None  # they only look inverted
+    kind = masks.Folder(str(tmp_path), invert=invert)
+    if case.error and "sizes" not in case.error:
+        with pytest.raises(MaskError, match=f"m.png .*{case.error}") as error:
+            kind.draw(40, 48, generator_for(0))
+        assert "_mask" not in str(error.value)
+    elif not case.error:
+        assert np.array_equal(kind.draw(40, 48, generator_for(0)), case.reads(hole))
+
+
+def test_a_folder_of_grey_masks(tmp_path):
+    (tmp_path / "m.png").write_bytes(FILES["a photo"].encode(np.zeros((40, 48), np.uint8)))
+    with pytest.raises(MaskError, match="grey: true"):
+        masks.Folder(str(tmp_path)).draw(40, 48, generator_for(0))
+    assert masks.Folder(str(tmp_path), grey=True).draw(40, 48, generator_for(0)).any()
 
 
 def test_empty_folder(tmp_path):

@@ -49,6 +49,26 @@ def test_files_mean_what_they_mean_everywhere(client, hole, name, ask):
     assert (case.note or "") in reply.headers.get("inpaintlab-notes", "")
 
 
+MOST = encoded(np.uint8(255) * (np.arange(40 * 48).reshape(40, 48) > 100))
+
+
+@pytest.mark.parametrize("name", [*[name for name in FILES if FILES[name].error], "most"])
+@pytest.mark.parametrize("ask", [multipart, iopaint, openai])
+def test_cures_are_those_of_the_route(client, hole, name, ask):
+    mask = MOST if name == "most" else FILES[name].encode(hole.astype(np.uint8))
+    message = ask(client, mask).json()["error"]["message"]
+    assert "--" not in message
+    assert "True" not in message
+    assert ("_mask=true" in message) == (ask is multipart and name in ("most", "a photo"))
+
+
+def test_the_field_that_insists(client, hole):
+    files = {"image": BLACK, "mask": FILES["a photo"].encode(hole.astype(np.uint8))}
+    reply = client.post("/v1/fill", files=files, data={"grey_mask": "true"})
+    assert reply.status_code == 200
+    assert "is grey in" in reply.headers["inpaintlab-notes"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_openai_takes_transparency_alone(client, hole, name):
     reply = openai(client, FILES[name].encode(hole.astype(np.uint8)))

@@ -24,7 +24,7 @@ from inpaintlab.inpainter.pairs import Pair, Pairing, check_outputs, find_pairs,
 from inpaintlab.inpainter.preview import PREVIEW, write_preview
 from inpaintlab.inpainter.weights import WeightsFile, find_weights
 from inpaintlab.machine import processors
-from inpaintlab.masks import check_polarity, read_mask
+from inpaintlab.masks import COMMAND, check_polarity, read_mask
 from inpaintlab.progress import bar, say
 from inpaintlab.reports import Answer, Note, Result
 from inpaintlab.settings import FillSettings
@@ -109,6 +109,7 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
         pair.mask,
         output,
         invert_mask=settings.invert_mask,
+        grey_mask=settings.grey_mask,
         strategy=settings.strategy,
         blend=settings.blend,
         explain=settings.verbose,
@@ -216,7 +217,7 @@ def _run(jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSett
     writing: deque[Writing] = deque()
     with ThreadPoolExecutor(workers) as pool, bar("filling images", len(jobs)) as advance:
         try:
-            for job, reading in _read_ahead(jobs, pool, settings.invert_mask, workers * AHEAD):
+            for job, reading in _read_ahead(jobs, pool, settings, workers * AHEAD):
                 try:
                     image, hole, notes = reading.result()
                     filled = _fill(job.pair, image, hole, inpainter, settings)
@@ -241,25 +242,27 @@ def _fill(
     if settings.verbose:
         say(f"{pair.name}: {inpainter.explain(hole, settings.strategy)}")
     how = {"strategy": settings.strategy, "blend": settings.blend}
-    return inpainter.fill_image(image, hole, pair.mask.name, **how)
+    return inpainter.fill_image(image, hole, pair.mask.name, door=COMMAND, **how)
 
 
 def _read_ahead(
-    jobs: list[Job], pool: ThreadPoolExecutor, invert_mask: bool | None, ahead: int
+    jobs: list[Job], pool: ThreadPoolExecutor, settings: FillSettings, ahead: int
 ) -> Iterator[tuple[Job, Future[Loaded]]]:
     """Yield the jobs in their order, with the next ones being read meanwhile."""
     waiting: deque[tuple[Job, Future[Loaded]]] = deque()
     for job in jobs:
-        waiting.append((job, pool.submit(_read, job.pair, invert_mask)))
+        waiting.append((job, pool.submit(_read, job.pair, settings)))
         if len(waiting) > ahead:
             yield waiting.popleft()
     yield from waiting
 
 
-def _read(pair: Pair, invert_mask: bool | None) -> Loaded:
+def _read(pair: Pair, settings: FillSettings) -> Loaded:
     image = load(pair.image)
     check_writable(pair.name.suffix, image.size)
-    hole, remarks = read_mask(pair.mask, invert=invert_mask)
+    hole, remarks = read_mask(
+        pair.mask, invert=settings.invert_mask, grey=settings.grey_mask, door=COMMAND
+    )
     notes = {note: note.replace(pair.image.name, "an image") for note in image.notes}
     return image, hole, notes | {note: note.replace(pair.mask.name, "a mask") for note in remarks}
 
@@ -283,6 +286,6 @@ def _written(job: Job, notes: dict[str, str], saving: Future[list[str]], log: Fi
 
 
 def _preview(pairs: list[Pair], output: Path, path: Path, settings: FillSettings) -> Filled:
-    notes = write_preview(path, pairs, invert_mask=bool(settings.invert_mask))
+    notes = write_preview(path, pairs, settings)
     mark_outputs(path.parent, [path.name])
     return Filled(output, preview=path, images=len(pairs), notes=notes)

@@ -32,7 +32,7 @@ from inpaintlab.inpainter.filling import BLENDS, fill_crops
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.readme import readme
 from inpaintlab.inpainter.weights import FILE, WeightsFile, find_weights, push
-from inpaintlab.masks import AnyMask, check_ratio, read_mask
+from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
 from inpaintlab.networks import adopt
 from inpaintlab.runs import Run
 from inpaintlab.tensors import check_image, composite
@@ -144,6 +144,7 @@ class Inpainter:
         mask: AnyMask,
         *,
         invert_mask: bool = False,
+        grey_mask: bool = False,
         strategy: str = "auto",
         blend: str = "gradient",
     ) -> AnyImage:
@@ -157,8 +158,8 @@ class Inpainter:
 
         The mask is of the image's size, `[B, 1, H, W]` for a batch, and of any kind that
         `masks.read_mask` reads: a file, PIL, numpy or torch; white, 1 or True is the hole, or black with
-        `invert_mask`. Raises `ImageError` and `MaskError` for anything else, and for a mask without a
-        hole or over 90 % of the image.
+        `invert_mask`. Raises `ImageError` and `MaskError` for anything else, for a mask without a hole,
+        over 90 % of the image, or, without `grey_mask`, grey in more than half of it as a photo is.
 
         `strategy`, one of `STRATEGIES`, says what the network sees of the image; `blend`, one of
         `BLENDS`, how the fill meets the known pixels. Several threads may call at once.
@@ -171,14 +172,17 @@ class Inpainter:
         >>> filled.shape, filled.dtype, bool((filled[~hole] == photo[~hole]).all())
         ((300, 400, 3), dtype('uint8'), True)
         """
-        how = {"strategy": strategy, "blend": blend}
+        how: dict[str, Any] = {"strategy": strategy, "blend": blend}
+
+        def read(one: AnyMask) -> UInt8:
+            return read_mask(one, invert=invert_mask, grey=grey_mask, door=PYTHON)[0]
+
         if isinstance(image, Tensor) and image.ndim == 4:
             if not isinstance(mask, np.ndarray | Tensor) or len(mask) != len(image):
                 raise MaskError(f"{len(image)} images need as many masks, [B, 1, H, W]")
-            holes = [read_mask(one, invert=invert_mask)[0] for one in mask]
-            pairs = zip(image, holes, strict=True)
+            pairs = zip(image, [read(one) for one in mask], strict=True)
             return torch.stack([self._fill_tensor(one, hole, how) for one, hole in pairs])
-        hole, _ = read_mask(mask, invert=invert_mask)
+        hole = read(mask)
         if isinstance(image, Image.Image):
             return to_pillow(self.fill_image(from_pillow(image), hole, **how))
         if isinstance(image, np.ndarray):
@@ -195,11 +199,12 @@ class Inpainter:
         *,
         strategy: str = "auto",
         blend: str = "gradient",
+        door: Door = PYTHON,
     ) -> DecodedImage:
-        """Fill the hole, `[H, W]` of 0 and 1, of a decoded image; `name` is the mask's, in errors."""
+        """Fill the hole, `[H, W]` of 0 and 1, of a decoded image; `name` and `door` are the mask's."""
         if blend not in BLENDS:
             raise SettingError(f"unknown blend {blend!r}{near_miss(blend, BLENDS)}")
-        _check_hole(hole, name, image.size)
+        _check_hole(hole, name, image.size, door)
         crops = plan(hole, self.card.size, strategy)
         pixels = image.pixels.copy()
         for crop, colours in fill_crops(self.network, image, hole, crops, self.card.size, blend):
@@ -220,6 +225,7 @@ class Inpainter:
         output: Path,
         *,
         invert_mask: bool | None = None,
+        grey_mask: bool = False,
         strategy: str = "auto",
         blend: str = "gradient",
         explain: bool = False,
@@ -227,19 +233,20 @@ class Inpainter:
         """Fill an image file, write the result, and return notes for the user.
 
         The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole. A mask
-        that looks inverted is remarked upon, unless `invert_mask` says what it is; with `explain` the
-        first note says what the strategy does.
+        that looks inverted is remarked upon, unless `invert_mask` says what it is; one that looks like a
+        photo is refused without `grey_mask`. With `explain` the first note says what the strategy does.
         """
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")
         decoded = load_image(image)
         check_writable(output.suffix, decoded.size)
-        hole, remarks = read_mask(mask, invert=invert_mask)
-        filled = self.fill_image(decoded, hole, mask.name, strategy=strategy, blend=blend)
+        hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
+        how: dict[str, Any] = {"strategy": strategy, "blend": blend}
+        filled = self.fill_image(decoded, hole, mask.name, door=COMMAND, **how)
         said = [self.explain(hole, strategy)] if explain else []
         return [*said, *decoded.notes, *remarks, *save(output, filled)]
 
-    def _fill_tensor(self, image: Tensor, hole: UInt8, how: dict[str, str]) -> Tensor:
+    def _fill_tensor(self, image: Tensor, hole: UInt8, how: dict[str, Any]) -> Tensor:
         check_image(image[None])
         pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
         filled = torch.from_numpy(self.fill_image(DecodedImage(pixels, "RGB"), hole, **how).pixels)
@@ -260,12 +267,12 @@ def load(
     return Inpainter.load(what, revision, network=network)
 
 
-def _check_hole(hole: UInt8, name: str, size: tuple[int, ...]) -> None:
+def _check_hole(hole: UInt8, name: str, size: tuple[int, ...], door: Door = PYTHON) -> None:
     if hole.shape != size:
         seen = f"{hole.shape[1]}×{hole.shape[0]}"
         height, width = size
         raise MaskError(f"{name} is {seen}, but the image is {width}×{height}: sizes must agree")
-    check_ratio(hole, name, inverted_by="invert it (invert_mask, --invert-mask)")
+    check_ratio(hole, name, door)
 
 
 def _exported(source: WeightsFile) -> OnnxNetwork | None:

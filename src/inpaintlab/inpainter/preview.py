@@ -12,7 +12,8 @@ from inpaintlab.errors import InpaintlabError, MaskError
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png, load, to_rgb, to_uint8
 from inpaintlab.inpainter.pairs import Pair
-from inpaintlab.masks import read_mask
+from inpaintlab.masks import COMMAND, read_mask
+from inpaintlab.settings import FillSettings
 
 PREVIEW = "preview.png"
 #: So many pairs are shown, so many in a row.
@@ -22,7 +23,7 @@ WIDTH, CAPTION, GAP = 1280, 40, 8
 _TINT, _OUTLINE = (255, 40, 40), (255, 230, 0)
 
 
-def write_preview(path: Path, pairs: list[Pair], *, invert_mask: bool = False) -> list[str]:
+def write_preview(path: Path, pairs: list[Pair], settings: FillSettings) -> list[str]:
     """Draw the first pairs, their holes tinted red and outlined; return notes on how masks were read.
 
     The fewer pairs, the larger they are. A pair that cannot be used is a tile with the reason.
@@ -31,7 +32,7 @@ def write_preview(path: Path, pairs: list[Pair], *, invert_mask: bool = False) -
     tiles: list[Image.Image] = []
     columns = min(COLUMNS, len(pairs))
     for pair in pairs[:PAIRS]:
-        tile, remarks = _tile(pair, invert_mask, WIDTH // columns)
+        tile, remarks = _tile(pair, settings, WIDTH // columns)
         tiles.append(tile)
         notes += remarks
     rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
@@ -46,10 +47,10 @@ def write_preview(path: Path, pairs: list[Pair], *, invert_mask: bool = False) -
     return notes
 
 
-def _tile(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Image, list[str]]:
+def _tile(pair: Pair, settings: FillSettings, side: int) -> tuple[Image.Image, list[str]]:
     """Return an image with its hole in a square at most, names below it, and notes on the mask."""
     try:
-        image, share, notes = _image_with_hole(pair, invert_mask, side)
+        image, share, notes = _image_with_hole(pair, settings, side)
     except InpaintlabError as error:
         image, notes, caption = Image.new("RGB", (side, 90), "white"), [], "cannot be used"
         _write(image, (0, 0), textwrap.fill(str(error), side // 7))
@@ -63,10 +64,13 @@ def _tile(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Image, list[s
     return tile, notes
 
 
-def _image_with_hole(pair: Pair, invert_mask: bool, side: int) -> tuple[Image.Image, float, list[str]]:
+def _image_with_hole(
+    pair: Pair, settings: FillSettings, side: int
+) -> tuple[Image.Image, float, list[str]]:
     """Return an image as it fits into a square, the share of its hole, and notes on the mask."""
     rgb = to_uint8(to_rgb(load(pair.image)))
-    hole, notes = read_mask(pair.mask, invert=invert_mask)
+    invert = bool(settings.invert_mask)
+    hole, notes = read_mask(pair.mask, invert=invert, grey=settings.grey_mask, door=COMMAND)
     height, width = rgb.shape[:2]
     if hole.shape != (height, width):
         seen = f"{hole.shape[1]}×{hole.shape[0]}"

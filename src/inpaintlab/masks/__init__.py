@@ -6,7 +6,10 @@ hole (grey above 127). Kinds draw masks for training, sets hold those that resul
 
 from inpaintlab.masks.checks import (
     BIN_EDGES,
+    COMMAND,
     MAX_RATIO,
+    PYTHON,
+    Door,
     check_mask,
     check_ratio,
     looks_inverted,
@@ -21,10 +24,13 @@ from inpaintlab.masks.table import frozen, make, register_mask, resolve
 
 __all__ = [
     "BIN_EDGES",
+    "COMMAND",
     "KINDS",
     "MAX_RATIO",
+    "PYTHON",
     "SETS",
     "AnyMask",
+    "Door",
     "Folder",
     "FrozenMasks",
     "MaskKind",

@@ -1,5 +1,6 @@
 """What a mask may be, and how its hole ratio is spoken of."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import cv2
@@ -16,6 +17,23 @@ MAX_RATIO = 0.9
 BIN_EDGES = tuple(edge / 10 for edge in range(1, 11))
 
 
+@dataclass(frozen=True)
+class Door:
+    """What turns a mask round, and what takes a grey one, where masks come in: for errors to name.
+
+    `right` says that a mask which looks inverted is right. None: there is no such word at this door.
+    """
+
+    invert: str | None = None
+    grey: str | None = None
+    right: str | None = None
+
+
+#: `Inpainter.fill`; and where files are filled, from the command line mostly.
+PYTHON = Door("invert_mask=True", "grey_mask=True")
+COMMAND = Door("--invert-mask", "--grey-mask", "--no-invert-mask")
+
+
 def ratio_bin(ratio: float) -> str:
     """Return the name of the hole-ratio bin (lower, upper].
 
@@ -28,18 +46,23 @@ def ratio_bin(ratio: float) -> str:
     raise MaskError(f"a hole ratio lies in 0 to 1, got {ratio:g}")
 
 
-def check_ratio(mask: UInt8, name: str, *, inverted_by: str) -> None:
+def check_ratio(mask: UInt8, name: str, door: Door = PYTHON) -> None:
     """Refuse a mask without a hole, and one over 90 % of the image.
 
-    Raises `MaskError` with the mask's name and `inverted_by`, what turns its polarity round.
+    Raises `MaskError` with the mask's name, and what turns its polarity round where that would help.
     """
     ratio = cv2.countNonZero(mask) / mask.size
     if ratio == 0:
-        raise MaskError(f"{name} marks no hole (white is the hole); if black marks it: {inverted_by}")
-    if ratio > MAX_RATIO:
         raise MaskError(
-            f"{name} marks {ratio:.0%} of the image as hole, the limit is {MAX_RATIO:.0%}; "
-            f"if black marks the hole: {inverted_by}"
+            f"{name} marks no hole, so there is nothing to fill: white marks it, or black in an "
+            f"inverted mask"
+        )
+    if ratio > MAX_RATIO:
+        cure = "nothing would be left to fill from"
+        if ratio < 1 and door.invert:
+            cure = f"if it is the wrong way round, add or leave out {door.invert}"
+        raise MaskError(
+            f"{name} marks {ratio:.0%} of the image as hole, the limit is {MAX_RATIO:.0%}; {cure}"
         )
 
 

@@ -21,7 +21,7 @@ import torch
 from inpaintlab.arrays import UInt8
 from inpaintlab.errors import MaskError, SettingError
 from inpaintlab.images import Walk
-from inpaintlab.masks.checks import MAX_RATIO, check_ratio
+from inpaintlab.masks.checks import MAX_RATIO, Door, check_ratio
 from inpaintlab.masks.polarity import check_polarity
 from inpaintlab.masks.reading import read_mask
 from inpaintlab.randomness import integer, real
@@ -152,8 +152,9 @@ class Strokes:
 
 #: Sizes for which all files of a folder are kept; masks of further sizes are read one by one.
 _SIZES = 2
-#: What turns the masks of a folder round.
+#: What turns the masks of a folder round, and takes grey ones.
 _INVERT = "-s masks.invert=true (in a recipe invert: true)"
+_SETTINGS = Door(_INVERT, "-s masks.grey=true (in a recipe grey: true)")
 
 
 class Folder:
@@ -162,11 +163,12 @@ class Folder:
     Files are read once, when the first mask of a size is drawn, and resized without smoothing. Below
     level 1 only those with the smallest holes are drawn. Raises `MaskError` where most files look
     inverted, and naming a file that is empty or more than 90 % hole. `invert` is true for sets that
-    paint the hole black, and false for those that only look so.
+    paint the hole black, and false for those that only look so; `grey` for masks more than half of which
+    is grey.
     """
 
-    def __init__(self, path: str, invert: bool | None = None) -> None:
-        self.invert, self.level = invert, 1.0
+    def __init__(self, path: str, invert: bool | None = None, grey: bool = False) -> None:
+        self.invert, self.grey, self.level = invert, grey, 1.0
         self.files = [Path(path) / file for file in Walk(outputs=True, masks=True).paths(Path(path))]
         if not self.files:
             raise MaskError(f"there is no mask image in {path}")
@@ -209,8 +211,8 @@ class Folder:
         return self._ranked[size]
 
     def _read(self, file: Path, size: tuple[int, int]) -> UInt8:
-        mask, _ = read_mask(file, invert=self.invert)
-        check_ratio(mask, file.name, inverted_by=_INVERT)
+        mask, _ = read_mask(file, invert=self.invert, grey=self.grey, door=_SETTINGS)
+        check_ratio(mask, file.name, _SETTINGS)
         height, width = size
         return np.packbits(
             np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)

@@ -42,6 +42,7 @@ class FillOptions(FileForm):
         None, description="How the edge of the hole is hidden. None: the server's default."
     )
     invert_mask: bool = Field(False, description="Black marks the hole, not white.")
+    grey_mask: bool = Field(False, description="The mask is one, though more than half of it is grey.")
     quality: int | None = Field(None, ge=1, le=100, description=f"Quality of a JPEG reply. [{QUALITY}]")
 
     def options(self, media_type: str) -> Options:
@@ -53,6 +54,8 @@ class FillOptions(FileForm):
             suffix=FORMATS[media_type],
             quality=self.quality or QUALITY,
             invert_mask=self.invert_mask,
+            grey_mask=self.grey_mask,
+            fields=True,
             strategy=self.strategy,
             blend=self.blend,
         )

@@ -30,11 +30,14 @@ class Options:
     `suffix` is `.png`, `.webp` or `.jpg`; `quality` is for JPEG. With `transparent`, the hole is where
     the mask, or without a mask the image, is fully transparent. `size` is the width and height that the
     image must have. `strategy` and `blend` are those of `Inpainter.fill_image`; None is its default.
+    With `fields`, the route has the fields `invert_mask` and `grey_mask`, which errors may name.
     """
 
     suffix: str = ".png"
     quality: int = 95
     invert_mask: bool = False
+    grey_mask: bool = False
+    fields: bool = False
     transparent: bool = False
     strategy: str | None = None
     blend: str | None = None

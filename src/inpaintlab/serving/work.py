@@ -27,6 +27,7 @@ from inpaintlab.serving.pool import Pool, default_workers
 
 if TYPE_CHECKING:
     from inpaintlab.inpainter import Inpainter
+    from inpaintlab.masks import Door
 
 #: Decided by content; a name or a content type of a client counts for nothing.
 _READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
@@ -129,7 +130,8 @@ def _fill(inpainter: "Inpainter", job: Job) -> DecodedImage:
     check_writable(options.suffix, image.size)
     hole, remarks = _hole(image, job)
     how = {"strategy": options.strategy, "blend": options.blend}
-    filled = inpainter.fill_image(image, hole, "the mask", **{k: v for k, v in how.items() if v})
+    given = {name: value for name, value in how.items() if value}
+    filled = inpainter.fill_image(image, hole, "the mask", door=_door(options), **given)
     if job.mask is None:  # the hole was transparent, its filling is not
         pixels = filled.pixels.copy()
         pixels[..., -1][hole == 1] = np.iinfo(pixels.dtype).max
@@ -147,7 +149,15 @@ def _hole(image: DecodedImage, job: Job) -> tuple[UInt8, list[str]]:
     return read_mask(
         mask,
         invert=options.invert_mask or None,
-        inverted_by="send invert_mask=true",
+        grey=options.grey_mask,
+        door=_door(options),
         transparent=options.transparent,
         name="the image" if job.mask is None else "the mask",
     )
+
+
+def _door(options: Options) -> "Door":
+    """Return what a client can send, for errors to name."""
+    from inpaintlab.masks import Door
+
+    return Door("invert_mask=true", "grey_mask=true") if options.fields else Door()

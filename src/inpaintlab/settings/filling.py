@@ -35,6 +35,8 @@ class FillSettings(Settings):
     """Run folder or file of weights; by default the newest under runs/."""
     invert_mask: Annotated[bool | None, Flag()] = None
     """Take black for the hole; or white, though the masks look inverted."""
+    grey_mask: Annotated[bool, Flag()] = False
+    """Take masks that are grey in more than half of them; above the middle is the hole."""
     format: Annotated[Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None, Flag()] = None
     """File format of several results; by default the image's own if it is lossless, else png."""
     strategy: Annotated[Literal["auto", "crop", "whole"], Flag()] = "auto"

@@ -265,7 +265,9 @@ async function call(path, options = {}) {
   if (reply?.ok) return reply;
   if (!reply) return complain("The server did not answer. Is it still running?");
   const problem = await reply.json().catch(() => null);
-  complain(sentence(problem?.error?.message ?? `The server replied with status ${reply.status}`));
+  // What is painted here is never the wrong way round, and no field can be sent.
+  const message = problem?.error?.message?.replace(/; if [^;]*invert_mask.*/, "");
+  complain(sentence(message ?? `The server replied with status ${reply.status}`));
 }
 
 /** Ask the visitor for the token; tell whether they gave one. */
