@@ -39,7 +39,7 @@ class RecordingPool(HerePool):
         self.asked = []
         self.refusal = None
 
-    def fill(self, image, hole, name):
+    def fill(self, image, hole, name, *, door):
         self.asked.append((image.pixels, hole == 1))
         pixels = image.pixels.copy()
         pixels[hole == 1] = MAGENTA
