@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 from inpaintlab.diagnosis import overfit
 from inpaintlab.diagnosis.check import Check
 from inpaintlab.errors import OutputError, SizeError
+from tests.conftest import save_portraits
 from tests.diagnosis.conftest import check_of
 
 PARTS = [
@@ -25,6 +27,7 @@ PARTS = [
         "learning rate",
         "capacity",
         "speed",
+        "number of images",
     ),
 ]
 QUICK = (
@@ -53,7 +56,9 @@ class Page(HTMLParser):
 
 
 def test_a_healthy_run_passes(inpaint, tmp_path, portraits):
-    code, out, err = inpaint(f"check {portraits} {QUICK} --minutes 1")
+    shutil.rmtree(portraits)
+    save_portraits(portraits, 120)
+    code, out, err = inpaint(f"check {portraits} {QUICK} --steps 300")
     assert code == 0, out + err
     assert all(part in out for part in PARTS)
     assert out.startswith("Nothing was found that spoils the run")

@@ -68,7 +68,7 @@ def parts(train=None, val=None):
 def looks(word="ok", alike=0, odd="ok"):
     return {
         "images": Verdict("images", odd, "300 images"),
-        "split": Verdict("split", word, "look-alikes"),
+        "split": Verdict("split", word, "look-alikes", "prepare it anew"),
         "leaks": Leaks(300, alike, 0, alike / 300),
     }
 
@@ -81,6 +81,7 @@ def evidence(**changes) -> Evidence:
         "own_rate": 1.5e-3,
         "steps": 300,
         "train_count": 1500,
+        "val_count": 300,
         "train_lines": lines(np.geomspace(0.15, 0.07, 30).tolist()),
         "validations": [validation(150, hole_psnr=20.0), validation(300, hole_psnr=21.0)],
         "best": parts(),
@@ -127,7 +128,16 @@ def test_a_shift_that_is_little_beside_the_error_is_none():
 ILL = {
     "data, noise": ("data", looks(odd="finding")),
     "data, left out": ("data", {"excluded": [f"{n}.png" for n in range(40)]}),
-    "data, look-alikes": ("data", looks("finding", alike=20)),
+    "data, look-alikes": ("split", looks("finding", alike=20)),
+    "few images": ("number of images", {"train_count": 8, "val_count": 2}),
+    "few to validate with": ("number of images", {"val_count": 9}),
+    "thousands of epochs": ("number of images", {"train_count": 400, "steps": 30_000}),
+    "below Telea": ("gain", telea(20.9) | {"telea_val": measured(21.2).hole_psnr}),
+    "as good as Telea": (
+        "gain",
+        telea(20.9) | {"telea_val": measured(20.9).hole_psnr + np.linspace(-3, 3, N)},
+    ),
+    "below one colour": ("gain", with_val(hole_missed=1.0)),
     "data, broken": (
         "data",
         {"bad": [f"{n}.png is broken" for n in range(40)]},
@@ -147,6 +157,10 @@ ILL = {
     ),
     "mode collapse": ("mode collapse", with_val(spread=0.0)),
     "spikes, guards": ("spikes", {"incidents": [incident()], "settings": {"guards": "watch"}}),
+    "spikes, beyond": (
+        "spikes",
+        {"train_lines": lines([850.0] + [0.1] * 29), "settings": {"guards": "off"}},
+    ),
     "spikes, log": ("spikes", {"train_lines": lines([0.1] * 14 + [0.5] + [0.1] * 15)}),
     "colour": ("colour shift", with_val(colour=shifted())),
     "seam": ("seam", with_val(edge=0.15, output_edge=0.14)),
@@ -192,6 +206,15 @@ def test_each_illness_by_itself_is_the_first_finding(part, changes):
         ("bottleneck", {"bottleneck": 2}),
         ("time", {"bottleneck": 4000}),
         ("time", {"train_count": 50}),
+        (
+            "data",
+            {
+                "train_count": 50,
+                "validations": [validation(s, hole_psnr=18.0) for s in (100, 300)],
+                **looks(odd="finding"),
+            },
+        ),
+        ("bottleneck", {"bottleneck": 2, **looks("finding", alike=20, odd="finding")}),
         (
             "capacity",
             {"train_count": 50, "validations": [validation(s, hole_psnr=18.0) for s in (100, 300)]},
@@ -260,8 +283,13 @@ def test_what_follows_from_a_finding_is_a_note():
 def test_spikes_that_the_guards_mended_and_lone_look_alikes_are_notes():
     assert training_curve.spikes(evidence(incidents=[incident()])).word == "note"
     assert training_curve.spikes(evidence(incidents=[incident()] * 3)).word == "finding"
-    assert training_curve.data(evidence(**looks("finding", alike=3))).word == "note"
+    assert training_curve.split(evidence(**looks("finding", alike=3))).word == "note"
     assert training_curve.data(evidence(excluded=["a.png"], excluded_steps=[4])).word == "note"
+
+
+def test_one_image_does_not_vary_and_that_is_no_collapse():
+    one = measured(21.0, spread=0.0, hole_psnr=np.array([21.0]))
+    assert fills.mode_collapse(evidence(best=parts(one, one), last=parts(one, one))).word == "ok"
 
 
 def test_a_rate_far_above_that_did_no_harm_is_a_note():

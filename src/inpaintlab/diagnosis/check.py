@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab import networks
-from inpaintlab.diagnosis.images import find_leaks, judge_leaks, judge_values, survey, variety
+from inpaintlab.diagnosis.images import (
+    find_leaks,
+    judge_leaks,
+    judge_number,
+    judge_values,
+    survey,
+    variety,
+)
 from inpaintlab.diagnosis.network import activations, batch_norm, judge_rate, memory, speed
 from inpaintlab.diagnosis.overfit import capacity
 from inpaintlab.diagnosis.result import Result, Verdict, has_objects
@@ -62,7 +69,8 @@ def check(
         fits = room.word != "finding"
         if not fits:
             trial.settings = trial.settings.model_copy(update={"batch_size": 1})
-        seen = survey(trial.data, len(trainer.source.split.train) + len(trainer.source.split.val))
+        counts = len(trainer.source.split.train), len(trainer.source.split.val)
+        seen = survey(trial.data, sum(counts))
         yield judge_values(seen, settings.max_bad_fraction)
         yield judge_leaks(find_leaks(seen), seen, settings.data)
         yield variety(trial.samples())
@@ -78,7 +86,9 @@ def check(
         found = judge_rate(find_rate(trial, rate_steps, seconds), trainer, seconds)
         yield found
         yield capacity(trial, found.figures["used"], overfit_steps, seconds)
-        yield speed(trial, settings, len(trainer.source.split.train))
+        timed = speed(trial, settings, counts[0])
+        yield timed
+        yield judge_number(*counts, timed.figures["epochs"])
 
     result = Check(
         f"check of {settings.data} for {settings.network.name} at {settings.size} px",

@@ -33,29 +33,39 @@ class Judge(NamedTuple):
 
 
 _FILLS_NOTHING = ("copy-through", "constant output", "mode collapse")
-_HARDLY_LEARNT = (*_FILLS_NOTHING, "data", "learning rate", "spikes")
+_HARDLY_LEARNT = (*_FILLS_NOTHING, "learning rate", "spikes")
+_SPOILT = (*_HARDLY_LEARNT, "colour shift", "over-fitting")
 
 #: Part -> judge, causes before what follows from them: the first finding is the one to begin with. A
-#: finding that an earlier one explains is a note.
+#: finding that an earlier one explains is a note. Images that are odd, or in both parts, come last: the
+#: verdicts before name them where they show in what was learnt.
 VERDICTS: dict[str, Judge] = {
-    "data": Judge(training_curve.data, False),
+    "number of images": Judge(training_curve.number, False),
     "copy-through": Judge(fills.copy_through),
     "learning rate": Judge(training_curve.learning_rate, False, ("copy-through",)),
     "constant output": Judge(fills.constant_output, True, ("copy-through", "learning rate")),
     "mode collapse": Judge(fills.mode_collapse, True, (*_FILLS_NOTHING, "learning rate")),
-    "spikes": Judge(training_curve.spikes, False, _HARDLY_LEARNT),
+    "spikes": Judge(training_curve.spikes, False, (*_FILLS_NOTHING, "learning rate")),
     "discriminator": Judge(training_curve.discriminator, False, (*_FILLS_NOTHING, "learning rate")),
     "colour shift": Judge(fills.colour_shift, True, _HARDLY_LEARNT),
     "over-fitting": Judge(fitting.over_fitting, True, _FILLS_NOTHING),
-    "under-fitting": Judge(
-        fitting.under_fitting, True, (*_HARDLY_LEARNT, "colour shift", "over-fitting")
-    ),
+    "under-fitting": Judge(fitting.under_fitting, True, _SPOILT),
     "seam": Judge(fills.seam, True, (*_HARDLY_LEARNT, "colour shift", "under-fitting")),
+    "gain": Judge(fitting.gain, True, (*_SPOILT, "number of images", "under-fitting", "seam")),
+    "data": Judge(training_curve.data, False),
+    "split": Judge(training_curve.split, False),
 }
 
 
 class Diagnosis(Result):
     """What was found of a run: one verdict a part, and the page that shows them."""
+
+    @property
+    def command(self) -> str:
+        """What to type next: how to train better, or that the run is ready for use."""
+        if self.findings:
+            return super().command
+        return f"inpaint fill IMAGE MASK --run {Path(self.recipe).parent}" if self.recipe else ""
 
 
 def diagnose(

@@ -69,7 +69,8 @@ class Evidence:
     `train_lines` and `validations` are those of the log, `best` and `last` what the best and the newest
     weights make of images (none where a run has left no weights), `repeats` which training image each
     place of `train` holds, `ratios` the hole ratios, the same for both parts, and `telea_train` and
-    `telea_val` the hole PSNR of Telea's method. `excluded` are names of images, `excluded_steps` and
+    `telea_val` the hole PSNR of Telea's method; `train_count` and `val_count` are the
+    images of each part. `excluded` are names of images, `excluded_steps` and
     `rate_factor` what the guards have changed, `bad` the reasons why images could not be used.
     `bottleneck` is how many numbers pass a network's bottleneck, where it has one. `images`, `split` and
     `leaks` are what `check` says of the images.
@@ -79,6 +80,7 @@ class Evidence:
     own_rate: float
     steps: int
     train_count: int
+    val_count: int
     images: Verdict
     split: Verdict
     leaks: Leaks
@@ -169,6 +171,7 @@ def gather(
         own_rate=networks.learning_rate_of(network or recipe.network.name),
         steps=max([state.get("step", 0), *(line.step for line in train_lines + validations)]),
         train_count=facts.get("train", len(opened.split.train)),
+        val_count=facts.get("val", len(opened.split.val)),
         images=judge_values(seen, recipe.max_bad_fraction),
         split=judge_leaks(leaks, seen, recipe.data),
         leaks=leaks,

@@ -78,7 +78,8 @@ def mode_collapse(evidence: Evidence) -> Verdict:
         "the network does not use its image: inpaint summary shows whether the hole's middle sees "
         "what is known; inpaint check whether it can overfit eight images"
     )
-    return ok.worse("finding", advice, "the same for every image: ") if is_flat(found.spread) else ok
+    same = len(found.hole_psnr) > 1 and is_flat(found.spread)  # a single image does not vary
+    return ok.worse("finding", advice, "the same for every image: ") if same else ok
 
 
 def colour_shift(evidence: Evidence) -> Verdict:

@@ -7,7 +7,7 @@ import numpy as np
 
 from inpaintlab.arrays import Float64
 from inpaintlab.diagnosis.evidence import FAR_BELOW, LEAST_AHEAD, Evidence
-from inpaintlab.diagnosis.result import Verdict
+from inpaintlab.diagnosis.result import Verdict, count
 from inpaintlab.evaluation.statistics import Interval, bootstrap_interval
 from inpaintlab.masks import ratio_bin
 
@@ -33,7 +33,7 @@ def under_fitting(evidence: Evidence) -> Verdict:
     found = best.train
     ahead = bootstrap_interval(found.hole_psnr - evidence.telea_train, evidence.repeats)
     text = (
-        f"{found.hole_psnr.mean():.2f} dB in holes of training images, {ahead.mean:+.2f} dB "
+        f"{found.hole_psnr.mean():.2f} dB in holes of training images, {ahead.mean:+.2f} dB"
         f"{_interval(ahead, '+')} beside Telea's method, which learns nothing; known pixels with "
         f"{found.known_missed:.0%} of the error of one colour"
     )
@@ -109,14 +109,42 @@ def _blame_time(evidence: Evidence) -> tuple[str, str] | None:
     return words, f"--steps {longer} gives it the time"
 
 
+def _blame_data(evidence: Evidence) -> tuple[str, str] | None:
+    """Many images are none, which no network learns to fill."""
+    if evidence.images.word != "finding":
+        return None
+    return f"images to learn from: {evidence.images.text}", "inpaint prepare leaves out what is none"
+
+
 #: What may be to blame -> what shows it, the first that does. A rate or a decay that is far off spoils a
-#: run whatever else it has; a bottleneck leaves its mark however long one trains; time comes last.
+#: run whatever else it has; a bottleneck leaves its mark however long one trains. Odd images come last:
+#: a few of them spoil no run.
 BLAMES: dict[str, Callable[[Evidence], tuple[str, str] | None]] = {
     "learning rate": _blame_rate,
     "regularisation": _blame_regularisation,
     "bottleneck": _blame_bottleneck,
     "time": _blame_time,
+    "data": _blame_data,
 }
+
+
+def gain(evidence: Evidence) -> Verdict:
+    """Whether validation images are filled better than by what learns nothing."""
+    found = evidence.best_and_last[0].val
+    ahead = bootstrap_interval(found.hole_psnr - evidence.telea_val, np.arange(len(found.hole_psnr)))
+    of_images = count(len(found.hole_psnr), "validation image")
+    text = (
+        f"{found.hole_psnr.mean():.2f} dB in holes of {of_images}, "
+        f"{ahead.mean:+.2f} dB{_interval(ahead, '+')} beside Telea's method; the error is "
+        f"{found.hole_missed:.0%} of that of one colour"
+    )
+    ok = Verdict("gain", "ok", text, figures={"ahead": asdict(ahead), "missed": found.hole_missed})
+    longer = f"--steps {4 * evidence.steps} gives it more time; more images give it more to learn"
+    if found.hole_missed >= 1 or ahead.mean <= 0:
+        return ok.worse("finding", longer, "a method that learns nothing fills as well: ")
+    if ahead.low is not None and ahead.low <= 0:
+        return ok.worse("finding", longer, "the interval is wider than the gain, so there may be none: ")
+    return ok
 
 
 def over_fitting(evidence: Evidence) -> Verdict:
@@ -137,7 +165,7 @@ def over_fitting(evidence: Evidence) -> Verdict:
     }  # fmt: skip
     text = (
         f"training images {train.mean():.2f} dB in the hole, validation {val.mean():.2f}: a gap of "
-        f"{gap.mean:.2f} dB {_interval(gap)}, {len(gaps)} images of each part, less that of Telea's "
+        f"{gap.mean:.2f} dB{_interval(gap)}, {len(gaps)} images of each part, less that of Telea's "
         "method on the same"
     )
     # A gap without an interval, of a handful of images, is no ground for a verdict.
@@ -163,5 +191,5 @@ def _gaps_by_ratio(gaps: Float64, ratios: list[float]) -> list[tuple[str, int, f
 
 
 def _interval(found: Interval, sign: str = "") -> str:
-    """Return an interval in brackets, empty where there is none."""
-    return "" if found.low is None else f"({found.low:{sign}.2f} to {found.high:{sign}.2f})"
+    """Return a space and an interval in brackets, empty where there is none."""
+    return "" if found.low is None else f" ({found.low:{sign}.2f} to {found.high:{sign}.2f})"

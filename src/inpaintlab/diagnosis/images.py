@@ -1,7 +1,7 @@
 """What can be told from images and samples: odd ones, look-alikes in two parts, and how samples vary."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -17,12 +17,16 @@ from inpaintlab.data.manifest import is_dataset
 from inpaintlab.data.sampling import TrainingSamples, check_variants
 from inpaintlab.diagnosis.result import Verdict, Word, count
 from inpaintlab.errors import DataError
+from inpaintlab.evaluation.statistics import FEWEST
 from inpaintlab.progress import bar
 
 #: Share of odd images from which they are a finding; fewer are a note.
 ODD_SHARE = 0.02
 #: Share of the validation images with a look-alike to train on, from which it is a finding.
 LEAK_SHARE = 0.01
+#: Fewer training images, or more epochs, teach the images alone. Of 60 images and 130 epochs the gap
+#: between training and validation was 3.4 dB already; 400 images have 700 epochs in ten minutes.
+FEWEST_TO_LEARN, MOST_EPOCHS = 50, 1000
 #: Mean grey (of 255) below which an image is nearly black, and distance from 255 for white.
 _DARK = 12.0
 #: Neighbouring pixels of noise correlate less than this; those of images of 32 px by 0.7 to 0.99.
@@ -149,6 +153,26 @@ def judge_values(seen: Survey, max_bad_fraction: float) -> Verdict:
     if strange and strange >= ODD_SHARE * total:
         return ok.worse("finding", f"{strange / total:.1%} are no images to learn from: {cure}")
     return ok.worse("note", cure) if strange or bad else ok
+
+
+def judge_number(train: int, validation: int, epochs: float) -> Verdict:
+    """Judge whether there are images enough to learn from, and to tell what has been learnt."""
+    figures = {"train": train, "validation": validation, "epochs": epochs}
+    text = f"{train:,} to train on, each seen {epochs:,.0f} times, and {validation:,} to validate with"
+    reasons = []
+    if train < FEWEST_TO_LEARN:
+        reasons.append(f"fewer than {FEWEST_TO_LEARN} are learnt by heart")
+    elif epochs > MOST_EPOCHS:
+        reasons.append(f"what is seen more than {MOST_EPOCHS:,} times is learnt by heart")
+    if validation < FEWEST:
+        reasons.append(f"with fewer than {FEWEST} to validate with, no figure has an interval")
+    ok = Verdict("number of images", "ok", text, figures=figures)
+    if not reasons:
+        return ok
+    cure = "more images of the same kind" if train < FEWEST_TO_LEARN else "more images, or fewer --steps"
+    if validation < FEWEST:
+        cure += "; inpaint crossval measures on every image"
+    return replace(ok, word="finding", text=f"{text}: {'; '.join(reasons)}", advice=cure)
 
 
 def find_leaks(seen: Survey) -> Leaks:

@@ -1,16 +1,17 @@
 """Verdicts on the training curve, by the detectors of the guards: learning rate, spikes, data."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from inpaintlab.arrays import Float64
 from inpaintlab.diagnosis.evidence import FAR_BELOW, LEAST_AHEAD, Evidence
-from inpaintlab.diagnosis.images import LEAK_SHARE, ODD_SHARE, Leaks
+from inpaintlab.diagnosis.images import LEAK_SHARE, ODD_SHARE, Leaks, judge_number
 from inpaintlab.diagnosis.result import Verdict, count
 from inpaintlab.evaluation.statistics import share_interval
-from inpaintlab.training.guards.detectors import Alarm
+from inpaintlab.training.guards.detectors import ONE_COLOUR, Alarm
 
 #: A rate so many times the network's own is high, whatever it did.
 _FAR_ABOVE = 5.0
@@ -18,6 +19,8 @@ _FAR_ABOVE = 5.0
 _SPIKES = ("spike", "jump", "not-finite")
 #: Spikes that the guards have mended are worth knowing; more than this are a finding all the same.
 _MENDED = 2
+#: Error of a log, over that of one colour, that no image in [0, 1] has: weights have run away.
+_BEYOND = 5.0
 #: Cause of spikes -> what helps.
 _CURES = {
     "data": "look at the images of incidents/, and let inpaint prepare leave out what is none",
@@ -25,6 +28,11 @@ _CURES = {
     "learning-rate": "a smaller --lr",
     "dead-unit": "a smaller --lr, or another activation",
 }
+
+
+def number(evidence: Evidence) -> Verdict:
+    """Too few images to learn from, or to validate with."""
+    return judge_number(evidence.train_count, evidence.val_count, evidence.epochs)
 
 
 def learning_rate(evidence: Evidence) -> Verdict:
@@ -66,11 +74,21 @@ def spikes(evidence: Evidence) -> Verdict:
     figures = {
         "incidents": len(found), "causes": dict(causes), "steps": [alarm.step for alarm in logged],
     }  # fmt: skip
-    if not found and not logged:
-        seen = f"none in {count(len(evidence.train_lines), 'line')} of the log"
-        return Verdict("spikes", "ok", f"{seen}, none seen by the guards", figures=figures)
     mode = evidence.settings.guards.name
-    text = f"the guards ({mode}) saw {len(found)}"
+    guards = (
+        "the guards were off" if mode == "off" else f"the guards ({mode}) saw {len(found) or 'none'}"
+    )
+    errors = evidence.column("hole_l1")
+    worst = float(errors.max() / ONE_COLOUR) if len(errors) else 0.0
+    figures["worst"] = worst
+    if not found and not logged:
+        text = f"none in {count(len(evidence.train_lines), 'line')} of the log; {guards}"
+        ok = Verdict("spikes", "ok", text, figures=figures)
+        if worst <= _BEYOND:
+            return ok
+        words = f"the error in the hole was {worst:,.0f} times that of one colour: "
+        return ok.worse("finding", "a smaller --lr, and --guards act", words)
+    text = guards
     if found:
         alarm, verdict = found[0].alarm, found[0].verdict
         text += (
@@ -81,20 +99,20 @@ def spikes(evidence: Evidence) -> Verdict:
         named = ", ".join(str(alarm.step) for alarm in logged[:5])
         text += f"; in the log {logged[0].sentence} (step {named})"
     common = causes.most_common(1)[0][0] if causes else ""
-    guards = "--guards act finds the cause and rolls back to before"
-    cure = _CURES.get(common, "incidents/ holds the batches" if mode == "act" else guards)
+    act = "--guards act finds the cause and rolls back to before"
+    cure = _CURES.get(common, "incidents/ holds the batches" if mode == "act" else act)
     mended = bool(found) and mode == "act" and len(found) <= _MENDED and not logged
     return Verdict("spikes", "note" if mended else "finding", text, cure, figures)
 
 
 def data(evidence: Evidence) -> Verdict:
-    """Images that should not be there: broken, noise, found by the guards, or in both parts."""
-    images, split = evidence.images, evidence.split
+    """Images that should not be there: broken, noise, or found by the guards."""
+    images = evidence.images
     excluded, bad, passed = evidence.excluded, evidence.bad, len(evidence.excluded_steps)
     odd = sorted({name for one in evidence.incidents for name in one.images} - set(excluded))
     figures = {
         "excluded": len(excluded), "bad": len(bad), "reported": len(odd), "excluded_steps": passed,
-        "images": images.figures, "alike": split.figures,
+        "images": images.figures,
     }  # fmt: skip
     seen = []
     if excluded:
@@ -105,13 +123,19 @@ def data(evidence: Evidence) -> Verdict:
         seen.append(f"the guards passed over the batches of {count(passed, 'step')}")
     if bad:
         seen.append(f"{count(len(bad), 'image')} could not be used, first {bad[0]}")
-    ok = Verdict("data", "ok", "; ".join([*seen, images.text, split.text]), figures=figures)
+    ok = Verdict("data", "ok", "; ".join([*seen, images.text]), figures=figures)
     many = len(excluded) + len(bad) >= ODD_SHARE * max(1, evidence.train_count)
-    if images.word == "finding" or many or _surely_alike(evidence.leaks):
-        advice = "inpaint prepare leaves out what is no image, and keeps look-alikes in one part"
-        return ok.worse("finding", advice)
-    noted = bool(seen) or {images.word, split.word} != {"ok"}
-    return ok.worse("note", split.advice) if noted else ok
+    if images.word == "finding" or many:
+        return ok.worse("finding", "inpaint prepare leaves out what is no image")
+    return ok.worse("note", images.advice) if seen or images.word != "ok" else ok
+
+
+def split(evidence: Evidence) -> Verdict:
+    """Look-alikes in both parts: figures of validation are too good, whatever has been learnt."""
+    found = replace(evidence.split, word="ok", advice="")
+    if _surely_alike(evidence.leaks):
+        return found.worse("finding", evidence.split.advice, "figures of validation are too good: ")
+    return found.worse("note", evidence.split.advice) if evidence.split.word != "ok" else found
 
 
 def discriminator(evidence: Evidence) -> Verdict | None:

@@ -305,7 +305,7 @@ def look(history: History, step: int) -> Alarm | None:
 _LOG_WINDOW, _LOG_NEEDED = 30, 8
 #: Mean absolute error of a hole filled with one colour, as measured on faces (0.15) and photographs
 #: (0.2). It stands for that of the first steps, which a log does not hold.
-_ONE_COLOUR = 0.2
+ONE_COLOUR = 0.2
 #: Steps for which an alarm that lasts is not raised again.
 _LASTS = 200
 
@@ -315,8 +315,8 @@ def replay(lines: Iterable[tuple[int, dict[str, float]]]) -> list[Alarm]:
 
     Batches are not in a log, so that images are not judged.
     """
-    history = History(first=_ONE_COLOUR, window=_LOG_WINDOW, needed=_LOG_NEEDED)
-    history.recent["hole_l1"] = [(0, _ONE_COLOUR)] * 5
+    history = History(first=ONE_COLOUR, window=_LOG_WINDOW, needed=_LOG_NEEDED)
+    history.recent["hole_l1"] = [(0, ONE_COLOUR)] * 5
     alarms: list[Alarm] = []
     for step, values in lines:
         history.add(step, Signals(values))
