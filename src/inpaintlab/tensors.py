@@ -33,7 +33,8 @@ def check_image(image: Tensor) -> None:
 
     >>> check_image(torch.full((1, 3, 8, 8), 255.0))
     Traceback (most recent call last):
-    inpaintlab.errors.ImageError: image values run from 255 to 255, expected 0 to 1: divide by 255
+    inpaintlab.errors.ImageError: image values run from 255 to 255, expected 0 to 1: \
+divide by 255 if they have 8 bits, else by the largest value there can be
     """
     check_image_shape(image)
     if image.numel() == 0:

@@ -348,7 +348,8 @@ def test_colours_there_and_back(dtype, mode):
 @pytest.mark.parametrize(
     ("image", "words"),
     [
-        (torch.rand(1, 3, 4, 4) * 255, "divide by 255"),
+        (torch.rand(1, 3, 4, 4) * 255, "divide by 255 if they have 8 bits"),
+        (torch.rand(1, 3, 4, 4) * 9, "else by the largest value there can be"),
         (torch.rand(1, 3, 4, 4) - 0.5, "shift and scale"),
         (torch.full((1, 3, 4, 4), float("nan")), "NaN"),
         (torch.full((1, 3, 4, 4), float("inf")), "run from inf to inf"),

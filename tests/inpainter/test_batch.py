@@ -12,7 +12,7 @@ from PIL import Image
 
 from inpaintlab import FillSettings, Inpainter, fill_files
 from inpaintlab.data import samples
-from inpaintlab.errors import MaskError, OutputError, SettingError
+from inpaintlab.errors import ImageError, MaskError, OutputError, SettingError
 from inpaintlab.images import load
 from inpaintlab.inpainter import batch
 from inpaintlab.inpainter.batch import Filled
@@ -412,3 +412,20 @@ def test_a_result_goes_to_json_and_back(fill):
     result = fill()
     assert Filled.from_dict(json.loads(json.dumps(result.as_dict()))) == result
     assert "1 filled, 1 failed" in result._repr_html_()
+
+
+@pytest.mark.parametrize("preview", [False, True])
+@pytest.mark.parametrize("output", ["o1", "results/", "below/o1"])
+def test_an_output_without_suffix_is_told_what_is_meant(fill, monkeypatch, output, preview):
+    monkeypatch.setattr(Inpainter, "load", lambda *_, **__: pytest.fail("it was loaded"))
+    name = output.rstrip("/")
+    with pytest.raises(ImageError, match=f"{name} is no folder .* as {name}.png, or make the folder"):
+        fill(image="images/0.png", mask="masks/0.png", output=output, preview=preview)
+    with pytest.raises(ImageError, match=r"cannot write a.gif: the suffix must be one of \.bmp"):
+        fill(image="images/0.png", mask="masks/0.png", output="a.gif", preview=preview)
+
+
+def test_a_preview_says_how_many_it_shows(fill, tmp_path):
+    assert "shows the holes in red" in fill(preview=True).answer().headline
+    make_folder(tmp_path, 11)
+    assert "the holes of the first 8 of 11 images in red" in fill(preview=True).answer().headline

@@ -73,8 +73,8 @@ def check_writable(suffix: str, size: tuple[int, int]) -> None:
     """
     suffix = suffix.lower()
     if suffix not in _WRITABLE:
-        allowed = ", ".join(sorted(_WRITABLE))
-        raise ImageError(f"cannot write {suffix!r}: the suffix must be one of {allowed}")
+        allowed, seen = ", ".join(sorted(_WRITABLE)), repr(suffix) if suffix else "a name without suffix"
+        raise ImageError(f"cannot write {seen}: the suffix must be one of {allowed}")
     if max(size) > (limit := _LONGEST.get(suffix, max(size))):
         raise ImageError(
             f"the image is {size[1]}×{size[0]}, but a side of {suffix} has at most {limit:,} pixels: "

@@ -136,7 +136,9 @@ def check_range(low: float, high: float) -> None:
         return
     if math.isnan(low) or math.isnan(high):
         raise ImageError("image values are not finite: there is a NaN in it")
-    cure = "divide by 255" if high > 2 else "shift and scale it to 0 to 1"
+    cure = "shift and scale them to 0 to 1"
+    if low >= 0 and high > 2:  # which may be 8 bits, or depth in metres
+        cure = "divide by 255 if they have 8 bits, else by the largest value there can be"
     raise ImageError(f"image values run from {low:g} to {high:g}, expected 0 to 1: {cure}")
 
 

@@ -20,8 +20,15 @@ from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, check_writable, 
 from inpaintlab.inpainter.fill_log import Failure, FillLog, Job
 from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.inpainter.lists import LISTS
-from inpaintlab.inpainter.pairs import Pair, Pairing, check_outputs, find_pairs, name_outputs
-from inpaintlab.inpainter.preview import PREVIEW, write_preview
+from inpaintlab.inpainter.pairs import (
+    Pair,
+    Pairing,
+    check_outputs,
+    check_suffix,
+    find_pairs,
+    name_outputs,
+)
+from inpaintlab.inpainter.preview import PAIRS, PREVIEW, write_preview
 from inpaintlab.inpainter.weights import WeightsFile, find_weights
 from inpaintlab.machine import processors
 from inpaintlab.masks import COMMAND, check_polarity, read_mask
@@ -71,7 +78,8 @@ class Filled(Result):
 
     def _headline(self) -> str:
         if self.preview:
-            return f"{self.preview} shows the holes in red; nothing was filled"
+            some = f" of the first {PAIRS} of {self.images} images" if self.images > PAIRS else ""
+            return f"{self.preview} shows the holes{some} in red; nothing was filled"
         if self.rule is None:
             return f"{self.output} (filled by {self.run})"
         skipped = f", {self.skipped} were there already" if self.skipped else ""
@@ -101,6 +109,7 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
         output = output / pair.name
     elif settings.format not in (None, "same"):
         raise SettingError(f"the suffix of {output} says the format already: leave --format out")
+    check_suffix(output)
     if settings.preview:
         return _preview([pair], output, output.with_name(f"{output.stem}_preview.png"), settings)
     run = settings.run or newest_run(Path("runs"))

@@ -258,12 +258,23 @@ def name_outputs(pairs: Iterable[Pair], wanted: str | None) -> list[Pair]:
     """
     pairs = list(pairs)
     for pair in pairs:
-        if pair.fixed and pair.name.suffix.lower() not in WRITABLE:
-            allowed = ", ".join(sorted(WRITABLE))
-            raise ImageError(f"cannot write {pair.name}: the suffix must be one of {allowed}")
+        if pair.fixed:
+            check_suffix(pair.name)
     return [
         p if p.fixed else replace(p, name=p.name.with_suffix(_suffix(p.image, wanted))) for p in pairs
     ]
+
+
+def check_suffix(name: Path) -> None:
+    """Raise `ImageError` for the name of a result whose suffix is no format, or that has none."""
+    if not name.suffix:
+        raise ImageError(
+            f"{name} is no folder that is there, and has no suffix, which says the format: name a file, "
+            f"as {name}.png, or make the folder first"
+        )
+    if name.suffix.lower() not in WRITABLE:
+        allowed = ", ".join(sorted(WRITABLE))
+        raise ImageError(f"cannot write {name}: the suffix must be one of {allowed}")
 
 
 def check_outputs(pairs: Iterable[Pair], folder: Path) -> None:
