@@ -107,7 +107,8 @@ def test_each_run_is_compared_with_the_first(pair, tmp_path):
 
 def test_results_with_other_masks_are_refused(pair):
     run_evaluation(
-        EvaluateSettings.model_validate({"models": [str(pair[1])], "masks": ["strokes"], **QUICK})
+        EvaluateSettings.model_validate({"models": [str(pair[1])], "masks": ["strokes"], **QUICK}),
+        RESULT,
     )
     with pytest.raises(RunError, match=r"masks .*rectangles.* #.*strokes.*cannot be compared"):
         compared(pair)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import inpaintlab as il
 from inpaintlab import masks
@@ -108,7 +110,7 @@ def test_images_that_were_trained_on_are_left_out(tmp_path, capsys):
     result = evaluate(settings(run, data=str(folder)))
     assert result.overall.n == 40 - trained_on
     assert f"{trained_on} images were trained on by a method: excluded" in capsys.readouterr().err
-    assert (run / "metrics" / "images.json").is_file()
+    assert len(list((run / "metrics").glob("images-??????.json"))) == 1
     only_known = tmp_path / "known"
     only_known.mkdir()
     for path in folder.iterdir():
@@ -152,7 +154,7 @@ def test_networks_of_two_sizes_stand_in_one_table_through_fill_alone(run, tmp_pa
     result = evaluate(settings(run, models=models, through="fill", limit=2))
     assert (result.size, result.through, result.masks.size) == (None, "fill", None)
     assert list(result.overall.methods) == [*QUICK, "copied", "small"]
-    assert (run / "metrics" / "val-fill.json").is_file()
+    assert (run / "metrics" / "val-fill-n2.json").is_file()
 
 
 def test_through_fill_is_what_a_user_gets(run, tmp_path):
@@ -209,7 +211,8 @@ def test_a_run_a_baseline_an_onnx_file_and_a_plugin_in_one_table(run, tmp_path, 
     ]
     code, out, err = inpaint(words)
     assert code == 0, err
-    result = Evaluation.read(run / "metrics" / "photos-fill.json")
+    (path,) = (run / "metrics").glob("photos-??????-fill.json")
+    result = Evaluation.read(path)
     assert list(result.overall.methods)[-4:] == ["copied", "telea", "exported", "half"]
     own, onnx = (result.rows.values[name]["hole_psnr"] for name in ("copied", "exported"))
     assert own == pytest.approx(onnx, abs=0.1)
@@ -451,3 +454,39 @@ def test_the_command_of_the_report_gives_the_same_settings(changes, monkeypatch)
     with pytest.raises(SystemExit):
         main()
     assert called == [asked]
+
+
+def test_no_result_is_replaced_by_a_smaller_one(run, tmp_path, capsys):
+    """Named by part, data, masks and n; what has more stays, and the report lists all that stand."""
+    folders = [save_portraits(tmp_path / name, 8) for name in ("a/images", "b/images", "val")]
+    changes = [{}, {"limit": 3}, {"masks": "strokes"}, {"masks": [{"name": "strokes", "count": [1, 1]}]}]
+    changes += [{"data": str(folder)} for folder in folders]
+    for change in changes:
+        evaluate(settings(run, lookalikes=False, **change))
+    names = {path.stem for path in (run / "metrics").glob("*.json")}
+    assert len(names) == len(changes)
+    assert {"val", "val-n3", "val-strokes"} <= names
+    page = (run / "report.html").read_text()
+    assert all(f"{name}.json" in page for name in names)
+    before = Evaluation.read(run / "metrics" / "val.json")
+    capsys.readouterr()
+    other = shutil.copytree(run, tmp_path / "other")
+    evaluate(settings(run, lookalikes=False, models=[str(run), str(other)]))  # more of the same
+    evaluate(settings(run, lookalikes=False))
+    after = Evaluation.read(run / "metrics" / "val.json")
+    assert after.methods.keys() > before.methods.keys()
+    assert Evaluation.read(run / "metrics" / "val-2.json").methods.keys() == before.methods.keys()
+    assert "kept as metrics/val-2.json: metrics/val.json holds more" in capsys.readouterr().err
+
+
+def test_results_of_other_weights_stay(run, tmp_path):
+    before = evaluate(settings(run, lookalikes=False))
+    weights = load_file(run / "model.safetensors")
+    with safe_open(run / "model.safetensors", "pt") as file:
+        metadata = file.metadata()
+    save_file({name: 1.01 * of for name, of in weights.items()}, run / "model.safetensors", metadata)
+    after = evaluate(settings(run, lookalikes=False))
+    assert before.weights != after.weights
+    kept = run / "metrics" / f"val-{before.weights[:8]}.json"
+    assert Evaluation.read(kept) == replace(before, cards={})
+    assert Evaluation.read(run / "metrics" / "val.json").weights == after.weights

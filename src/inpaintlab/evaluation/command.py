@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
@@ -48,11 +49,12 @@ class Written:
         return replace(self.result.answer(report=self.folder.report), command=command)
 
 
-def run_evaluation(settings: EvaluateSettings) -> Written:
+def run_evaluation(settings: EvaluateSettings, name: str | None = None) -> Written:
     """Measure models and baselines; write `metrics/NAME.json` and `NAME.csv`, `report.html`, examples.
 
-    They go into `output`, or the folder of the first run. Images that a run was trained on are
-    excluded. Raises `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
+    A name says what was measured, unless it is given, and no larger result is replaced. They go into
+    `output`, or the folder of the first run. Images that a run was trained on are excluded. Raises
+    `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
     """
     opened = open_methods(named(settings.models), settings.through, settings.size)
     run = next((of.run for of in opened.values() if of.run), None)
@@ -86,8 +88,10 @@ def run_evaluation(settings: EvaluateSettings) -> Written:
     folder = Run(settings.output) if settings.output else run or Run(free_folder(data, "evaluation"))
     mark_outputs(folder.folder)
     mark_outputs(folder.folder, [folder.examples.name])
-    result.save(folder.metrics, file_name(settings))
-    result.html(folder.report, run)
+    name = name or file_name(settings)
+    if (kept := result.keep(folder.metrics, name)) != name:
+        say(f"kept as metrics/{kept}.json: metrics/{name}.json holds more than this result")
+    result.html(folder.report, run, folder.metrics)
     result.save_examples(folder.examples)
     return Written(result, folder)
 
@@ -126,11 +130,28 @@ def reproduce(settings: EvaluateSettings) -> str:
 
 
 def file_name(settings: EvaluateSettings) -> str:
-    """Return the name of the files of a result."""
-    name = settings.split if settings.data is None else Path(settings.data).name.replace(":", "-")
-    if settings.data is not None and settings.split == "test":
-        name += "-test"
-    return name + ("-fill" if settings.through == "fill" else "")
+    """Return the name of the files of a result: what is measured, as far as it was asked for.
+
+    >>> file_name(EvaluateSettings(models=["runs/a"], limit=40))
+    'val-n40'
+    """
+    words: list[str] = [settings.split]
+    if settings.data is not None:
+        # Folders of one name are told apart by where they are.
+        path = Path(settings.data).expanduser()
+        where = [_digest(str(path.resolve()))] if path.exists() else []
+        words = [path.name.replace(":", "-"), *where, *["test"] * (settings.split == "test")]
+    if settings.through == "fill":
+        words.append("fill")
+    for part in settings.masks or []:
+        arguments = json.dumps(part.arguments, sort_keys=True)
+        words += [part.name, *([_digest(arguments)] if part.arguments else [])]
+    words += [f"{settings.size}px"] * bool(settings.size) + [f"n{settings.limit}"] * bool(settings.limit)
+    return "-".join(words)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode(errors="surrogateescape")).hexdigest()[:6]
 
 
 def _validation(data: str, own: TrainSettings | None) -> ChosenImages:

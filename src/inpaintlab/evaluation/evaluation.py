@@ -24,6 +24,7 @@ from inpaintlab.reports import (
     Card as ImageCard,
     Cards,
     Code,
+    Column,
     Drawings,
     Facts,
     Heading,
@@ -98,8 +99,10 @@ class Evaluation(Measurements):
             details=[*self.tables(), *tables.not_measured(self)],
         )
 
-    def html(self, path: str | Path, run: Run | None = None) -> None:
-        """Write the report as one self-contained page; with a run folder also how it was trained.
+    def html(self, path: str | Path, run: Run | None = None, results: Path | None = None) -> None:
+        """Write the report as one self-contained page.
+
+        With a run folder also how it was trained, and with a folder of `results` a table of them all.
 
         Raises `RunError` where a figure has no baseline beside it.
         """
@@ -107,7 +110,7 @@ class Evaluation(Measurements):
         Page(
             self.methods[self.model].run or self.model,
             f"{tables.headline(self)}.",
-            [*_figures(self), *_training(self, run), *_grounds(self, run)],
+            [*_figures(self), *_all_results(results), *_training(self, run), *_grounds(self, run)],
             tables.caption(self),
             style=own_text("evaluation/report.css"),
             script=own_text("evaluation/report.js") if self.cards else "",
@@ -190,6 +193,31 @@ def _examples(result: Measurements, choices: Mapping[str, tuple[str, str]]) -> M
     names = {name: title(name) for name in result.overall.methods}
     template = environment().get_template("evaluation/cards.html.jinja")
     return Markup(template.render(choices=shown, model=result.model, names=names))  # noqa: S704
+
+
+def _all_results(folder: Path | None) -> Iterator[Block]:
+    """Return a line for each result of a folder; that of this page is one of them."""
+    paths = sorted(folder.glob("*.json")) if folder else []
+    kept = {path.name: of for path in paths if (of := Evaluation.read_figures(path))}
+    if len(kept) < 2:
+        return
+    columns: list[str | Column] = ["metrics/", Column("images", text=True), Column("masks", text=True)]
+    columns += ["n", "weights", "hole PSNR"]
+    yield Heading("All results of this folder")
+    yield Table.of(
+        columns,
+        [
+            [
+                name,
+                f"{of.part} of {Path(of.data).name}",
+                of.masks.name,
+                str(of.overall.n),
+                f"#{of.weights[:8]}",
+                f"{of.overall.methods[of.model]['hole_psnr'].mean:.2f} dB",
+            ]
+            for name, of in kept.items()
+        ],
+    )
 
 
 def _training(result: Measurements, run: Run | None) -> Iterator[Block]:

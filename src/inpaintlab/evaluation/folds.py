@@ -30,6 +30,8 @@ from inpaintlab.training.stop import StopSignal
 
 #: The settings of a cross-validation, in its folder.
 SETTINGS = "crossval.yaml"
+#: Name of what is measured of a fold.
+RESULT = "val"
 #: Exit code of a process that was stopped with everything saved.
 STOPPED = 130
 _CODE = "import sys; from inpaintlab.evaluation.folds import main; sys.exit(main())"
@@ -81,7 +83,7 @@ class Fold:
 
     def result(self) -> Evaluation:
         """Return what was measured."""
-        return Evaluation.read(self.run.metrics / "val.json")
+        return Evaluation.read(self.run.metrics / f"{RESULT}.json")
 
     def reason(self) -> str:
         """Return why it has not been measured."""
@@ -111,7 +113,7 @@ def run_fold(fold: Fold) -> bool:
     # All variants are measured on the same holes, also where the masks of training vary.
     given = {"models": [str(fold.run.folder)], "masks": settings.masks}
     without = {"lookalikes": False, "learned": False, "slow_images": 0}
-    run_evaluation(EvaluateSettings.model_validate(given | without))
+    run_evaluation(EvaluateSettings.model_validate(given | without), RESULT)
     write_json(fold.mark, {"done": done})
     return True
 

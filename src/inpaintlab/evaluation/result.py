@@ -1,6 +1,8 @@
 """What an evaluation found, as typed values that go to JSON and back."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -170,10 +172,38 @@ class Measurements(Result):
         names = list(self.overall.methods)
         return next((name for name in names if self.methods[name].kind != "baseline"), names[0])
 
+    @property
+    def weights(self) -> str:
+        """Hash of the weights of the model under test; nothing where it has none."""
+        return self.methods[self.model].weights
+
     def save(self, folder: Path, name: str) -> None:
         """Write `NAME.json`, and all rows beside it as `NAME.csv`; the examples are not kept."""
         self.rows.write(folder / f"{name}.csv")
         write_json(folder / f"{name}.json", self.figures_dict(f"{name}.csv"))
+
+    def keep(self, folder: Path, name: str) -> str:
+        """Save under a name, or the next one with a number, so that no larger result is replaced.
+
+        A result of other weights is moved to a name with their hash. Returns the name.
+        """
+        for number in count(1):
+            free = name if number == 1 else f"{name}-{number}"
+            old = self.read_figures(folder / f"{free}.json")
+            if old and old.weights != self.weights:
+                _move(folder, free, f"{free}-{old.weights[:8] or 'baselines'}")
+            elif old and self._lacks(old):
+                continue
+            break
+        self.save(folder, free)
+        return free
+
+    def _lacks(self, old: Self) -> bool:
+        """Tell whether an older result has what this one has not."""
+        elsewhere = {of.data for of in old.ood} - {of.data for of in self.ood}
+        further = any(getattr(old, name) and not getattr(self, name) for name in ("sets", "corruptions"))
+        methods = old.methods.keys() - self.methods.keys()
+        return bool(self.overall.n < old.overall.n or methods or elsewhere or further)
 
     def figures_dict(self, file: str | None = None) -> dict[str, Any]:
         """Return what `as_dict` does, without examples and with the hash of the rows in their place."""
@@ -184,8 +214,28 @@ class Measurements(Result):
     def read(cls, path: Path) -> Self:
         """Read what `save` wrote; raises `RunError` where a file is missing or its rows were edited."""
         plain = read_json(path)
-        if not isinstance(plain, dict) or not {"schema", "rows"} <= plain.keys():
+        bare = cls.read_figures(path)
+        if bare is None:
             raise RunError(f"{path} is no result of this version of inpaintlab: evaluate again")
         kept = plain["rows"]
-        bare = cls.from_dict(plain | {"rows": {"facts": {}, "values": {}}})
         return replace(bare, rows=read_rows(path.with_name(kept["file"]), kept["hash"]))
+
+    @classmethod
+    def read_figures(cls, path: Path) -> Self | None:
+        """Read what `save` wrote, without rows; None where there is no result of this version."""
+        with suppress(OSError, ValueError, RunError):
+            plain = read_json(path)
+            if isinstance(plain, dict) and {"schema", "rows"} <= plain.keys():
+                return cls.from_dict(plain | {"rows": {"facts": {}, "values": {}}})
+        return None
+
+
+def _move(folder: Path, name: str, to: str) -> None:
+    """Give a result another name, the next free one with a number."""
+    names = (to if number == 1 else f"{to}-{number}" for number in count(1))
+    new = next(one for one in names if not (folder / f"{one}.json").exists())
+    plain = read_json(folder / f"{name}.json")
+    plain["rows"]["file"] = f"{new}.csv"
+    with suppress(FileNotFoundError):
+        (folder / f"{name}.csv").replace(folder / f"{new}.csv")
+    write_json(folder / f"{new}.json", plain)
