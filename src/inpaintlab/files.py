@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 from zlib import crc32
 
 from inpaintlab.errors import OutputError
@@ -61,12 +62,31 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".{crc32(os.fsencode(path.name)):08x}.{os.getpid()}.tmp")
 
 
-def json_text(values: Any) -> str:
-    """Return values as JSON; what is not finite, which JSON has no word for, is null."""
+def json_text(values: Any, indent: int | None = 1) -> str:
+    """Return values as JSON; what is not finite, which JSON has no word for, is null.
+
+    It can be written as UTF-8, whatever is in it: names of files need not be text.
+    """
     try:
-        return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(values, indent=indent, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        return json.dumps(_finite(values), indent=1, ensure_ascii=False)
+        values = _finite(values)
+        text = json.dumps(values, indent=indent, ensure_ascii=False)
+    return json.dumps(values, indent=indent) if _has_bytes(text) else text
+
+
+def same_form(name: str) -> str:
+    """Return a name in the one Unicode form that names are compared in: é may be one letter or two."""
+    return normalize("NFC", name)
+
+
+def _has_bytes(text: str) -> bool:
+    """Tell whether a text comes from a name with bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _finite(values: Any) -> Any:

@@ -5,6 +5,7 @@ user (one line, no traceback), 130 stopped by Ctrl-C with everything saved. Only
 called is built, and imports what it needs. A fault of ours ends with 70 and a file to report.
 """
 
+import io
 import shlex
 import sys
 import threading
@@ -27,6 +28,8 @@ FAULT = 70
 def main() -> None:
     """Run the command line; every mistake of the user is one line on stderr and exit code 2."""
     words = sys.argv[1:] or ["--help"]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     threading.excepthook = _thread_ended
     try:
         code = _application(words)(words, prog_name="inpaint", standalone_mode=False)

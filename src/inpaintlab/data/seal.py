@@ -125,7 +125,7 @@ def _append(dataset: DatasetFolder, access: TestAccess) -> None:
     line["hash"] = _line_hash(line)
     try:
         with dataset.ledger.open("ab") as file:
-            file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            file.write(json.dumps(line).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

@@ -1,6 +1,5 @@
 """Sheets to look at before training: masks as files (`inpaint masks`), and what training would see."""
 
-import json
 import math
 from typing import Any
 
@@ -15,7 +14,7 @@ from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.sampling import TrainingSamples
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, OutputError
-from inpaintlab.files import mark_outputs, write_atomically
+from inpaintlab.files import json_text, mark_outputs, write_atomically
 from inpaintlab.images import encode_png, from_array, save
 from inpaintlab.masks import MaskSet
 from inpaintlab.progress import bar
@@ -53,7 +52,7 @@ def write_masks(settings: MaskSettings) -> dict[str, Any]:
             for index in range(len(frozen)):
                 save(folder / "masks" / f"{index:05}.png", from_array(_white(frozen, index)))
                 advance()
-        text = json.dumps(facts, indent=1, ensure_ascii=False)
+        text = json_text(facts)
         write_atomically(folder / "masks.json", text.encode())
     return facts
 

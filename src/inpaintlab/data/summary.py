@@ -1,6 +1,5 @@
 """What is written beside the manifest of a prepared dataset: all findings, and `summary.html`."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from inpaintlab.data.findings import FINDINGS
 from inpaintlab.data.manifest import DatasetFolder, Prepared
 from inpaintlab.data.places import Place, encoded
 from inpaintlab.errors import ImageError
-from inpaintlab.files import write_atomically
+from inpaintlab.files import json_text, write_atomically
 from inpaintlab.images import load_rgb_whole
 from inpaintlab.reports import Block, Card, Cards, Code, Heading, Page, Table, Text, thumbnail
 
@@ -37,7 +36,7 @@ def write_summary(dataset: DatasetFolder, facts: Prepared) -> None:
         filters=pc.list_value_length(pc.field("findings")) > 0,
     )
     rows = found.select(_LISTED).to_pylist()
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = (json_text(row, indent=None) + "\n" for row in rows)
     write_atomically(dataset.findings, "".join(lines).encode())
     shown = found.filter(pc.not_equal(pc.fill_null(found["split"], ""), "test"))
     everything = pq.read_table(

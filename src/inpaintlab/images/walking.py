@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from inpaintlab.files import read_mark
+from inpaintlab.files import read_mark, same_form
 from inpaintlab.images.values import SUFFIXES
 from inpaintlab.progress import say_once
 
@@ -119,11 +119,11 @@ class Walk:
 
 def _masks_beside(names: list[str]) -> set[str]:
     """Return the names of masks that stand beside their images."""
-    stems = {os.path.splitext(name)[0] for name in names}
+    stems = {same_form(os.path.splitext(name)[0]) for name in names}
     marked = {
         name: MASK_NAME.fullmatch(os.path.splitext(name)[0]) for name in names if "mask" in name.lower()
     }
-    return {name for name, mark in marked.items() if mark and mark["image"] in stems}
+    return {name for name, mark in marked.items() if mark and same_form(mark["image"]) in stems}
 
 
 def _begins_as_image(entry: "os.DirEntry[str]", suffix: str) -> bool:

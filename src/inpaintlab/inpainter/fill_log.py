@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from inpaintlab.errors import InpaintlabError, OutputError
+from inpaintlab.files import json_text
 from inpaintlab.inpainter.pairs import Pair
 from inpaintlab.settings import FillSettings
 
@@ -109,7 +110,7 @@ class FillLog:
 
     def _add(self, job: Job, **values: Any) -> None:
         """Append one line, in one piece."""
-        line = json.dumps({"output": str(job.pair.name), **values}, ensure_ascii=False) + "\n"
+        line = json_text({"output": str(job.pair.name), **values}, indent=None) + "\n"
         try:
             os.write(self._file, line.encode())
         except OSError as error:
@@ -121,7 +122,9 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
     lines = {}
     files = [*folder.glob(NAME), *folder.glob("fill-*-of-*.jsonl")]
     for path in sorted(files, key=lambda path: path.stat().st_mtime_ns):
-        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for text in path.read_text(encoding="utf-8", errors="replace").split(
+            "\n"
+        ):  # names may hold U+2028
             try:
                 values = json.loads(text)
                 lines[values["output"]] = values

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from inpaintlab.errors import DataError, ImageError, OutputError
+from inpaintlab.files import same_form
 from inpaintlab.images import MASK_NAME, SUFFIXES, WRITABLE, Walk, lossless_suffix
 from inpaintlab.inpainter.lists import LISTS, Row, read_list
 
@@ -87,7 +88,7 @@ def split_marked(files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     wanted = {base for path in files if (base := _base(path)) is not None}
     images: set[Path] = set()
     # An image's name is shorter than those of its masks, so it has been seen when they come.
-    for path in sorted(files, key=lambda path: len(path.stem)):
+    for path in sorted(files, key=lambda path: len(_key(path).name)):
         base = _base(path)
         if base is None or (base not in images and _key(path) in wanted):
             images.add(_key(path))
@@ -128,7 +129,7 @@ def _pairs_of(image: Path, masks: list[Path]) -> list[Pair]:
     """Return the pairs of one image; each of its masks needs a number of its own."""
     numbered: dict[str, list[Path]] = defaultdict(list)
     for mask in masks:
-        marked = MASK_NAME.fullmatch(mask.stem) if mask.stem != image.stem else None
+        marked = MASK_NAME.fullmatch(mask.stem) if _key(mask).name != _key(image).name else None
         numbered[marked["number"] if marked else ""].append(mask)
     pairs = []
     for number, same in numbered.items():
@@ -159,7 +160,7 @@ def _rule(pairs: list[Pair], folder: str) -> str:
 
 def _form(pair: Pair) -> tuple[str, str]:
     marked = MASK_NAME.fullmatch(pair.mask.stem)
-    if marked is None or pair.mask.stem == pair.image.stem:
+    if marked is None or _key(pair.mask).name == _key(pair.image).name:
         return f"NAME{pair.mask.suffix}", f"NAME{pair.image.suffix}"
     digits = re.sub(r"\d+", "NUMBER", marked["number"])
     return f"NAME{marked['mark']}{digits}{pair.mask.suffix}", f"NAME{pair.image.suffix}"
@@ -240,13 +241,13 @@ def _nothing_paired(pairing: Pairing, mask: Path | None) -> DataError:
 
 
 def _key(path: Path) -> Path:
-    return path.parent / path.stem
+    return Path(same_form(str(path.parent / path.stem)))
 
 
 def _base(path: Path) -> Path | None:
     """Return the key of the image that a file is called a mask of."""
     marked = MASK_NAME.fullmatch(path.stem)
-    return path.parent / marked["image"] if marked else None
+    return Path(same_form(str(path.parent / marked["image"]))) if marked else None
 
 
 def name_outputs(pairs: Iterable[Pair], wanted: str | None) -> list[Pair]:
