@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from inpaintlab.errors import RunError
+from inpaintlab.errors import DataError, RunError
 
 #: Name of a part of a run that was given as an object: a recipe cannot make it again.
 OBJECT = "object"
@@ -65,6 +65,12 @@ def free_folder(data: str, what: str = "") -> Path:
     """
     name = Path(data).name.replace(":", "-").removesuffix(".dataset") + (f"-{what}" if what else "")
     return next(path for n in count(1) if not (path := Path("runs") / f"{name}-{n}").exists())
+
+
+def check_images(run: Path, data: str, cure: str) -> None:
+    """Raise `DataError` where the images of a run were moved; `cure` is what to do then."""
+    if Path(data).is_absolute() and not Path(data).exists():  # a recipe names folders in full
+        raise DataError(f"the images of {run} are no longer at {data}: {cure}")
 
 
 def newest_run(parent: Path) -> Path:

@@ -65,6 +65,7 @@ def test_a_column_finds_its_images(people, how, capsys):
         ("column:person", {"change": lambda name: "x.png"}, "the first is anna_00.png"),
         ("name:^xyz", {}, "name:.xyz finds no key for any of 12 images.*the pattern"),
         ("column:person", {"encoding": "utf-16"}, "is not text in UTF-8: save it as CSV UTF-8"),
+        ("folder", {}, "group_by folder finds no key .* groups images of one folder"),
         ("column:name", {}, "must have the columns file_name and name"),
     ],
 )

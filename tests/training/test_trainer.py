@@ -329,12 +329,15 @@ def test_a_refused_start_leaves_the_name_free(tmp_path, was_there, count, size):
     train(small_settings(output=tmp_path / "run", steps=1))
 
 
-def test_images_that_were_moved_are_named_with_what_resume_takes(tmp_path, portraits):
+def test_images_that_were_moved_are_told_with_what_the_command_takes(inpaint, tmp_path, portraits):
     run = train(small_settings(data=str(portraits), output=tmp_path / "run")).folder
     moved = portraits.rename(tmp_path / "moved")
     words = r"no longer at .*portraits: put them back there, or write .* data into .*recipe\.yaml"
     with pytest.raises(DataError, match=words):
         resume(run, {"steps": 8})
+    for words in ("evaluate run", "diagnose run"):
+        code, _, err = inpaint(words)
+        assert (code, err.endswith("portraits: say --data FOLDER\n")) == (2, True), err
     recipe = (run / "recipe.yaml").read_text()
     (run / "recipe.yaml").write_text(recipe.replace(str(portraits), str(moved)))
     assert resume(run, {"steps": 8}).steps == 8

@@ -33,7 +33,7 @@ def key_for(group_by: str, sources: list[str]) -> Key:
     """
     kind, _, rest = group_by.partition(":")
     if group_by == "folder":
-        return lambda row: row["folder"]
+        return lambda row: row["folder"] or None  # what lies in no folder of its own stands alone
     if kind == "name" and rest:
         return _by_name(rest)
     if kind == "column" and rest:

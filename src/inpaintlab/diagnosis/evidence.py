@@ -24,7 +24,7 @@ from inpaintlab.errors import DataError
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import bar
 from inpaintlab.randomness import MASK_SEED
-from inpaintlab.runs import read_log
+from inpaintlab.runs import check_images, read_log
 from inpaintlab.settings import TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.guards.detectors import Alarm, replay
@@ -156,7 +156,9 @@ def gather(
     the same masks; the test part is not read. Raises `RunError` and `DataError`.
     """
     recipe = build(TrainSettings, config=run.recipe)
-    data = recipe.data if data is None else data
+    if data is None:
+        check_images(run.folder, recipe.data, "say --data FOLDER")
+        data = recipe.data
     recipe = recipe.model_copy(update={"data": data}) if isinstance(data, str) else recipe
     facts: dict[str, Any] = read_json(run.data) if run.data.exists() else {}
     source = open_dataset(data, fold=recipe.fold, folds=recipe.folds)

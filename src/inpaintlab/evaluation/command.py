@@ -29,7 +29,7 @@ from inpaintlab.files import mark_outputs
 from inpaintlab.progress import say
 from inpaintlab.randomness import MASK_SEED
 from inpaintlab.reports import Answer
-from inpaintlab.runs import free_folder
+from inpaintlab.runs import check_images, free_folder
 from inpaintlab.settings import EvaluateSettings, Flag, TrainSettings, build
 
 #: Of more images than this that were learnt from, so many drawn at random are looked at for look-alikes.
@@ -62,6 +62,8 @@ def run_evaluation(settings: EvaluateSettings, name: str | None = None) -> Writt
     data = settings.data or (recipe.data if recipe else None)
     if data is None:
         raise SettingError("say on which images: --data FOLDER (a run folder brings its own)")
+    if run and not settings.data:
+        check_images(run.folder, data, "say --data FOLDER")
     bench = Bench.of(opened, settings.masks, settings.through, settings.size, settings.batch_size)
     check_inputs(bench, settings.weights, settings.ood)
     if settings.output and settings.output.is_file():

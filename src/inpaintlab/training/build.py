@@ -10,10 +10,10 @@ from torch import nn
 from inpaintlab import masks, networks
 from inpaintlab.checkpoints import Run
 from inpaintlab.data import augment
-from inpaintlab.errors import DataError, RunError
+from inpaintlab.errors import RunError
 from inpaintlab.layers.initialise import resolve as resolve_initialise
 from inpaintlab.registry import resolve_arguments
-from inpaintlab.runs import OBJECT
+from inpaintlab.runs import OBJECT, check_images
 from inpaintlab.settings import Part, ResolvedTrainSettings, TrainSettings, build
 from inpaintlab.training import curriculum, objectives
 from inpaintlab.training.guards.callback import Guards
@@ -48,11 +48,8 @@ def resume(folder: Path, changes: dict[str, Any]) -> TrainedRun:
     unset = {"steps": None, "minutes": None} if changes.keys() & {"steps", "minutes"} else {}
     written = build(TrainSettings, config=run.recipe).model_dump()
     settings = TrainSettings.model_validate(written | unset | changes | {"output": folder})
-    if Path(settings.data).is_absolute() and not Path(settings.data).exists():
-        raise DataError(
-            f"the images of {folder} are no longer at {settings.data}: put them back there, or write "
-            f"their new place as data into {run.recipe}"
-        )
+    cure = f"put them back there, or write their new place as data into {run.recipe}"
+    check_images(folder, settings.data, cure)
     trainer = build_trainer(settings)
     if changes:  # so that the next `--resume` goes by the new budget too
         write_recipe(run, trainer.settings)
