@@ -83,7 +83,7 @@ def load_model(path: Path, network: nn.Module | None = None) -> tuple[nn.Module,
     if not path.is_file():
         raise RunError(f"there is no file of weights {path}")
     weights, text = _read_safetensors(path) if path.suffix == ".safetensors" else (_unpickle(path), None)
-    card = None if text is None else _card(path, text)
+    card = None if text is None else card_of(text, path.name)
     for name, weight in weights.items():
         if weight.is_floating_point() and not torch.isfinite(weight).all():
             raise RunError(
@@ -116,17 +116,18 @@ def read_card(path: Path) -> ModelCard | None:
             text = (file.metadata() or {}).get(_METADATA_KEY)
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
-    return None if text is None else _card(path, text)
+    return None if text is None else card_of(text, path.name)
 
 
-def _card(path: Path, text: str) -> ModelCard:
+def card_of(text: str, file: str) -> ModelCard:
+    """Read a card from the JSON in a file; raises `RunError` where it is none."""
     try:
         return TypeAdapter(ModelCard).validate_python({"plugins": []} | json.loads(text))
     except ValidationError as error:
         name, why = ".".join(map(str, error.errors()[0]["loc"])), in_words(error.errors()[0])
-        raise RunError(f"{path.name} was not written by inpaintlab: its {name} {why}") from None
-    except (TypeError, ValueError):
-        raise RunError(f"{path.name} was not written by inpaintlab: it names no network") from None
+        raise RunError(f"{file} was not written by inpaintlab: its {name} {why}") from None
+    except (TypeError, ValueError, RecursionError):
+        raise RunError(f"{file} was not written by inpaintlab: it names no network") from None
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:

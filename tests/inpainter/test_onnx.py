@@ -107,6 +107,70 @@ def test_files_that_are_not_taken(data, words, tmp_path):
         OnnxNetwork.load(tmp_path / "a.onnx")
 
 
+def with_card(text):
+    return paint(metadata=change(inpaintlab=text))
+
+
+@pytest.mark.parametrize(
+    "size", ["0", "-1", "1e30", "Infinity", "NaN", "null", "9" * 5000, "[" * 100_000]
+)
+def test_cards_that_cannot_be(tmp_path, inpaint, size):
+    text = json.dumps({"network": "unet", "arguments": {}, "size": 7}).replace("7", size)
+    (tmp_path / "a.onnx").write_bytes(with_card(text))
+    with pytest.raises(
+        RunError, match=r"a\.onnx (was not written by inpaintlab|asks for sides of)"
+    ) as error:
+        OnnxNetwork.load(tmp_path / "a.onnx")
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("key", ["multiple_of", "min_size"])
+@pytest.mark.parametrize("value", ["0", "-4", "4097", "1e30", "inf", "nan", "", "9" * 4000])
+def test_sizes_that_cannot_be(key, value):
+    with pytest.raises(RunError, match=r"was not written by inpaintlab|asks for sides of") as error:
+        OnnxNetwork(paint(metadata=change(**{key: value})), "a.onnx")
+    assert len(str(error.value)) < 400
+
+
+def with_weights(values, constant=False):
+    """The file with further weights, which nothing uses, or as a constant within the graph."""
+    model = onnx.load_model_from_string(paint())
+    weights = numpy_helper.from_array(np.asarray(values), "further")
+    if constant:
+        model.graph.node.append(helper.make_node("Constant", [], ["c"], value=weights))
+    else:
+        model.graph.initializer.append(weights)
+    return model
+
+
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("values", [[1, np.nan], [1, np.inf], [-np.inf, 1], np.nan])
+def test_weights_that_are_not_finite(values, kind, constant):
+    model = with_weights(np.array(values, kind), constant)
+    with pytest.raises(RunError, match=r"a\.onnx holds values in further that are not finite"):
+        OnnxNetwork(model.SerializeToString(), "a.onnx")
+
+
+def test_a_lone_infinity_and_whole_numbers_are_weights():
+    for values in (np.float32(-np.inf), np.array([1, 2]), np.array([True])):
+        OnnxNetwork(with_weights(values).SerializeToString(), "a.onnx")
+
+
+def test_weights_whose_size_lies():
+    model = with_weights(np.ones(4, np.float32))
+    model.graph.initializer[-1].dims[:] = [2**40]
+    with pytest.raises(RunError, match=r"a\.onnx is damaged: the values of further do not fit its size"):
+        OnnxNetwork(model.SerializeToString(), "a.onnx")
+
+
+def test_more_weights_than_any_network_has(monkeypatch):
+    monkeypatch.setattr(sys.modules[OnnxNetwork.__module__], "MOST_TENSORS", 2)
+    OnnxNetwork(paint(), "a.onnx")
+    with pytest.raises(RunError, match=r"a\.onnx holds 3 tensors, at most 2 are read"):
+        OnnxNetwork(with_weights([1.0]).SerializeToString(), "a.onnx")
+
+
 def test_references_are_found_wherever_they_stand():
     """Also in a constant inside a branch of a function, which no list of weights holds."""
     inner = onnx.load_model_from_string(paint(external=True)).graph

@@ -18,10 +18,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from inpaintlab.checkpoints import ModelCard
+from inpaintlab.checkpoints import MOST_TENSORS, ModelCard, card_of
 from inpaintlab.errors import RunError
 from inpaintlab.networks import Network
 
@@ -65,21 +66,20 @@ class Facts:
     def read(cls, metadata: dict[str, str], name: str) -> "Facts":
         """Read them back; raises `RunError` where a file is not ours or says what cannot be."""
         try:
-            facts = cls(
-                ModelCard(**json.loads(metadata["inpaintlab"])),
-                metadata["weights_sha256"],
-                int(metadata["multiple_of"]),
-                int(metadata["min_size"]),
-                metadata["enable_mem_reuse"] != "0",
-            )
-            sides = (facts.multiple_of, facts.min_size, int(facts.card.size))
-        except (KeyError, TypeError, ValueError):
+            text, made_from = metadata["inpaintlab"], metadata["weights_sha256"]
+            sides = {key: int(metadata[key]) for key in ("multiple_of", "min_size")}
+            reuse = metadata["enable_mem_reuse"] != "0"
+        except (KeyError, ValueError):
             raise RunError(
                 f"{name} was not written by inpaintlab: its metadata say of no network; "
                 "write one with inpaint export"
             ) from None
-        if odd := [side for side in sides if not 1 <= side <= _MOST_PIXELS]:
-            raise RunError(f"{name} asks for sides of {odd[0]} pixels, allowed are 1 to {_MOST_PIXELS}")
+        facts = cls(card_of(text, name), made_from, **sides, enable_mem_reuse=reuse)
+        for side in (*sides.values(), facts.card.size):
+            if not 1 <= side <= _MOST_PIXELS:
+                raise RunError(
+                    f"{name} asks for sides of {side!s:.12} pixels, allowed are 1 to {_MOST_PIXELS}"
+                )
         return facts
 
 
@@ -144,10 +144,29 @@ def _check(data: bytes, name: str) -> Facts:
     except needed("google.protobuf.message").DecodeError:
         raise RunError(f"{name} is not an ONNX file, or damaged") from None
     facts = Facts.read({entry.key: entry.value for entry in model.metadata_props}, name)
-    for message in _messages(model):
-        if message.DESCRIPTOR.name == "TensorProto" and (message.data_location or message.external_data):
+    tensors = [one for one in _messages(model) if one.DESCRIPTOR.name == "TensorProto"]
+    if len(tensors) > MOST_TENSORS:
+        raise RunError(f"{name} holds {len(tensors):,} tensors, at most {MOST_TENSORS:,} are read")
+    for tensor in tensors:
+        if tensor.data_location or tensor.external_data:
             raise RunError(f"{name} refers to other files for its weights: only whole files are taken")
+        _check_values(tensor, name)
     return facts
+
+
+def _check_values(tensor: Any, name: str) -> None:
+    """Refuse weights that are not finite; a lone infinity may be meant, as where scores are masked."""
+    try:
+        values = needed("onnx.numpy_helper").to_array(tensor)
+    except Exception:  # noqa: BLE001 - of sizes that do not fit the data, it raises whatever comes up
+        raise RunError(f"{name} is damaged: the values of {tensor.name} do not fit its size") from None
+    if values.dtype.kind != "f":
+        return
+    if np.isnan(values).any() or (values.size > 1 and not np.isfinite(values).all()):
+        raise RunError(
+            f"{name} holds values in {tensor.name} that are not finite: it is damaged, or its training "
+            "went wrong; export weights that were saved before"
+        )
 
 
 def _messages(message: Any) -> Iterator[Any]:
