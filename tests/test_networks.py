@@ -266,6 +266,12 @@ def test_bad_inputs(name, arguments, change, error, message):
         network(*change(*batch(network)))
 
 
+@pytest.mark.parametrize("side", [32, 48, 64, 128, 256])
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_every_network_can_be_made_for_the_usual_sizes(name, side):
+    networks.check_size(networks.create(name, size=side), side, side)
+
+
 #: Arguments with which each network learns eight faces of 32 px by heart in seconds.
 QUICK = {
     "autoencoder": {"depth": 3, "max_width": 128},

@@ -18,13 +18,18 @@ class PartialUNet(Network):
 
     `depth` levels, each at half the side, with `width` channels in the first, twice as many in each
     further one and never more than `max_width`. The paper has eight for 512 px and seven for 256 px:
-    the coarsest is then 2×2. Smaller images need fewer, as sides are multiples of 2^depth.
+    the coarsest is then 2×2. Smaller images need fewer, as sides are multiples of 2^depth: where none is
+    said, as many as images of `side` pixels take.
     """
 
     encoder = ("down",)
 
-    def __init__(self, width: int = 64, depth: int = 7, max_width: int = 512) -> None:
+    def __init__(
+        self, width: int = 64, depth: int | None = None, max_width: int = 512, side: int = 256
+    ) -> None:
         super().__init__()
+        check_arguments("partial-unet", side=(side, 8))
+        depth = _depth_for(side) if depth is None else depth
         check_arguments("partial-unet", width=(width, 1), depth=(depth, 1), max_width=(max_width, 1))
         self.multiple_of = 2**depth
         # One pixel at the coarsest level would leave batch normalisation nothing to average over.
@@ -65,6 +70,18 @@ class PartialUNet(Network):
         """Name the depth that would take this side."""
         depth = max((d for d in range(1, 9) if side % 2**d == 0 and side >= 2 * 2**d), default=0)
         return f"; -s network.depth={depth} takes {side}" if depth else ""
+
+
+def _depth_for(side: int) -> int:
+    """Return the levels down to the coarsest that has 2 to 3 pixels a side, at most the paper's seven.
+
+    Up to two fewer, where the side is no multiple of so many halves.
+
+    >>> [_depth_for(side) for side in (32, 48, 64, 80, 256, 512)]
+    [4, 4, 5, 4, 7, 7]
+    """
+    most = min(side.bit_length() - 2, 7)
+    return next((depth for depth in range(most, max(most - 3, 0), -1) if side % 2**depth == 0), most)
 
 
 class _Stage(nn.Module):
