@@ -98,3 +98,16 @@ def test_a_column_is_shown_whole_or_not_at_all(width):
     assert {"0", "0.", "0.0"}.isdisjoint(line)
     assert len(shown) < 5 or "distance" in text
     assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [32, 40, 76, 200])
+def test_what_does_not_fit_stands_below_and_what_is_left_out_is_named(width):
+    """Ten folds of a variant with a long name: no number is broken, no fold missing."""
+    numbers = [f"2{fold}.12" for fold in range(10)]
+    columns = ["network", *(f"fold {fold}" for fold in range(10))]
+    text = Table.of(columns, [["swift, augment=medium seed=0", *numbers]]).text(width)
+    assert [word for word in text.split() if word in numbers] == numbers
+    left = Table.of([*columns[:2], Column("SSIM ↑", optional=True)], [["a" * 9, "24.12", "0.9"]]).text(
+        20
+    )
+    assert left.splitlines()[-1] == "no room for SSIM ↑"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from inpaintlab.arrays import Bool
-from inpaintlab.checkpoints import Run
+from inpaintlab.checkpoints import Run, read_card
 from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.command import run_evaluation
@@ -25,6 +25,8 @@ from inpaintlab.progress import say
 from inpaintlab.reports import Answer, Note, Result, Row, Table
 from inpaintlab.settings import CompareSettings, EvaluateSettings
 
+#: Images that runs of different sizes are compared on; filling each at its own size takes its time.
+THROUGH_FILL = 300
 #: The metric that sentences are about.
 HEADLINE = "hole_psnr"
 
@@ -85,7 +87,11 @@ class Comparison(Result):
         return Answer(f"{first.sentence}.", table, notes, details=self.tables())
 
     def _table(self, heading: str, parts: Mapping[str, Difference], title: str) -> Table:
-        main = {name: FIGURES[name] for name in self.pairs[0].overall.metrics if FIGURES[name].is_main}
+        main = {
+            name: figure
+            for name, figure in FIGURES.items()
+            if figure.is_main and name in self.pairs[0].overall.metrics
+        }
         columns = [heading, "n", *(figure.heading for figure in main.values()), "wins"]
         rows = []
         for name, part in parts.items():
@@ -114,11 +120,19 @@ def compare(result: Evaluation, first: str | None = None) -> Comparison:
 def run_comparison(settings: CompareSettings) -> Comparison:
     """Compare the first run with each of the others, by results that `inpaint evaluate` has left.
 
-    A run without such a result, or whose weights have changed since, is evaluated first. Raises
-    `RunError` where results do not rest on the same images and masks, or a file of them was edited.
+    A run without such a result, or whose weights have changed since, is evaluated first. Runs of
+    different sizes have no squares in common: they are evaluated together, each image filled at its own
+    size. Raises `RunError` where results do not rest on the same images and masks, or a file of them was
+    edited.
     """
-    for folder in settings.runs:
-        Run.open(folder)
+    cards = {folder: read_card(Run.open(folder).model) for folder in settings.runs}
+    sizes = {folder: card.size for folder, card in cards.items() if card}
+    if settings.result == "val" and len(set(sizes.values())) > 1:
+        each = ", ".join(f"{folder} works at {size} px" for folder, size in sizes.items())
+        say(f"{each}: compared on {THROUGH_FILL} validation images, each filled at its own size")
+        models = [str(folder) for folder in settings.runs]
+        told = {"models": models, "through": "fill", "limit": THROUGH_FILL}
+        return compare(run_evaluation(EvaluateSettings.model_validate(told)).result)
     results = [_result(folder, settings) for folder in settings.runs]
     for folder, result in zip(settings.runs[1:], results[1:], strict=True):
         _check_same(settings.runs[0], results[0], folder, result)
@@ -209,14 +223,17 @@ def _result(folder: Path, settings: CompareSettings) -> Evaluation:
 
 
 def _check_same(one: Path, first: Evaluation, other: Path, result: Evaluation) -> None:
+    if first.size != result.size:
+        raise RunError(
+            f"{one} was measured at {first.size} px, {other} at {result.size} px: they have no squares "
+            f"in common; inpaint evaluate {one} {other} --through fill measures both on whole images"
+        )
     masks = [f"{of.masks.name} #{of.masks.hash}" for of in (first, result)]
-    sizes = [f"{of.size} px" for of in (first, result)]
-    for what, (a, b) in {"masks": masks, "image size": sizes}.items():
-        if a != b:
-            raise RunError(
-                f"{one} was measured with {what} {a}, {other} with {b}: they cannot be compared; "
-                "evaluate both with the same --masks and --data"
-            )
+    if masks[0] != masks[1]:
+        raise RunError(
+            f"{one} was measured with masks {masks[0]}, {other} with {masks[1]}: they cannot be "
+            "compared; evaluate both with the same --masks and --data"
+        )
     keys = first.rows.keys(), result.rows.keys()
     if keys[0] != keys[1]:
         common = len(set(keys[0]) & set(keys[1]))

@@ -1,6 +1,6 @@
 """A table that draws itself for the terminal, as HTML and in a notebook."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -141,7 +141,11 @@ class Table:
         """Yield what rich prints: as much of it as the terminal is wide enough for."""
         if self.title:
             yield Text(self.title, "italic")
-        yield self._fitting(options.max_width)
+        shown, detailed, widths = self._fitting(options.max_width)
+        for part in _parts(widths, options.max_width):
+            yield self._rich(part, detailed, widths)
+        if missing := [of.heading for place, of in enumerate(self.columns) if place not in shown]:
+            yield Text(f"no room for {', '.join(missing)}", "dim")
         if self.note:
             yield Text(self.note, "dim")
 
@@ -179,23 +183,23 @@ class Table:
             cells += Markup("<td{}{}>{}</td>").format(_class(names), heat, of.html())
         return Markup("<tr{}>{}</tr>\n").format(_class("strong" if row.strong else ""), cells)
 
-    def _fitting(self, width: int) -> RichTable:
-        """Return the fullest drawing that fits: without details first, then without columns."""
+    def _fitting(self, width: int) -> tuple[set[int], set[int], dict[int, int]]:
+        """Return columns, those with details, and widths, of the fullest drawing that fits.
+
+        Without details first, then without optional columns; what is left may still be too wide.
+        """
         optional = [place for place, column in enumerate(self.columns) if column.optional]
         first = next((place for place, column in enumerate(self.columns) if not column.text), 0)
         everything = set(range(len(self.columns)))
-        drawn = self._rich(everything, everything, {})
-        for detailed, left_out in (
-            *((everything, 0), ({first}, 0), (set(), 0)),
-            *((set(), count) for count in range(1, len(optional) + 1)),
-        ):
+        ways: list[tuple[set[int], int]] = [(everything, 0), ({first}, 0)]
+        ways += [(set(), count) for count in range(len(optional) + 1)]
+        for detailed, left_out in ways:
             shown = everything - set(optional[len(optional) - left_out :])
             least = {place: self._least(place, detailed=place in detailed) for place in sorted(shown)}
             room = width - _GAP * (len(shown) - 1) - sum(least.values())
-            drawn = self._rich(shown, detailed, self._widened(least, room, detailed))
             if room >= 0:
                 break
-        return drawn
+        return shown, detailed, self._widened(least, room, detailed)
 
     def _widened(self, least: dict[int, int], room: int, detailed: set[int]) -> dict[int, int]:
         """Return the widths of columns with what room there is beyond the least, from the left."""
@@ -205,15 +209,15 @@ class Table:
             widths[place], room = width + more, room - more
         return widths
 
-    def _rich(self, shown: set[int], detailed: set[int], widths: dict[int, int]) -> RichTable:
+    def _rich(self, shown: Sequence[int], detailed: set[int], widths: dict[int, int]) -> RichTable:
         table = RichTable(box=SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False)
-        for place in sorted(shown):
+        for place in shown:
             column = self.columns[place]
             table.add_column(
                 Text(column.heading),
                 justify="left" if column.text else "right",
                 overflow="fold",
-                width=widths.get(place),
+                width=widths[place],
             )
         group = ""
         for row in self.rows:
@@ -222,7 +226,7 @@ class Table:
                 if table.rows:
                     table.add_section()
                 table.add_row(Text(group, "italic"))
-            cells = [_rich_cell(row.cells[place], place in detailed) for place in sorted(shown)]
+            cells = [_rich_cell(row.cells[place], place in detailed) for place in shown]
             table.add_row(*cells, style="bold" if row.strong else "")
         return table
 
@@ -239,6 +243,23 @@ class Table:
     def _cells(self, place: int, detailed: bool) -> list[int]:
         values = (row.cells[place] for row in self.rows)
         return [len(str(v) if detailed or isinstance(v, str) else v.text) for v in values]
+
+
+def _parts(widths: Mapping[int, int], room: int) -> Iterator[list[int]]:
+    """Yield the columns that stand side by side; the first, which names the rows, stands in each part.
+
+    >>> list(_parts({0: 10, 1: 5, 2: 5, 3: 5}, 24)), list(_parts({0: 10, 1: 5, 2: 5}, 4))
+    ([[0, 1, 2], [0, 3]], [[0, 1], [0, 2]])
+    """
+    first, *others = widths
+    part, used = [first], widths[first]
+    for place in others:
+        if len(part) > 1 and used + _GAP + widths[place] > room:
+            yield part
+            part, used = [first], widths[first]
+        part.append(place)
+        used += _GAP + widths[place]
+    yield part
 
 
 def _rich_cell(value: str | Cell, detailed: bool) -> Text:

@@ -80,4 +80,4 @@ def _word(value: Any) -> str:
         return f"{value.get('name', '')}({arguments})" if arguments else str(value.get("name", ""))
     if isinstance(value, list):
         return "+".join(_word(one) for one in value)
-    return "off" if value is False else str(value)
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
