@@ -27,6 +27,9 @@ REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 settings.register_profile("inpaintlab", deadline=None)
 settings.load_profile("inpaintlab")
 
+# Tests import onnxruntime themselves, too: it writes telemetry into the user's cache otherwise.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 # Test processes run side by side, one a core.
 torch.set_num_threads(1)
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -228,3 +230,17 @@ def test_nothing_is_written_to_the_cache_of_a_user(tmp_path):
     environment.pop("ORT_DISABLE_TELEMETRY", None)
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     assert list(tmp_path.iterdir()) == []
+
+
+PROJECT = Path(__file__).parents[2]
+FOLDERS = ("src", "examples", "benchmarks", "docs", "recipes")
+IMPORT = re.compile(r"^\s*(import|from) onnxruntime|(import_module|importorskip)\(.onnxruntime", re.M)
+
+
+def test_whoever_imports_onnxruntime_turns_its_telemetry_off_first():
+    texts = [PROJECT / "README.md", *(p for name in FOLDERS for p in (PROJECT / name).rglob("*"))]
+    found = [path for path in texts if path.suffix in (".py", ".md", ".yaml", ".ipynb")]
+    importing = {p.name: match.start() for p in found if (match := IMPORT.search(p.read_text()))}
+    assert set(importing) == {"export.md"}  # of ours only `needed`, by the name it is given
+    page = (PROJECT / "docs/how-to/export.md").read_text()
+    assert 0 < page.find('os.environ["ORT_DISABLE_TELEMETRY"] = "1"') < importing["export.md"]

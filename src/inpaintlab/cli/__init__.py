@@ -6,11 +6,13 @@ called is built, and imports what it needs. A fault of ours ends with 70 and a f
 """
 
 import io
+import os
 import shlex
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     threading.excepthook = _thread_ended
+    _keep_to_our_cache()
     try:
         code = _application(words)(words, prog_name="inpaint", standalone_mode=False)
     except typer.TyperException as error:
@@ -42,6 +45,15 @@ def main() -> None:
     except Exception:  # noqa: BLE001 - whatever we have overlooked
         code = _report_fault(words)
     sys.exit(code)
+
+
+def _keep_to_our_cache() -> None:
+    """Have matplotlib, which torchmetrics imports too, keep its list of fonts in our cache.
+
+    Otherwise it makes two folders in the home of everyone who trains. A library leaves it as it is.
+    """
+    with suppress(RuntimeError):  # a container without a home
+        os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
 
 
 def _thread_ended(args: threading.ExceptHookArgs) -> None:
