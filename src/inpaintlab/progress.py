@@ -1,5 +1,6 @@
 """Progress and messages for people: always on stderr, so that stdout stays for results."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from inpaintlab.machine import processors
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+#: Seconds from line to line where there is no terminal to show a bar on.
+EVERY = 30.0
 #: Results that wait to be taken at most.
 _AHEAD = 4096
 
@@ -48,9 +51,22 @@ def progress_bar(*columns: ProgressColumn) -> Progress:
     return Progress(*columns, console=console(), transient=True, disable=hidden)
 
 
+def time_left(elapsed: float, share: float) -> str:
+    """Return how long the rest takes, if a share took so many seconds.
+
+    >>> time_left(30, 0.25), time_left(3600, 0.1)
+    ('1:30 left', '540:00 left')
+    """
+    minutes, seconds = divmod(int(elapsed * (1 - min(share, 1.0)) / max(share, 1e-6)), 60)
+    return f"{minutes}:{seconds:02} left"
+
+
 @contextmanager
-def bar(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """Show a progress bar; the function it yields moves it on by one."""
+def bar(description: str, total: int) -> Iterator[Callable[..., None]]:
+    """Show a progress bar; the function it yields moves it on by one, or by a part of it.
+
+    Where there is no terminal, as in the log of a cluster, a line says every half minute how far it is.
+    """
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -59,7 +75,19 @@ def bar(description: str, total: int) -> Iterator[Callable[[], None]]:
     )
     with progress_bar(*columns) as progress:
         task = progress.add_task(description, total=total)
-        yield lambda: progress.advance(task)
+        start = told = time.monotonic()
+        done = 0.0
+
+        def advance(amount: float = 1.0) -> None:
+            nonlocal done, told
+            done += amount
+            progress.advance(task, amount)
+            now = time.monotonic()
+            if progress.disable and now - told >= EVERY and done < total:
+                told = now
+                say(f"{description}: {int(done)} of {total}, {time_left(now - start, done / total)}")
+
+        yield advance
 
 
 def in_threads(function: Callable[[Item], Result], items: Sequence[Item], what: str) -> Iterator[Result]:

@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from inpaintlab.errors import SettingError
 from inpaintlab.inpainter import BLENDS, STRATEGIES, crops
-from inpaintlab.inpainter.crops import Box, explain, plan
+from inpaintlab.inpainter.crops import Box, crop_holes, explain, plan
 from inpaintlab.settings import FillSettings
 from tests.inpainter.holes import some_hole
 
@@ -73,3 +73,11 @@ def test_settings_know_all_strategies_and_blends():
     """They are free of torch, and cannot import the tables."""
     for name, table in (("strategy", STRATEGIES), ("blend", BLENDS)):
         assert set(get_args(FillSettings.model_fields[name].annotation)) == set(table)
+
+
+@pytest.mark.parametrize(("length", "is_whole"), [(59, False), (61, True)])
+def test_a_hole_longer_than_a_fifth_of_the_shorter_side_takes_the_whole_image(length, is_whole):
+    hole = np.zeros((300, 400), np.uint8)
+    hole[100:102, 50 : 50 + length] = 1
+    (crop,) = crop_holes(hole, 64)
+    assert (crop.box == Box(0, 0, 300, 400)) is is_whole

@@ -24,7 +24,7 @@ def started(trained_run):
     words = [*COMMAND, str(trained_run), *FLAGS]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(words, text=True, **pipes) as process:
-        (url,) = re.findall(r"http://\S+", process.stdout.readline())
+        (url,) = re.findall(r"(http://\S+)/v1/", process.stdout.readline())
         try:
             yield process, url
         finally:

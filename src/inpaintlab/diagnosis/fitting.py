@@ -105,8 +105,15 @@ def _blame_time(evidence: Evidence) -> tuple[str, str] | None:
         return None
     words = f"too short, {evidence.steps:,} steps are {evidence.epochs:.1f} epochs"
     words += f", and the second half gained {gained:.2f} dB" if gained else ""
-    longer = max(4 * evidence.steps, round(3 * evidence.train_count / evidence.settings.batch_size))
-    return words, f"--steps {longer} gives it the time"
+    three_epochs = round(3 * evidence.train_count / evidence.settings.batch_size)
+    return words, f"{_longer(evidence, three_epochs)} gives it the time"
+
+
+def _longer(evidence: Evidence, least: int = 0) -> str:
+    """Return the flag of a run four times as long, at least so many steps, in what the run was given."""
+    times = max(4.0, least / max(1, evidence.steps))
+    minutes = evidence.settings.minutes
+    return f"--minutes {minutes * times:.3g}" if minutes else f"--steps {round(evidence.steps * times)}"
 
 
 def _blame_data(evidence: Evidence) -> tuple[str, str] | None:
@@ -139,7 +146,7 @@ def gain(evidence: Evidence) -> Verdict:
         f"{found.hole_missed:.0%} of that of one colour"
     )
     ok = Verdict("gain", "ok", text, figures={"ahead": asdict(ahead), "missed": found.hole_missed})
-    longer = f"--steps {4 * evidence.steps} gives it more time; more images give it more to learn"
+    longer = f"{_longer(evidence)} gives it more time; more images give it more to learn"
     if found.hole_missed >= 1 or ahead.mean <= 0:
         return ok.worse("finding", longer, "a method that learns nothing fills as well: ")
     if ahead.low is not None and ahead.low <= 0:

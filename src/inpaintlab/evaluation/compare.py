@@ -1,7 +1,7 @@
 """Comparing methods pair by pair, on the same images and the same masks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,10 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison(Result):
-    """Methods compared with the first of them, on the same images and masks."""
+    """Methods compared with the first of them, on the same images and masks.
+
+    `command` is what to type next, where the methods are runs.
+    """
 
     methods: list[str]
     data: str
@@ -67,6 +70,7 @@ class Comparison(Result):
     n: int
     images: int
     pairs: list[Pair]
+    command: str = ""
 
     def tables(self) -> list[Table]:
         """Return a table for each pair: differences by hole-ratio bin."""
@@ -84,7 +88,7 @@ class Comparison(Result):
         else:
             table = self._table("hole ratio", _parts(first), "")
         notes = [Note(f"{pair.sentence}.", "") for pair in others]
-        return Answer(f"{first.sentence}.", table, notes, details=self.tables())
+        return Answer(f"{first.sentence}.", table, notes, details=self.tables(), command=self.command)
 
     def _table(self, heading: str, parts: Mapping[str, Difference], title: str) -> Table:
         main = {
@@ -132,7 +136,9 @@ def run_comparison(settings: CompareSettings) -> Comparison:
         say(f"{each}: compared on {THROUGH_FILL} validation images, each filled at its own size")
         models = [str(folder) for folder in settings.runs]
         told = {"models": models, "through": "fill", "limit": THROUGH_FILL}
-        return compare(run_evaluation(EvaluateSettings.model_validate(told)).result)
+        return _with_command(
+            compare(run_evaluation(EvaluateSettings.model_validate(told)).result), settings
+        )
     results = [_result(folder, settings) for folder in settings.runs]
     for folder, result in zip(settings.runs[1:], results[1:], strict=True):
         _check_same(settings.runs[0], results[0], folder, result)
@@ -140,7 +146,15 @@ def run_comparison(settings: CompareSettings) -> Comparison:
     if len(set(names)) < len(names):
         names = [str(folder) for folder in settings.runs]
     values = {name: of.rows.values[of.model] for name, of in zip(names, results, strict=True)}
-    return _comparison(results[0], Rows(results[0].rows.facts, values), names)
+    found = _comparison(results[0], Rows(results[0].rows.facts, values), names)
+    return _with_command(found, settings)
+
+
+def _with_command(found: Comparison, settings: CompareSettings) -> Comparison:
+    """Return a comparison of runs that ends with how to use the best of them."""
+    gains = [0.0, *(pair.overall.metrics[HEADLINE].mean for pair in found.pairs)]
+    best = settings.runs[gains.index(max(gains))]
+    return replace(found, command=f"inpaint fill IMAGE MASK --run {best}")
 
 
 def compared(rows: Rows, first: str, other: str) -> Pair:

@@ -79,8 +79,17 @@ async def _serve(settings: ServeSettings, token: str | None, run: Path, listener
         # Uvicorn raises a signal once more when all is done; by then it has been obeyed.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        print(f"{run} at {_address(listener)} (Ctrl-C ends it)", flush=True)
+        print(greeting(run, _address(listener), settings.page), flush=True)
         await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def greeting(run: object, address: str, page: bool) -> str:
+    """Return what is printed once the server listens.
+
+    >>> greeting("runs/a", "http://127.0.0.1:8080", True)
+    'runs/a: page http://127.0.0.1:8080/page/, REST http://127.0.0.1:8080/v1/ (Ctrl-C ends it)'
+    """
+    return f"{run}: {f'page {address}/page/, ' if page else ''}REST {address}/v1/ (Ctrl-C ends it)"
 
 
 def is_loopback(host: str) -> bool:

@@ -16,7 +16,7 @@ from torch.utils.tensorboard.writer import SummaryWriter
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.metrics import hole_psnr
-from inpaintlab.progress import progress_bar, say
+from inpaintlab.progress import progress_bar, say, time_left
 from inpaintlab.tensors import composite
 from inpaintlab.training.callbacks import Callback, Training
 from inpaintlab.training.objectives import Step
@@ -150,15 +150,13 @@ class Console(Callback):
         images, masks = (of.to(step.output.device) for of in (trainer.batch.images, trainer.batch.masks))
         filled = composite(images, step.output.float().clamp(0, 1), masks)
         self._training.append(float(hole_psnr(filled, images, masks).mean()))
-        left = trainer.budget.elapsed * (1 - trainer.progress) / max(trainer.progress, 1e-6)
-        minutes, seconds = divmod(int(left), 60)
         self._bar.update(
             self._task,
             completed=min(trainer.progress, 1.0),
             step=f"step {trainer.step}",
             loss=f"loss {float(step.scalars['loss']):.4f}",
             speed=f"{self._pace.take():.0f} images/s",
-            left=f"{minutes}:{seconds:02} left",
+            left=time_left(trainer.budget.elapsed, trainer.progress),
         )
 
     def on_validation(self, trainer: Training, scalars: dict[str, float]) -> None:
@@ -172,7 +170,8 @@ class Console(Callback):
         beside = {f"training{easier}": fmean(self._training)} if self._training else {}
         words = ", ".join(f"{name} {psnr:.2f}" for name, psnr in (beside | self._yardsticks).items())
         best = " (best)" if trainer.improved else ""
-        say(f"step {trainer.step}: {text} on validation{best}; {words}")
+        left = f", {time_left(trainer.budget.elapsed, trainer.progress)}" if trainer.progress < 1 else ""
+        say(f"step {trainer.step}{left}: {text} on validation{best}; {words}")
         self._training.clear()
 
     def on_end(self, _: Training) -> None:
