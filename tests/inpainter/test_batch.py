@@ -76,6 +76,18 @@ def test_what_is_there_is_skipped_and_what_changed_is_filled_again(fill, tmp_pat
     assert len(lines()) == 6
 
 
+def test_a_file_that_no_batch_has_written_is_not_replaced(fill, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1.png").write_bytes(b"a photo of somebody")
+    with pytest.raises(OutputError, match=r"out/1\.png is there and is no result of fill: give another"):
+        fill()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
+    (tmp_path / "out" / "1.png").unlink()
+    assert fill().filled == 3
+    (tmp_path / "out" / "fill.jsonl").unlink()  # without its log a result is still known as one
+    assert fill().filled == 3
+
+
 def test_other_weights_fill_again(fill, tmp_path, trained_run):
     fill()
     weights = tmp_path / "other.safetensors"

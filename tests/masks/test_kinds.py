@@ -332,3 +332,9 @@ def test_what_makes_no_masks(spec, error, words):
 def test_a_taken_name(registered):
     with pytest.raises(SettingError, match="there is a mask kind 'rectangles' already"):
         masks.register_mask("rectangles", corner)
+
+
+def test_the_sheet_of_a_mask_set_is_no_mask(tmp_path, inpaint):
+    inpaint(f"masks {tmp_path / 'set'} --count 3 --size 32")
+    (folder,) = masks.make(str(tmp_path / "set")).kinds
+    assert len(folder.files) == 3

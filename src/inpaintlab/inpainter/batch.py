@@ -143,6 +143,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
     weights = WeightsFile.of(find_weights(run)).sha256()
     jobs = [Job.of(pair, settings, weights) for pair in mine]
     todo = [job for job in jobs if not log.has(job)]
+    log.check_free(todo)
     if settings.invert_mask is None:
         check_polarity([job.pair.mask for job in todo], INVERTED_BY)
     inpainter = Inpainter.load(run, quickest=True) if todo else None

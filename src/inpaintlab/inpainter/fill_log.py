@@ -3,13 +3,13 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from inpaintlab.errors import InpaintlabError, OutputError
-from inpaintlab.files import json_text
+from inpaintlab.files import json_text, read_mark
 from inpaintlab.inpainter.pairs import Pair
 from inpaintlab.settings import FillSettings
 
@@ -92,6 +92,16 @@ class FillLog:
             return False
         path = self.folder / job.pair.name
         return path.is_file() and path.stat().st_size == line["bytes"]
+
+    def check_free(self, jobs: Iterable[Job]) -> None:
+        """Raise `OutputError` where a result would replace a file that no batch has written."""
+        for name in (job.pair.name for job in jobs):
+            path = self.folder / name
+            ours = str(name) in self._before or {"*", name.name} & read_mark(path.parent)
+            if path.exists() and not (ours or "*" in read_mark(self.folder)):
+                raise OutputError(
+                    f"{path} is there and is no result of fill: give another folder with -o"
+                )
 
     def add_filled(self, job: Job, notes: Mapping[str, str]) -> None:
         """Note what has been written; `notes` for the user come with their kinds."""

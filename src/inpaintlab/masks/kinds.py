@@ -169,7 +169,10 @@ class Folder:
 
     def __init__(self, path: str, invert: bool | None = None, grey: bool = False) -> None:
         self.invert, self.grey, self.level = invert, grey, 1.0
-        self.files = [Path(path) / file for file in Walk(outputs=True, masks=True).paths(Path(path))]
+        folder = Path(path)
+        if (folder / "masks.json").is_file():  # of inpaint masks, with a sheet beside the masks
+            folder /= "masks"
+        self.files = [folder / file for file in Walk(outputs=True, masks=True).paths(folder)]
         if not self.files:
             raise MaskError(f"there is no mask image in {path}")
         if invert is None:
