@@ -30,9 +30,9 @@ def test_samples():
 @pytest.mark.parametrize(
     ("data", "words"),
     [
-        ("samples:", "a number of portraits"),
-        ("samples:0", "a number of portraits"),
-        ("samples:x", "a number of portraits"),
+        ("samples:", "a number of images"),
+        ("samples:0", "a number of images"),
+        ("samples:x", "a number of images"),
         ("nowhere", "nowhere does not exist: give a folder of images, or samples:N"),
     ],
 )

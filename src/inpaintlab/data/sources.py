@@ -11,13 +11,13 @@ from PIL import Image
 from torch import Tensor
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.data import samples
+from inpaintlab.data import leaves, samples
 from inpaintlab.data.dataset import ImageData, ImageDataset
 from inpaintlab.data.findings import hash_name, hash_pixels
 from inpaintlab.data.folders import FolderDataset, PreparedDataset, ShardedDataset
 from inpaintlab.data.lookalikes import Appearance, appearance_of_middle
 from inpaintlab.data.manifest import is_dataset
-from inpaintlab.errors import DataError, ImageError, SettingError
+from inpaintlab.errors import DataError, ImageError, SettingError, near_miss
 from inpaintlab.images import from_array, from_pillow, on_white, shrink
 from inpaintlab.runs import OBJECT
 
@@ -43,30 +43,33 @@ class Mapped(Protocol):
 Source = str | os.PathLike[str] | ImageData | ImageDataset | Mapped
 
 
-#: Side of a sample portrait where none is asked for.
+#: Side of a drawn image where none is asked for.
 OWN_SIZE = 256
+#: Kind of drawn images -> what one is called, and what draws it.
+DRAWN = {"portraits": ("portrait", samples.draw), "leaves": ("leaves", leaves.draw)}
 
 
 class SampleDataset:
-    """The first `count` sample portraits, drawn at whatever size is asked for."""
+    """The first `count` drawn images of a kind of `DRAWN`, at whatever size is asked for."""
 
     predefined_split = None
 
-    def __init__(self, count: int) -> None:
-        self.names = [f"portrait-{index:06}" for index in range(count)]
-        #: Portraits are not copies of each other.
+    def __init__(self, count: int, kind: str = "portraits") -> None:
+        name, self._draw = DRAWN[kind]
+        self.names = [f"{name}-{index:06}" for index in range(count)]
+        #: They are not copies of each other.
         self.groups = range(count)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def content_hash(self, index: int) -> str:
-        """SHA-256 of the portrait's name: it stands for what is drawn, at every size."""
+        """SHA-256 of the image's name: it stands for what is drawn, at every size."""
         return hash_name(self.names[index])
 
     def read(self, index: int, size: int | None = None) -> UInt8:
-        """Draw portrait `index`, at `OWN_SIZE` pixels where no size is asked for."""
-        return samples.draw(index, size or OWN_SIZE)
+        """Draw image `index`, at `OWN_SIZE` pixels where no size is asked for."""
+        return self._draw(index, size or OWN_SIZE)
 
 
 class OwnDataset:
@@ -226,9 +229,13 @@ def _open_named(data: str, fold: int | None, folds: int | None) -> ImageData:
             "folder: give them again, as data="
         )
     if kind == "samples" and colon:
-        if not count.isdigit() or int(count) < 1:
-            raise DataError(f"samples:N takes a number of portraits, got {data!r}")
-        opened = SampleDataset(int(count))
+        of, _, number = count.rpartition(":")
+        of = of or "portraits"
+        if of not in DRAWN:
+            raise DataError(f"there are no samples {of!r}{near_miss(of, DRAWN)}")
+        if not number.isdigit() or int(number) < 1:
+            raise DataError(f"samples:N and samples:leaves:N take a number of images, got {data!r}")
+        opened = SampleDataset(int(number), of)
     else:
         opened = FolderDataset(path)
     return ImageData(opened, data, source=data, fold=fold, folds=folds)

@@ -65,7 +65,7 @@ class TrainSettings(Settings):
     """Settings of `inpaint train`, as the user gives them."""
 
     data: Annotated[str, Argument()]
-    """Folder of images, prepared dataset, or samples:N for drawn portraits."""
+    """Folder of images, prepared dataset, or images drawn by code: samples:N, samples:leaves:N."""
     output: Annotated[Path | None, Flag("-o", "--output")] = None
     """Run folder; by default a new one under runs/."""
     size: Annotated[int | None, Flag()] = Field(default=None, ge=8)
