@@ -1,4 +1,5 @@
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from inpaintlab.data.loading import Images, open_training_data
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.data.streaming import training_batches
-from inpaintlab.errors import DataError
+from inpaintlab.errors import DataError, ImageError
 from tests.conftest import save_portraits
 
 
@@ -158,6 +159,22 @@ def test_too_many_bad_images(tmp_path):
         open_training_data(open_dataset(str(save_portraits(tmp_path / "q", 40))), 64, 0.1)
     with pytest.raises(DataError, match="no usable image"):
         open_training_data(open_dataset(str(tmp_path / "q")), 64, 1.0)
+
+
+def test_a_dataset_without_validation_images_is_refused_before_a_run(inpaint, tmp_path):
+    folder = save_portraits(tmp_path / "one", 1)
+    assert inpaint(f"prepare {folder} -o one.dataset")[0] == 0
+    code, _, err = inpaint("train one.dataset --size 32 --steps 1 -o run")
+    assert code == 2
+    assert "one.dataset has no usable image to validate with: bring more" in err
+
+
+def test_a_name_that_is_not_text_is_told_as_what_is_wrong(tmp_path):
+    folder = save_portraits(tmp_path / "p", 3)
+    os.rename(os.fsencode(folder) + b"/000.png", os.fsencode(folder) + b"/caf\xe9.png")  # noqa: PTH104
+    source = open_dataset(str(folder))
+    with pytest.raises(ImageError, match="a name that is not valid text: rename the file"):
+        source.read(len(source) - 1)
 
 
 def test_images_are_left_out_by_name(tmp_path):

@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -88,6 +89,9 @@ def test_what_is_always_empty_or_full_is_an_error():
         ({"name": "rectangles", "side": (0.5, 1.2)}, "two rising numbers"),
         ({"name": "strokes", "count": (0, 2)}, "two rising numbers"),
         ({"name": "rectangles", "weight": -1}, "weights must be positive"),
+        ({"name": "rectangles", "weight": "x"}, "rectangles': weight must be a number, got 'x'"),
+        ({"name": "rectangles", "weight": math.nan}, "weight must be a number, got nan"),
+        ({"name": "rectangles", "weight": True}, "weight must be a number, got True"),
         ({"name": "folder"}, "needs the setting 'path'"),
     ],
 )

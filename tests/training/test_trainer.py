@@ -246,7 +246,7 @@ def test_weights_without_their_state_are_never_replaced(tmp_path, lost):
     assert {path: path.read_bytes() for path in (tmp_path / "run").glob("*.safetensors")} == kept
 
 
-def test_a_run_killed_in_the_middle_of_its_first_save_begins_anew(tmp_path, monkeypatch):
+def test_a_run_killed_in_the_middle_of_its_first_save_begins_anew(tmp_path, monkeypatch, capsys):
     def killed(*_: object) -> None:
         raise SystemExit
 
@@ -258,6 +258,7 @@ def test_a_run_killed_in_the_middle_of_its_first_save_begins_anew(tmp_path, monk
         *("model.safetensors", "last.safetensors")
     }
     resume(tmp_path / "run", {})
+    assert "run has no save to go on from: it begins at step 0" in capsys.readouterr().err
     train(small_settings(output=tmp_path / "whole", guards="off"))
     assert_same_weights(tmp_path / "whole", tmp_path / "run")
 

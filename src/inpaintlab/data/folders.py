@@ -7,6 +7,7 @@ file's content hash is and what its image looks like, so that a file is read for
 import hashlib
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -64,7 +65,8 @@ class _Stored:
     def read(self, index: int, size: int | None = None) -> UInt8:
         """Decode image `index`; raises `ImageError` for one that cannot be used at this size."""
         place = self._place(index)
-        return load_rgb(Path(place.path) if place.offset < 0 else places.encoded(place), size)
+        by_path = place.offset < 0 and not place.trouble
+        return load_rgb(Path(place.path) if by_path else places.encoded(place), size)
 
     def row(self, index: int) -> Row:
         """Return what tells where image `index` belongs: path, key and columns that came with it."""
@@ -108,6 +110,9 @@ class FolderDataset(_Stored):
             kinds = ", ".join(sorted(SUFFIXES))
             raise DataError(f"there is no image in {folder} (looked for {kinds})")
         super().__init__(self._places, f"{folder.expanduser().resolve()}/")
+
+    def _place(self, index: int) -> Place:
+        return replace(super()._place(index), trouble=self._places["trouble"][index].as_py())
 
     @cached_property
     def hashes(self) -> list[str]:  # type: ignore[override]  # worked out when asked for

@@ -194,8 +194,9 @@ def open_training_data(
     train = Images(dataset, parts.train, size, "training", stored=stored, cache=cache, hashes=hashes)
     val = Images(dataset, parts.val, size, "validation", cache=cache, hashes=hashes)
     check_bad(train.bad + val.bad, len(parts.train) + len(parts.val), max_bad)
-    if not len(train) or not len(val):
-        raise DataError("no usable image is left to train on or to validate with")
+    for images, use in ((train, "train on"), (val, "validate with")):
+        if not len(images):
+            raise DataError(f"{data.name} has no usable image to {use}: bring more, at least 20 in all")
     return TrainingData(train, val, parts, frozenset(hashes[index] for index in train.indices))
 
 
@@ -206,7 +207,7 @@ def kept_bytes(data: ImageData, size: int, stored: int, cache: Cache) -> int:
         if cache.place(len(indices), pixels) != "memory":
             continue
         sizes = []
-        for index in indices[:: -(-len(indices) // 16)]:
+        for index in indices[:: max(1, -(-len(indices) // 16))]:
             with suppress(ImageError):  # it will be counted and named when all are read
                 image = at_stored_size(partial(data.dataset.read, index), pixels, size)
                 sizes.append(image.nbytes)

@@ -133,7 +133,7 @@ def run_comparison(settings: CompareSettings) -> Comparison:
     sizes = {folder: card.size for folder, card in cards.items() if card}
     if settings.result == "val" and len(set(sizes.values())) > 1:
         each = ", ".join(f"{folder} works at {size} px" for folder, size in sizes.items())
-        say(f"{each}: compared on {THROUGH_FILL} validation images, each filled at its own size")
+        say(f"{each}: compared on at most {THROUGH_FILL} validation images, each filled at its own size")
         models = [str(folder) for folder in settings.runs]
         told = {"models": models, "through": "fill", "limit": THROUGH_FILL}
         return _with_command(

@@ -1,5 +1,6 @@
 """Masks as they are asked for: by name, as parts of settings, as a folder, or as objects."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -49,11 +50,22 @@ def resolve(name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     if name not in KINDS:
         raise SettingError(f"unknown mask kind {name!r}{near_miss(name, [*KINDS, *SETS])}")
     arguments = dict(arguments)
-    weight = float(arguments.pop("weight", 1.0))
+    weight = _weight(name, arguments.pop("weight", 1.0))
     full = KINDS.resolve(name, arguments)
     if "path" in full:  # a recipe must mean the same folder wherever it is used from
         full["path"] = str(Path(full["path"]).expanduser().resolve())
     return {"name": name, "weight": weight, **full}
+
+
+def _weight(name: str, value: Any) -> float:
+    """Return how often a kind is drawn beside others, as a number."""
+    try:
+        weight = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        weight = math.nan
+    if not math.isfinite(weight):
+        raise SettingError(f"mask kind {name!r}: weight must be a number, got {value!r}")
+    return weight
 
 
 def make(spec: Spec) -> Mixture:

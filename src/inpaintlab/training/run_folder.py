@@ -152,6 +152,8 @@ def load_saved(run: Run, validate_every: int) -> dict[str, Any] | None:
             f"{run.folder} has weights but no {run.state.relative_to(run.folder)}, which a run goes on "
             "from: bring it back, or train anew with another -o"
         )
+    if saved is None:
+        say(f"{run.folder} has no save to go on from: it begins at step 0")
     return saved
 
 
