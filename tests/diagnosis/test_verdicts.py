@@ -207,6 +207,14 @@ def test_each_illness_by_itself_is_the_first_finding(part, changes):
         ("time", {"bottleneck": 4000}),
         ("time", {"train_count": 50}),
         (
+            "time",
+            {
+                "train_count": 4,
+                "steps": 30,
+                "validations": [validation(s, hole_psnr=18.0) for s in (10, 30)],
+            },
+        ),
+        (
             "data",
             {
                 "train_count": 50,
@@ -285,6 +293,14 @@ def test_spikes_that_the_guards_mended_and_lone_look_alikes_are_notes():
     assert training_curve.spikes(evidence(incidents=[incident()] * 3)).word == "finding"
     assert training_curve.split(evidence(**looks("finding", alike=3))).word == "note"
     assert training_curve.data(evidence(excluded=["a.png"], excluded_steps=[4])).word == "note"
+
+
+def test_a_few_steps_are_no_collapse_and_no_fault_of_use():
+    """Their fills are all the same, and the averaged weights are those of the start."""
+    start = measured(12.0, spread=0.0, hole_l1=0.3)
+    found = judge(evidence(steps=10, best=parts(start, start), last=parts(start, start), **telea(19)))
+    first = next(verdict for verdict in found if verdict.word == "finding")
+    assert (first.part, first.blame) == ("under-fitting", "time")
 
 
 def test_one_image_does_not_vary_and_that_is_no_collapse():

@@ -111,3 +111,11 @@ def test_what_does_not_fit_stands_below_and_what_is_left_out_is_named(width):
         20
     )
     assert left.splitlines()[-1] == "no room for SSIM ↑"
+
+
+def test_an_answer_is_printed_as_a_terminal_shows_it(capsys):
+    table = Table.of(["method", "dB"], [["ours", "23.10"]])
+    answer = Answer("Ours is best.", table, places={"report": "a.html"}, command="inpaint fill a b")
+    answer.show()
+    assert str(answer) == capsys.readouterr().out.rstrip()
+    assert str(answer).splitlines()[-1] == "next: inpaint fill a b"

@@ -125,7 +125,7 @@ class Prepared(Result):
             self.headline,
             self.table() if self.findings else None,
             places={"summary": folder / "summary.html"},
-            command=f"inpaint train {folder}",
+            command=f"inpaint train {folder}" if self.train and self.val else "",
         )
 
 

@@ -35,6 +35,8 @@ CHOICE_SEED = 7
 #: Training images should be filled better than by a method that learns nothing, by so many dB. The
 #: weakest sound runs have 0.5 to 0.8 after 300 steps, one with a bottleneck of two numbers -0.4 to -0.1.
 LEAST_AHEAD = 0.3
+#: Before so many steps a run has learnt nothing yet, whatever else is the matter.
+FEW_STEPS = 50
 #: A peak rate so many times below the network's own is to blame.
 FAR_BELOW = 5.0
 #: Training's own error over that measured now, below which use is to blame and not learning.
@@ -120,7 +122,9 @@ class Evidence:
     @property
     def worse_in_use(self) -> bool:
         """Whether training images are filled much worse now than training itself filled them."""
-        return self.last is not None and 0 < self.own_error < _WORSE_IN_USE * self.last.train.hole_l1
+        if self.last is None or self.steps < FEW_STEPS:  # averaged weights lag behind so far
+            return False
+        return 0 < self.own_error < _WORSE_IN_USE * self.last.train.hole_l1
 
     @property
     def best_and_last(self) -> tuple[Parts, Parts]:

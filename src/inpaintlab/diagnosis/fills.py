@@ -3,7 +3,7 @@
 import numpy as np
 
 from inpaintlab.arrays import Bool, Float64
-from inpaintlab.diagnosis.evidence import Evidence
+from inpaintlab.diagnosis.evidence import FEW_STEPS, Evidence
 from inpaintlab.diagnosis.measures import Measured
 from inpaintlab.diagnosis.result import Verdict
 from inpaintlab.training.guards.detectors import is_flat, is_saturated
@@ -78,7 +78,9 @@ def mode_collapse(evidence: Evidence) -> Verdict:
         "the network does not use its image: inpaint summary shows whether the hole's middle sees "
         "what is known; inpaint check whether it can overfit eight images"
     )
-    same = len(found.hole_psnr) > 1 and is_flat(found.spread)  # a single image does not vary
+    # A single image does not vary, and after a few steps all are the same.
+    told = len(found.hole_psnr) > 1 and evidence.steps >= FEW_STEPS
+    same = told and is_flat(found.spread)
     return ok.worse("finding", advice, "the same for every image: ") if same else ok
 
 

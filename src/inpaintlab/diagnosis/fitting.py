@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from inpaintlab.arrays import Float64
-from inpaintlab.diagnosis.evidence import FAR_BELOW, LEAST_AHEAD, Evidence
+from inpaintlab.diagnosis.evidence import FAR_BELOW, FEW_STEPS, LEAST_AHEAD, Evidence
 from inpaintlab.diagnosis.result import Verdict, count
 from inpaintlab.evaluation.statistics import Interval, bootstrap_interval
 from inpaintlab.masks import ratio_bin
@@ -101,7 +101,8 @@ def _blame_time(evidence: Evidence) -> tuple[str, str] | None:
     values = evidence.column("hole_psnr", validation=True)
     before = [line for line in evidence.validations if line.step <= evidence.steps / 2]
     gained = float(values[-1] - values[len(before) - 1]) if before else 0.0
-    if evidence.epochs >= _FEW_EPOCHS and gained < _STILL_GAINS:
+    enough = evidence.epochs >= _FEW_EPOCHS and evidence.steps >= FEW_STEPS
+    if enough and gained < _STILL_GAINS:
         return None
     words = f"too short, {evidence.steps:,} steps are {evidence.epochs:.1f} epochs"
     words += f", and the second half gained {gained:.2f} dB" if gained else ""

@@ -201,11 +201,14 @@ def sentence(one: str, other: str, overall: Interval, bins: dict[str, Interval])
     better, by = (other, overall) if overall.mean > 0 else (one, -overall)
     words = f"{better} is better by {by.text(unit=' dB')} in the hole"
     against = [name for name, of in bins.items() if of.is_clear and of.mean * overall.mean < 0]
-    unclear = [name for name, of in bins.items() if not of.is_clear]
+    few = [name for name, of in bins.items() if of.low is None]
+    unclear = [name for name, of in bins.items() if not of.is_clear and name not in few]
     if against:
         words += f"; the other way round for holes of {', '.join(against)}"
     if unclear:
         words += f"; not distinguishable for holes of {', '.join(unclear)}"
+    if few:
+        words += f"; too few images to tell for holes of {', '.join(few)}"
     return words
 
 

@@ -59,6 +59,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.facts["image"])
 
+    def __repr__(self) -> str:
+        return f"<{len(self) if self.facts else 0} rows of {', '.join(self.values)}>"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Rows) and self.csv() == other.csv()
 

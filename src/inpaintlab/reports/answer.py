@@ -47,6 +47,12 @@ class Answer:
             # A command or a path that was broken in two could not be copied.
             to.print(line, markup=False, soft_wrap=True)
 
+    def __str__(self) -> str:
+        to = Console(width=100_000, color_system=None, highlight=False)
+        with to.capture() as captured:
+            self.show(to=to)
+        return captured.get().rstrip()
+
     def _repr_html_(self) -> str:
         table = [self.table] if self.table else []
         parts: list[Block] = [Text(self.headline), *table, *self.notes, *self.details]

@@ -12,7 +12,7 @@ from inpaintlab.reports.answer import Answer
 class Result:
     """Base of what commands and functions return, which are frozen dataclasses.
 
-    `answer` is what a terminal shows, and a notebook unless `_repr_html_` is another.
+    `answer` is what a terminal and `print` show, and a notebook unless `_repr_html_` is another.
     """
 
     SCHEMA: ClassVar[int] = 1
@@ -39,6 +39,9 @@ class Result:
         except ValidationError as error:
             where = ".".join(map(str, error.errors()[0]["loc"]))
             raise RunError(f"this is no {cls.__name__}: {where}: {error.errors()[0]['msg']}") from None
+
+    def __str__(self) -> str:
+        return str(self.answer())
 
     def _repr_html_(self) -> str:
         return self.answer()._repr_html_()
