@@ -15,6 +15,7 @@ ordinary exceptions with one common base::
     │   └── RunOverError     a run has done all that it was to do
     ├── FeaturesError        weights of a feature network cannot be had, or are not the right ones
     └── OutputError          a file cannot be written
+        └── FullDiskError    the disk is full
 """
 
 from collections.abc import Iterable
@@ -71,6 +72,17 @@ class FeaturesError(InpaintlabError):
 
 class OutputError(InpaintlabError):
     """A file cannot be written."""
+
+
+class FullDiskError(OutputError):
+    """The disk is full; `cure` says how to go on once there is room."""
+
+    def __init__(self, message: str, cure: str = "run it again") -> None:
+        super().__init__(message)
+        self.cure = cure
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; make room, then {self.cure}"
 
 
 def near_miss(word: str, allowed: Iterable[str]) -> str:

@@ -1,16 +1,18 @@
 """Writing files so that nothing is lost."""
 
+import errno
 import json
 import math
 import os
-from collections.abc import Iterable
-from contextlib import suppress
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 from zlib import crc32
 
-from inpaintlab.errors import OutputError
+from inpaintlab.errors import FullDiskError, OutputError
 
 #: Hidden file of a folder that lists what inpaintlab has written there: names of files, or `*` for all.
 MARK = ".inpaintlab"
@@ -102,15 +104,52 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
     Missing folders are made. Raises `OutputError` where the disk refuses.
     """
+    with whole(path) as temporary, temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield the name of a file to write, which takes the place of `path` at the end, or is removed.
+
+    Missing folders are made. Raises `OutputError` where the disk refuses.
+    """
     temporary = temporary_beside(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         temporary.replace(path)
     except OSError as error:
+        raise refused(path, error) from None
+    finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def refused(path: Path | str, error: OSError) -> OutputError:
+    """Return what to raise where the disk refuses to write a file."""
+    # The texts of native code are long, and each another.
+    text = f"cannot write {path}: {os.strerror(error.errno) if error.errno else error}"
+    return FullDiskError(text) if is_full(error) else OutputError(text)
+
+
+def is_full(error: OSError) -> bool:
+    """Tell whether there is no room on the disk, or none is left of what a user may take of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def emptied_if_broken_off(folder: Path) -> Iterator[None]:
+    """Leave a folder that was new or empty so again where filling it fails: the next try begins anew."""
+    was_there = folder.is_dir()
+    try:
+        yield
+    except BaseException:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if not was_there:
+            with suppress(OSError):
+                folder.rmdir()
+        raise

@@ -21,7 +21,7 @@ import typer
 
 from inpaintlab.cli.commands import COMMANDS, STOPPED, Command, Done
 from inpaintlab.errors import InpaintlabError
-from inpaintlab.files import cache_folder, check_place, json_text, write_atomically
+from inpaintlab.files import cache_folder, check_place, is_full, json_text, refused, write_atomically
 
 #: Exit code of a fault of inpaintlab (EX_SOFTWARE of sysexits.h).
 FAULT = 70
@@ -36,12 +36,15 @@ def main() -> None:
     _keep_to_our_cache()
     try:
         code = _application(words)(words, prog_name="inpaint", standalone_mode=False)
+        sys.stdout.flush()  # now, where it can be told that the disk is full
     except typer.TyperException as error:
         code = _complain(_renamed(error) or error.format_message())
     except InpaintlabError as error:
         code = _complain(str(error))
     except (typer.Abort, KeyboardInterrupt):
         code = STOPPED
+    except OSError as error:
+        code = _disk_ended(error) if is_full(error) else _report_fault(words)
     except Exception:  # noqa: BLE001 - whatever we have overlooked
         code = _report_fault(words)
     sys.exit(code)
@@ -54,6 +57,15 @@ def _keep_to_our_cache() -> None:
     """
     with suppress(RuntimeError):  # a container without a home
         os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+
+
+def _disk_ended(error: OSError) -> int:
+    """Tell of a full disk that a dependency ran into, or a stdout that goes into a file."""
+    with suppress(OSError):
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # else Python tries again, and tells
+    return _complain(str(refused(error.filename or "a file, or what is printed into one", error)))
 
 
 def _thread_ended(args: threading.ExceptHookArgs) -> None:
@@ -172,5 +184,6 @@ def _report_fault(words: list[str]) -> int:
 
 
 def _complain(message: str) -> int:
-    print("inpaint:", " ".join(message.split()), file=sys.stderr)
+    with suppress(OSError):  # stderr may go into a file of a full disk, too
+        print("inpaint:", " ".join(message.split()), file=sys.stderr, flush=True)
     return 2

@@ -22,7 +22,7 @@ from inpaintlab.data.folders import FolderDataset
 from inpaintlab.data.geometry import apply, similarity, warp
 from inpaintlab.data.keypoints import COLUMNS, open_points
 from inpaintlab.errors import DataError, ImageError, SettingError, near_miss
-from inpaintlab.files import json_text, write_atomically
+from inpaintlab.files import emptied_if_broken_off, json_text, write_atomically
 from inpaintlab.images import from_array, load_rgb_whole, save
 from inpaintlab.progress import in_threads
 from inpaintlab.reports import Answer, Note, Result
@@ -122,7 +122,15 @@ def align(settings: AlignSettings) -> Alignment:
     source = FolderDataset(settings.folder)
     _check_output(settings.folder, settings.output)
     workshop = _Workshop(settings, source)
-    outcomes = list(in_threads(workshop.align, range(len(source)), "aligning"))
+    with emptied_if_broken_off(settings.output):
+        outcomes = list(in_threads(workshop.align, range(len(source)), "aligning"))
+        return _written(settings, workshop, outcomes)
+
+
+def _written(
+    settings: AlignSettings, workshop: "_Workshop", outcomes: list[list[_Crop | Missed]]
+) -> Alignment:
+    """Write what was done beside the crops, and return it."""
     crops = [one for outcome in outcomes for one in outcome if isinstance(one, _Crop)]
     missed = [one for outcome in outcomes for one in outcome if isinstance(one, Missed)]
     done = Alignment(

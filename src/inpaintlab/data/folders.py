@@ -28,7 +28,7 @@ from inpaintlab.data.places import HUB, Place
 from inpaintlab.data.reading import Row, read_all
 from inpaintlab.data.splits import Split
 from inpaintlab.errors import DataError, ImageError, OutputError
-from inpaintlab.files import cache_folder
+from inpaintlab.files import cache_folder, refused, whole
 from inpaintlab.images import SUFFIXES, Encoded, load_rgb
 from inpaintlab.progress import say_once
 
@@ -212,7 +212,8 @@ def _read_manifest(folder: Path, listing: pa.Table) -> pa.Table:
         with FileLock(kept.folder / "lock"):
             return _up_to_date(listing, kept)
     except (OSError, OutputError) as error:
-        say_once(f"{error}: what is known of {folder} cannot be kept, files are read every time")
+        seen = refused(kept.folder, error) if isinstance(error, OSError) else error
+        say_once(f"{seen.args[0]}: what is known of {folder} is not kept, files are read every time")
     with TemporaryDirectory(prefix="inpaintlab-") as temporary:
         return _up_to_date(listing, DatasetFolder(Path(temporary)))
 
@@ -226,9 +227,8 @@ def _up_to_date(listing: pa.Table, kept: DatasetFolder) -> pa.Table:
         rows = pa.concat_tables(pq.read_table(file) for file in files)
         looks = [_appearance(row) for row in rows.select(GLANCES.names[-3:]).to_pylist()]
         manifest = rows.append_column(_GROUP, pa.array(group_lookalikes(looks)))
-        temporary = kept.reading / "manifest.parquet"
-        pq.write_table(manifest, temporary, compression="zstd")
-        temporary.replace(kept.manifest)
+        with whole(kept.manifest) as temporary:
+            pq.write_table(manifest, temporary, compression="zstd")
         shutil.rmtree(kept.reading, ignore_errors=True)
     return manifest.select(["file_sha256", "group"])
 

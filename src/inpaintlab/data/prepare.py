@@ -41,7 +41,7 @@ from inpaintlab.data.places import HUB, finder
 from inpaintlab.data.reading import Row, read_all
 from inpaintlab.data.summary import write_summary
 from inpaintlab.errors import DataError, SettingError, near_miss
-from inpaintlab.files import mark_outputs
+from inpaintlab.files import mark_outputs, whole
 from inpaintlab.settings import PrepareSettings
 
 #: Settings that must not change once parts are fixed: other groups would tear old ones apart.
@@ -286,8 +286,8 @@ def _exclude_ties(images: _Images, decoded: Bool) -> Bool:
 
 def _write_manifest(files: list[Path], images: _Images, dataset: DatasetFolder) -> None:
     """Write all rows with what was decided."""
-    temporary, start = dataset.reading / "manifest.parquet", 0
-    with pq.ParquetWriter(temporary, COLUMNS) as writer:
+    start = 0
+    with whole(dataset.manifest) as temporary, pq.ParquetWriter(temporary, COLUMNS) as writer:
         for batch in read_batches(files):
             some = images[start : start + len(batch)]
             decided = {
@@ -300,7 +300,6 @@ def _write_manifest(files: list[Path], images: _Images, dataset: DatasetFolder) 
             new = [pa.array(decided[field.name], field.type) for field in DECISIONS]
             writer.write_batch(pa.RecordBatch.from_arrays([*batch.columns, *new], schema=COLUMNS))
             start += len(batch)
-    temporary.replace(dataset.manifest)
 
 
 def _facts(settings: PrepareSettings, images: _Images, strata: list[str], examined: int) -> Prepared:

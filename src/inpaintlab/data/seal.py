@@ -4,6 +4,7 @@
 so that an edit, or a line taken out of the middle, shows.
 """
 
+import errno
 import getpass
 import hashlib
 import json
@@ -18,7 +19,8 @@ from typing import Any
 from inpaintlab.data.dataset import ImageData
 from inpaintlab.data.folders import PreparedDataset
 from inpaintlab.data.manifest import DatasetFolder
-from inpaintlab.errors import DataError, OutputError
+from inpaintlab.errors import DataError
+from inpaintlab.files import refused
 
 #: What the first line refers to, as there is none before it.
 _FIRST = "sealed"
@@ -123,15 +125,16 @@ def _append(dataset: DatasetFolder, access: TestAccess) -> None:
         "previous": accesses[-1].get("hash") if accesses else _FIRST,
     }
     line["hash"] = _line_hash(line)
+    data = json.dumps(line).encode() + b"\n"
     try:
-        with dataset.ledger.open("ab") as file:
-            file.write(json.dumps(line).encode() + b"\n")
-            file.flush()
+        with dataset.ledger.open("ab", buffering=0) as file:
+            before = file.tell()
+            if (written := file.write(data)) < len(data):  # what is half written would seem to be edited
+                file.truncate(before)
+                raise OSError(errno.ENOSPC, f"{written} of {len(data)} bytes")
             os.fsync(file.fileno())
     except OSError as error:
-        raise OutputError(
-            f"cannot write {dataset.ledger}: {error.strerror}: the test stays shut"
-        ) from None
+        raise refused(f"{dataset.ledger}, so the test stays shut", error) from None
 
 
 def _line_hash(line: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from inpaintlab.data.manifest import DatasetFolder
 from inpaintlab.data.sampling import TrainingSamples
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.errors import DataError, OutputError
-from inpaintlab.files import json_text, mark_outputs, write_atomically
+from inpaintlab.files import emptied_if_broken_off, json_text, mark_outputs, write_atomically
 from inpaintlab.images import encode_png, from_array, save
 from inpaintlab.masks import MaskSet
 from inpaintlab.progress import bar
@@ -45,15 +45,16 @@ def write_masks(settings: MaskSettings) -> dict[str, Any]:
         [part.model_dump() for part in settings.masks], settings.size, settings.count, settings.seed
     )
     facts = frozen.facts()
-    mark_outputs(folder)
-    save(folder / "sheet.png", from_array(sheet(frozen)))
-    if not settings.preview:
-        with bar("writing masks", len(frozen)) as advance:
-            for index in range(len(frozen)):
-                save(folder / "masks" / f"{index:05}.png", from_array(_white(frozen, index)))
-                advance()
-        text = json_text(facts)
-        write_atomically(folder / "masks.json", text.encode())
+    with emptied_if_broken_off(folder):
+        mark_outputs(folder)
+        save(folder / "sheet.png", from_array(sheet(frozen)))
+        if not settings.preview:
+            with bar("writing masks", len(frozen)) as advance:
+                for index in range(len(frozen)):
+                    save(folder / "masks" / f"{index:05}.png", from_array(_white(frozen, index)))
+                    advance()
+            text = json_text(facts)
+            write_atomically(folder / "masks.json", text.encode())
     return facts
 
 

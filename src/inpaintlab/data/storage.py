@@ -11,7 +11,6 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.errors import DataError, OutputError
-from inpaintlab.files import cache_folder, temporary_beside
+from inpaintlab.errors import DataError, FullDiskError, OutputError
+from inpaintlab.files import cache_folder, whole
 from inpaintlab.machine import free_memory
 from inpaintlab.progress import say
 
@@ -37,6 +36,7 @@ _ROW = pa.schema(
 )
 #: Images written at a time, and bytes of the checksum.
 _BATCH, _CHECKSUM = 64, 4
+_ELSEWHERE = "name another cache_dir, or set cache to off"
 
 
 @dataclass(frozen=True)
@@ -137,25 +137,20 @@ def write_cache(path: Path, results: Iterable[UInt8 | Bad]) -> None:
 
     Raises `OutputError` where the disk refuses or fills beyond half of what was free.
     """
-    temporary = temporary_beside(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write(temporary, results, DISK_SHARE * _free_disk(path.parent))
-        with temporary.open("r+b") as file, pa.memory_map(str(temporary)) as written:
-            checksum = zlib.crc32(written.read_buffer())
-            file.seek(0, os.SEEK_END)
-            file.write(checksum.to_bytes(_CHECKSUM))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the image cache {path}: {error.strerror or error}; "
-            "name another cache_dir, or set cache to off"
-        ) from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        with whole(path) as temporary:
+            _write(temporary, results, DISK_SHARE * _free_disk(path.parent))
+            with temporary.open("r+b") as file, pa.memory_map(str(temporary)) as written:
+                checksum = zlib.crc32(written.read_buffer())
+                file.seek(0, os.SEEK_END)
+                file.write(checksum.to_bytes(_CHECKSUM))
+                file.flush()
+                os.fsync(file.fileno())
+    except FullDiskError as error:
+        error.cure += f", {_ELSEWHERE}"
+        raise
+    except OutputError as error:
+        raise OutputError(f"{error}; {_ELSEWHERE}") from None
 
 
 def _write(path: Path, results: Iterable[UInt8 | Bad], room: float) -> None:

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from inpaintlab.checkpoints import Run, read_json, write_json
-from inpaintlab.errors import InpaintlabError, OutputError, RunOverError
+from inpaintlab.errors import FullDiskError, InpaintlabError, OutputError, RunOverError
 from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.evaluation.evaluation import Evaluation
+from inpaintlab.files import is_full, refused
 from inpaintlab.progress import say
 from inpaintlab.registry import load_plugins, loaded_plugins
 from inpaintlab.settings import CrossvalSettings, EvaluateSettings, build, vary
@@ -135,9 +136,16 @@ def main() -> int:
         return 0 if run_fold(fold) else STOPPED
     except KeyboardInterrupt:  # outside training, where there is nothing to save
         return STOPPED
-    except InpaintlabError as error:
-        fold.failed(str(error))
-        print("inpaint:", error, file=sys.stderr)
+    except (InpaintlabError, OSError) as error:
+        if isinstance(error, OSError):  # its log, to which all goes that it prints
+            if not is_full(error):
+                raise
+            error = refused(fold.log, error)
+        if isinstance(error, FullDiskError):
+            error.cure = f"inpaint crossval --resume {fold.folder}"
+        with suppress(OSError, OutputError):  # the process that started it says so, too
+            print("inpaint:", error, file=sys.stderr)
+            fold.failed(str(error))
         return 2
 
 
@@ -209,4 +217,4 @@ def _start(fold: Fold, environment: Mapping[str, str]) -> "subprocess.Popen[byte
                 start_new_session=True,
             )
     except OSError as error:
-        raise OutputError(f"cannot start a run with its log {fold.log}: {error.strerror}") from None
+        raise refused(f"{fold.log}, the log of a run that is to start", error) from None

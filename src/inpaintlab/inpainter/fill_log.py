@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from inpaintlab.errors import InpaintlabError, OutputError
-from inpaintlab.files import json_text, read_mark
+from inpaintlab.errors import InpaintlabError
+from inpaintlab.files import json_text, read_mark, refused
 from inpaintlab.inpainter.pairs import Pair
 from inpaintlab.settings import FillSettings
 
@@ -75,11 +75,11 @@ class FillLog:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            size = os.fstat(self._file).st_size
+            if size and os.pread(self._file, 1, size - 1) != b"\n":  # a power cut tore the last line
+                os.write(self._file, b"\n")
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror}") from None
-        size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":  # a power cut tore the last line
-            os.write(self._file, b"\n")
+            raise refused(self.path, error) from None
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,7 +124,7 @@ class FillLog:
         try:
             os.write(self._file, line.encode())
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error.strerror}") from None
+            raise refused(self.path, error) from None
 
 
 def _read(folder: Path) -> dict[str, dict[str, Any]]:

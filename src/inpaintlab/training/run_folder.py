@@ -27,7 +27,8 @@ from inpaintlab.checkpoints import (
     write_json,
 )
 from inpaintlab.data.loading import TrainingData
-from inpaintlab.errors import InpaintlabError, RunError
+from inpaintlab.data.streaming import workers_told
+from inpaintlab.errors import FullDiskError, InpaintlabError, RunError
 from inpaintlab.files import MARK, mark_outputs, write_atomically
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import say
@@ -93,8 +94,9 @@ def claim_folder(
         raise RunError(f"{folder} exists already: name another with -o, or go on with --resume {folder}")
     run = Run(Path(fabric.broadcast(str(folder))))
     if fabric.is_global_zero and not resume:
-        mark_outputs(run.folder)
-        write_recipe(run, settings)
+        with free_where_refused(run, resume=False):
+            mark_outputs(run.folder)
+            write_recipe(run, settings)
     return run
 
 
@@ -109,6 +111,18 @@ def free_where_refused(run: Run, *, resume: bool) -> Iterator[None]:
                 path.unlink(missing_ok=True)
             with suppress(OSError):  # somebody else's files came meanwhile
                 run.folder.rmdir()
+        raise
+
+
+@contextmanager
+def resumable(run: Run) -> Iterator[None]:
+    """Say how a run goes on that a full disk, or the end of a worker, has broken off."""
+    how = f"inpaint train --resume {run.folder}"
+    try:
+        with workers_told(f"write workers: 0 into {run.recipe}; then {how}"):
+            yield
+    except FullDiskError as error:
+        error.cure = how
         raise
 
 

@@ -45,6 +45,7 @@ from inpaintlab.training.run_folder import (
     load_saved,
     model_card,
     record_data,
+    resumable,
     write_recipe,
 )
 from inpaintlab.training.schedule import DEFAULT_MINUTES, Budget, learning_rate
@@ -132,10 +133,15 @@ class Trainer:
         budget = Budget(steps, minutes or (None if steps else DEFAULT_MINUTES), clock)
         with free_where_refused(self.run, resume=resume):
             self.open(budget, resume=resume)
-        if self.fabric.is_global_zero:
-            record_data(self.run, self.settings.data, self.data, self.validation.masks)
-        if self.settings.learning_rate == "auto":
-            self._find_rate()
+        with resumable(self.run):
+            if self.fabric.is_global_zero:
+                record_data(self.run, self.settings.data, self.data, self.validation.masks)
+            if self.settings.learning_rate == "auto":
+                self._find_rate()
+            return self._ended(self._take_steps())
+
+    def _take_steps(self) -> bool:
+        """Train, validate and save until the budget is spent; return whether it was interrupted."""
         saved, interrupted = -1, False
         with StopSignal() as signal, self._told():
             while self.stopped is None:
@@ -162,7 +168,7 @@ class Trainer:
                 if not interrupted:
                     self.validate()
                 self.save()
-        return self._ended(interrupted)
+        return interrupted
 
     def take_step(self, batch: Batch) -> Step:
         """Take one step of the objective and of the average."""

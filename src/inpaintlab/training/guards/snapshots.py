@@ -6,6 +6,7 @@ import shutil
 from typing import Any
 
 from inpaintlab.checkpoints import Run, load_state, save_state
+from inpaintlab.files import whole
 
 #: Steps that a state must have survived without an alarm before it counts as good.
 TRIAL = 50
@@ -41,13 +42,11 @@ class Snapshots:
         if self.on_trial is None and self.writes and not self.run.state.exists():
             save_state(self.run.previous, self.good)
         elif self.on_trial is None and self.writes:
-            beside = self.run.previous.with_suffix(".tmp")
-            beside.unlink(missing_ok=True)
-            try:
-                os.link(self.run.state, beside)
-            except OSError:  # a file system without links
-                shutil.copy2(self.run.state, beside)
-            beside.replace(self.run.previous)
+            with whole(self.run.previous) as beside:
+                try:
+                    os.link(self.run.state, beside)
+                except OSError:  # a file system without links
+                    shutil.copy2(self.run.state, beside)
         self.on_trial = step
 
     def roll_back(self) -> None:
