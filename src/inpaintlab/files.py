@@ -144,6 +144,9 @@ def is_full(error: OSError) -> bool:
 def emptied_if_broken_off(folder: Path) -> Iterator[None]:
     """Leave a folder that was new or empty so again where filling it fails: the next try begins anew."""
     was_there = folder.is_dir()
+    if was_there and any(folder.iterdir()):  # what is in it is somebody's
+        yield
+        return
     try:
         yield
     except BaseException:

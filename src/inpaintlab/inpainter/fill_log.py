@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from inpaintlab.errors import InpaintlabError
+from inpaintlab.errors import InpaintlabError, OutputError
 from inpaintlab.files import json_text, read_mark, refused
 from inpaintlab.inpainter.pairs import Pair
 from inpaintlab.settings import FillSettings
