@@ -144,13 +144,11 @@ def is_full(error: OSError) -> bool:
 def emptied_if_broken_off(folder: Path) -> Iterator[None]:
     """Leave a folder that was new or empty so again where filling it fails: the next try begins anew."""
     was_there = folder.is_dir()
-    if was_there and any(folder.iterdir()):  # what is in it is somebody's
-        yield
-        return
+    is_ours = not was_there or not any(folder.iterdir())
     try:
         yield
     except BaseException:
-        for path in folder.iterdir() if folder.is_dir() else ():
+        for path in folder.iterdir() if is_ours and folder.is_dir() else ():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         if not was_there:
             with suppress(OSError):

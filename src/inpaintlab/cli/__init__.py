@@ -61,10 +61,8 @@ def _keep_to_our_cache() -> None:
 
 def _disk_ended(error: OSError) -> int:
     """Tell of a full disk that a dependency ran into, or a stdout that goes into a file."""
-    with suppress(OSError):
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # else Python tries again, and tells
+    with suppress(OSError):  # else Python tries once more at its end, and tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return _complain(str(refused(error.filename or "a file, or what is printed into one", error)))
 
 

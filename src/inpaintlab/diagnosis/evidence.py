@@ -71,11 +71,11 @@ class Evidence:
     `train_lines` and `validations` are those of the log, `best` and `last` what the best and the newest
     weights make of images (none where a run has left no weights), `repeats` which training image each
     place of `train` holds, `ratios` the hole ratios, the same for both parts, and `telea_train` and
-    `telea_val` the hole PSNR of Telea's method; `train_count` and `val_count` are the
-    images of each part. `excluded` are names of images, `excluded_steps` and
-    `rate_factor` what the guards have changed, `bad` the reasons why images could not be used.
-    `bottleneck` is how many numbers pass a network's bottleneck, where it has one. `images`, `split` and
-    `leaks` are what `check` says of the images.
+    `telea_val` the hole PSNR of Telea's method; `train_count` and `val_count` are the images of each
+    part. `excluded` are names of images, `excluded_steps` and `rate_factor` what the guards have
+    changed, `bad` the reasons why images could not be used. `bottleneck` is how many numbers pass a
+    network's bottleneck, where it has one. `images`, `split` and `leaks` are what `check` says of the
+    images.
     """
 
     settings: TrainSettings

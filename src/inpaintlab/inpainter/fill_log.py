@@ -95,10 +95,13 @@ class FillLog:
 
     def check_free(self, jobs: Iterable[Job]) -> None:
         """Raise `OutputError` where a result would replace a file that no batch has written."""
+        if "*" in read_mark(self.folder):
+            return
         for name in (job.pair.name for job in jobs):
             path = self.folder / name
-            ours = str(name) in self._before or {"*", name.name} & read_mark(path.parent)
-            if path.exists() and not (ours or "*" in read_mark(self.folder)):
+            if not path.exists() or str(name) in self._before:
+                continue
+            if not {"*", name.name} & read_mark(path.parent):
                 raise OutputError(
                     f"{path} is there and is no result of fill: give another folder with -o"
                 )
@@ -132,9 +135,8 @@ def _read(folder: Path) -> dict[str, dict[str, Any]]:
     lines = {}
     files = [*folder.glob(NAME), *folder.glob("fill-*-of-*.jsonl")]
     for path in sorted(files, key=lambda path: path.stat().st_mtime_ns):
-        for text in path.read_text(encoding="utf-8", errors="replace").split(
-            "\n"
-        ):  # names may hold U+2028
+        # Not splitlines: names may hold U+2028.
+        for text in path.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 values = json.loads(text)
                 lines[values["output"]] = values

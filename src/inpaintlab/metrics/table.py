@@ -4,6 +4,7 @@ A metric is a function `(filled, truth, mask) -> [B]` in `METRICS`, and a line i
 values are shown. `register_metric` adds to both.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar, overload
@@ -38,10 +39,10 @@ class Figure:
     def title(self) -> str:
         """The heading without what it says of the direction.
 
-        >>> FIGURES["sharpness"].title, FIGURES["l1_percent"].title
-        ('sharpness', 'L1 %')
+        >>> FIGURES["sharpness"].title, FIGURES["l1_percent"].title, Figure("top 1 ↑", "", True).title
+        ('sharpness', 'L1 %', 'top 1')
         """
-        return self.heading.rstrip(" →↓↑1")
+        return re.sub(r" (↑|↓|→ \S+)$", "", self.heading)
 
     def score(self, values: Values) -> Values:
         """Return values so that the larger is the better.
