@@ -189,7 +189,7 @@ def test_recipe_and_resume(inpaint, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("train", "data is missing: folder of images, prepared dataset, or samples:N"),
+        ("train", "data is missing: folder of images, prepared dataset, or images drawn by code"),
         ("train empty", "there is no image in"),
         ("train nowhere", "nowhere does not exist"),
         ("train samples:40 --sise 64", "No such option: --sise"),

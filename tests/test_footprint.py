@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx2
 import pytest
@@ -66,31 +67,33 @@ COMMANDS = (
 @pytest.fixture
 def environment(tmp_path):
     """What a process sees of a machine on which nothing of ours has ever run."""
-    places = {name: tmp_path / name for name in ("home", "cache", "temporary", "hook", "work")}
+    places = {name: tmp_path / name for name in ("home", "cache", "hook", "work")}
     for folder in places.values():
         folder.mkdir()
     (places["hook"] / "sitecustomize.py").write_text(HOOK)
     ours = ("XDG_", "MPL", "ORT_", "TORCH")  # importing torch has set some in this process
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     python = os.pathsep.join([str(places["hook"]), *filter(None, sys.path)])
-    return kept | {
-        "HOME": str(places["home"]),
-        "XDG_CACHE_HOME": str(places["cache"]),
-        "TMPDIR": str(places["temporary"]),
-        "PYTHONPATH": python,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "FOOTPRINT": str(tmp_path / "footprint.jsonl"),
-    }
+    # Short: workers open sockets there, whose paths have at most 107 bytes.
+    with TemporaryDirectory(prefix="i-") as temporary:
+        yield kept | {
+            "HOME": str(places["home"]),
+            "XDG_CACHE_HOME": str(places["cache"]),
+            "TMPDIR": temporary,
+            "PYTHONPATH": python,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "FOOTPRINT": str(tmp_path / "footprint.jsonl"),
+        }
 
 
-def seen(tmp_path):
+def seen(tmp_path, environment):
     """Return what was written outside the known places, and the hosts that were spoken to."""
     path = tmp_path / "footprint.jsonl"
     notes = [json.loads(line) for line in path.read_text().splitlines()]
     path.unlink()
     known = [
         tmp_path / "work",
-        tmp_path / "temporary",
+        Path(environment["TMPDIR"]),
         tmp_path / "cache" / "inpaintlab",
         Path("/dev"),
         Path("/proc"),
@@ -121,7 +124,7 @@ def test_nothing_is_written_elsewhere_and_nobody_is_spoken_to(environment, tmp_p
             [*COMMAND, *words.split()], cwd=work, env=environment, capture_output=True, text=True
         )
         assert done.returncode in (0, 1), (words, done.stderr)
-        assert (words, *seen(tmp_path)) == (words, set(), set())
+        assert (words, *seen(tmp_path, environment)) == (words, set(), set())
         assert (words, left(tmp_path)) == (words, [])
 
 
@@ -140,5 +143,5 @@ def test_the_server_listens_on_this_machine_alone(environment, tmp_path, trained
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate()
-    assert seen(tmp_path) == (set(), {"127.0.0.1"})
+    assert seen(tmp_path, environment) == (set(), {"127.0.0.1"})
     assert left(tmp_path) == []

@@ -208,7 +208,7 @@ def test_without_a_cache_it_goes_on_and_says_so_once(portraits, monkeypatch, tmp
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert open_dataset(portraits).split == open_dataset(portraits).split
-    assert capsys.readouterr().err.count("cannot be kept") == 1
+    assert capsys.readouterr().err.count("is not kept, files are read every time") == 1
 
 
 def test_nothing_is_read_where_images_are_only_named(portraits, monkeypatch):

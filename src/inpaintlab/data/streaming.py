@@ -13,10 +13,16 @@ other. A stream is the same again for the same number of ranks and workers; with
 come in another order, but the mask and the augmentation of a sample number stay what they are.
 """
 
+import os
+import signal
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, count, islice
+from multiprocessing.queues import Queue
+from tempfile import gettempdir
+from typing import Any, cast
 
 import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
@@ -27,12 +33,16 @@ from inpaintlab.data.dataset import at_stored_size
 from inpaintlab.data.folders import ShardedDataset
 from inpaintlab.data.loading import TRIES
 from inpaintlab.data.sampling import BatchSampler, TrainingSamples
-from inpaintlab.errors import DataError, ImageError
+from inpaintlab.errors import DataError, ImageError, InpaintlabError, RunError
 from inpaintlab.machine import processors
 from inpaintlab.randomness import Stream
 
 #: Compressed images that a reader mixes: some tens of megabytes.
 BUFFER = 1024
+#: Bytes that Linux allows for the path of a socket, and those that multiprocessing adds to a folder.
+_LONGEST_SOCKET, _IN_FOLDER = 107, len("/pymp-01234567/listener-01234567")
+#: How torch speaks of an error in a worker, and of one that was killed or found no shared memory.
+_OF_WORKER, _ENDED = " in DataLoader worker process ", ("DataLoader worker (pid", "shared memory(shm)")
 
 
 @dataclass(frozen=True)
@@ -189,9 +199,67 @@ def training_batches(
     them from a process to another; otherwise one for each processor, eight at most.
     """
     images = samples.images
+    options: dict[str, Any] = {"worker_init_fn": _die_quietly}
     if workers is None:
         workers = 0 if images.cached else min(8, processors())
+    loader: DataLoader[Any]
     if not images.cached and hasattr(images.source, "shards"):
-        return iter(DataLoader(ShardStream(samples, batches), batch_size=None, num_workers=workers))
-    loader = DataLoader(samples, batch_sampler=batches, collate_fn=samples.collate, num_workers=workers)
-    return iter(loader)
+        stream = ShardStream(samples, batches)
+        loader = DataLoader(stream, batch_size=None, num_workers=workers, **options)
+    else:
+        options |= {"batch_sampler": batches, "collate_fn": samples.collate}
+        loader = DataLoader(cast(Any, samples), num_workers=workers, **options)
+    if not workers:
+        return iter(loader)
+    _check_temporary_folder()
+    return _from_workers(iter(loader))
+
+
+def _check_temporary_folder() -> None:
+    """Refuse a folder of temporary files where workers cannot open the sockets they hand batches by."""
+    folder = gettempdir()
+    if len(os.fsencode(folder)) + _IN_FOLDER > _LONGEST_SOCKET:
+        raise RunError(
+            f"workers cannot hand images over by way of {folder}, whose name has more than "
+            f"{_LONGEST_SOCKET - _IN_FOLDER} bytes: set TMPDIR to a shorter one, or take -s workers=0"
+        )
+
+
+def _from_workers(running: Any) -> Iterator[Batch]:
+    """Yield batches; one whose worker dies while it is handed over comes as torch tells of others."""
+    try:
+        yield from running
+    except (ConnectionError, EOFError) as error:
+        raise RuntimeError(f"DataLoader worker (pid unknown) hung up: {error}") from None
+    finally:
+        running._shutdown_workers()  # else its end may be told once more, at any later time
+
+
+def _die_quietly(_: int) -> None:
+    """Have a worker that finds no room in shared memory end, and print nothing: who waits for it tells.
+
+    Otherwise its queue drops the batch, and the run waits for it for ever.
+    """
+    signal.signal(signal.SIGBUS, signal.SIG_DFL)
+    Queue._on_queue_feeder_error = staticmethod(lambda *_: os._exit(1))  # type: ignore[attr-defined]
+
+
+@contextmanager
+def workers_told(how: str) -> Iterator[None]:
+    """Say in a line what has ended a worker, and what to do: enlarge /dev/shm, or what `how` says.
+
+    Raises `RunError` for one that was killed or found no shared memory. torch has it raised at any time,
+    not only where a batch is waited for. Errors that a worker raised lose its traceback.
+    """
+    try:
+        yield
+    except (InpaintlabError, RuntimeError) as error:
+        seen = "".join(str(error).strip().splitlines()[-1:])
+        if any(sign in str(error) for sign in _ENDED):
+            raise RunError(
+                f"a worker that reads images has ended ({seen}), as where memory or shared memory runs "
+                f"out: enlarge the shared memory in /dev/shm, or {how}"
+            ) from None
+        if isinstance(error, InpaintlabError) and _OF_WORKER in str(error):
+            raise type(error)(seen.partition(": ")[2]) from None
+        raise

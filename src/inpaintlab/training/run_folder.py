@@ -27,6 +27,7 @@ from inpaintlab.checkpoints import (
     write_json,
 )
 from inpaintlab.data.loading import TrainingData
+from inpaintlab.data.streaming import workers_told
 from inpaintlab.errors import FullDiskError, InpaintlabError, RunError
 from inpaintlab.files import MARK, mark_outputs, write_atomically
 from inpaintlab.masks import FrozenMasks
@@ -115,11 +116,13 @@ def free_where_refused(run: Run, *, resume: bool) -> Iterator[None]:
 
 @contextmanager
 def resumable(run: Run) -> Iterator[None]:
-    """Say how a run goes on that a full disk has broken off."""
+    """Say how a run goes on that a full disk, or the end of a worker, has broken off."""
+    how = f"inpaint train --resume {run.folder}"
     try:
-        yield
+        with workers_told(f"write workers: 0 into {run.recipe}; then {how}"):
+            yield
     except FullDiskError as error:
-        error.cure = f"inpaint train --resume {run.folder}"
+        error.cure = how
         raise
 
 
