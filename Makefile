@@ -60,6 +60,7 @@ bench: $(VENV)/.installed
 	$(if $(RUN),$(BIN)/python benchmarks/evaluate.py $(RUN))
 	$(if $(RUN),$(BIN)/python benchmarks/serve.py $(RUN))
 	$(if $(RUN),$(if $(DATA),$(BIN)/python benchmarks/strategies.py $(RUN) $(DATA)))
+	$(if $(DATA),$(BIN)/python benchmarks/photos.py $(DATA) --part development)
 	$(if $(RUN),$(BIN)/python benchmarks/soak.py $(RUN))
 	$(if $(RUN),$(BIN)/python benchmarks/fuzz.py $(RUN))
 	$(if $(DATA),$(BIN)/python benchmarks/diagnose.py $(DATA))
