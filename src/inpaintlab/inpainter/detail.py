@@ -38,6 +38,9 @@ COMPONENTS = 16
 HIGH = 0.7
 #: Source patches that all are compared with, on the coarsest level and on others.
 EXACT, SAMPLE = 4000, 1500
+#: Where lines cover a large image, the sources of the coarsest level are fewer, down to `SAMPLE / 2`, so
+#: that not many more than these pairs are compared.
+PAIRS = 20_000_000
 #: On the coarsest level a known pixel of a patch counts so many times as much as one of the guide.
 KNOWN = 40.0
 #: A copy's weight falls by exp(-SHARP) from no cost to that which a quarter of all exceed, and by a
@@ -130,7 +133,8 @@ def _halved(image: Float32, hole: Bool) -> tuple[Float32, Bool]:
 
 def _from_guide(level: _Level, low: float, random: np.random.Generator) -> _Copy:
     """Fill the coarsest level: every target is compared with every source, pixel by pixel."""
-    sources = _some(level.sources, EXACT, random)
+    count = min(EXACT, max(SAMPLE // 2, PAIRS // len(level.targets)))
+    sources = _some(level.sources, count, random)
     current, contrast = level.image, _contrast(level.image, level.hole)
     for turn in range(ROUNDS):
         # The guide is smooth. Among sharp sources the flattest would be most like it.
