@@ -30,8 +30,10 @@ settings.load_profile("inpaintlab")
 # Tests import onnxruntime themselves, too: it writes telemetry into the user's cache otherwise.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-# Test processes run side by side, one a core.
+# Test processes run side by side, one a core, and so do the commands that they start: threads that wait
+# for each other on a busy machine took a test of seconds ten minutes.
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

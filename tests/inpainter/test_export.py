@@ -31,9 +31,11 @@ def save(path, name="unet", arguments=None, size=32):
     return path
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_every_network_of_the_table(name, tmp_path):
-    weights = save(tmp_path / "model.safetensors", name)
+@pytest.mark.parametrize(
+    ("name", "arguments"), [*SMALL.items(), ("swift", SMALL["swift"] | {"start": "smooth"})]
+)
+def test_every_network_of_the_table(name, arguments, tmp_path):
+    weights = save(tmp_path / "model.safetensors", name, arguments)
     result = export(ExportSettings(run=weights, checks=5))
     assert result.findings == []
     assert result.largest_difference <= 1e-4

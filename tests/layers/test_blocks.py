@@ -10,6 +10,7 @@ from inpaintlab.layers import (
     known_mean,
     normalisation,
     same_padding,
+    smooth_fill,
 )
 
 
@@ -69,3 +70,39 @@ def test_same_padding_keeps_the_size(kernel, dilation, side):
 def test_what_cannot_be_had():
     with pytest.raises(SettingError, match="unknown normalisation 'groop', did you mean 'group'"):
         normalisation("groop", 8)
+
+
+@given(seed=st.integers(0, 10**6), levels=st.integers(0, 4))
+def test_smooth_fill_keeps_what_is_known_and_stays_within_its_range(seed, levels):
+    generator = torch.Generator().manual_seed(seed)
+    image, mask = torch.rand(2, 3, 32, 48, generator=generator), some_mask(generator)
+    filled = smooth_fill(image, mask, levels)
+    known = (mask == 0).expand_as(image)
+    assert torch.equal(filled[known], image[known])
+    for one, of, at in zip(filled, image, known, strict=True):
+        assert of[at].min() - 1e-5 <= one.min()
+        assert one.max() <= of[at].max() + 1e-5
+    other = torch.where(mask > 0, torch.rand(image.shape, generator=generator), image)
+    assert torch.equal(smooth_fill(other, mask, levels), filled)
+
+
+def some_mask(generator):
+    mask = torch.zeros(2, 1, 32, 48)
+    mask[0, :, 3:20, 10:40] = 1
+    mask[1] = (torch.rand(1, 32, 48, generator=generator) < 0.7).float()
+    return mask
+
+
+def test_smooth_fill_continues_a_ramp():
+    """It is harmonic, roughly, and a ramp is harmonic: nearer than the mean colour by far."""
+    image = torch.linspace(0, 1, 64).expand(1, 3, 64, 64).contiguous()
+    mask = torch.zeros(1, 1, 64, 64)
+    mask[..., 16:48, 16:48] = 1
+    error = (smooth_fill(image, mask, 5) - image).abs().max()
+    assert error < 0.1 < (0.5 - image[..., 16:48]).abs().max()
+
+
+def test_smooth_fill_where_nothing_is_known_is_grey():
+    assert torch.equal(
+        smooth_fill(torch.rand(1, 3, 8, 8), torch.ones(1, 1, 8, 8), 3), torch.full((1, 3, 8, 8), 0.5)
+    )

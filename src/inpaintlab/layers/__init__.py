@@ -9,6 +9,7 @@ from inpaintlab.layers.blocks import (
     known_mean,
     normalisation,
     same_padding,
+    smooth_fill,
 )
 from inpaintlab.layers.fourier import FourierConv, FourierUnit, SpectralTransform
 from inpaintlab.layers.gated import GatedConv2d, GatedUpsampling, check_gate
@@ -35,4 +36,5 @@ __all__ = [
     "known_mean",
     "normalisation",
     "same_padding",
+    "smooth_fill",
 ]

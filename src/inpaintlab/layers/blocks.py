@@ -4,6 +4,7 @@ from collections.abc import Callable
 from math import gcd
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError, near_miss
@@ -18,6 +19,31 @@ def known_mean(image: Tensor, mask: Tensor) -> Tensor:
     total = torch.where(mask > 0, 0, image).sum((2, 3), keepdim=True)
     area = known.sum((2, 3), keepdim=True)
     return torch.where(area > 0, total / area.clamp(min=1), 0.5)
+
+
+def smooth_fill(image: Tensor, mask: Tensor, levels: int, sweeps: int = 2) -> Tensor:
+    """Return images with their holes filled smoothly from around them, `[B, 3, H, W]`.
+
+    Known colours are averaged down a pyramid of so many levels, and unknown ones taken from the next
+    coarser one and smoothed in a few sweeps: what solves the Laplace equation in the hole, roughly (pull
+    and push of Gortler et al., The Lumigraph, 1996). Sides are divisible by `2 ** levels`; where even
+    the coarsest level knows nothing it is the mean colour.
+    """
+    known = 1 - mask
+    pyramid = [(torch.where(mask > 0, 0, image), known)]
+    for _ in range(levels):
+        total, share = (F.avg_pool2d(part, 2) for part in pyramid[-1])
+        pyramid.append((total, share))
+    filled = known_mean(image, mask)
+    for total, share in reversed(pyramid):
+        hole = (share == 0).to(image.dtype)
+        if filled.shape[-1] > 1:
+            filled = F.interpolate(filled, scale_factor=2, mode="bilinear")
+        colours = total / torch.where(share > 0, share, 1)
+        filled = colours + hole * filled
+        for _ in range(sweeps):
+            filled = colours + hole * F.avg_pool2d(F.pad(filled, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    return filled
 
 
 def hide(image: Tensor, mask: Tensor, middle: Tensor) -> Tensor:
