@@ -1,5 +1,7 @@
+from collections import Counter
 from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
@@ -35,7 +37,11 @@ def test_crops_share_out_the_hole(strategy, height, width, seed, speckled):
         assert not (part.astype(bool) & crop.hole).any()
         part |= crop.hole
         tall, wide = crop.box.size
-        assert crop.box == image or tall == wide >= SIZE
+        # A square, unless the image itself is narrower.
+        side = max(tall, wide)
+        assert crop.box == image or (
+            side >= SIZE and (tall, wide) == (min(side, height), min(side, width))
+        )
     assert np.array_equal(seen, hole)
 
 
@@ -61,7 +67,7 @@ def test_a_hole_in_a_crop_is_like_one_in_training():
 def test_explanations(strategy, line):
     hole = np.zeros((300, 400), np.uint8)
     hole[2:42, 10:50] = hole[292:296, 300:304] = 1
-    assert explain(plan(hole, SIZE, strategy), SIZE, strategy) == line
+    assert explain(plan(hole, SIZE, strategy), f"strategy {strategy}", SIZE) == line
 
 
 def test_an_unknown_strategy_is_named():
@@ -81,3 +87,36 @@ def test_a_hole_longer_than_a_fifth_of_the_shorter_side_takes_the_whole_image(le
     hole[100:102, 50 : 50 + length] = 1
     (crop,) = crop_holes(hole, 64)
     assert (crop.box == Box(0, 0, 300, 400)) is is_whole
+
+
+def shares(hole, size=64):
+    """The sides of the crops by pieces, and how many there are of each."""
+    return Counter(min(crop.box.size) for crop in plan(hole, size, "pieces"))
+
+
+def test_pieces_follow_how_thick_a_hole_is_there():
+    hole = np.zeros((1000, 1400), np.uint8)
+    cv2.line(hole, (20, 30), (1300, 30), 1, 3)  # a scratch: at full size, window by window
+    assert set(shares(hole)) == {64}
+    assert shares(hole)[64] == pytest.approx(1283 / 26, abs=1.5)
+    hole[500:600, 100:900] = 1  # a bar: as large as it is thick
+    sides = shares(hole)
+    assert set(sides) == {64, 250}
+    assert sides[250] <= 9
+    hole[500:600, 1000:1100] = 1  # a square: once, with its surroundings
+    assert set(shares(hole)) == {64, 250, 252}
+
+
+def test_a_thin_part_that_leaves_a_thick_hole_is_seen_finer():
+    hole = np.zeros((1000, 1400), np.uint8)
+    hole[400:600, 400:600] = 1
+    cv2.line(hole, (500, 400), (500, 20), 1, 5)
+    sides = shares(hole)
+    assert sides[64] >= 380 / 26 - 1
+    assert sum(sides.values()) - sides[64] == 1
+
+
+@pytest.mark.parametrize("hole", [np.eye(9), np.eye(300), np.pad([[1]], 40)])
+def test_pieces_of_holes_of_one_pixel(hole):
+    crops = plan(hole.astype(np.uint8), 64, "pieces")
+    assert {crop.box.size for crop in crops} == {(min(64, len(hole)),) * 2}

@@ -41,10 +41,26 @@ def test_pieces_have_the_holes_shape_and_lie_near_it():
 
 
 def test_the_largest_part_stands_for_a_hole_without_room():
-    hole = square_hole(100, 20)
-    hole[0, 0] = hole[99, 99] = True
-    pieces = hidden_pieces(hole)
+    hole = np.zeros((60, 60), bool)
+    for y, x in np.ndindex(7, 5):  # dots so dense that there is no room between them, only beside them
+        hole[8 * y : 8 * y + 3, 8 * x : 8 * x + 3] = True
+    assert [piece.sum() for piece in hidden_pieces(hole)] == [9, 9]
+
+
+def test_a_part_of_a_hole_can_be_meant():
+    hole = square_hole()
+    hole[:, 80:90] = True
+    pieces = hidden_pieces(hole, like=square_hole())
     assert [piece.sum() for piece in pieces] == [400, 400]
+    assert not (pieces[0] & hole).any()
+
+
+def test_what_is_free_of_a_moved_hole_stands_for_one_without_room():
+    """A scratch from corner to corner."""
+    hole = np.eye(100, dtype=bool)
+    (piece,) = hidden_pieces(hole)
+    assert 80 < piece.sum() < 100
+    assert not (piece & hole).any()
 
 
 def test_without_room_there_are_no_pieces_and_the_first_is_chosen():
@@ -83,7 +99,7 @@ def test_the_right_colours_are_chosen_whatever_their_place():
 def test_nothing_hidden_is_shown():
     image, hole = texture(100), square_hole()
 
-    def look(seen, whole):
+    def look(seen, whole, _):
         assert (seen[whole] == 0).all()
         assert (whole & hole).sum() == hole.sum() < whole.sum()
         return seen

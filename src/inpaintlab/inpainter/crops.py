@@ -16,6 +16,8 @@ from inpaintlab.errors import SettingError, near_miss
 
 #: A crop is this many times as wide as its hole: in training a hole takes a third of the side or so.
 CONTEXT = 2.5
+#: A hole this many times as long as it is thick is cut into pieces.
+LONG = 3
 #: A crop that would take more than this share of the image's shorter side is the whole image.
 WHOLE = 0.5
 
@@ -96,6 +98,90 @@ def crop_holes(hole: UInt8, size: int) -> Iterator[Crop]:
         yield Crop(box, bounds, (inside & hole[bounds.slices]) > 0)
 
 
+def crop_pieces(hole: UInt8, size: int) -> Iterator[Crop]:
+    """Yield crops along a hole, `[H, W]` of 0 and 1: they are as large as the hole is thick there.
+
+    What is thin enough for a network of a size is seen at the image's own resolution, window by window
+    however long it is. A thick hole is cut out as `crop_holes` does, and the thin parts that leave it
+    are seen finer. Every pixel of the hole is in exactly one crop's share.
+    """
+    left, top, wide, high = cv2.boundingRect(hole)
+    # With what is known beside it, from which distances are counted.
+    place = Box(top, left, top + high, left + wide).grown(1, Box(0, 0, *hole.shape))
+    yield from _pieces(np.ascontiguousarray(hole[place.slices]), place, hole.shape, size)
+
+
+def _pieces(part: UInt8, place: Box, shape: tuple[int, ...], size: int) -> Iterator[Crop]:
+    """Yield crops for a part of the hole of an image of a shape, at its place there."""
+    cell = round(size / CONTEXT)
+    distance = cv2.distanceTransform(part, cv2.DIST_L2, 5)
+    thick: list[int] = []
+    if (deep := distance > cell / 2).any():
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats(part)
+        thick = np.unique(labels[deep]).tolist()
+    thin = part.copy()
+    for label in thick:
+        left, top, wide, high, _ = map(int, boxes[label])
+        at = Box(top, left, top + high, left + wide)
+        body = np.asarray(labels[at.slices] == label, np.uint8)
+        thin[at.slices] -= body
+        depth = distance[at.slices] * body
+        core = _core(body, depth)
+        whole = Box(place.top + top, place.left + left, place.top + at.bottom, place.left + at.right)
+        yield from _along(core, whole, shape, round(2 * float(depth.max())), size)
+        if (body > core).any():
+            yield from _pieces(body - core, whole, shape, size)
+    yield from _windows(thin, place, shape, cell, size)
+
+
+def _core(body: UInt8, distance: npt.NDArray[np.float32]) -> UInt8:
+    """Return a hole without the parts that leave it which are thinner than half of it, and long.
+
+    `distance` is that to the nearest known pixel. Opened by a disc of half the hole's reach: what lies
+    within that of a pixel that lies so deep.
+    """
+    reach = float(distance.max())
+    shallow = np.asarray(distance <= reach / 2, np.uint8)
+    core = (cv2.distanceTransform(shallow, cv2.DIST_L2, 5) <= reach / 2) & (body > 0)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(((body > 0) & ~core).astype(np.uint8))
+    short = np.max(boxes[:, 2:4], axis=1) < 2 * reach
+    short[0] = False
+    return np.asarray(core | short[labels], np.uint8)
+
+
+def _along(part: UInt8, place: Box, shape: tuple[int, ...], thickness: int, size: int) -> Iterator[Crop]:
+    """Yield one crop for a compact part of a hole, and windows along one that is longer than thick."""
+    x, y, wide, high = cv2.boundingRect(part)
+    if max(wide, high) < LONG * thickness:
+        bounds = Box(place.top + y, place.left + x, place.top + y + high, place.left + x + wide)
+        yield Crop(_with_context(bounds, shape, size), bounds, part[y : y + high, x : x + wide] > 0)
+    else:
+        yield from _windows(part, place, shape, thickness, max(size, round(CONTEXT * thickness)))
+
+
+def _windows(part: UInt8, place: Box, shape: tuple[int, ...], cell: int, side: int) -> Iterator[Crop]:
+    """Yield square windows with a side around what lies of a part in each cell of a grid."""
+    columns = -(-part.shape[1] // cell)
+    y, x = np.nonzero(part)
+    for index in np.unique(y // cell * columns + x // cell):
+        row, column = (int(number) * cell for number in divmod(index, columns))
+        inside = np.ascontiguousarray(part[row : row + cell, column : column + cell])
+        left, top, wide, high = cv2.boundingRect(inside)
+        corner = (place.top + row + top, place.left + column + left)
+        bounds = Box(*corner, corner[0] + high, corner[1] + wide)
+        yield Crop(
+            _square(bounds, shape, side), bounds, inside[top : top + high, left : left + wide] > 0
+        )
+
+
+def _square(bounds: Box, shape: tuple[int, ...], side: int) -> Box:
+    """Return a square around a part, within the image; it is narrower where the image is."""
+    height, width = (min(side, length) for length in shape)
+    top = _around((bounds.top + bounds.bottom) // 2, height, shape[0])
+    left = _around((bounds.left + bounds.right) // 2, width, shape[1])
+    return Box(top, left, top + height, left + width)
+
+
 def _lie_in(box: Box, edges: npt.NDArray[np.int32]) -> Bool:
     """Tell of each hole, a column of tops, lefts, bottoms and rights, whether a box contains it."""
     top, left, bottom, right = edges
@@ -110,9 +196,7 @@ def _with_context(bounds: Box, shape: tuple[int, ...], size: int) -> Box:
     side += -side % 4 if side > size else 0  # so that it can be halved twice, which is quick
     if side > WHOLE * min(height, width):
         return Box(0, 0, height, width)
-    top = _around((bounds.top + bounds.bottom) // 2, side, height)
-    left = _around((bounds.left + bounds.right) // 2, side, width)
-    return Box(top, left, top + side, left + side)
+    return _square(bounds, shape, side)
 
 
 def _around(middle: int, side: int, limit: int) -> int:
@@ -130,6 +214,7 @@ def _whole(hole: UInt8, _: int) -> list[Crop]:
 STRATEGIES: dict[str, Callable[[UInt8, int], Iterable[Crop]]] = {
     "auto": crop_holes,
     "crop": crop_holes,
+    "pieces": crop_pieces,
     "whole": _whole,
 }
 
@@ -141,18 +226,19 @@ def plan(hole: UInt8, size: int, strategy: str) -> list[Crop]:
     return list(STRATEGIES[strategy](hole, size))
 
 
-def explain(crops: list[Crop], size: int, strategy: str) -> str:
-    """Say in one line what a strategy does with an image.
+def explain(crops: list[Crop], how: str, size: int | None) -> str:
+    """Say in one line what is cut out of an image; without a size it is filled at its own resolution.
 
     >>> box = Box(0, 0, 300, 400)
-    >>> explain([Crop(box, Box(10, 10, 90, 60), np.ones((80, 50), bool))], 64, "auto")
+    >>> explain([Crop(box, Box(10, 10, 90, 60), np.ones((80, 50), bool))], "strategy auto", 64)
     'strategy auto: one crop of 400×300 px for a hole of 50×80 px, filled at 85×64 px'
     """
     largest = max(crops, key=lambda crop: crop.box.size)
     count = "one crop" if len(crops) == 1 else f"{len(crops)} crops, the largest"
+    at = working_size(largest.box, size) if size else largest.box.size
     return (
-        f"strategy {strategy}: {count} of {_by(largest.box.size)} px for a hole of "
-        f"{_by(largest.bounds.size)} px, filled at {_by(working_size(largest.box, size))} px"
+        f"{how}: {count} of {_by(largest.box.size)} px for a hole of {_by(largest.bounds.size)} px, "
+        f"filled at {_by(at)} px"
     )
 
 

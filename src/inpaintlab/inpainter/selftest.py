@@ -12,8 +12,9 @@ import numpy as np
 
 from inpaintlab.arrays import Bool, Float32
 
-#: Takes an image `[H, W, 3]` in [0, 1], 0 in its hole, and the hole `[H, W]`; gives `[H, W, 3]`.
-Filler = Callable[[Float32, Bool], Float32]
+#: Takes an image `[H, W, 3]` in [0, 1], 0 in its hole, the hole `[H, W]`, and the piece of it that is
+#: asked for; gives `[H, W, 3]`.
+Filler = Callable[[Float32, Bool, Bool], Float32]
 #: Known pixels that are left between a piece and the hole.
 GAP = 3
 #: Standard deviation, in pixels, of the blur after which colours are compared. Of 0, 1, 2 and 4 pixels,
@@ -36,17 +37,24 @@ class Choice:
 
 
 def choose(
-    candidates: Mapping[str, Filler], image: Float32, hole: Bool, *, count: int = 2, seed: int = 0
+    candidates: Mapping[str, Filler],
+    image: Float32,
+    hole: Bool,
+    *,
+    like: Bool | None = None,
+    count: int = 2,
+    seed: int = 0,
 ) -> Choice:
     """Hide pieces like the hole beside it, fill them in every way, and return the best.
 
-    `image` is `[H, W, 3]` in [0, 1], `hole` `[H, W]`. Each of `candidates` is called once for each of at
-    most `count` pieces, with piece and hole as one hole. Where no piece has room, or there is but one
-    candidate, the first is best. Raises `ValueError` without candidates.
+    `image` is `[H, W, 3]` in [0, 1], `hole` `[H, W]`, and `like` the part of it that is meant. Each of
+    `candidates` is called once for each of at most `count` pieces, with piece and hole as one hole.
+    Where no piece has room, or there is but one candidate, the first is best. Raises `ValueError`
+    without candidates.
     """
     if not candidates:
         raise ValueError("there is nothing to choose from: give at least one way to fill")
-    pieces = hidden_pieces(hole, count, seed) if len(candidates) > 1 else []
+    pieces = hidden_pieces(hole, count, seed, like) if len(candidates) > 1 else []
     if not pieces:
         return Choice(next(iter(candidates)), {})
     scores = {
@@ -56,21 +64,47 @@ def choose(
     return Choice(min(scores, key=scores.__getitem__), scores)
 
 
-def hidden_pieces(hole: Bool, count: int = 2, seed: int = 0) -> list[Bool]:
-    """Return masks `[H, W]` of the hole's shape at other places near it, at most `count`.
+def hidden_pieces(hole: Bool, count: int = 2, seed: int = 0, like: Bool | None = None) -> list[Bool]:
+    """Return masks `[H, W]` of the hole's shape, or `like` a part of it, near it, at most `count`.
 
     They lie in known pixels, more than `GAP` pixels away from the hole and from each other. A hole that
-    has no room as a whole gives the shape of its largest part; without room for that there are none.
+    has no room as a whole, as a scratch across the image, gives what has room of it a little further on,
+    or the shape of its largest part; without room for that there are none.
     """
     random = np.random.default_rng(seed)
-    for shape in (hole, _largest(hole)):
+    part = hole if like is None else like
+    for shape in (part, _largest(part)):
         taken, found = hole, list[Bool]()
         while len(found) < count and (piece := _shifted(shape, taken, random)) is not None:
             found.append(piece)
             taken = taken | piece
+        if not found and (piece := _beside(shape, hole)) is not None:
+            found.append(piece)
         if found:
             return found
     return []
+
+
+def _beside(shape: Bool, taken: Bool) -> Bool | None:
+    """Return what is free of a shape that is moved by a little more than its thickness, if most is."""
+    depth = float(cv2.distanceTransform(shape.astype(np.uint8), cv2.DIST_L2, 5).max())
+    step = GAP + 1 + round(min(2 * depth, *shape.shape))  # without a known pixel it has no end
+    free = ~_grown(taken)
+    moves = [(down, right) for down in (-step, 0, step) for right in (-step, 0, step)]
+    pieces = [_moved(shape, *move) & free for move in moves]
+    best = max(pieces, key=np.count_nonzero)
+    return best if 2 * best.sum() > shape.sum() else None
+
+
+def _moved(shape: Bool, down: int, right: int) -> Bool:
+    by = np.array([[1, 0, right], [0, 1, down]], np.float32)
+    moved = cv2.warpAffine(shape.astype(np.uint8), by, shape.shape[::-1], flags=cv2.INTER_NEAREST)
+    return np.asarray(moved > 0)
+
+
+def _grown(taken: Bool) -> Bool:
+    side = 2 * GAP + 1
+    return np.asarray(cv2.dilate(taken.astype(np.uint8), np.ones((side, side), np.uint8)) > 0)
 
 
 def _largest(hole: Bool) -> Bool:
@@ -86,10 +120,8 @@ def _shifted(shape: Bool, taken: Bool, random: np.random.Generator) -> Bool | No
     if not wide:
         return None
     piece = shape[top : top + high, left : left + wide]
-    side = 2 * GAP + 1
-    grown = cv2.dilate(taken.astype(np.uint8), np.ones((side, side), np.uint8))
     # For every place, how many of its pixels are taken.
-    overlap = cv2.matchTemplate(grown.astype(np.float32), piece.astype(np.float32), cv2.TM_CCORR)
+    overlap = cv2.matchTemplate(_grown(taken).astype(np.float32), piece.astype(np.float32), cv2.TM_CCORR)
     free = np.argwhere(overlap < 0.5)
     if not len(free):
         return None
@@ -102,7 +134,7 @@ def _shifted(shape: Bool, taken: Bool, random: np.random.Generator) -> Bool | No
 
 def _tried(fill: Filler, image: Float32, hole: Bool, piece: Bool) -> float:
     both = (hole | piece)[..., None]
-    colours = fill(np.where(both, np.float32(0), image), both[..., 0])
+    colours = fill(np.where(both, np.float32(0), image), both[..., 0], piece)
     return score(np.where(piece[..., None], colours, image), image, piece)
 
 
