@@ -3,7 +3,8 @@
 Every photo gets five holes, drawn by its name: a rectangle, irregular bands, scratches, text, and the
 outline of an object. It belongs to the part `development` where the SHA-256 of its file's name begins
 with 0 to 7, and else to `report`, which is for figures that choose nothing. Methods are baselines, runs,
-files of weights and models of the hub; photos that one of them has learnt from are left out.
+files of weights and models of the hub, also with how they fill, as in `default@model+detail`; photos
+that one of them has learnt from are left out.
 
 A table for each kind and one for all: mean hole PSNR, how far it is above the best baseline named, photo
 by photo with its 95 % interval, sharpness and distance of the hole, and median seconds. The sheet shows
@@ -34,6 +35,7 @@ from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet
 from inpaintlab.evaluation.methods import OpenedMethod, name_of, open_methods
 from inpaintlab.evaluation.rows import Rows
 from inpaintlab.images import from_array, save
+from inpaintlab.inpainter import Inpainter
 from inpaintlab.masks import MaskSet, Rectangles
 from inpaintlab.masks.irregular import Irregular
 from inpaintlab.metrics import FIGURES, Available, available, hole_psnr
@@ -63,7 +65,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheet", type=Path)
     words = parser.parse_args()
-    opened = open_methods({name_of(one): one for one in words.methods.split(",")}, "fill")
+    opened = open_methods(dict(map(named, words.methods.split(","))), "fill")
     timed = {name: Timed(of) for name, of in opened.items()}
     bench = Bench.of({name: of.method for name, of in timed.items()}, "rectangles", "fill", None, 1, [])
     images = choose(words.photos, words.part).open(None, bench.trained_on, limit=words.images)
@@ -77,6 +79,16 @@ def main() -> None:
         write_json(words.json, facts | {"kinds": found})
     if words.sheet:
         save(words.sheet, from_array(sheet(bench, images, masks)))
+
+
+def named(method: str) -> tuple[str, Any]:
+    """Return the name of a method, and what opens it; `default@model+detail` says how a model fills."""
+    what, _, how = method.partition("@")
+    if not how:
+        return name_of(method), method
+    inpainter = Inpainter.load(what)
+    inpainter.method = how
+    return f"{name_of(what)}@{how}", inpainter
 
 
 def choose(photos: str, part: str) -> ChosenImages:

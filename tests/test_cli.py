@@ -95,7 +95,8 @@ def test_json_stands_alone_on_stdout(inpaint, trained_run, tmp_path):
 
 def test_newest_run_is_the_default(inpaint, tmp_path):
     files(tmp_path)
-    assert inpaint("fill photo.png mask.png -o out.png")[0] == 2
+    by = "the model that comes with inpaintlab"
+    assert inpaint("fill photo.png mask.png -o out.png")[1].startswith(f"out.png (filled by {by})\n")
     inpaint(f"train samples:40 {SMALL}")
     code, out, _ = inpaint("fill photo.png mask.png -o out.png")
     assert (code, out) == (0, "out.png (filled by runs/samples-40-1)\n")

@@ -26,6 +26,8 @@ from inpaintlab.errors import DataError, RunError
 
 #: Name of a part of a run that was given as an object: a recipe cannot make it again.
 OBJECT = "object"
+#: What the model that comes with the package is called, as a run.
+DEFAULT = "default"
 
 
 class Run:
@@ -79,6 +81,13 @@ def newest_run(parent: Path) -> Path:
     if not models:
         raise RunError(f"there is no trained run in {parent}/: name one with --run, or train one first")
     return models[-1].parent
+
+
+def run_or_default(run: Path | None) -> Path:
+    """Return a run, or the newest under `runs/` where none is named, or else the default model."""
+    if run is None and not any(Path("runs").glob("*/model.safetensors")):
+        return Path(DEFAULT)
+    return run or newest_run(Path("runs"))
 
 
 def read_log(log: Path, kind: str) -> list[dict[str, Any]]:

@@ -153,7 +153,7 @@ def test_a_full_disk_ends_the_batch(fill, monkeypatch):
 
 def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, capsys):
     make_folder(tmp_path, 8)
-    real, calls = Inpainter.fill_image, []
+    real, calls = Inpainter.fill_and_tell, []
 
     def stopped(self, *arguments, **options):
         calls.append(arguments)
@@ -161,7 +161,7 @@ def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, cap
             raise KeyboardInterrupt
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(Inpainter, "fill_image", stopped)
+    monkeypatch.setattr(Inpainter, "fill_and_tell", stopped)
     with pytest.raises(KeyboardInterrupt):
         fill(workers=1)
     assert "the same command goes on" in capsys.readouterr().err
@@ -182,12 +182,12 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(fill, tmp_path, train
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "from inpaintlab import cli\n"
         "from inpaintlab.inpainter import Inpainter\n"
-        "real, calls = Inpainter.fill_image, []\n"
+        "real, calls = Inpainter.fill_and_tell, []\n"
         "def fill(self, *arguments, **options):\n"
         "    calls.append(1)\n"
         "    if len(calls) == 4: os.kill(os.getpid(), signal.SIGINT)\n"
         "    return real(self, *arguments, **options)\n"
-        "Inpainter.fill_image = fill\n"
+        "Inpainter.fill_and_tell = fill\n"
         "cli.main()\n"
     )
     words = ["fill", "images", "masks", "-o", "out", "--run", str(trained_run)]

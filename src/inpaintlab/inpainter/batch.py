@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.checkpoints import newest_run
+from inpaintlab.baselines import BASELINES, title
 from inpaintlab.errors import OutputError, SettingError
 from inpaintlab.files import mark_outputs, read_mark
 from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, check_writable, load, save
@@ -29,11 +29,13 @@ from inpaintlab.inpainter.pairs import (
     name_outputs,
 )
 from inpaintlab.inpainter.preview import PAIRS, PREVIEW, write_preview
+from inpaintlab.inpainter.ways import AUTO, MODEL, check_method
 from inpaintlab.inpainter.weights import WeightsFile, find_weights
 from inpaintlab.machine import processors
 from inpaintlab.masks import COMMAND, check_polarity, read_mask
 from inpaintlab.progress import bar, say
 from inpaintlab.reports import Answer, Note, Result
+from inpaintlab.runs import DEFAULT, run_or_default
 from inpaintlab.settings import FillSettings
 
 #: What is said to masks that look inverted.
@@ -51,12 +53,13 @@ class Filled(Result):
     """What `fill_files` did: `images` were `filled`, `skipped` as they were there already, or `failed`.
 
     `output` is the file of one image or the folder of several, whose `rule` says how masks were found;
-    `failures` are the first ones, `log` has all. Of a `preview` nothing else was written. `findings` are
-    sentences on what is amiss.
+    `method` is a baseline, or how the model of the `run` filled. `failures` are the first ones, `log`
+    has all. Of a `preview` nothing else was written. `findings` are sentences on what is amiss.
     """
 
     output: Path
     run: Path | None = None
+    method: str = MODEL
     preview: Path | None = None
     rule: str | None = None
     images: int = 1
@@ -81,10 +84,16 @@ class Filled(Result):
             some = f" of the first {PAIRS} of {self.images} images" if self.images > PAIRS else ""
             return f"{self.preview} shows the holes{some} in red; nothing was filled"
         if self.rule is None:
-            return f"{self.output} (filled by {self.run})"
+            return f"{self.output} (filled by {self._by()})"
         skipped = f", {self.skipped} were there already" if self.skipped else ""
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.output}: {self.filled} filled{skipped}{failed} (by {self.run})"
+        return f"{self.output}: {self.filled} filled{skipped}{failed} (by {self._by()})"
+
+    def _by(self) -> str:
+        if self.method in BASELINES:
+            return title(self.method)
+        is_default = self.run == Path(DEFAULT)
+        return "the model that comes with inpaintlab" if is_default else str(self.run)
 
 
 def fill_files(settings: FillSettings) -> Filled:
@@ -96,6 +105,7 @@ def fill_files(settings: FillSettings) -> Filled:
     """
     if settings.output is None:
         raise SettingError("where should the result go? Name a file, or a folder for several, with -o")
+    check_method(settings.method or MODEL)
     pairing = find_pairs(settings.image, settings.mask, settings.output)
     alone = settings.image.is_file() and settings.image.suffix.lower() not in LISTS
     if alone and len(pairing.pairs) == 1:
@@ -112,19 +122,20 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
     check_suffix(output)
     if settings.preview:
         return _preview([pair], output, output.with_name(f"{output.stem}_preview.png"), settings)
-    run = settings.run or newest_run(Path("runs"))
+    run = run_or_default(settings.run)
     notes = Inpainter.load(run, quickest=True).fill_file(
         pair.image,
         pair.mask,
         output,
         invert_mask=settings.invert_mask,
         grey_mask=settings.grey_mask,
+        method=settings.method,
         strategy=settings.strategy,
         blend=settings.blend,
-        explain=settings.verbose,
+        tell=settings.verbose,
     )
     mark_outputs(output.parent, [output.name])
-    return Filled(output, run, filled=1, notes=notes)
+    return Filled(output, run, _method(settings, run), filled=1, notes=notes)
 
 
 def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled:
@@ -138,7 +149,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
         check_outputs([*pairs, replace(pairs[0], name=Path(PREVIEW))], output)
         _tell_of_pairs(pairing, mine, settings)
         return _preview(mine, output, output / PREVIEW, settings)
-    run = settings.run or newest_run(Path("runs"))
+    run = run_or_default(settings.run)
     log = FillLog(output, settings.part)
     weights = WeightsFile.of(find_weights(run)).sha256()
     jobs = [Job.of(pair, settings, weights) for pair in mine]
@@ -160,6 +171,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
     return Filled(
         output,
         run,
+        _method(settings, run),
         rule=pairing.rule,
         images=len(mine),
         filled=log.filled,
@@ -172,6 +184,10 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
         notes=[note if times == 1 else f"{note} ({times} times)" for note, times in log.notes.items()],
         findings=_findings(log, pairing, len(mine)),
     )
+
+
+def _method(settings: FillSettings, run: Path) -> str:
+    return settings.method or (AUTO if run == Path(DEFAULT) else MODEL)
 
 
 def _findings(log: FillLog, pairing: Pairing, images: int) -> list[str]:
@@ -249,10 +265,18 @@ def _run(jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSett
 def _fill(
     pair: Pair, image: DecodedImage, hole: UInt8, inpainter: Inpainter, settings: FillSettings
 ) -> DecodedImage:
+    filled, told = inpainter.fill_and_tell(
+        image,
+        hole,
+        pair.mask.name,
+        method=settings.method,
+        strategy=settings.strategy,
+        blend=settings.blend,
+        door=COMMAND,
+    )
     if settings.verbose:
-        say(f"{pair.name}: {inpainter.explain(hole, settings.strategy)}")
-    how = {"strategy": settings.strategy, "blend": settings.blend}
-    return inpainter.fill_image(image, hole, pair.mask.name, door=COMMAND, **how)
+        say(f"{pair.name}: {told}")
+    return filled
 
 
 def _read_ahead(

@@ -39,6 +39,7 @@ class Job:
             "mask": _stamp(pair.mask),
             "weights": weights,
             "invert_mask": bool(settings.invert_mask),
+            "method": settings.method,
             "strategy": settings.strategy,
             "blend": settings.blend,
         }

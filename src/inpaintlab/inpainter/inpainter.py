@@ -27,11 +27,12 @@ from inpaintlab.images import (
     save,
     to_pillow,
 )
-from inpaintlab.inpainter.crops import explain, plan
-from inpaintlab.inpainter.filling import BLENDS, fill_crops
+from inpaintlab.inpainter.crops import STRATEGIES, explain
+from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.readme import readme
-from inpaintlab.inpainter.weights import FILE, WeightsFile, find_weights, push
+from inpaintlab.inpainter.ways import AUTO, MODEL, by_method
+from inpaintlab.inpainter.weights import DEFAULT_FILE, FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
 from inpaintlab.networks import adopt
 from inpaintlab.runs import Run
@@ -45,7 +46,8 @@ class Inpainter:
 
     `network` is any module called as `module(image, mask)`; it is put into evaluation. `card` says what
     it is, and the image size that it was trained on; of a module of your own `size` alone will do.
-    `source` is the file that it was read from, if it was.
+    `source` is the file that it was read from, if it was. `method` is how `fill` fills where it is not
+    told: `auto` for the model that comes with the package, else `model`.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Inpainter:
         source: WeightsFile | None = None,
         *,
         size: int | None = None,
+        method: str = MODEL,
     ) -> None:
         if card is None:
             if size is None:
@@ -62,7 +65,7 @@ class Inpainter:
             card = ModelCard(type(network).__name__, {}, size)
         # The order of memory in which convolutions on a CPU are quickest (benchmarks/engines.py).
         self.network = adopt(network.eval()).to(memory_format=torch.channels_last)
-        self.card, self.source = card, source
+        self.card, self.source, self.method = card, source, method
 
     @classmethod
     def load(
@@ -75,7 +78,8 @@ class Inpainter:
     ) -> "Inpainter":
         """Load a trained network.
 
-        `what` is a run or its folder, of which the best weights are taken, a `.safetensors` file, an
+        `what` is `default`, the model that comes with the package, a run or its folder, of which the
+        best weights are taken, a `.safetensors` file, an
         `.onnx` file of `inpaint export`, published weights of LaMa (`.safetensors`, `.pt`, `.pth` or
         `.ckpt`), or `USER/MODEL` of the Hugging Face hub, at a `revision`: branch, tag or commit.
         Weights of a module of your own are filled into `network`, unless it is registered. With
@@ -88,7 +92,8 @@ class Inpainter:
         if source.path.suffix == SUFFIX:
             loaded = OnnxNetwork.load(source.path)
             return cls(loaded, loaded.card, source)
-        return cls(*load_model(source.path, network), source)
+        method = AUTO if source.path == DEFAULT_FILE else MODEL
+        return cls(*load_model(source.path, network), source, method=method)
 
     @property
     def sha256(self) -> str:
@@ -101,12 +106,19 @@ class Inpainter:
             return self.source.sha256()
         return hashlib.sha256(model_bytes(self.network.state_dict(), self.card)).hexdigest()
 
-    def save(self, path: str | Path) -> None:
-        """Write weights and card to a `.safetensors` file; of a loaded one, the same bytes again."""
+    def save(self, path: str | Path, *, half: bool = False) -> None:
+        """Write weights and card to a `.safetensors` file; of a loaded one, the same bytes again.
+
+        With `half` a weight takes 16 bits and the file half the room. Colours change by less than the
+        steps of 8 bits; networks still work with 32 bits.
+        """
         path = Path(path)
         if path.suffix != ".safetensors":
             raise OutputError(f"{path} is no name for weights: they are saved as NAME.safetensors")
-        save_model(path, self._weights(), self.card)
+        weights = self._weights()
+        if half:
+            weights = {name: _halved(weight) for name, weight in weights.items()}
+        save_model(path, weights, self.card)
 
     def push_to_hub(
         self,
@@ -145,6 +157,7 @@ class Inpainter:
         *,
         invert_mask: bool = False,
         grey_mask: bool = False,
+        method: str | None = None,
         strategy: str = "auto",
         blend: str = "gradient",
     ) -> AnyImage:
@@ -161,8 +174,11 @@ class Inpainter:
         `invert_mask`. Raises `ImageError` and `MaskError` for anything else, for a mask without a hole,
         over 90 % of the image, or, without `grey_mask`, grey in more than half of it as a photo is.
 
-        `strategy`, one of `STRATEGIES`, says what the network sees of the image; `blend`, one of
-        `BLENDS`, how the fill meets the known pixels. Several threads may call at once.
+        `method` is `model`, this network; `model+detail`, the same with fine structure copied from the
+        image; a baseline such as `telea`, with 8 bits a channel; or `auto`, what does best on known
+        pixels beside the hole; None is the inpainter's own. `strategy`, one of `STRATEGIES`, says what
+        the network sees of the image; `blend`, one of `BLENDS`, how the fill meets the known pixels.
+        Several threads may call at once.
 
         >>> from inpaintlab.networks import create
         >>> inpainter = Inpainter(create("unet", width=8, depth=1), size=32)  # or load("runs/photos-1")
@@ -172,7 +188,7 @@ class Inpainter:
         >>> filled.shape, filled.dtype, bool((filled[~hole] == photo[~hole]).all())
         ((300, 400, 3), dtype('uint8'), True)
         """
-        how: dict[str, Any] = {"strategy": strategy, "blend": blend}
+        how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
 
         def read(one: AnyMask) -> UInt8:
             return read_mask(one, invert=invert_mask, grey=grey_mask, door=PYTHON)[0]
@@ -197,26 +213,44 @@ class Inpainter:
         hole: UInt8,
         name: str = "the mask",
         *,
+        method: str | None = None,
         strategy: str = "auto",
         blend: str = "gradient",
         door: Door = PYTHON,
     ) -> DecodedImage:
         """Fill the hole, `[H, W]` of 0 and 1, of a decoded image; `name` and `door` are the mask's."""
+        return self.fill_and_tell(
+            image, hole, name, method=method, strategy=strategy, blend=blend, door=door
+        )[0]
+
+    def fill_and_tell(
+        self,
+        image: DecodedImage,
+        hole: UInt8,
+        name: str = "the mask",
+        *,
+        method: str | None = None,
+        strategy: str = "auto",
+        blend: str = "gradient",
+        door: Door = PYTHON,
+    ) -> tuple[DecodedImage, str]:
+        """Fill as `fill_image` does, and say in a line what was done."""
         if blend not in BLENDS:
             raise SettingError(f"unknown blend {blend!r}{near_miss(blend, BLENDS)}")
+        if strategy not in STRATEGIES:
+            raise SettingError(f"unknown strategy {strategy!r}{near_miss(strategy, STRATEGIES)}")
+        told, method = list[str](), method or self.method
+        way = by_method(method, self.network, self.card.size, strategy, blend, told)
         _check_hole(hole, name, image.size, door)
-        crops = plan(hole, self.card.size, strategy)
-        pixels = image.pixels.copy()
-        for crop, colours in fill_crops(self.network, image, hole, crops, self.card.size, blend):
+        pixels, crops = image.pixels.copy(), []
+        for crop, colours in way(image, hole, hole):
             part = replace(image, pixels=pixels[crop.bounds.slices])
             where = crop.hole if pixels.ndim == 2 else crop.hole[..., None]
             pixels[crop.bounds.slices] = composite(part.pixels, from_rgb(colours, like=part), where)
-        return replace(image, pixels=pixels)
-
-    def explain(self, hole: UInt8, strategy: str = "auto") -> str:
-        """Say in one line what a strategy would do with a hole, `[H, W]` of 0 and 1."""
-        _check_hole(hole, "the mask", hole.shape)
-        return explain(plan(hole, self.card.size, strategy), self.card.size, strategy)
+            crops.append(crop)
+        if method == MODEL:
+            told = [explain(crops, f"strategy {strategy}", self.card.size)]
+        return replace(image, pixels=pixels), ", ".join(told) or explain(crops, method, None)
 
     def fill_file(
         self,
@@ -226,24 +260,25 @@ class Inpainter:
         *,
         invert_mask: bool | None = None,
         grey_mask: bool = False,
+        method: str | None = None,
         strategy: str = "auto",
         blend: str = "gradient",
-        explain: bool = False,
+        tell: bool = False,
     ) -> list[str]:
         """Fill an image file, write the result, and return notes for the user.
 
         The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole. A mask
         that looks inverted is remarked upon, unless `invert_mask` says what it is; one that looks like a
-        photo is refused without `grey_mask`. With `explain` the first note says what the strategy does.
+        photo is refused without `grey_mask`. With `tell` the first note says what was done.
         """
         if output.resolve() in (image.resolve(), mask.resolve()):
             raise OutputError(f"{output} is an input: give another name with -o")
         decoded = load_image(image)
         check_writable(output.suffix, decoded.size)
         hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
-        how: dict[str, Any] = {"strategy": strategy, "blend": blend}
-        filled = self.fill_image(decoded, hole, mask.name, door=COMMAND, **how)
-        said = [self.explain(hole, strategy)] if explain else []
+        how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
+        filled, told = self.fill_and_tell(decoded, hole, mask.name, door=COMMAND, **how)
+        said = [told] if tell or (method or self.method) == AUTO else []
         return [*said, *decoded.notes, *remarks, *save(output, filled)]
 
     def _fill_tensor(self, image: Tensor, hole: UInt8, how: dict[str, Any]) -> Tensor:
@@ -273,6 +308,10 @@ def _check_hole(hole: UInt8, name: str, size: tuple[int, ...], door: Door = PYTH
         height, width = size
         raise MaskError(f"{name} is {seen}, but the image is {width}×{height}: sizes must agree")
     check_ratio(hole, name, door)
+
+
+def _halved(weight: Tensor) -> Tensor:
+    return weight.half() if weight.is_floating_point() else weight
 
 
 def _exported(source: WeightsFile) -> OnnxNetwork | None:

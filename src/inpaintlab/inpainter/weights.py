@@ -18,9 +18,12 @@ from types import ModuleType
 from inpaintlab.checkpoints import WEIGHTS, Run
 from inpaintlab.errors import RunError
 from inpaintlab.inpainter.onnx import SUFFIX
+from inpaintlab.runs import DEFAULT
 
 #: The one file that is read from the hub.
 FILE = "model.safetensors"
+#: The model that comes with the package (recipes/default.yaml).
+DEFAULT_FILE = Path(__file__).with_name("default.safetensors")
 #: Seconds until the hub counts as out of reach.
 _PATIENCE = 10.0
 #: A name of the hub: user and model, of letters, digits, `-`, `_` and `.`.
@@ -30,11 +33,14 @@ _NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 def find_weights(what: str | os.PathLike[str], revision: str | None = None) -> Path:
     """Return the file of weights that a run, a path, or a name of the hub, stands for.
 
-    A run folder stands for its best weights, another folder for the `model.safetensors` in it. What is
-    not here and looks like `USER/MODEL` is fetched from the hub, unless there is a folder USER: then it
-    is a path with a slip. Raises `RunError` where there is nothing.
+    A run folder stands for its best weights, another folder for the `model.safetensors` in it, and
+    `default` for the model that comes with the package. What is not here and looks like `USER/MODEL` is
+    fetched from the hub, unless there is a folder USER: then it is a path with a slip. Raises `RunError`
+    where there is nothing.
     """
     path = Path(what)
+    if path == Path(DEFAULT) and not path.exists():
+        return DEFAULT_FILE
     if path.suffix in (*WEIGHTS, SUFFIX) and not path.is_dir():
         return path
     is_here = path.exists() or path.parent.exists()

@@ -35,7 +35,10 @@ class FileForm(BaseModel):
 class FillOptions(FileForm):
     """How to fill."""
 
-    strategy: Literal["auto", "crop", "whole"] | None = Field(
+    method: str | None = Field(
+        None, description="`model`, or a baseline such as `telea`. None: the server's default."
+    )
+    strategy: Literal["auto", "crop", "pieces", "whole"] | None = Field(
         None, description="What the network sees of an image. None: the server's default."
     )
     blend: Literal["gradient", "none"] | None = Field(
@@ -56,6 +59,7 @@ class FillOptions(FileForm):
             invert_mask=self.invert_mask,
             grey_mask=self.grey_mask,
             fields=True,
+            method=self.method,
             strategy=self.strategy,
             blend=self.blend,
         )

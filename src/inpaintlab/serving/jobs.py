@@ -29,8 +29,8 @@ class Options:
 
     `suffix` is `.png`, `.webp` or `.jpg`; `quality` is for JPEG. With `transparent`, the hole is where
     the mask, or without a mask the image, is fully transparent. `size` is the width and height that the
-    image must have. `strategy` and `blend` are those of `Inpainter.fill_image`; None is its default.
-    With `fields`, the route has the fields `invert_mask` and `grey_mask`, which errors may name.
+    image must have. `method`, `strategy` and `blend` are those of `Inpainter.fill_image`; None is its
+    default. With `fields`, the route has the fields `invert_mask` and `grey_mask`, which errors name.
     """
 
     suffix: str = ".png"
@@ -39,6 +39,7 @@ class Options:
     grey_mask: bool = False
     fields: bool = False
     transparent: bool = False
+    method: str | None = None
     strategy: str | None = None
     blend: str | None = None
     max_pixels: int = MAX_PIXELS

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from inpaintlab.errors import OutputError, SettingError
-from inpaintlab.runs import newest_run
+from inpaintlab.runs import run_or_default
 from inpaintlab.serving.app import create_app
 from inpaintlab.serving.work import worker_pool
 from inpaintlab.settings import ServeSettings
@@ -45,7 +45,7 @@ def serve(settings: ServeSettings) -> None:
     """
     token = settings.token or os.environ.get("INPAINTLAB_TOKEN") or None
     _check_token(settings.host, token)
-    run = settings.run or newest_run(Path("runs"))
+    run = run_or_default(settings.run)
     with _listening(settings.host, settings.port) as listener:
         asyncio.run(_serve(settings, token, run, listener))
 

@@ -21,7 +21,6 @@ from inpaintlab.arrays import UInt8
 from inpaintlab.errors import ImageError, InpaintlabError
 from inpaintlab.images import DecodedImage, Encoded, check_writable, encode, encode_png, load
 from inpaintlab.registry import load_installed_plugins, load_plugins, loaded_plugins
-from inpaintlab.runs import Run
 from inpaintlab.serving.jobs import About, Job, Options, Reply, send
 from inpaintlab.serving.pool import Pool, default_workers
 
@@ -100,6 +99,7 @@ def _load(weights: Path) -> tuple["Inpainter", About]:
     import torch
 
     from inpaintlab.inpainter import Inpainter
+    from inpaintlab.inpainter.weights import find_weights
 
     # The other cores are for the other workers.
     torch.set_num_threads(1)
@@ -109,13 +109,12 @@ def _load(weights: Path) -> tuple["Inpainter", About]:
     hole[: size // 2, : size // 2] = 255
     small = encode_png(hole)
     answer(inpainter, Job(small, small, Options()))
-    file = weights if weights.is_file() else Run(weights).model
     return inpainter, About(
         name=weights.stem if weights.is_file() else weights.resolve().name,
         network=inpainter.card.network,
         size=size,
         sha256=inpainter.sha256,
-        created=int(os.stat(file).st_mtime),  # noqa: PTH116
+        created=int(find_weights(weights).stat().st_mtime),
     )
 
 
@@ -129,7 +128,7 @@ def _fill(inpainter: "Inpainter", job: Job) -> DecodedImage:
         raise ImageError(f"the image is {width}×{height} and keeps its size: {asked} is not possible")
     check_writable(options.suffix, image.size)
     hole, remarks = _hole(image, job)
-    how = {"strategy": options.strategy, "blend": options.blend}
+    how = {"method": options.method, "strategy": options.strategy, "blend": options.blend}
     given = {name: value for name, value in how.items() if value}
     filled = inpainter.fill_image(image, hole, "the mask", door=_door(options), **given)
     if job.mask is None:  # the hole was transparent, its filling is not

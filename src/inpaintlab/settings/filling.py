@@ -32,14 +32,18 @@ class FillSettings(Settings):
     output: Annotated[Path | None, Flag("-o", "--output")] = None
     """File to write, whose suffix names the format; for several images a folder."""
     run: Annotated[Path | None, Flag()] = None
-    """Run folder or file of weights; by default the newest under runs/."""
+    """Run folder or file of weights; by default the newest under runs/, or else the model that
+    comes with inpaintlab."""
     invert_mask: Annotated[bool | None, Flag()] = None
     """Take black for the hole; or white, though the masks look inverted."""
     grey_mask: Annotated[bool, Flag()] = False
     """Take masks that are grey in more than half of them; above the middle is the hole."""
     format: Annotated[Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None, Flag()] = None
     """File format of several results; by default the image's own if it is lossless, else png."""
-    strategy: Annotated[Literal["auto", "crop", "whole"], Flag()] = "auto"
+    method: Annotated[str | None, Flag()] = None
+    """model, model+detail, auto (what does best beside the hole), or a baseline: telea,
+    navier-stokes, biharmonic, patchmatch; by default model, and auto without a run."""
+    strategy: Annotated[Literal["auto", "crop", "pieces", "whole"], Flag()] = "auto"
     """What the network sees of an image."""
     blend: Annotated[Literal["gradient", "none"], Flag()] = "gradient"
     """How the fill meets the known pixels: gradient (Poisson) or none."""

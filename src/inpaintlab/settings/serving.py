@@ -12,7 +12,8 @@ class ServeSettings(Settings):
     """Settings of `inpaint serve`."""
 
     run: Annotated[Path | None, Argument()] = None
-    """Run folder or file of weights; by default the newest under runs/."""
+    """Run folder or file of weights; by default the newest under runs/, or else the model that
+    comes with inpaintlab."""
     host: Annotated[str, Flag()] = "127.0.0.1"
     """Address to listen at; any but this machine's own needs a token."""
     port: Annotated[int, Flag()] = Field(default=8080, ge=0, le=65535)

@@ -1,0 +1,207 @@
+"""Ways to fill holes: a network by a strategy, copied detail, classical methods, and a choice of them.
+
+A way is called with an image, its hole, `[H, W]` of 0 and 1, and `wanted`, the part of the hole that is
+asked for. It yields crops whose holes together hold all that is wanted, and colours for their bounds.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+import cv2
+import numpy as np
+from torch import nn
+
+from inpaintlab.arrays import Bool, Float32, UInt8
+from inpaintlab.baselines import BASELINES
+from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.images import DecodedImage
+from inpaintlab.inpainter.crops import Box, Crop, plan
+from inpaintlab.inpainter.detail import copy_detail
+from inpaintlab.inpainter.filling import fill_crops, known_colours
+from inpaintlab.inpainter.selftest import Filler, choose
+
+Way = Callable[[DecodedImage, UInt8, UInt8], Iterable[tuple[Crop, Float32]]]
+#: Methods that are no baseline: the network at hand, the same with detail, and the better of several.
+MODEL, DETAIL, AUTO = "model", "model+detail", "auto"
+#: Classical methods that look no further than a few pixels beyond a hole, and the windows they get.
+_LOCAL, _WINDOW = {"telea", "navier-stokes", "biharmonic"}, 128
+#: Pieces are tried where a network sees them so many times larger than crops.
+_FINER = 1.2
+#: Detail is looked for so many pixels around a hole, and at least as far as the hole is long.
+_AROUND = 48
+#: Side of the part of a large image in which ways are tried, and of what is hidden of a large hole.
+_TRIED, _ENOUGH = 512, 96
+
+
+def by_method(
+    method: str, network: nn.Module, size: int, strategy: str, blend: str, told: list[str]
+) -> Way:
+    """Return how a method fills, with a network that was made for images of a size.
+
+    What a choice has come to is added to `told`. Raises `SettingError` for a name that is not known.
+    """
+    check_method(method)
+    if method == AUTO:
+        return by_choice(network, size, blend, told)
+    if method in BASELINES:
+        return by_baseline(method)
+    model = by_network(network, size, strategy, blend)
+    return by_detail(model) if method == DETAIL else model
+
+
+def check_method(name: str) -> None:
+    """Raise `SettingError` for what is neither a way of the model at hand nor a baseline."""
+    known = (AUTO, MODEL, DETAIL, *BASELINES)
+    if name == "patchmatch" and name not in BASELINES:
+        raise SettingError("method patchmatch needs a package: pip install 'inpaintlab[patchmatch]'")
+    if name not in known:
+        raise SettingError(f"unknown method {name!r}{near_miss(name, known)}")
+
+
+def by_network(network: nn.Module, size: int, strategy: str, blend: str) -> Way:
+    """Return how a network fills; `auto` tries crops and pieces where those are much finer."""
+
+    def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
+        crops = plan(hole, size, strategy)
+        pieces = plan(hole, size, "pieces") if strategy == "auto" else crops
+        if _shrinks(crops, size) > _FINER * _shrinks(pieces, size):
+            ways = {name: by_network(network, size, name, blend) for name in ("crop", "pieces")}
+            crops = pieces if best_of(ways, image, hole, hole) == "pieces" else crops
+        yield from fill_crops(network, image, hole, _holding(crops, wanted), size, blend)
+
+    return fill
+
+
+def by_baseline(name: str) -> Way:
+    """Return how a classical method fills, at the image's own resolution and with 8 bits a channel."""
+    return partial(_classical, name)
+
+
+def by_detail(way: Way) -> Way:
+    """Return how a way fills with detail that is copied from the image (`detail.copy_detail`)."""
+
+    def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
+        for crop in plan(wanted, _WINDOW, "crop"):
+            box = crop.bounds.grown(max(_AROUND, *crop.bounds.size), Box(0, 0, *hole.shape))
+            guide, own = painted(way, image, hole, box), np.zeros(box.size, bool)
+            own[crop.bounds.inside(box)] = crop.hole
+            # Other holes nearby count as known, in the colours that the way gives them.
+            detailed = copy_detail(np.where(own[..., None], np.float32(0), guide), own, guide)
+            yield crop, detailed[crop.bounds.inside(box)]
+
+    return fill
+
+
+def by_choice(network: nn.Module, size: int, blend: str, told: list[str]) -> Way:
+    """Return how holes are filled by what does best on known pixels of the same image.
+
+    What is thin enough for the network to see it at full resolution is filled by the network or as the
+    smoothest surface, the rest by the network with detail or without.
+    """
+    network_by = {name: by_network(network, size, name, blend) for name in ("auto", "crop", "pieces")}
+    thin_ways = {
+        MODEL: network_by["pieces"],
+        "model, from further away": network_by["crop"],
+        "biharmonic": by_baseline("biharmonic"),
+    }
+    thick_ways = {MODEL: network_by["auto"], DETAIL: by_detail(network_by["auto"])}
+
+    def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
+        thin = _thin(hole, size)
+        for what, part, ways in (
+            ("thin holes", thin, thin_ways),
+            ("large holes", hole - thin, thick_ways),
+        ):
+            if part.any():
+                best = best_of(ways, image, hole, part)
+                told.append(f"{what} by {best}")
+                for crop, found in ways[best](image, hole, part & wanted):
+                    yield replace(crop, hole=crop.hole & (part[crop.bounds.slices] > 0)), found
+
+    return fill
+
+
+def _thin(hole: UInt8, size: int) -> UInt8:
+    """Return the part of a hole that a network of a size can see at full resolution."""
+    thin = np.zeros_like(hole)
+    for crop in plan(hole, size, "pieces"):
+        if min(crop.box.size) <= size:
+            thin[crop.bounds.slices] |= crop.hole
+    return thin
+
+
+def best_of(ways: Mapping[str, Way], image: DecodedImage, hole: UInt8, part: UInt8) -> str:
+    """Return the way that does best on known pixels which are shaped like a part of the hole.
+
+    Of a large part a piece is tried. Where there is no room beside it, the first way is best.
+    """
+    box = _middle(part)
+    known, near = known_colours(image, hole, box), hole[box.slices] > 0
+
+    def filler(way: Way) -> Filler:
+        def fill(known: Float32, inside: Bool, piece: Bool) -> Float32:
+            seen, (y, x) = DecodedImage(known, "RGB"), np.nonzero(piece)
+            box = Box(int(y.min()), int(x.min()), int(y.max()) + 1, int(x.max()) + 1)
+            filled = known.copy()
+            filled[box.slices] = painted(way, seen, inside.astype(np.uint8), box)
+            return filled
+
+        return fill
+
+    fillers = {name: filler(way) for name, way in ways.items()}
+    return choose(fillers, known, near, like=_smaller(part[box.slices])).best
+
+
+def _smaller(part: UInt8) -> Bool:
+    """Return a part of a hole, made so much smaller that trying detail takes about a second."""
+    left, top, wide, high = cv2.boundingRect(part)
+    if min(wide, high) <= _ENOUGH:
+        return part > 0
+    size = (round(wide * _ENOUGH / min(wide, high)), round(high * _ENOUGH / min(wide, high)))
+    shape = cv2.resize(part[top : top + high, left : left + wide], size, interpolation=cv2.INTER_NEAREST)
+    smaller = np.zeros_like(part)
+    smaller[top : top + size[1], left : left + size[0]] = shape
+    return smaller > 0
+
+
+def _middle(part: UInt8) -> Box:
+    """Return where a part of a hole is tried: its surroundings, of a large one those of its middle."""
+    left, top, wide, high = cv2.boundingRect(part)
+    whole, bounds = Box(0, 0, *part.shape), Box(top, left, top + high, left + wide)
+    if max(bounds.size) > _TRIED:
+        y, x = np.nonzero(part)
+        middle = Box(y[len(y) // 2], x[len(x) // 2], y[len(y) // 2], x[len(x) // 2])
+        return middle.grown(_TRIED // 2, whole)
+    return bounds.grown(max(_AROUND, *bounds.size), whole)
+
+
+def painted(way: Way, image: DecodedImage, hole: UInt8, box: Box) -> Float32:
+    """Return a box of an image as RGB in [0, 1], `[h, w, 3]`, with its hole filled in a way."""
+    wanted, colours = np.zeros_like(hole), known_colours(image, hole, box)
+    wanted[box.slices] = hole[box.slices]
+    for crop, found in way(image, hole, wanted):
+        common = crop.bounds.grown(0, box)
+        inside = crop.hole[common.inside(crop.bounds)]
+        colours[common.inside(box)][inside] = found[common.inside(crop.bounds)][inside]
+    return colours
+
+
+def _classical(
+    name: str, image: DecodedImage, hole: UInt8, wanted: UInt8
+) -> Iterator[tuple[Crop, Float32]]:
+    for crop in _holding(plan(hole, _WINDOW, "pieces" if name in _LOCAL else "crop"), wanted):
+        seen = np.rint(known_colours(image, hole, crop.box).clip(0, 1) * 255).astype(np.uint8)
+        filled = BASELINES.need(name)(seen, hole[crop.box.slices])
+        yield crop, np.divide(filled[crop.bounds.inside(crop.box)], 255, dtype=np.float32)
+
+
+def _holding(crops: Iterable[Crop], wanted: UInt8) -> list[Crop]:
+    """Return the crops in whose share a pixel is wanted."""
+    return [crop for crop in crops if (wanted[crop.bounds.slices] * crop.hole).any()]
+
+
+def _shrinks(crops: list[Crop], size: int) -> float:
+    """Return how many times smaller a network sees what is filled, in the mean of its pixels."""
+    pixels = [float(crop.hole.sum()) for crop in crops]
+    return float(np.average([max(1, min(crop.box.size) / size) for crop in crops], weights=pixels))

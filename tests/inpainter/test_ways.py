@@ -1,0 +1,121 @@
+"""Ways to fill: known pixels stay, nothing is seen of the hole, and the better way is chosen."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+
+from inpaintlab.baselines import BASELINES
+from inpaintlab.data.leaves import draw
+from inpaintlab.errors import SettingError
+from inpaintlab.images import from_array
+from inpaintlab.inpainter import Inpainter
+from inpaintlab.inpainter.ways import AUTO, DETAIL, MODEL, check_method
+from inpaintlab.networks import Network, create
+from tests.inpainter.holes import some_hole
+
+SIZE = 16
+METHODS = (MODEL, DETAIL, AUTO, *(name for name in BASELINES if name != "mean-colour"))
+
+
+@pytest.fixture(scope="module")
+def inpainter():
+    torch.manual_seed(0)
+    return Inpainter(create("unet", width=8, depth=1, dilations=(1,)), size=SIZE)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@given(height=st.integers(2, 90), width=st.integers(2, 90), seed=st.integers(0, 10**6))
+@settings(max_examples=8)
+def test_known_pixels_stay_and_nothing_of_the_hole_is_seen(inpainter, method, kind, height, width, seed):
+    random = np.random.default_rng(seed)
+    image = random.integers(0, np.iinfo(kind).max, (height, width, 4)).astype(kind)
+    hole = some_hole(height, width, seed)
+    filled = inpainter.fill(image, hole, method=method)
+    assert np.array_equal(image[hole == 0], filled[hole == 0])
+    other = np.where(hole[..., None] > 0, np.iinfo(kind).max - image, image)
+    other[..., 3] = image[..., 3]
+    assert np.array_equal(inpainter.fill(other, hole, method=method), filled)
+
+
+class Grey(Network):
+    """Fills everything with grey."""
+
+    multiple_of, min_size = 1, 1
+
+    def forward(self, image, mask):
+        return torch.full_like(image, 0.5)
+
+
+def scratched():
+    """A smooth image, which biharmonic fills almost without error, with a scratch and a square."""
+    y, x = np.mgrid[0:150, 0:200] / 200
+    image = np.stack([x, y, (x + y) / 2], axis=2)
+    hole = np.zeros((150, 200), np.uint8)
+    hole[20:22, 10:190] = 1
+    return (image * 255).astype(np.uint8), hole
+
+
+def test_a_thin_hole_is_filled_by_what_does_best_beside_it():
+    image, hole = scratched()
+    filled, told = Inpainter(Grey(), size=64).fill_and_tell(from_array(image), hole, method=AUTO)
+    assert told == "thin holes by biharmonic"
+    assert abs(filled.pixels.astype(int) - image).max() <= 2
+
+
+def test_large_and_thin_holes_are_chosen_for_apart():
+    image, hole = scratched()
+    hole[60:110, 60:120] = 1
+    _, told = Inpainter(Grey(), size=64).fill_and_tell(from_array(image), hole, method=AUTO)
+    thin, large = told.split(", ")
+    assert (thin, large.split(" by ")[0]) == ("thin holes by biharmonic", "large holes")
+
+
+def test_a_scratch_is_seen_at_full_size_where_that_is_better():
+    """The default model knows no scale; what it is shown of a whole image is too small for a scratch."""
+    default = Inpainter.load("default")
+    gains = []
+    for index in range(60_000, 60_006):
+        image, hole = draw(index, 256), np.zeros((256, 256), np.uint8)
+        for row in range(200):
+            hole[30 + row : 33 + row, 20 + row] = 1
+        crop, pieces, auto = (
+            np.square(default.fill(image, hole, method=MODEL, strategy=how).astype(float) - image).mean()
+            for how in ("crop", "pieces", "auto")
+        )
+        assert auto in (crop, pieces)
+        gains.append(10 * np.log10(crop / auto))
+    assert np.mean(gains) > 0
+
+
+def test_detail_is_sharper_than_the_model_alone():
+    image, hole = draw(70_000, 160), np.zeros((160, 160), np.uint8)
+    hole[50:100, 60:110] = 1
+    default = Inpainter.load("default")
+    smooth, detailed = (
+        np.abs(
+            np.diff(default.fill(image, hole, method=name).astype(float)[50:100, 60:110], axis=0)
+        ).mean()
+        for name in (MODEL, DETAIL)
+    )
+    assert detailed > smooth
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("modle", "did you mean 'model'"),
+        ("biharmonc", "did you mean 'biharmonic'"),
+        ("", "unknown method"),
+    ],
+)
+def test_unknown_methods_are_named(name, words):
+    with pytest.raises(SettingError, match=words):
+        check_method(name)
+
+
+def test_patchmatch_without_its_package(monkeypatch):
+    monkeypatch.delitem(BASELINES, "patchmatch", raising=False)
+    with pytest.raises(SettingError, match=r"pip install 'inpaintlab\[patchmatch\]'"):
+        check_method("patchmatch")
