@@ -1,4 +1,4 @@
-"""Ways to fill holes: a network by a strategy, copied detail, classical methods, and a choice of them.
+"""Ways to fill holes: a network by a strategy, copied detail, classical methods, and what does best.
 
 A way is called with an image, its hole, `[H, W]` of 0 and 1, and `wanted`, the part of the hole that is
 asked for. It yields crops whose holes together hold all that is wanted, and colours for their bounds.
@@ -22,7 +22,7 @@ from inpaintlab.inpainter.filling import fill_crops, known_colours
 from inpaintlab.inpainter.selftest import Filler, choose
 
 Way = Callable[[DecodedImage, UInt8, UInt8], Iterable[tuple[Crop, Float32]]]
-#: Methods that are no baseline: the network at hand, the same with detail, and the better of several.
+#: Methods that are no baseline: the network at hand, the same with detail, and by a hole's thickness.
 MODEL, DETAIL, AUTO = "model", "model+detail", "auto"
 #: Classical methods that look no further than a few pixels beyond a hole, and the windows they get.
 _LOCAL, _WINDOW = {"telea", "navier-stokes", "biharmonic"}, 128
@@ -30,8 +30,10 @@ _LOCAL, _WINDOW = {"telea", "navier-stokes", "biharmonic"}, 128
 _FINER = 1.2
 #: Detail is looked for so many pixels around a hole, and at least as far as the hole is long.
 _AROUND = 48
-#: Side of the part of a large image in which ways are tried, and of what is hidden of a large hole.
-_TRIED, _ENOUGH = 512, 96
+#: Windows with this side, in pixels, hold thin holes: they are 8 px thick or less.
+_THIN = 20
+#: Side of the part of a large image in which ways are tried.
+_TRIED = 512
 
 
 def by_method(
@@ -39,11 +41,11 @@ def by_method(
 ) -> Way:
     """Return how a method fills, with a network that was made for images of a size.
 
-    What a choice has come to is added to `told`. Raises `SettingError` for a name that is not known.
+    What `auto` does is added to `told`. Raises `SettingError` for a name that is not known.
     """
     check_method(method)
     if method == AUTO:
-        return by_choice(network, size, blend, told)
+        return by_thickness(network, size, blend, told)
     if method in BASELINES:
         return by_baseline(method)
     model = by_network(network, size, strategy, blend)
@@ -93,40 +95,45 @@ def by_detail(way: Way) -> Way:
     return fill
 
 
-def by_choice(network: nn.Module, size: int, blend: str, told: list[str]) -> Way:
-    """Return how holes are filled by what does best on known pixels of the same image.
+def by_thickness(network: nn.Module, size: int, blend: str, told: list[str]) -> Way:
+    """Return how holes are filled by what did best on development photos (docs/explanation/filling.md).
 
-    What is thin enough for the network to see it at full resolution is filled by the network or as the
-    smoothest surface, the rest by the network with detail or without.
+    What is thin is filled with the mean of the network and the smoothest surface, whose errors differ,
+    the rest by the network with copied detail.
     """
-    network_by = {name: by_network(network, size, name, blend) for name in ("auto", "crop", "pieces")}
-    thin_ways = {
-        MODEL: network_by["pieces"],
-        "model, from further away": network_by["crop"],
-        "biharmonic": by_baseline("biharmonic"),
-    }
-    thick_ways = {MODEL: network_by["auto"], DETAIL: by_detail(network_by["auto"])}
+    thin_way = by_network_and_surface(network, size, blend)
+    large_way = by_detail(by_network(network, size, "auto", blend))
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
-        thin = _thin(hole, size)
-        for what, part, ways in (
-            ("thin holes", thin, thin_ways),
-            ("large holes", hole - thin, thick_ways),
+        thin = _thin(hole)
+        for part, way, what in (
+            (thin, thin_way, "thin holes by model and biharmonic"),
+            (hole - thin, large_way, "large holes by model+detail"),
         ):
-            if part.any():
-                best = best_of(ways, image, hole, part)
-                told.append(f"{what} by {best}")
-                for crop, found in ways[best](image, hole, part & wanted):
+            if (part & wanted).any():
+                told.append(what)
+                for crop, found in way(image, hole, part & wanted):
                     yield replace(crop, hole=crop.hole & (part[crop.bounds.slices] > 0)), found
 
     return fill
 
 
-def _thin(hole: UInt8, size: int) -> UInt8:
-    """Return the part of a hole that a network of a size can see at full resolution."""
+def by_network_and_surface(network: nn.Module, size: int, blend: str) -> Way:
+    """Return how a network and the biharmonic surface fill together, in pieces: with their mean."""
+    pieces = by_network(network, size, "pieces", blend)
+
+    def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
+        for crop, colours in pieces(image, hole, wanted):
+            yield crop, np.float32(0.5) * (colours + _filled("biharmonic", image, hole, crop))
+
+    return fill
+
+
+def _thin(hole: UInt8) -> UInt8:
+    """Return the part of a hole in which no detail would be seen."""
     thin = np.zeros_like(hole)
-    for crop in plan(hole, size, "pieces"):
-        if min(crop.box.size) <= size:
+    for crop in plan(hole, _THIN, "pieces"):
+        if min(crop.box.size) <= _THIN:
             thin[crop.bounds.slices] |= crop.hole
     return thin
 
@@ -150,19 +157,7 @@ def best_of(ways: Mapping[str, Way], image: DecodedImage, hole: UInt8, part: UIn
         return fill
 
     fillers = {name: filler(way) for name, way in ways.items()}
-    return choose(fillers, known, near, like=_smaller(part[box.slices])).best
-
-
-def _smaller(part: UInt8) -> Bool:
-    """Return a part of a hole, made so much smaller that trying detail takes about a second."""
-    left, top, wide, high = cv2.boundingRect(part)
-    if min(wide, high) <= _ENOUGH:
-        return part > 0
-    size = (round(wide * _ENOUGH / min(wide, high)), round(high * _ENOUGH / min(wide, high)))
-    shape = cv2.resize(part[top : top + high, left : left + wide], size, interpolation=cv2.INTER_NEAREST)
-    smaller = np.zeros_like(part)
-    smaller[top : top + size[1], left : left + size[0]] = shape
-    return smaller > 0
+    return choose(fillers, known, near, like=part[box.slices] > 0).best
 
 
 def _middle(part: UInt8) -> Box:
@@ -191,9 +186,14 @@ def _classical(
     name: str, image: DecodedImage, hole: UInt8, wanted: UInt8
 ) -> Iterator[tuple[Crop, Float32]]:
     for crop in _holding(plan(hole, _WINDOW, "pieces" if name in _LOCAL else "crop"), wanted):
-        seen = np.rint(known_colours(image, hole, crop.box).clip(0, 1) * 255).astype(np.uint8)
-        filled = BASELINES.need(name)(seen, hole[crop.box.slices])
-        yield crop, np.divide(filled[crop.bounds.inside(crop.box)], 255, dtype=np.float32)
+        yield crop, _filled(name, image, hole, crop)
+
+
+def _filled(name: str, image: DecodedImage, hole: UInt8, crop: Crop) -> Float32:
+    """Return what a baseline makes of a crop, for its bounds."""
+    seen = np.rint(known_colours(image, hole, crop.box).clip(0, 1) * 255).astype(np.uint8)
+    filled = BASELINES.need(name)(seen, hole[crop.box.slices])
+    return np.divide(filled[crop.bounds.inside(crop.box)], 255, dtype=np.float32)
 
 
 def _holding(crops: Iterable[Crop], wanted: UInt8) -> list[Crop]:

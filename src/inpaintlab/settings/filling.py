@@ -41,7 +41,7 @@ class FillSettings(Settings):
     format: Annotated[Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None, Flag()] = None
     """File format of several results; by default the image's own if it is lossless, else png."""
     method: Annotated[str | None, Flag()] = None
-    """model, model+detail, auto (what does best beside the hole), or a baseline: telea,
+    """model, model+detail, auto (by how thick a hole is), or a baseline: telea,
     navier-stokes, biharmonic, patchmatch; by default model, and auto without a run."""
     strategy: Annotated[Literal["auto", "crop", "pieces", "whole"], Flag()] = "auto"
     """What the network sees of an image."""
