@@ -20,7 +20,7 @@ from inpaintlab.errors import InpaintlabError, RunError
 from inpaintlab.files import json_text, write_atomically
 from inpaintlab.networks import lama
 from inpaintlab.registry import in_words
-from inpaintlab.runs import OBJECT, Run, newest_run
+from inpaintlab.runs import OBJECT, Run
 from inpaintlab.settings.plugins import plugin_names, require
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "Run",
     "load_model",
     "load_state",
-    "newest_run",
     "read_card",
     "read_json",
     "save_model",

@@ -75,19 +75,15 @@ def check_images(run: Path, data: str, cure: str) -> None:
         raise DataError(f"the images of {run} are no longer at {data}: {cure}")
 
 
-def newest_run(parent: Path) -> Path:
-    """Return the run folder whose weights were written last; raises `RunError` where there is none."""
+def newest_run(parent: Path) -> Path | None:
+    """Return the run folder whose weights were written last, None where there is none."""
     models = sorted(parent.glob("*/model.safetensors"), key=lambda path: path.stat().st_mtime)
-    if not models:
-        raise RunError(f"there is no trained run in {parent}/: name one with --run, or train one first")
-    return models[-1].parent
+    return models[-1].parent if models else None
 
 
 def run_or_default(run: Path | None) -> Path:
     """Return a run, or the newest under `runs/` where none is named, or else the default model."""
-    if run is None and not any(Path("runs").glob("*/model.safetensors")):
-        return Path(DEFAULT)
-    return run or newest_run(Path("runs"))
+    return run or newest_run(Path("runs")) or Path(DEFAULT)
 
 
 def read_log(log: Path, kind: str) -> list[dict[str, Any]]:

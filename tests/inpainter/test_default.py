@@ -5,11 +5,13 @@ import pytest
 from PIL import Image
 
 import inpaintlab
+from inpaintlab import runs
 from inpaintlab.baselines import telea
 from inpaintlab.data.leaves import draw
 from inpaintlab.errors import RunError, SettingError
 from inpaintlab.inpainter import fill_files
 from inpaintlab.inpainter.weights import find_weights
+from inpaintlab.serving import work
 from inpaintlab.settings import FillSettings
 
 
@@ -18,6 +20,11 @@ def test_it_is_small_and_says_what_it_is():
     card = inpaintlab.load("default").card
     assert (card.network, card.size) == ("swift", 64)
     assert card.provenance["data"].startswith("samples:leaves:")
+
+
+def test_the_server_takes_it_too():
+    inpainter, about = work._load(runs.run_or_default(None))
+    assert (about.name, about.size, inpainter.method) == ("default", 64, "auto")
 
 
 def test_a_folder_of_that_name_comes_first(tmp_path):

@@ -107,7 +107,7 @@ def refuse(trained_run, monkeypatch, capfd):
 def test_mistakes_are_one_line(refuse, trained_run, monkeypatch):
     run = str(trained_run)
     monkeypatch.setattr("inpaintlab.cli.commands.find_spec", lambda name: name)
-    assert "no trained run in runs/" in refuse()
+    assert "nowhere does not exist" in refuse("nowhere")
     assert "set INPAINTLAB_TOKEN" in refuse(run, "--host", "0.0.0.0")  # noqa: S104
     assert "16 or more" in refuse(run, "--token", "short")
     monkeypatch.setenv("INPAINTLAB_TOKEN", "short")

@@ -41,8 +41,8 @@ class FillSettings(Settings):
     format: Annotated[Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None, Flag()] = None
     """File format of several results; by default the image's own if it is lossless, else png."""
     method: Annotated[str | None, Flag()] = None
-    """model, model+detail, auto (by how thick a hole is), or a baseline: telea,
-    navier-stokes, biharmonic, patchmatch; by default model, and auto without a run."""
+    """model, model+detail, auto (by how thick a hole is), or a baseline such as telea,
+    biharmonic or patchmatch; by default model, and auto without a run."""
     strategy: Annotated[Literal["auto", "crop", "pieces", "whole"], Flag()] = "auto"
     """What the network sees of an image."""
     blend: Annotated[Literal["gradient", "none"], Flag()] = "gradient"
