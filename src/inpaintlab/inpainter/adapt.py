@@ -41,8 +41,7 @@ HOLES, PIECES = (0.7, 1.2), (0.4, 0.7)
 #: it that is to be known there.
 KEPT, PLACES, TRIES, KNOWN = 4, 4, 50, 0.8
 #: Self-tests over the whole time, and what is to be gained in them, dB, whichever piece is left out. The
-#: test tells well what is gained in thin holes, and hardly what is in large ones: with less than this
-#: one photo in ten came out worse.
+#: test hardly tells what is gained in large holes: with less than this one photo in ten came out worse.
 TESTS, MARGIN = 12, 0.3
 
 
