@@ -29,7 +29,7 @@ VARIANTS = [
     ("unet", {"width": 8, "depth": 1, "norm": "batch", "gates": True, "attention": 0}),
     ("swift", {"width": 8, "stem": 1, "side": 8}),
     ("swift", {"width": 8, "stem": 4, "side": 80, "max_width": 16}),
-    ("swift", {"width": 8, "stem": 3, "side": 24, "start": "smooth"}),
+    ("swift", {"width": 8, "stem": 1, "side": 8, "start": "smooth"}),
     ("swift", {"width": 8, "side": 32, "start": "smooth"}),
     ("autoencoder", {"width": 8, "depth": 2, "bottleneck": "linear", "bottleneck_size": 6, "side": 16}),
     ("partial-unet", {"width": 4, "depth": 1}),
