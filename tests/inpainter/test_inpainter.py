@@ -316,3 +316,15 @@ def test_what_cannot_be_written_is_refused_before_anything_is_filled(tmp_path, m
         given = {"image": tmp_path, "output": tmp_path / "out", "run": tmp_path / "w.safetensors"}
         (failure,) = fill_files(FillSettings(**given, format="webp")).failures
         assert words in failure.error
+
+
+def test_weights_of_16_bits_take_half_the_room_and_fill_alike(inpainter, tmp_path):
+    image, hole = KINDS["uint8"](np.random.default_rng(1), 60, 80), some_hole(60, 80, 1)
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    inpainter.save(whole)
+    inpainter.save(half, half=True)
+    loaded = inpaintlab.load(half)
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    assert {weight.dtype for weight in loaded.network.parameters()} == {torch.float32}
+    difference = loaded.fill(image, hole).astype(int) - inpainter.fill(image, hole)
+    assert np.abs(difference).max() <= 1
