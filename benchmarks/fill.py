@@ -3,16 +3,17 @@
 The photo has 4,000×3,000 pixels (sample portraits tiled, with grain), and one hole of 300×300 or twenty
 of them. Without RUN it is filled by swift with random weights, made for 64 and for 256 px: weights do
 not change the time. Peak memory is counted in a process of its own for each method, from the decoded
-photo on. With --exact N, instead, N images of any size, kind and hole are filled, and every known
-pixel is compared.
+photo on. With --scratches, instead, the model that comes along fills six scratches across the photo.
+With --exact N, N images of any size, kind and hole are filled, and every known pixel is compared.
 
-Usage: python benchmarks/fill.py [RUN] [--exact N]
+Usage: python benchmarks/fill.py [RUN] [--scratches] [--exact N]
 """
 
 import argparse
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import cv2
 import numpy as np
@@ -35,11 +36,14 @@ SIZES = (64, 256)
 def main() -> None:
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("run", nargs="?")
+    parser.add_argument("--scratches", action="store_true")
     parser.add_argument("--exact", type=int)
     parser.add_argument("--measure", nargs=2, metavar=("METHOD", "HOLES"), help=argparse.SUPPRESS)
     words = parser.parse_args()
     if words.exact:
         compare_known(words.exact)
+    elif words.scratches:
+        race_scratches()
     elif words.measure:
         measure(words.run, *words.measure)
     else:
@@ -67,6 +71,20 @@ def race(run: str | None) -> None:
                 f"{peak(run, name, count):.0f} MB beside the photo",
                 flush=True,
             )
+
+
+def race_scratches() -> None:
+    """Time the model that comes along, and its parts, with scratches of two widths."""
+    photo, default = make_photo(), Inpainter.load("default")
+    for thick in (3, 6):
+        hole = make_scratches(thick)
+        fillers = {
+            "auto": partial(default.fill, photo, hole),
+            "biharmonic": partial(default.fill, photo, hole, method="biharmonic"),
+            "Telea": partial(cv2.inpaint, photo, hole, 3, cv2.INPAINT_TELEA),
+        }
+        for name, values in alternate(fillers, 5).items():
+            print(f"{hole.sum():,} px in scratches, {name}: {median(values):.2f} s", flush=True)
 
 
 def methods(run: str | None, photo: np.ndarray, hole: np.ndarray) -> dict[str, Callable[[], np.ndarray]]:
@@ -97,6 +115,15 @@ def make_hole(count: int) -> np.ndarray:
     )
     for y, x in centres:
         hole[y - SIDE // 2 : y + SIDE // 2, x - SIDE // 2 : x + SIDE // 2] = 1
+    return hole
+
+
+def make_scratches(thick: int) -> np.ndarray:
+    """Return six lines across the photo."""
+    hole, random = np.zeros((3000, 4000), np.uint8), np.random.default_rng(0)
+    for _ in range(3):
+        cv2.line(hole, (int(random.integers(4000)), 0), (int(random.integers(4000)), 2999), 1, thick)
+        cv2.line(hole, (0, int(random.integers(3000))), (3999, int(random.integers(3000))), 1, thick)
     return hole
 
 

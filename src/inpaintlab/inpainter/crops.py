@@ -169,12 +169,10 @@ def _windows(part: UInt8, place: Box, shape: tuple[int, ...], cell: int, side: i
         left, top, wide, high = cv2.boundingRect(inside)
         corner = (place.top + row + top, place.left + column + left)
         bounds = Box(*corner, corner[0] + high, corner[1] + wide)
-        yield Crop(
-            _square(bounds, shape, side), bounds, inside[top : top + high, left : left + wide] > 0
-        )
+        yield Crop(square(bounds, shape, side), bounds, inside[top : top + high, left : left + wide] > 0)
 
 
-def _square(bounds: Box, shape: tuple[int, ...], side: int) -> Box:
+def square(bounds: Box, shape: tuple[int, ...], side: int) -> Box:
     """Return a square around a part, within the image; it is narrower where the image is."""
     height, width = (min(side, length) for length in shape)
     top = _around((bounds.top + bounds.bottom) // 2, height, shape[0])
@@ -196,7 +194,7 @@ def _with_context(bounds: Box, shape: tuple[int, ...], size: int) -> Box:
     side += -side % 4 if side > size else 0  # so that it can be halved twice, which is quick
     if side > WHOLE * min(height, width):
         return Box(0, 0, height, width)
-    return _square(bounds, shape, side)
+    return square(bounds, shape, side)
 
 
 def _around(middle: int, side: int, limit: int) -> int:

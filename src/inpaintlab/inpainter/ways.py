@@ -12,14 +12,15 @@ import cv2
 import numpy as np
 from torch import nn
 
-from inpaintlab.arrays import Bool, Float32, UInt8
-from inpaintlab.baselines import BASELINES
+from inpaintlab.arrays import Bool, Float32, Float64, Int64, UInt8
+from inpaintlab.baselines import BASELINES, smoothest_surface
 from inpaintlab.errors import SettingError, near_miss
-from inpaintlab.images import DecodedImage
+from inpaintlab.images import DecodedImage, to_rgb
 from inpaintlab.inpainter.crops import Box, Crop, plan
 from inpaintlab.inpainter.detail import copy_detail
 from inpaintlab.inpainter.filling import fill_crops, known_colours
 from inpaintlab.inpainter.selftest import Filler, choose
+from inpaintlab.inpainter.thin import thin_part, windows
 
 Way = Callable[[DecodedImage, UInt8, UInt8], Iterable[tuple[Crop, Float32]]]
 #: Methods that are no baseline: the network at hand, the same with detail, and by a hole's thickness.
@@ -30,8 +31,9 @@ _LOCAL, _WINDOW = {"telea", "navier-stokes", "biharmonic"}, 128
 _FINER = 1.2
 #: Detail is looked for so many pixels around a hole, and at least as far as the hole is long.
 _AROUND = 48
-#: Windows with this side, in pixels, hold thin holes: they are 8 px thick or less.
-_THIN = 20
+#: So many windows along thin holes have their surface solved at once, with what is unknown within so
+#: many pixels.
+_SOLVED, _FAR = 256, 16
 #: Side of the part of a large image in which ways are tried.
 _TRIED = 512
 
@@ -105,7 +107,7 @@ def by_thickness(network: nn.Module, size: int, blend: str, told: list[str]) -> 
     large_way = by_detail(by_network(network, size, "auto", blend))
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
-        thin = _thin(hole)
+        thin = thin_part(hole)
         for part, way, what in (
             (thin, thin_way, "thin holes by model and biharmonic"),
             (hole - thin, large_way, "large holes by model+detail"),
@@ -119,23 +121,42 @@ def by_thickness(network: nn.Module, size: int, blend: str, told: list[str]) -> 
 
 
 def by_network_and_surface(network: nn.Module, size: int, blend: str) -> Way:
-    """Return how a network and the biharmonic surface fill together, in pieces: with their mean."""
-    pieces = by_network(network, size, "pieces", blend)
+    """Return how a network and the biharmonic surface fill thin holes together: with their mean."""
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
-        for crop, colours in pieces(image, hole, wanted):
-            yield crop, np.float32(0.5) * (colours + _filled("biharmonic", image, hole, crop))
+        crops = list(windows(wanted, size))
+        for start in range(0, len(crops), _SOLVED):
+            chunk = crops[start : start + _SOLVED]
+            surfaces = _surfaces(image, hole, chunk)
+            painted = fill_crops(network, image, hole, chunk, size, blend)
+            for (crop, colours), surface in zip(painted, surfaces, strict=True):
+                mean = colours.copy()
+                mean[crop.hole] = (colours[crop.hole] + surface) / 2
+                yield crop, mean
 
     return fill
 
 
-def _thin(hole: UInt8) -> UInt8:
-    """Return the part of a hole in which no detail would be seen."""
-    thin = np.zeros_like(hole)
-    for crop in plan(hole, _THIN, "pieces"):
-        if min(crop.box.size) <= _THIN:
-            thin[crop.bounds.slices] |= crop.hole
-    return thin
+def _surfaces(image: DecodedImage, hole: UInt8, crops: list[Crop]) -> list[Float32]:
+    """Return the biharmonic surface over the hole of each crop, `[n, 3]`, solved for all at once."""
+    edges = np.array([(*crop.bounds.size, crop.bounds.top, crop.bounds.left) for crop in crops])
+    corner, end = edges[:, 2:].min(0), (edges[:, :2] + edges[:, 2:]).max(0)
+    box = Box(*map(int, (*corner, *end))).grown(_FAR, Box(0, 0, *hole.shape))
+    wanted = np.zeros(box.size, np.uint8)
+    for crop in crops:
+        wanted[crop.bounds.inside(box)] |= crop.hole
+    pixels, unknown = image.pixels[box.slices], hole[box.slices]
+    # Of other holes as much as may have a say.
+    near = np.asarray(cv2.dilate(wanted, np.ones((2 * _FAR + 1, 2 * _FAR + 1), np.uint8)), np.uint8)
+    wanted = near & unknown
+
+    def colours(places: Int64) -> Float64:
+        row = pixels[np.divmod(places, box.size[1])][None]
+        return np.asarray(to_rgb(replace(image, pixels=row))[0], np.float64)
+
+    surface = np.zeros((*box.size, 3), np.float32)
+    surface[wanted > 0] = smoothest_surface(wanted, 1 - unknown, colours).clip(0, 1)
+    return [surface[crop.bounds.inside(box)][crop.hole] for crop in crops]
 
 
 def best_of(ways: Mapping[str, Way], image: DecodedImage, hole: UInt8, part: UInt8) -> str:

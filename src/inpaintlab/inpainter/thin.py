@@ -1,0 +1,82 @@
+"""Thin holes, as scratches and captions: what of a hole is thin, and windows along it."""
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from inpaintlab.arrays import Bool, Float32, UInt8
+from inpaintlab.inpainter.crops import Box, Crop, square
+
+#: In what is thicker than so many pixels detail would be seen.
+THICK = 8
+#: In the middle of 8 pixels the next known one is 4 away, of 9 it is 5.
+_DEEP = (THICK + 1) / 2
+#: Where thin lines cross a hole is thicker, but at most twice, and no longer than so many times.
+_KNOT = 5
+#: Windows take so much of their side of a hole, down and across: around it lies a sixth or more.
+_DOWN, _ACROSS = 5 / 8, 11 / 16
+
+
+def thin_part(hole: UInt8) -> UInt8:
+    """Return the part of a hole, `[H, W]` of 0 and 1, in which no detail would be seen.
+
+    What leaves a thick part, and is no longer than that may be, is thick; a thick place in what is
+    thin otherwise, as where scratches cross, is thin.
+    """
+    left, top, wide, high = cv2.boundingRect(hole)
+    place = Box(top, left, top + high, left + wide).grown(1, Box(0, 0, *hole.shape))
+    part, thin = np.ascontiguousarray(hole[place.slices]), hole.copy()
+    depth = np.asarray(cv2.distanceTransform(part, cv2.DIST_L2, 5), np.float32)
+    if (depth > _DEEP).any():
+        thick = _without_knots(_around(depth > _DEEP, part), part, depth)
+        thin[place.slices] -= _with_ends(thick, part)
+    return thin
+
+
+def _around(deep: Bool, part: UInt8) -> UInt8:
+    """Return what of a hole lies so near to a pixel that lies deep."""
+    distance = cv2.distanceTransform((~deep).astype(np.uint8), cv2.DIST_L2, 5)
+    return np.asarray(distance <= _DEEP, np.uint8) & part
+
+
+def _without_knots(thick: UInt8, part: UInt8, depth: Float32) -> UInt8:
+    """Drop short places, not very thick, of connected holes that are thin in most of their pixels."""
+    _, holes = cv2.connectedComponents(part)
+    sizes = np.bincount(holes.reshape(-1))
+    shares = np.bincount(holes.reshape(-1), thick.reshape(-1)) / np.maximum(sizes, 1)
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(thick)
+    knot = np.max(facts[:, 2:4], axis=1) < _KNOT * THICK
+    knot[labels[depth > THICK]] = knot[0] = False
+    return np.where(knot[labels] & (shares[holes] < 0.5), 0, thick).astype(np.uint8)
+
+
+def _with_ends(thick: UInt8, part: UInt8) -> UInt8:
+    """Add what is short of the rest, as the corners of a square are, where it touches what is thick."""
+    _, labels, facts, _ = cv2.connectedComponentsWithStats(part - thick)
+    touching = np.unique(labels[cv2.dilate(thick, np.ones((3, 3), np.uint8)) > 0])
+    short = np.zeros(len(facts), bool)
+    short[touching] = np.max(facts[touching, 2:4], axis=1) < THICK
+    short[0] = False
+    return np.asarray(thick | short[labels], np.uint8)
+
+
+def windows(part: UInt8, size: int) -> Iterator[Crop]:
+    """Yield square windows along a thin part of a hole, at full resolution for a network of a size.
+
+    Band after band of rows, each window begins where the one before it ends. Every pixel of the
+    part is in exactly one window's share.
+    """
+    down, across = max(1, round(_DOWN * size)), max(1, round(_ACROSS * size))
+    filled = np.flatnonzero(cv2.reduce(part, 1, cv2.REDUCE_MAX))
+    while len(filled):
+        top, rows = int(filled[0]), part[filled[0] : filled[0] + down]
+        filled = filled[filled >= top + down]
+        columns = np.flatnonzero(cv2.reduce(rows, 0, cv2.REDUCE_MAX))
+        while len(columns):
+            left = int(columns[0])
+            inside = np.ascontiguousarray(rows[:, left : left + across])
+            columns = columns[columns >= left + across]
+            x, y, wide, high = cv2.boundingRect(inside)
+            bounds = Box(top + y, left + x, top + y + high, left + x + wide)
+            yield Crop(square(bounds, part.shape, size), bounds, inside[y : y + high, x : x + wide] > 0)
