@@ -103,7 +103,8 @@ def lossless_suffix(path: Path) -> str:
 def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
     """Return the bytes of a PNG file of `[H, W, 3]`."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, format="PNG", optimize=True)
+    # `optimize` takes four to twelve times as long, for one to three bytes of a hundred.
+    Image.fromarray(image).save(buffer, format="PNG")
     return buffer.getvalue()
 
 

@@ -179,7 +179,10 @@ class _Moved(torch.autograd.Function):
         for move in moves:
             # What stands one further comes here, or the other way round.
             there, here = (1, 0) if move > 0 else (0, 1)
-            _part(total, axis, here).add_(_part(scores, axis, there))
+            if torch.compiler.is_exporting():  # what writes into a part is many operations in ONNX
+                total = total + _padded(_part(scores, axis, there), axis, here)
+            else:
+                _part(total, axis, here).add_(_part(scores, axis, there))
         return total
 
     @staticmethod
@@ -193,6 +196,14 @@ def _part(scores: Tensor, axis: int, start: int) -> Tensor:
     for dim in (1 + axis, 3 + axis):
         scores = scores.narrow(dim, start, scores.shape[dim] - 1)
     return scores
+
+
+def _padded(part: Tensor, axis: int, start: int) -> Tensor:
+    """Return what `_part` has cut out, at its place among zeros."""
+    pad = [0] * 8
+    for dim in (1 + axis, 3 + axis):
+        pad[2 * (4 - dim) + 1 - start] = 1  # the last axis comes first
+    return F.pad(part, pad)
 
 
 def _patch_norm(cells: Tensor) -> Tensor:
