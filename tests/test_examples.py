@@ -1,11 +1,11 @@
 """The examples run as they stand, and are short; `make check` reads their types."""
 
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests import processes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -26,16 +26,8 @@ def test_a_method_of_your_own(tmp_path, capsys):
 def test_parts_of_your_own_on_the_command_line(tmp_path):
     words = ["--plugin", str(EXAMPLES / "own_parts.py"), "--steps", "4", "--size", "32", "-o", "run"]
     parts = ["--network", "plain", "--masks", "left-half", "--augment", "grain"]
-    command = [
-        sys.executable,
-        "-c",
-        "from inpaintlab.cli import main; main()",
-        "train",
-        "samples:40",
-        *words,
-        *parts,
-    ]
-    subprocess.run(command, cwd=tmp_path, check=True)
+    done = processes.run(processes.COMMAND, ["train", "samples:40", *words, *parts], tmp_path)
+    assert done.returncode == 0, done.stderr
     recipe = (tmp_path / "run" / "recipe.yaml").read_text(encoding="utf-8")
     assert all(name in recipe for name in ("plain", "left-half", "grain", "own_parts.py"))
 

@@ -58,7 +58,8 @@ COMMANDS = {
     "prepare": "prepare images -o d.dataset",
     "train": "train images --size 32 --steps 1 -s batch_size=4 --masks masks -o r "
     "-s network.name=unet -s network.width=8 -s network.depth=1",
-    "evaluate": "evaluate RUN --data images --masks masks -o metrics.html",
+    "evaluate": "evaluate RUN --data images --masks masks -o metrics.html -s learned=false "
+    "-s slow_images=0",
     "masks": "masks out --masks masks --count 3 --size 32",
     "align": "align images out --size 32",
 }
@@ -69,6 +70,8 @@ COMMANDS = {
 def test_no_command_fails_on_a_name(folders, trained_run, inpaint, command):
     run = shutil.copytree(trained_run, folders / "run")
     words = COMMANDS[command].replace("RUN", str(run)).split()
+    for path in list((folders / "images").glob("[012]?.png"))[2:] if command == "align" else []:
+        path.unlink()  # looking for a face takes its time
     code, out, err = inpaint([*words, "--json"])
     assert code in (0, 1), err
     assert "Traceback" not in err

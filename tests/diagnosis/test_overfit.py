@@ -19,8 +19,9 @@ NARROW = {
 
 @pytest.fixture
 def low_goal(monkeypatch):
-    """What a small network can reach in 80 steps."""
+    """What a small network can reach in 80 steps, on images of 16 px."""
     monkeypatch.setattr(overfit, "GOAL", 24.0)
+    monkeypatch.setattr(overfit, "SIDE", 16)
 
 
 def test_a_sound_network_can_learn(tmp_path, low_goal):
@@ -33,8 +34,9 @@ def test_a_sound_network_can_learn(tmp_path, low_goal):
 
 def test_a_bottleneck_of_one_number_is_found_and_widened(tmp_path, monkeypatch):
     monkeypatch.setattr(overfit, "mends", lambda first: islice(mends(first), 1))
+    monkeypatch.setattr(overfit, "SIDE", 16)
     trainer, _settings = session_of(tmp_path, network=NARROW)
-    verdict = capacity(trainer, 1.5e-3, 200, 1000)
+    verdict = capacity(trainer, 1.5e-3, 80, 1000)
     assert verdict.word == "finding"
     assert "cannot learn" in verdict.text
     best = max(verdict.figures["mends"], key=lambda mend: mend["hole_psnr"])

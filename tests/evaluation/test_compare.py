@@ -8,6 +8,7 @@ import pytest
 from inpaintlab import evaluate
 from inpaintlab.checkpoints import read_json
 from inpaintlab.errors import RunError, SettingError
+from inpaintlab.evaluation import compare as module
 from inpaintlab.evaluation.command import run_evaluation
 from inpaintlab.evaluation.compare import (
     Comparison,
@@ -27,13 +28,20 @@ QUICK = {"data": "samples:90", "learned": False, "slow_images": 0, "lookalikes":
 RESULT = "samples-90"
 
 
-@pytest.fixture
-def pair(trained_run, tmp_path):
-    """Two runs with the same weights, evaluated alike."""
-    runs = [shutil.copytree(trained_run, tmp_path / name) for name in ("one", "other")]
-    for run in runs:
+@pytest.fixture(scope="module")
+def evaluated(trained_run, tmp_path_factory):
+    """The pair, to be copied."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    for name in ("one", "other"):
+        run = shutil.copytree(trained_run, folder / name)
         run_evaluation(EvaluateSettings.model_validate({"models": [str(run)], **QUICK}))
-    return runs
+    return folder
+
+
+@pytest.fixture
+def pair(evaluated, tmp_path):
+    """Two runs with the same weights, evaluated alike."""
+    return [shutil.copytree(evaluated / name, tmp_path / name) for name in ("one", "other")]
 
 
 def improve(run, by):
@@ -115,12 +123,13 @@ def test_results_with_other_masks_are_refused(pair):
         compared(pair)
 
 
-def test_runs_of_two_sizes_are_compared_on_whole_images(pair, tmp_path, capsys):
+def test_runs_of_two_sizes_are_compared_on_whole_images(pair, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(module, "THROUGH_FILL", 2)
     smaller = train(small_settings(output=tmp_path / "small", size=16, seed=1)).folder
     (of,) = compared([pair[0], smaller], result="val").pairs
     assert (of.first, of.other) == (pair[0].name, "small")
     assert re.search(
-        r"on at most \d+ validation images, each filled at its own size", capsys.readouterr().err
+        r"on at most 2 validation images, each filled at its own size", capsys.readouterr().err
     )
     run_evaluation(EvaluateSettings.model_validate({"models": [str(smaller)], **QUICK}), RESULT)
     with pytest.raises(RunError, match=r"at 32 px, .*small at 16 px: .* --through fill measures both"):

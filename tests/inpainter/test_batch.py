@@ -1,7 +1,5 @@
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -16,6 +14,7 @@ from inpaintlab.errors import ImageError, MaskError, OutputError, SettingError
 from inpaintlab.images import load
 from inpaintlab.inpainter import batch
 from inpaintlab.inpainter.batch import Filled
+from tests import processes
 
 SIDE = 32
 
@@ -191,7 +190,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(fill, tmp_path, train
         "cli.main()\n"
     )
     words = ["fill", "images", "masks", "-o", "out", "--run", str(trained_run)]
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
+    done = processes.run(code, words, tmp_path)
     assert done.returncode == 128 + signal.SIGINT, done.stderr
     assert "Traceback" not in done.stderr
     assert "the same command goes on" in done.stderr

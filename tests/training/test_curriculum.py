@@ -1,8 +1,6 @@
 """How the level rises, and that it changes nothing else about a run."""
 
 import math
-import subprocess
-import sys
 from functools import partial
 
 import pytest
@@ -19,7 +17,7 @@ from inpaintlab.training.build import rehearse
 from inpaintlab.training.curriculum import CURRICULA, Success, create
 from inpaintlab.training.trainer import Trainer
 from tests.conftest import small_settings
-from tests.training.test_trainer import _StopAfter, assert_same_weights, weights
+from tests.training.test_trainer import _StopAfter, assert_same_weights, two_processes, weights
 
 GROWING = sorted(CURRICULA.keys() - {"off"})
 
@@ -245,9 +243,7 @@ def test_two_devices_grow_together(tmp_path):
     settings = {"curriculum": RESTLESS, "validate_every": 1}
     train(small_settings(output=tmp_path / "one", **settings))
     words = f"train --config {tmp_path}/one/recipe.yaml --devices 2 -o {tmp_path}/two"
-    script = tmp_path / "inpaint.py"
-    script.write_text("from inpaintlab.cli import main\nmain()\n")
-    done = subprocess.run([sys.executable, script, *words.split()], capture_output=True, text=True)
+    done = two_processes(tmp_path, words)
     assert done.returncode == 0, done.stderr
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert all(torch.allclose(one[key], two[key], atol=1e-4) for key in one)

@@ -22,6 +22,7 @@ from inpaintlab.runs import read_log
 from inpaintlab.settings import EvaluateSettings
 from inpaintlab.training import resume, train, trainer
 from inpaintlab.training.stop import StopSignal
+from tests import processes
 from tests.conftest import save_portraits, small_settings
 
 
@@ -172,7 +173,6 @@ def test_batch_normalisation_is_averaged_and_its_counters_are_copied(tmp_path):
 def test_killed_runs_resume_bit_by_bit(tmp_path, changes):
     """`kill -9` at several moments: while reading, between saves, and perhaps within one."""
     whole = train(small_settings(output=tmp_path / "whole", steps=40, **changes))
-    command = [sys.executable, "-c", "from inpaintlab.cli import main; main()", "train"]
     recipe = tmp_path / "whole" / "recipe.yaml"
     killed = tmp_path / "killed"
     for moment in range(3):
@@ -183,13 +183,11 @@ def test_killed_runs_resume_bit_by_bit(tmp_path, changes):
             arguments = ["--resume", str(killed)]
         log = killed / "log.jsonl"
         before = log.read_bytes() if log.exists() else b""
-        process = subprocess.Popen(
-            [*command, *arguments], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        )
-        while process.poll() is None and moment and (not log.exists() or log.read_bytes() == before):
+        process = processes.start(processes.COMMAND, ["train", *arguments])
+        while process.is_alive() and moment and (not log.exists() or log.read_bytes() == before):
             time.sleep(0.001)  # waits for the run to write, not for time to pass
         process.kill()
-        process.wait()
+        process.join()
     result = resume(killed, {}) if (killed / "recipe.yaml").exists() else pytest.fail("never began")
     assert result.steps == 40
     assert result.hole_psnr == whole.hole_psnr
@@ -206,7 +204,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
         "from inpaintlab.cli import main; main()"
     )
     words = "train samples:40 --size 16 --steps 50 --batch-size 4 -o run -s network.width=8"
-    done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True)
+    done = processes.run(code, words.split(), tmp_path)
     assert done.returncode == 130, done.stderr
     assert "stopped and saved at step 2; go on: inpaint train --resume run" in done.stdout
     assert load_state(tmp_path / "run" / "state" / "training.pt")["step"] == 2
@@ -383,26 +381,35 @@ def test_known_before_the_first_step(tmp_path, changes, error, words):
     assert not (tmp_path / "run").exists()
 
 
-TORCHRUN = ["-m", "torch.distributed.run", "--nproc-per-node", "2"]
-
-
-def two_processes(tmp_path, launcher, words):
+def two_processes(tmp_path, words, code=processes.COMMAND):
+    """Run a command for two devices: its process starts the script of its name a second time."""
     script = tmp_path / "inpaint.py"
-    script.write_text("from inpaintlab.cli import main\nmain()\n")
-    command = [sys.executable, *launcher, script, "train", "--config", *words.split()]
-    return subprocess.run(command, capture_output=True, text=True)
+    script.write_text(code)
+    return processes.run(code, [str(script), *words.split()], tmp_path)
+
+
+def torchrun(tmp_path, words):
+    """Let torchrun start both processes."""
+    script = tmp_path / "inpaint.py"
+    script.write_text(processes.COMMAND)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", script]
+    return subprocess.run([*command, *words.split()], capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(
     ("changes", "launcher", "flag"),
-    [({}, [], "--devices 2"), (ADVERSARIAL_RUN, [], "--devices 2"), (ADVERSARIAL_RUN, TORCHRUN, "")],
+    [
+        ({}, two_processes, "--devices 2"),
+        (ADVERSARIAL_RUN, two_processes, "--devices 2"),
+        (ADVERSARIAL_RUN, torchrun, ""),
+    ],
     ids=["reconstruction", "adversarial", "torchrun"],
 )
 def test_two_devices_see_the_same_batch(tmp_path, changes, launcher, flag):
     """Two processes on CPU share each batch: the same weights as one process, but for rounding."""
     train(small_settings(output=tmp_path / "one", **changes))
-    words = f"{tmp_path}/one/recipe.yaml {flag} --json -o {tmp_path}/two"
-    done = two_processes(tmp_path, launcher, words)
+    words = f"train --config {tmp_path}/one/recipe.yaml {flag} --json -o {tmp_path}/two"
+    done = launcher(tmp_path, words)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["hole_psnr"] > 0  # one document, of the process that validates
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
@@ -413,12 +420,14 @@ def test_two_devices_see_the_same_batch(tmp_path, changes, launcher, flag):
         assert all(torch.allclose(first[key], second[key], rtol=0, atol=1e-5) for key in first)
 
 
-def test_torchrun_and_another_number_of_devices_are_refused(tmp_path):
-    train(small_settings(output=tmp_path / "one", steps=1))
-    words = f"{tmp_path}/one/recipe.yaml --devices 3 -o {tmp_path}/two"
-    done = two_processes(tmp_path, TORCHRUN, words)
-    assert done.returncode
-    assert "torchrun has started 2 processes, --devices says 3: leave --devices out" in done.stderr
+def test_torchrun_and_another_number_of_devices_are_refused(tmp_path, monkeypatch):
+    """What torchrun tells its processes; the real one is above."""
+    told = {"TORCHELASTIC_RUN_ID": "none", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    words = "torchrun has started 2 processes, --devices says 3: leave --devices out"
+    with pytest.raises(SettingError, match=words):
+        train(small_settings(output=tmp_path / "two", batch_size=6, devices=3))
     assert not (tmp_path / "two").exists()
 
 

@@ -1,8 +1,6 @@
 """Accidents made on purpose: seen, named, mended, written down, and the same after a kill."""
 
 import json
-import subprocess
-import sys
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +13,11 @@ from inpaintlab.checkpoints import Run, load_state
 from inpaintlab.errors import ImageError
 from inpaintlab.runs import read_log
 from inpaintlab.training import resume, train, trainer
+from inpaintlab.training.guards import causes
 from inpaintlab.training.guards.incidents import read_incidents
 from tests.conftest import small_settings
 from tests.training.faults import FAULTS
-from tests.training.test_trainer import SWIFT, _StopAfter, assert_same_weights
+from tests.training.test_trainer import SWIFT, _StopAfter, assert_same_weights, two_processes
 
 AT = 60
 PROJECT = Path(__file__).parents[3]
@@ -98,23 +97,28 @@ def test_the_log_holds_each_step_once_after_going_back(tmp_path):
     assert load_state(run.state)["callbacks"]["Guards"]["rollbacks"] == [40]
 
 
-def test_repeated_failure_stops_with_a_sentence(tmp_path, capsys):
+@pytest.fixture
+def few_trials(monkeypatch):
+    """A rate that spoils everything does so in experiments of four steps, too."""
+    monkeypatch.setattr(causes, "_STEPS", 4)
+
+
+def test_repeated_failure_stops_with_a_sentence(tmp_path, few_trials):
     result = train(settings(tmp_path, learning_rate=1e30, warmup_fraction=0, grad_clip=1e30))
     assert result.stopped is not None
     assert "stopped after 5 returns to step 0" in result.stopped
     assert len(read_incidents(Run(result.folder))) == 5
 
 
-def test_the_command_says_so_and_ends_with_code_1(tmp_path):
+def test_the_command_says_so_and_ends_with_code_1(inpaint, few_trials):
     words = (
         "train samples:40 --size 16 --steps 30 --batch-size 4 -o run -s network.width=4 "
         "-s learning_rate=1e30 -s warmup_fraction=0 -s grad_clip=1e30"
     )
-    code = "from inpaintlab.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, *words.split()], capture_output=True, text=True)
-    assert done.returncode == 1, done.stderr
-    assert "run: stopped after 5 returns to step 0" in done.stdout
-    assert "Traceback" not in done.stderr
+    code, out, err = inpaint(words)
+    assert code == 1, err
+    assert "run: stopped after 5 returns to step 0" in out
+    assert "Traceback" not in err
 
 
 @pytest.mark.parametrize("stop_after", [45, 75])
@@ -146,8 +150,7 @@ def test_a_state_of_another_version_is_refused_in_a_sentence(tmp_path):
 
 def test_two_devices_decide_alike(tmp_path):
     """Each of two processes gets other images; a bad one of either is left out by both."""
-    script = tmp_path / "inpaint.py"
-    script.write_text(
+    code = (
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
         "from tests.training.faults import FAULTS\n"
         "from inpaintlab.cli import main\n"
@@ -157,7 +160,7 @@ def test_two_devices_decide_alike(tmp_path):
         "train samples:120 --size 16 --steps 70 --batch-size 8 --devices 2 -o run -s network.width=4 "
         "-s validation_images=8"
     )
-    done = subprocess.run([sys.executable, script, *words.split()], capture_output=True, text=True)
+    done = two_processes(tmp_path, words, code)
     assert done.returncode == 0, done.stderr
     (incident,) = read_incidents(Run(tmp_path / "run"))
     facts = json.loads((tmp_path / "run" / "incidents" / "001" / "incident.json").read_text())
