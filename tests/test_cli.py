@@ -452,20 +452,20 @@ def test_a_summary_fits_a_screen(inpaint, monkeypatch):
     assert all(len(line) <= 80 for line in lines)
     assert any(line.split()[:4] == ["enter.0", "Conv2d", "norm", "SiLU"] for line in lines)
     assert "does not reach beyond the hole" in out
-    assert "more rows" in inpaint("summary unet")[1]
-    assert "more rows" not in inpaint("summary unet --verbose")[1]
+    assert "more rows" in inpaint("summary unet --size 64")[1]
+    assert "more rows" not in inpaint("summary unet --size 64 --verbose")[1]
 
 
 def test_summary_of_several_networks(inpaint):
-    code, out, err = inpaint("summary unet -s network.width=8 --compare unet")
+    code, out, err = inpaint("summary unet --size 64 -s network.width=8 --compare unet")
     assert (code, err) == (0, "")
     assert [line.split()[:2] for line in out.splitlines() if line.startswith("unet ")] == [
         ["unet", "width=8"],
         ["unet", "width=32"],
     ]
-    code, out, _ = inpaint("summary --compare unet,unet --json")
+    code, out, _ = inpaint("summary --size 64 --compare unet,unet --json")
     assert [part["network"] for part in json.loads(out)["networks"]] == ["unet", "unet"]
-    code, out, _ = inpaint("summary --compare unet -s network.width=8 --json")
+    code, out, _ = inpaint("summary --size 64 --compare unet -s network.width=8 --json")
     assert (code, json.loads(out)["networks"][0]["network"]) == (0, "swift")  # whose width it is
 
 
