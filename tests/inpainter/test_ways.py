@@ -12,7 +12,7 @@ from inpaintlab.images import from_array
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.inpainter.ways import AUTO, DETAIL, MODEL, check_method
 from inpaintlab.networks import Network, create
-from tests.inpainter.holes import some_hole
+from tests.inpainter.holes import facade, some_hole
 
 SIZE = 16
 METHODS = (MODEL, DETAIL, AUTO, *(name for name in BASELINES if name != "mean-colour"))
@@ -107,6 +107,18 @@ def test_detail_is_sharper_than_the_model_alone():
         for name in (MODEL, DETAIL)
     )
     assert detailed > smooth
+
+
+def test_what_repeats_is_continued_in_large_holes_by_auto_alone():
+    image, hole = (facade() * 255).astype(np.uint8), np.zeros((200, 220), np.uint8)
+    hole[70:130, 80:140] = 1
+    default = Inpainter.load("default")
+    filled, told = default.fill_and_tell(from_array(image), hole, method=AUTO)
+    assert told == "large holes by model+detail, repeating structure continued"
+    detailed, told = default.fill_and_tell(from_array(image), hole, method=DETAIL)
+    assert "continued" not in told
+    errors = [np.abs(of.pixels.astype(int) - image)[hole > 0].mean() for of in (filled, detailed)]
+    assert errors[0] < errors[1] / 2
 
 
 @pytest.mark.parametrize(

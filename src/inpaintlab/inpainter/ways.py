@@ -19,6 +19,7 @@ from inpaintlab.images import DecodedImage, to_rgb
 from inpaintlab.inpainter.crops import Box, Crop, plan
 from inpaintlab.inpainter.detail import copy_detail
 from inpaintlab.inpainter.filling import fill_crops, known_colours
+from inpaintlab.inpainter.offsets import repeated
 from inpaintlab.inpainter.selftest import Filler, choose
 from inpaintlab.inpainter.thin import thin_part, windows
 
@@ -34,6 +35,8 @@ _AROUND = 48
 #: So many windows along thin holes have their surface solved at once, with what is unknown within so
 #: many pixels.
 _SOLVED, _FAR = 256, 16
+#: What is told where structure goes on in a hole.
+_CONTINUED = "repeating structure continued"
 #: Side of the part of a large image in which ways are tried.
 _TRIED = 512
 
@@ -82,8 +85,15 @@ def by_baseline(name: str) -> Way:
     return partial(_classical, name)
 
 
-def by_detail(way: Way) -> Way:
-    """Return how a way fills with detail that is copied from the image (`detail.copy_detail`)."""
+def by_detail(way: Way, told: list[str] | None = None) -> Way:
+    """Return how a way fills with detail that is copied from the image (`detail.copy_detail`).
+
+    With `told`, structure that repeats is continued instead (`offsets.repeated`), and that is said.
+    """
+
+    def guided(known: Float32, hole: Bool) -> Float32:
+        seen = DecodedImage(known, "RGB")
+        return painted(way, seen, hole.astype(np.uint8), Box(0, 0, *hole.shape))
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
         for crop in plan(wanted, _WINDOW, "crop"):
@@ -91,8 +101,13 @@ def by_detail(way: Way) -> Way:
             guide, own = painted(way, image, hole, box), np.zeros(box.size, bool)
             own[crop.bounds.inside(box)] = crop.hole
             # Other holes nearby count as known, in the colours that the way gives them.
-            detailed = copy_detail(np.where(own[..., None], np.float32(0), guide), own, guide)
-            yield crop, detailed[crop.bounds.inside(box)]
+            known = np.where(own[..., None], np.float32(0), guide)
+            found = None if told is None else repeated(known, own, guide, guided)
+            if found is None:
+                found = copy_detail(known, own, guide)
+            elif told is not None and _CONTINUED not in told:
+                told.append(_CONTINUED)
+            yield crop, found[crop.bounds.inside(box)]
 
     return fill
 
@@ -101,10 +116,10 @@ def by_thickness(network: nn.Module, size: int, blend: str, told: list[str]) -> 
     """Return how holes are filled by what did best on development photos (docs/explanation/filling.md).
 
     What is thin is filled with the mean of the network and the smoothest surface, whose errors differ,
-    the rest by the network with copied detail.
+    the rest by the network with copied detail, or with structure that repeats.
     """
     thin_way = by_network_and_surface(network, size, blend)
-    large_way = by_detail(by_network(network, size, "auto", blend))
+    large_way = by_detail(by_network(network, size, "auto", blend), told)
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
         thin = thin_part(hole)
