@@ -7,8 +7,9 @@ files of weights and models of the hub, also with how they fill, as in `default@
 that one of them has learnt from are left out.
 
 A table for each kind and one for all: mean hole PSNR, how far it is above the best baseline named, photo
-by photo with its 95 % interval, sharpness and distance of the hole, and median seconds. The sheet shows
-twelve photos pixel by pixel.
+by photo with its 95 % interval, sharpness and distance of the hole, kernel and Fréchet distance of all
+holes with what is around them (where there are enough), and median seconds. The sheet shows twelve
+photos pixel by pixel.
 
 Usage: python benchmarks/photos.py PHOTOS --part development|report [--images 100]
        [--methods telea,runs/photos-1] [--kinds text,objects] [--json FILE] [--sheet sheet.png]
@@ -34,11 +35,20 @@ from inpaintlab.evaluation.bench import Bench
 from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet
 from inpaintlab.evaluation.methods import OpenedMethod, name_of, open_methods
 from inpaintlab.evaluation.rows import Rows
+from inpaintlab.features import efficientnet_vector
 from inpaintlab.images import from_array, save
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.masks import MaskSet, Rectangles
 from inpaintlab.masks.irregular import Irregular
-from inpaintlab.metrics import FIGURES, Available, available, hole_psnr
+from inpaintlab.metrics import (
+    FIGURES,
+    Available,
+    Distributions,
+    Unavailable,
+    hole_crops,
+    hole_distance_efficientnet,
+    hole_psnr,
+)
 from inpaintlab.randomness import MASK_SEED, generator_for, integer, real
 from inpaintlab.reports import Table, cell
 from inpaintlab.tensors import composite, to_arrays, to_tensor
@@ -46,6 +56,8 @@ from inpaintlab.tensors import composite, to_arrays, to_tensor
 BASELINES = "telea,navier-stokes,biharmonic,patchmatch"
 DISTANCE = "hole-distance-efficientnet"
 SHOWN = ("hole_psnr", "sharpness", DISTANCE)
+#: Of all holes of a kind: kernel and Fréchet distance.
+SETS = ("kd", "fd")
 #: Widths of lines are told for photos with a shorter side of so many pixels.
 SIDE = 224
 #: First digits of the hash of a name in either part.
@@ -70,8 +82,9 @@ def main() -> None:
     bench = Bench.of({name: of.method for name, of in timed.items()}, "rectangles", "fill", None, 1, [])
     images = choose(words.photos, words.part).open(None, bench.trained_on, limit=words.images)
     masks = Holes(images, words.kinds.split(","))
-    rows = bench.measure(images, masks, hole_distance())
-    found = figures(rows, timed)
+    offered = looks()
+    rows = bench.measure(images, masks, offered)
+    found = figures(rows, timed, offered.sets[0])
     for kind, of in found.items():
         print(table(kind, of, len(images)).text(), "\n", flush=True)
     if words.json:
@@ -103,9 +116,10 @@ def digest(name: str) -> str:
     return hashlib.sha256(Path(name).name.encode()).hexdigest()
 
 
-def hole_distance() -> Available:
-    """Return the distance of the hole alone: of all metrics of feature networks it suits small holes."""
-    return Available({DISTANCE: available().metrics[DISTANCE]}, [], [])
+def looks() -> Available:
+    """Return the distance of each hole, and those of all holes, by a feature network."""
+    sets = Distributions(efficientnet_vector(), "-efficientnet", hole_crops)
+    return Available({DISTANCE: hole_distance_efficientnet()}, [sets], [])
 
 
 class Timed:
@@ -226,7 +240,7 @@ KINDS: dict[str, Any] = {
 }
 
 
-def figures(rows: Rows, timed: dict[str, Timed]) -> dict[str, dict[str, Any]]:
+def figures(rows: Rows, timed: dict[str, Timed], sets: Distributions) -> dict[str, dict[str, Any]]:
     """Return what each method reached with holes of each kind, and with all together."""
     kinds = {kind: rows.where("kind", kind) for kind in dict.fromkeys(rows.facts["kind"])}
     parts = kinds | ({"all": np.ones(len(rows), bool)} if len(kinds) > 1 else {})
@@ -234,11 +248,19 @@ def figures(rows: Rows, timed: dict[str, Timed]) -> dict[str, dict[str, Any]]:
     classical = [name for name, of in timed.items() if of.method.facts.kind == "baseline"]
     return {
         kind: {
-            name: values | {"seconds": float(np.median(seconds[name][chosen]))}
+            name: values
+            | together(sets.scores(name, chosen))
+            | {"seconds": float(np.median(seconds[name][chosen]))}
             for name, values in reached(rows.take(chosen), classical).items()
         }
         for kind, chosen in parts.items()
     }
+
+
+def together(scores: dict[str, Any]) -> dict[str, float | None]:
+    """Return the distances of a set of holes; None where there are too few."""
+    found = {name: scores[f"{name}-efficientnet"] for name in SETS}
+    return {name: None if isinstance(of, Unavailable) else of for name, of in found.items()}
 
 
 def reached(rows: Rows, classical: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -254,12 +276,21 @@ def reached(rows: Rows, classical: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def table(kind: str, methods: dict[str, Any], photos: int) -> Table:
     psnr, *others = (FIGURES[metric] for metric in SHOWN)
-    columns = ["method", psnr.heading, "above classical", *(of.heading for of in others), "s"]
+    distances = [f"{name.upper()} of holes" for name in SETS]
+    columns = [
+        "method",
+        psnr.heading,
+        "above classical",
+        *(of.heading for of in others),
+        *distances,
+        "s",
+    ]
     rows = []
     for name, of in methods.items():
         shown = [cell(of[metric], spec=FIGURES[metric].spec) for metric in SHOWN]
         gain = cell(**of["gain"], sign="+") if of["gain"] else "–"
-        rows.append([title(name), shown[0], gain, *shown[1:], f"{of['seconds']:.3f}"])
+        far = ["–" if of[name] is None else f"{of[name]:.3g}" for name in SETS]
+        rows.append([title(name), shown[0], gain, *shown[1:], *far, f"{of['seconds']:.3f}"])
     return Table.of(columns, rows, f"{kind}: {photos} photos")
 
 

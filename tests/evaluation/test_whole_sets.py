@@ -22,7 +22,7 @@ def measured(sizes):
     values = {"hole_psnr": np.zeros(len(bins))}
     collector = Distributions(Colour(nn.Identity(), dimension=3, min_size=1), "-colour")
     truth = torch.rand(len(bins), 3, 4, 4, generator=random)
-    collector.add({"bad": truth * 0.5, "ours": truth * 0.98}, truth)
+    collector.add({"bad": truth * 0.5, "ours": truth * 0.98}, truth, torch.ones_like(truth[:, :1]))
     offered = Available({}, [collector], [Unavailable("fid", "no weights")])
     return Rows(facts, {"bad": values, "ours": values}), offered
 

@@ -34,7 +34,8 @@ def filled_sets(count=60, batch=25):
     sets = Distributions(network(), "-colours")
     for start in range(0, count, batch):
         part = slice(start, start + batch)
-        sets.add({name: of[part] for name, of in methods.items()}, truth[part])
+        filled = {name: of[part] for name, of in methods.items()}
+        sets.add(filled, truth[part], torch.ones_like(truth[part, :1]))
     rows = {name: network()(of).numpy() for name, of in methods.items()}
     return sets, rows, network()(truth).numpy()
 
@@ -102,8 +103,21 @@ def test_names_of_the_standard_are_for_its_network_alone():
 def test_images_that_are_identical():
     truth = torch.rand(30, 3, 8, 8)
     sets = Distributions(network(), "-colours")
-    sets.add({"ours": truth}, truth)
+    sets.add({"ours": truth}, truth, torch.ones(30, 1, 8, 8))
     scores = sets.scores("ours")
     assert scores["fd-colours"] == pytest.approx(0, abs=1e-6)
     assert scores["kd-colours"] == pytest.approx(0, abs=1e-6)
     assert scores["u_ds-colours"] == 0.5
+
+
+def test_what_is_cut_out_is_all_that_the_network_sees():
+    def left_half(images, mask):
+        assert mask.shape == (30, 1, 8, 8)
+        return images[..., :4]
+
+    truth = torch.rand(30, 3, 8, 8)
+    spoilt = torch.cat([truth[..., :4], 1 - truth[..., 4:]], dim=3)
+    for cut, alike in ((None, False), (left_half, True)):
+        sets = Distributions(network(), "-colours", cut)
+        sets.add({"ours": spoilt}, truth, torch.ones(30, 1, 8, 8))
+        assert (sets.scores("ours")["kd-colours"] == pytest.approx(0, abs=1e-6)) == alike

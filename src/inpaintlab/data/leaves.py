@@ -20,6 +20,8 @@ Points = npt.NDArray[np.floating[Any]]
 _FINER = 2
 #: Radii of leaves, in shares of the side.
 _SMALLEST, _LARGEST = 0.012, 0.9
+#: Noise is so many times as long as it is wide.
+_STRETCH = (1.0, 1.0, 2.0, 5.0)
 #: Leaves from this radius on have texture and shadow, which small ones do not show.
 _LARGE = 0.06
 #: A draw has from so many leaves to so many: from a sky to a hedge.
@@ -42,37 +44,60 @@ class _Leaves:
 
     def __init__(self, side: int, random: np.random.Generator, grain: np.random.Generator) -> None:
         self.side, self.random, self.grain = side, random, grain
-        middle = random.uniform(0.15, 0.85)
-        spread = random.uniform(0.15, 0.6)
-        self.palette = middle + random.normal(0, spread, (random.integers(3, 9), 1))
-        self.palette = self.palette + random.normal(
-            0, random.uniform(0.005, 0.09), (len(self.palette), 3)
-        )
+        self.palette = self._palette()
         self.light = random.uniform(0, 2 * np.pi)
         self.y, self.x = np.mgrid[0:side, 0:side].astype(np.float32) / side
-        self.noise = [self._noise(random.uniform(0.6, 2.2)) for _ in range(2)]
+        self.noise = [self._noise(random.uniform(0.6, 2.2), random.choice(_STRETCH)) for _ in range(3)]
         self.colours = np.ascontiguousarray(self._texture(np.s_[:, :], (0.5, 0.5)))
         self._cover()
 
-    def _cover(self) -> None:
-        """Draw the leaves, those behind first; some images also have wires, and rows of like shapes."""
+    def _palette(self) -> Field:
+        """Return some colours `[n, 3]`: one tint that all share, and more or less hue of their own."""
         random = self.random
+        light = random.uniform(0, 1, (random.integers(3, 9), 1))
+        shared = random.normal(0, random.uniform(0, 0.08), 3)
+        own = random.normal(0, random.uniform(0.01, 0.2), (len(light), 3))
+        return np.asarray(light + shared + own)
+
+    def _cover(self) -> None:
+        """Draw the leaves, those behind first; some images also have bars, wires and rows of shapes."""
+        random = self.random
+        for _ in range(random.integers(0, 4)):
+            self._ground()
         count = int(np.exp(random.uniform(*np.log(_LEAVES))))
         least = _SMALLEST * np.exp(random.uniform(0, np.log(14)))
         # Inverse of the distribution whose density falls with the third power, cut at both ends.
         share = random.uniform(0, 1, count)
         radii = (least**-2 + share * (_LARGEST**-2 - least**-2)) ** -0.5
         favourite = random.integers(len(SHAPES), size=3)
+        self.middles = random.uniform(0, 1, (random.integers(1, 5), 2))
+        self.scatter = random.uniform(0.05, 0.5)
         for radius in radii:
             shape = SHAPES[favourite[random.integers(3)]] if random.random() < 0.7 else _any(random)
-            self._leaf(shape(random), float(radius))
+            self._leaf(shape(random), float(radius), self._place())
         if random.random() < 0.3:
             self._row()
         if random.random() < 0.3:
-            self._wires()
+            self._lines(5, 0.004, 0.03)
+        if random.random() < 0.4:
+            self._lines(4, 0.03, 0.2)
 
-    def _leaf(self, outline: Points, radius: float) -> None:
-        centre = self.random.uniform(-0.1, 1.1, 2)
+    def _ground(self) -> None:
+        """Cover one side of a straight line, as a floor, a wall or the sky does."""
+        corners = np.array([[-3, 0], [3, 0], [3, 6], [-3, 6]])
+        level = self.random.random() < 0.5
+        turn = self.random.integers(4) * np.pi / 2 if level else self.random.uniform(0, 2 * np.pi)
+        outline = corners @ _turned(turn + self.random.normal(0, 0.05))
+        self._leaf(outline, 1.0, self.random.uniform(0.1, 0.9, 2))
+
+    def _place(self) -> Points:
+        """Return where a leaf lies: anywhere, or, as most do, near others."""
+        if self.random.random() < 0.4:
+            return self.random.uniform(-0.1, 1.1, 2)
+        middle = self.middles[self.random.integers(len(self.middles))]
+        return np.asarray(middle + self.random.normal(0, self.scatter, 2))
+
+    def _leaf(self, outline: Points, radius: float, centre: Points) -> None:
         shape = centre + radius * outline
         if (shape.max(0) < 0).any() or (shape.min(0) > 1).any():
             return
@@ -110,9 +135,8 @@ class _Leaves:
             surface += along[..., None] * (random.normal(0, 0.25) + random.normal(0, 0.04, 3))
         kind, tint = random.random(), random.uniform(0.6, 1, 3)
         if kind < 0.5:
-            surface += (
-                self.noise[random.integers(2)][part][..., None] * random.uniform(0.01, 0.15) * tint
-            )
+            noise = self.noise[random.integers(len(self.noise))][part]
+            surface += noise[..., None] * random.uniform(0.01, 0.2) * tint
         elif kind < 0.65:
             period = np.exp(random.uniform(np.log(0.03), np.log(0.3)))
             wave = np.sin(2 * np.pi * along / period)
@@ -120,10 +144,15 @@ class _Leaves:
             surface += wave[..., None] * random.uniform(0.02, 0.15) * tint
         return surface
 
-    def _noise(self, exponent: float) -> Field:
-        """Return noise whose amplitude falls with a power of the frequency; variance 1."""
-        side = self.side
-        frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    def _noise(self, exponent: float, stretch: float) -> Field:
+        """Return noise whose amplitude falls with a power of the frequency; variance 1.
+
+        Stretched along some direction it is fur, grass and wood.
+        """
+        side, angle = self.side, self.random.uniform(0, np.pi)
+        y, x = np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None]
+        along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        frequency = np.hypot(along * stretch, across)
         frequency[0, 0] = np.inf
         phases = np.exp(2j * np.pi * self.grain.uniform(0, 1, frequency.shape))
         field = np.fft.irfft2(phases * frequency**-exponent, (side, side))
@@ -143,14 +172,14 @@ class _Leaves:
             fixed = _fixed(points * self.side)
             cv2.fillPoly(self.colours, [fixed], colour.tolist(), cv2.LINE_8, _SHIFT)
 
-    def _wires(self) -> None:
-        """Draw thin lines across the image, straight or sagging."""
+    def _lines(self, most: int, thinnest: float, thickest: float) -> None:
+        """Draw lines across the image, straight or sagging: wires, and bars, poles and branches."""
         random = self.random
-        for _ in range(random.integers(1, 5)):
+        for _ in range(random.integers(1, most)):
             ends, sag = random.uniform(-0.2, 1.2, (2, 2)), random.normal(0, 0.1)
             t = np.linspace(0, 1, 24)[:, None]
             points = ends[0] + t * (ends[1] - ends[0]) + np.array([0, sag]) * (4 * t * (1 - t))
-            thick = max(1, round(random.uniform(0.004, 0.03) * self.side))
+            thick = max(1, round(random.uniform(thinnest, thickest) * self.side))
             line = [_fixed(points * self.side)]
             cv2.polylines(self.colours, line, False, self._colour().tolist(), thick, cv2.LINE_8, _SHIFT)
 
@@ -162,14 +191,34 @@ class _Leaves:
     def seen_by_a_camera(self, size: int) -> npt.NDArray[np.uint8]:
         """Return the image at its size, with the light's fall, blur, tone and grain: uint8."""
         random = self.random
-        image = cv2.resize(self.colours, (size, size), interpolation=cv2.INTER_AREA)
+        colours = self._bent() if random.random() < 0.6 else self.colours
+        image = cv2.resize(colours, (size, size), interpolation=cv2.INTER_AREA)
         y, x = np.mgrid[0:size, 0:size] / size - 0.5
         fall = 1 + random.normal(0, 0.25) * (x * np.cos(self.light) + y * np.sin(self.light))
-        image = np.clip(image * fall[..., None], 0, 1) ** random.uniform(0.8, 1.3)
+        image = self._exposed(image * fall[..., None])
         if random.random() < 0.4:
             image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 1.5))
         image = image + self.grain.normal(0, random.uniform(0, 0.02), image.shape)
         return np.asarray(np.rint(np.clip(image, 0, 1) * 255), np.uint8)
+
+    def _bent(self) -> Field:
+        """Return the colours with every straight line bent a little, as few in nature are straight."""
+        bend = self.random.uniform(0.002, 0.04) * self.side
+        y, x = (
+            (place * self.side + bend * self._noise(2.2, 1.0)).astype(np.float32)
+            for place in (self.y, self.x)
+        )
+        bent = cv2.remap(self.colours, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        return np.asarray(bent, np.float32)
+
+    def _exposed(self, image: Field) -> Field:
+        """Return an image as bright and as rich in contrast as photographs are."""
+        bright = image.mean(2)
+        contrast = self.random.uniform(0.08, 0.3) / max(0.04, float(bright.std()))
+        light = image.mean((0, 1)) + self.random.normal(0, 0.02, 3)
+        middle = np.clip(self.random.normal(0.45, 0.14), 0.1, 0.9)
+        exposed = (image - light) * min(contrast, 3) + middle + light - light.mean()
+        return np.asarray(exposed.clip(0, 1))
 
 
 def _ellipse(random: np.random.Generator) -> Points:

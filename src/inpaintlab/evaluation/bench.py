@@ -113,7 +113,7 @@ class Bench:
                     filled[name] = fill(image, mask)
                     advance(part)
                 for collector in offered.sets:
-                    collector.add(filled, image)
+                    collector.add(filled, image, mask)
                 if few := max(0, min(slow_images, stop) - start) * per:
                     filled |= {name: fill(image[:few], mask[:few]) for name, fill in slow.items()}
                 for name, of in filled.items():

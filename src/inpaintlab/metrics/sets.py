@@ -19,6 +19,8 @@ from inpaintlab.metrics.table import Unavailable
 
 Array = npt.NDArray[np.floating]
 Measure = Callable[[Float32, Float32], Sequence[float]]
+#: What a network sees of images and their masks.
+Cut = Callable[[Tensor, Tensor], Tensor]
 
 #: Subsets of the kernel distance and their size, of the published KID (Bińkowski et al. 2018) and of
 #: torch-fidelity.
@@ -49,31 +51,33 @@ class Distributions:
     """Features of the truth and of what several methods filled: one float32 row an image.
 
     These rows are all that grows with the images: 8 kB an image and method for Inception. `suffix`
-    belongs to a network that is not the standard's, see `figures`.
+    belongs to a network that is not the standard's, see `figures`. With `cut` the network sees what
+    that cuts out of images with their masks, as `hole_crops` does, in place of whole images, of which a
+    hole may be a tenth.
 
     >>> class Colour(VectorNetwork):
     ...     def forward(self, image): return image.mean((2, 3))
     >>> sets = Distributions(Colour(torch.nn.Identity(), dimension=3, min_size=1), "-colour")
     >>> truth = torch.rand(20, 3, 8, 8)
-    >>> sets.add({"ours": truth}, truth)
+    >>> sets.add({"ours": truth}, truth, torch.ones(20, 1, 8, 8))
     >>> round(sets.scores("ours")["fd-colour"], 3)
     0.0
     """
 
-    def __init__(self, network: VectorNetwork, suffix: str = "") -> None:
-        self.network = network
+    def __init__(self, network: VectorNetwork, suffix: str = "", cut: Cut | None = None) -> None:
+        self.network, self.cut = network, cut
         self.figures = figures(suffix)
         self._truth: list[Float32] = []
         self._filled: dict[str, list[Float32]] = {}
 
-    def add(self, filled: Mapping[str, Tensor], truth: Tensor) -> None:
-        """Take a batch: method -> filled images `[B, 3, H, W]` in [0, 1], and their truth.
+    def add(self, filled: Mapping[str, Tensor], truth: Tensor, mask: Tensor) -> None:
+        """Take a batch: method -> filled images `[B, 3, H, W]` in [0, 1], their truth, and the masks.
 
         The methods are the same in every batch. The truth's features are made once for all of them.
         """
-        self._truth.append(self._rows(truth))
+        self._truth.append(self._rows(truth, mask))
         for method, images in filled.items():
-            self._filled.setdefault(method, []).append(self._rows(images))
+            self._filled.setdefault(method, []).append(self._rows(images, mask))
 
     @property
     def least(self) -> int:
@@ -115,8 +119,9 @@ class Distributions:
         }
 
     @torch.inference_mode()
-    def _rows(self, images: Tensor) -> Float32:
-        parts = [self.network(part).cpu().numpy() for part in torch.split(images, _TOGETHER)]
+    def _rows(self, images: Tensor, mask: Tensor) -> Float32:
+        seen = self.cut(images, mask) if self.cut else images
+        parts = [self.network(part).cpu().numpy() for part in torch.split(seen, _TOGETHER)]
         return np.concatenate(parts).astype(np.float32, copy=False)
 
 
