@@ -1,4 +1,4 @@
-"""Holes and a facade for tests, and an inpainter that shows where it fills."""
+"""Holes for tests, and an inpainter that shows where it fills."""
 
 import numpy as np
 import torch
@@ -18,15 +18,6 @@ def some_hole(height, width, seed=0):
     return (
         hole if hole.mean() <= 0.9 else np.eye(1, height * width, dtype=np.uint8).reshape(height, width)
     )
-
-
-def facade(height=200, width=220, side=30, shade=0.0):
-    """An image of windows on a rough wall, `[H, W, 3]`, with a shade that grows to the right."""
-    y, x = np.mgrid[:height, :width]
-    wall = 0.75 + 0.03 * np.random.default_rng(0).standard_normal((height, width)) + shade * x / width
-    window = ((y % side) * 3 // side == 1) & ((x % side) * 5 // side % 2 == 1)
-    image = np.where(window, 0.05, wall)[..., None] * np.array([1, 0.9, 0.8])
-    return image.clip(0, 1).astype(np.float32)
 
 
 class White(Network):

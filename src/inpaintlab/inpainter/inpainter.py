@@ -174,11 +174,11 @@ class Inpainter:
         `invert_mask`. Raises `ImageError` and `MaskError` for anything else, for a mask without a hole,
         over 90 % of the image, or, without `grey_mask`, grey in more than half of it as a photo is.
 
-        `method` is `model`, this network; `model+detail`, the same with fine structure copied from the
-        image; a baseline such as `telea`, with 8 bits a channel; or `auto`, thin holes by the mean of
-        the model and a smooth surface, others with detail or, where it repeats, with structure; None is
-        the inpainter's own. `strategy`, one of `STRATEGIES`, says what the network sees of the image;
-        `blend`, one of `BLENDS`, how the fill meets the known pixels. Several threads may call at once.
+        `method` is `model`, this network; `model+detail`, the same mixed with patches copied from the
+        image; a baseline such as `telea`, with 8 bits a channel; or `auto`, thin holes by the model at
+        full resolution and others with detail; None is the inpainter's own. `strategy`, one of
+        `STRATEGIES`, says what the network sees of the image; `blend`, one of `BLENDS`, how the fill
+        meets the known pixels. Several threads may call at once.
 
         >>> from inpaintlab.networks import create
         >>> inpainter = Inpainter(create("unet", width=8, depth=1), size=32)  # or load("runs/photos-1")

@@ -12,14 +12,12 @@ import cv2
 import numpy as np
 from torch import nn
 
-from inpaintlab.arrays import Bool, Float32, Float64, Int64, UInt8
-from inpaintlab.baselines import BASELINES, smoothest_surface
+from inpaintlab.arrays import Bool, Float32, UInt8
+from inpaintlab.baselines import BASELINES
 from inpaintlab.errors import SettingError, near_miss
-from inpaintlab.images import DecodedImage, to_rgb
+from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.crops import Box, Crop, plan
-from inpaintlab.inpainter.detail import copy_detail
 from inpaintlab.inpainter.filling import fill_crops, known_colours
-from inpaintlab.inpainter.offsets import repeated
 from inpaintlab.inpainter.selftest import Filler, choose
 from inpaintlab.inpainter.thin import thin_part, windows
 
@@ -30,13 +28,11 @@ MODEL, DETAIL, AUTO = "model", "model+detail", "auto"
 _LOCAL, _WINDOW = {"telea", "navier-stokes", "biharmonic"}, 128
 #: Pieces are tried where a network sees them so many times larger than crops.
 _FINER = 1.2
+#: Copied patches have this share of a fill with detail, and the network the rest: with less the holes as
+#: a whole look less like those of photographs than PatchMatch's own (docs/explanation/filling.md).
+PATCHES = np.float32(0.7)
 #: Detail is looked for so many pixels around a hole, and at least as far as the hole is long.
 _AROUND = 48
-#: So many windows along thin holes have their surface solved at once, with what is unknown within so
-#: many pixels.
-_SOLVED, _FAR = 256, 16
-#: What is told where structure goes on in a hole.
-_CONTINUED = "repeating structure continued"
 #: Side of the part of a large image in which ways are tried.
 _TRIED = 512
 
@@ -60,8 +56,6 @@ def by_method(
 def check_method(name: str) -> None:
     """Raise `SettingError` for what is neither a way of the model at hand nor a baseline."""
     known = (AUTO, MODEL, DETAIL, *BASELINES)
-    if name == "patchmatch" and name not in BASELINES:
-        raise SettingError("method patchmatch needs a package: pip install 'inpaintlab[patchmatch]'")
     if name not in known:
         raise SettingError(f"unknown method {name!r}{near_miss(name, known)}")
 
@@ -85,29 +79,22 @@ def by_baseline(name: str) -> Way:
     return partial(_classical, name)
 
 
-def by_detail(way: Way, told: list[str] | None = None) -> Way:
-    """Return how a way fills with detail that is copied from the image (`detail.copy_detail`).
+def by_detail(way: Way) -> Way:
+    """Return how a way fills with detail: mixed with patches that are copied from around the hole.
 
-    With `told`, structure that repeats is continued instead (`offsets.repeated`), and that is said.
+    The way knows which colours belong there, and the patches how they look. Their errors differ, so the
+    mixture is nearer to the truth than either is; and what is badly chosen shows less.
     """
-
-    def guided(known: Float32, hole: Bool) -> Float32:
-        seen = DecodedImage(known, "RGB")
-        return painted(way, seen, hole.astype(np.uint8), Box(0, 0, *hole.shape))
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
         for crop in plan(wanted, _WINDOW, "crop"):
             box = crop.bounds.grown(max(_AROUND, *crop.bounds.size), Box(0, 0, *hole.shape))
-            guide, own = painted(way, image, hole, box), np.zeros(box.size, bool)
-            own[crop.bounds.inside(box)] = crop.hole
             # Other holes nearby count as known, in the colours that the way gives them.
-            known = np.where(own[..., None], np.float32(0), guide)
-            found = None if told is None else repeated(known, own, guide, guided)
-            if found is None:
-                found = copy_detail(known, own, guide)
-            elif told is not None and _CONTINUED not in told:
-                told.append(_CONTINUED)
-            yield crop, found[crop.bounds.inside(box)]
+            guide, own = painted(way, image, hole, box), np.zeros(box.size, np.uint8)
+            own[crop.bounds.inside(box)] = crop.hole
+            inside = crop.bounds.inside(box)
+            copied = _by_baseline("patchmatch", guide, own)[inside]
+            yield crop, guide[inside] + PATCHES * (copied - guide[inside])
 
     return fill
 
@@ -115,16 +102,15 @@ def by_detail(way: Way, told: list[str] | None = None) -> Way:
 def by_thickness(network: nn.Module, size: int, blend: str, told: list[str]) -> Way:
     """Return how holes are filled by what did best on development photos (docs/explanation/filling.md).
 
-    What is thin is filled with the mean of the network and the smoothest surface, whose errors differ,
-    the rest by the network with copied detail, or with structure that repeats.
+    What is thin is filled by the network at full resolution, the rest by the network with copied detail.
     """
-    thin_way = by_network_and_surface(network, size, blend)
-    large_way = by_detail(by_network(network, size, "auto", blend), told)
+    thin_way = by_windows(network, size, blend)
+    large_way = by_detail(by_network(network, size, "auto", blend))
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
         thin = thin_part(hole)
         for part, way, what in (
-            (thin, thin_way, "thin holes by model and biharmonic"),
+            (thin, thin_way, "thin holes by model"),
             (hole - thin, large_way, "large holes by model+detail"),
         ):
             if (part & wanted).any():
@@ -135,43 +121,13 @@ def by_thickness(network: nn.Module, size: int, blend: str, told: list[str]) -> 
     return fill
 
 
-def by_network_and_surface(network: nn.Module, size: int, blend: str) -> Way:
-    """Return how a network and the biharmonic surface fill thin holes together: with their mean."""
+def by_windows(network: nn.Module, size: int, blend: str) -> Way:
+    """Return how a network fills thin holes: at the image's own resolution, in windows along them."""
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
-        crops = list(windows(wanted, size))
-        for start in range(0, len(crops), _SOLVED):
-            chunk = crops[start : start + _SOLVED]
-            surfaces = _surfaces(image, hole, chunk)
-            painted = fill_crops(network, image, hole, chunk, size, blend)
-            for (crop, colours), surface in zip(painted, surfaces, strict=True):
-                mean = colours.copy()
-                mean[crop.hole] = (colours[crop.hole] + surface) / 2
-                yield crop, mean
+        yield from fill_crops(network, image, hole, list(windows(wanted, size)), size, blend)
 
     return fill
-
-
-def _surfaces(image: DecodedImage, hole: UInt8, crops: list[Crop]) -> list[Float32]:
-    """Return the biharmonic surface over the hole of each crop, `[n, 3]`, solved for all at once."""
-    edges = np.array([(*crop.bounds.size, crop.bounds.top, crop.bounds.left) for crop in crops])
-    corner, end = edges[:, 2:].min(0), (edges[:, :2] + edges[:, 2:]).max(0)
-    box = Box(*map(int, (*corner, *end))).grown(_FAR, Box(0, 0, *hole.shape))
-    wanted = np.zeros(box.size, np.uint8)
-    for crop in crops:
-        wanted[crop.bounds.inside(box)] |= crop.hole
-    pixels, unknown = image.pixels[box.slices], hole[box.slices]
-    # Of other holes as much as may have a say.
-    near = np.asarray(cv2.dilate(wanted, np.ones((2 * _FAR + 1, 2 * _FAR + 1), np.uint8)), np.uint8)
-    wanted = near & unknown
-
-    def colours(places: Int64) -> Float64:
-        row = pixels[np.divmod(places, box.size[1])][None]
-        return np.asarray(to_rgb(replace(image, pixels=row))[0], np.float64)
-
-    surface = np.zeros((*box.size, 3), np.float32)
-    surface[wanted > 0] = smoothest_surface(wanted, 1 - unknown, colours).clip(0, 1)
-    return [surface[crop.bounds.inside(box)][crop.hole] for crop in crops]
 
 
 def best_of(ways: Mapping[str, Way], image: DecodedImage, hole: UInt8, part: UInt8) -> str:
@@ -227,9 +183,14 @@ def _classical(
 
 def _filled(name: str, image: DecodedImage, hole: UInt8, crop: Crop) -> Float32:
     """Return what a baseline makes of a crop, for its bounds."""
-    seen = np.rint(known_colours(image, hole, crop.box).clip(0, 1) * 255).astype(np.uint8)
-    filled = BASELINES.need(name)(seen, hole[crop.box.slices])
-    return np.divide(filled[crop.bounds.inside(crop.box)], 255, dtype=np.float32)
+    known = known_colours(image, hole, crop.box)
+    return _by_baseline(name, known, hole[crop.box.slices])[crop.bounds.inside(crop.box)]
+
+
+def _by_baseline(name: str, colours: Float32, hole: UInt8) -> Float32:
+    """Return RGB `[h, w, 3]` in [0, 1] with its hole filled by a baseline, which works with 8 bits."""
+    seen = np.rint(colours.clip(0, 1) * 255).astype(np.uint8)
+    return np.divide(BASELINES.need(name)(seen, hole), 255, dtype=np.float32)
 
 
 def _holding(crops: Iterable[Crop], wanted: UInt8) -> list[Crop]:
