@@ -37,7 +37,6 @@ from inpaintlab.evaluation.methods import OpenedMethod, name_of, open_methods
 from inpaintlab.evaluation.rows import Rows
 from inpaintlab.features import efficientnet_vector
 from inpaintlab.images import from_array, save
-from inpaintlab.inpainter import Inpainter
 from inpaintlab.masks import MaskSet, Rectangles
 from inpaintlab.masks.irregular import Irregular
 from inpaintlab.metrics import (
@@ -77,7 +76,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheet", type=Path)
     words = parser.parse_args()
-    opened = open_methods(dict(map(named, words.methods.split(","))), "fill")
+    opened = open_methods({name_of(method): method for method in words.methods.split(",")}, "fill")
     timed = {name: Timed(of) for name, of in opened.items()}
     bench = Bench.of({name: of.method for name, of in timed.items()}, "rectangles", "fill", None, 1, [])
     images = choose(words.photos, words.part).open(None, bench.trained_on, limit=words.images)
@@ -92,16 +91,6 @@ def main() -> None:
         write_json(words.json, facts | {"kinds": found})
     if words.sheet:
         save(words.sheet, from_array(sheet(bench, images, masks)))
-
-
-def named(method: str) -> tuple[str, Any]:
-    """Return the name of a method, and what opens it; `default@model+detail` says how a model fills."""
-    what, _, how = method.partition("@")
-    if not how:
-        return name_of(method), method
-    inpainter = Inpainter.load(what)
-    inpainter.method = how
-    return f"{name_of(what)}@{how}", inpainter
 
 
 def choose(photos: str, part: str) -> ChosenImages:

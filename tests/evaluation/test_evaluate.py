@@ -17,11 +17,12 @@ from inpaintlab import masks
 from inpaintlab.baselines import BASELINES, SLOW, title
 from inpaintlab.checkpoints import ModelCard, save_model
 from inpaintlab.cli import main
-from inpaintlab.data import samples
+from inpaintlab.data import leaves, samples
 from inpaintlab.errors import DataError, MaskError, RunError, SettingError
 from inpaintlab.evaluation.command import reproduce, run_evaluation
 from inpaintlab.evaluation.corruptions import CORRUPTIONS
 from inpaintlab.evaluation.evaluation import Evaluation
+from inpaintlab.evaluation.methods import name_of, open_methods
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.evaluation.tables import headline, not_measured, notes
 from inpaintlab.inpainter import Inpainter
@@ -318,6 +319,18 @@ def test_without_a_size_it_is_asked_for():
         il.evaluate({"mine": torch.nn.Identity()}, "samples:4", through="fill")
     with pytest.raises(SettingError, match="say on which images"):
         run_evaluation(settings("telea", size=16))
+
+
+def test_names_that_say_how_a_model_fills_stand_side_by_side():
+    names = ["default@model", "default@model+detail", "default"]
+    opened = open_methods({name_of(name): name for name in names}, "fill")
+    image, mask = to_tensor(leaves.draw(70_000, 96)), torch.zeros(1, 1, 96, 96)
+    mask[..., 30:60, 30:60] = 1
+    model, detail, auto = (opened[name].fill(image, mask) for name in names)
+    assert not torch.equal(model, detail)
+    assert torch.equal(detail, auto)
+    with pytest.raises(SettingError, match="measure it with --through fill"):
+        open_methods({"mine": names[0]})
 
 
 def test_results_are_written_into_a_folder_of_their_own_without_a_run(tmp_path):

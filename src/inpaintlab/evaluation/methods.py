@@ -23,6 +23,7 @@ from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError, SettingError, near_miss
 from inpaintlab.evaluation.result import MethodFacts, Through
 from inpaintlab.inpainter import Inpainter, load
+from inpaintlab.inpainter.ways import WAYS
 from inpaintlab.machine import processors
 from inpaintlab.networks import needs
 from inpaintlab.tensors import composite, pad_to_multiple, to_arrays, to_tensor
@@ -83,8 +84,9 @@ def open_methods(
     """Open what a user calls a method, by its name.
 
     A value is a function, a module, an `Inpainter`, the name of a baseline, or a path or name: of a run
-    folder, a file of weights, an ONNX file or a model of the hub. `size` is for modules that do not say
-    what they were trained on. Raises `SettingError`, and `RunError` for what cannot be loaded.
+    folder, a file of weights, an ONNX file or a model of the hub; through fill also with how it fills,
+    as in `default@model+detail` (`Inpainter.method`). `size` is for modules that do not say what they
+    were trained on. Raises `SettingError`, and `RunError` for what cannot be loaded.
     """
     if not methods:
         raise SettingError("there is no method to evaluate: give one, as {'mine': model}")
@@ -99,15 +101,25 @@ def open_baseline(name: str) -> OpenedMethod:
 def name_of(given: Any) -> str:
     """Return what a method is called if nobody says.
 
-    >>> name_of("runs/photos-1"), name_of("exported/small.onnx"), name_of("telea")
-    ('photos-1', 'small', 'telea')
+    >>> name_of("runs/photos-1"), name_of("exported/small.onnx"), name_of("runs/photos-1@auto")
+    ('photos-1', 'small', 'photos-1@auto')
     """
     if isinstance(given, str | os.PathLike):
-        path = Path(given)
-        if path.stem == "model" and Run(path.parent).recipe.is_file():
-            return path.parent.name + ("" if path.suffix == ".safetensors" else path.suffix)
-        return path.name if path.is_dir() else path.stem
+        what, how = _parted(given)
+        return _name_of_path(Path(what)) + (f"@{how}" if how else "")
     return getattr(given, "__name__", type(given).__name__)
+
+
+def _name_of_path(path: Path) -> str:
+    if path.stem == "model" and Run(path.parent).recipe.is_file():
+        return path.parent.name + ("" if path.suffix == ".safetensors" else path.suffix)
+    return path.name if path.is_dir() else path.stem
+
+
+def _parted(given: str | os.PathLike[str]) -> tuple[str | os.PathLike[str], str]:
+    """Part a path or name from how it fills, which is "" where nothing is said."""
+    what, _, how = str(given).rpartition("@")
+    return (what, how) if what and how in WAYS else (given, "")
 
 
 def _open(name: str, given: Any, through: Through, size: int | None) -> OpenedMethod:
@@ -116,7 +128,12 @@ def _open(name: str, given: Any, through: Through, size: int | None) -> OpenedMe
     if isinstance(given, str) and given in BASELINES:
         return open_baseline(given)
     if isinstance(given, str | os.PathLike):
-        return _of_inpainter(name, _load(given), through, size)
+        what, how = _parted(given)
+        if how and through != "fill":
+            raise SettingError(f"method {given} says how it fills: measure it with --through fill")
+        inpainter = _load(what)
+        inpainter.method = how or inpainter.method
+        return _of_inpainter(name, inpainter, through, size)
     if isinstance(given, Inpainter):
         return _of_inpainter(name, given, through, size)
     if isinstance(given, nn.Module):

@@ -23,7 +23,7 @@ from inpaintlab.inpainter.thin import thin_part, windows
 
 Way = Callable[[DecodedImage, UInt8, UInt8], Iterable[tuple[Crop, Float32]]]
 #: Methods that are no baseline: the network at hand, the same with detail, and by a hole's thickness.
-MODEL, DETAIL, AUTO = "model", "model+detail", "auto"
+WAYS = (MODEL, DETAIL, AUTO) = ("model", "model+detail", "auto")
 #: Classical methods that look no further than a few pixels beyond a hole, and the windows they get.
 _LOCAL, _WINDOW = {"telea", "navier-stokes", "biharmonic"}, 128
 #: Pieces are tried where a network sees them so many times larger than crops.
@@ -55,7 +55,7 @@ def by_method(
 
 def check_method(name: str) -> None:
     """Raise `SettingError` for what is neither a way of the model at hand nor a baseline."""
-    known = (AUTO, MODEL, DETAIL, *BASELINES)
+    known = (*WAYS, *BASELINES)
     if name not in known:
         raise SettingError(f"unknown method {name!r}{near_miss(name, known)}")
 
