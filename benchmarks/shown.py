@@ -14,11 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 from photos import KINDS, titled
+from PIL import Image
 from skimage import data
 
 from inpaintlab import load
 from inpaintlab.arrays import UInt8
-from inpaintlab.images import from_array, save
 from inpaintlab.masks import Rectangles
 from inpaintlab.randomness import generator_for
 
@@ -36,7 +36,7 @@ def main() -> None:
         row(photo(data.rocket()), kinds["objects"]),
         row(photo(data.astronaut()), kinds["text"]),
     ]
-    save(words.output, from_array(np.vstack(rows)))
+    Image.fromarray(np.vstack(rows)).save(words.output, quality=85)
 
 
 def photo(image: UInt8) -> UInt8:
