@@ -83,7 +83,7 @@ def by_detail(way: Way) -> Way:
     """Return how a way fills with detail: mixed with patches that are copied from around the hole.
 
     The way knows which colours belong there, and the patches how they look. Their errors differ, so the
-    mixture is nearer to the truth than either is; and what is badly chosen shows less.
+    mixture is nearer to the truth than patches alone are, and what is badly chosen shows less.
     """
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
