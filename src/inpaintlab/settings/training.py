@@ -102,7 +102,7 @@ class TrainSettings(Settings):
     initialise: Part | None = None
     """Scheme of weight initialisation; by default the network's own."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Number format: 32-true, or bf16-mixed or 16-mixed on a GPU."""
+    """Number format: 32-true, bf16-mixed on a GPU or a CPU with bfloat16, or 16-mixed on a GPU."""
     warmup_fraction: float = Field(default=0.03, ge=0, lt=1)
     """Share of the run in which the learning rate rises."""
     weight_decay: float = Field(default=0.01, ge=0)
