@@ -5,11 +5,11 @@ import torch
 from hypothesis import given, strategies as st
 
 from inpaintlab.errors import SettingError
-from inpaintlab.metrics import FIGURES, METRICS, measure, register_metric
+from inpaintlab.metrics import FIGURES, METRICS, OCTAVES, measure, register_metric, sharpness
 
 #: Name -> value of identical images.
 BEST = {"hole_psnr": 100.0, "psnr": 100.0} | dict.fromkeys(
-    ("ssim", "hole_ssim", "ms_ssim", "hole_ms_ssim", "sharpness"), 1.0
+    ("ssim", "hole_ssim", "ms_ssim", "hole_ms_ssim", "sharpness", "sharpness_2_4", "sharpness_4_8"), 1.0
 )
 every = pytest.mark.parametrize("name", METRICS)
 
@@ -43,7 +43,7 @@ def test_worse_with_more_noise_and_one_value_an_image(name):
     truth, mask = images()
     metric = METRICS[name]
     # Of images as smooth as these, twice the sharpness is reached soon.
-    scales = (0.001, 0.002, 0.003) if name == "sharpness" else (0.02, 0.1, 0.3)
+    scales = (0.001, 0.002, 0.003) if name.startswith("sharpness") else (0.02, 0.1, 0.3)
     fills = [noisy(truth, mask, scale) for scale in scales]
     values = torch.stack([metric(filled, truth, mask) for filled in fills])
     assert values.shape == (3, 3)
@@ -126,6 +126,45 @@ def test_sharpness_of_noise_on_one_colour_is_bounded():
     # A pixel in ten that is one grey level off, as rounding makes them, is hardly a structure.
     step = truth + mask * (noise > 0.9) / 255
     assert float(METRICS["sharpness"](step, truth, mask).max()) < 1.6
+
+
+def waves(length, size=128):
+    """Stripes of a wave length in pixels, down and across, and a hole in the middle."""
+    angle = 2 * torch.pi * torch.arange(size) / length
+    truth = (0.5 + 0.1 * torch.sin(angle)[:, None] + 0.1 * torch.sin(angle)).expand(1, 3, size, size)
+    mask = torch.zeros(1, 1, size, size)
+    mask[..., 32:-32, 32:-32] = 1
+    return truth, mask
+
+
+@pytest.mark.parametrize("octave", range(len(OCTAVES)))
+def test_an_octave_is_nearly_blind_to_the_others(octave):
+    """Lost detail of one size lowers the sharpness of that size most: a bump is half a wave."""
+    mask = waves(1)[1]
+    lengths = [2 * (low * high) ** 0.5 for low, high in OCTAVES]
+    all_sizes = sum(waves(length)[0] - 0.5 for length in lengths) / 2 + 0.5
+    without = all_sizes - (waves(lengths[octave])[0] - 0.5) / 2 * mask
+    found = [float(sharpness(without, all_sizes, mask, of)) for of in range(len(OCTAVES))]
+    assert found[octave] == min(found) < 0.65
+    assert all(of > 0.65 for place, of in enumerate(found) if place != octave)
+
+
+@pytest.mark.parametrize("octave", range(len(OCTAVES)))
+def test_a_seam_is_no_sharpness_of_any_octave_and_a_gradient_none(octave):
+    truth, mask = textured(size := 64, size, slice(16, 48))
+    black = torch.where(mask > 0, 0, truth)
+    slope = torch.where(mask > 0, torch.linspace(0, 1, size), truth)
+    for fill in (black, slope):
+        assert float(sharpness(fill, truth, mask, octave).max()) < 0.1
+    assert torch.equal(sharpness(truth, truth, mask, octave), torch.ones(4))
+
+
+@given(octave=st.integers(0, 2), noise=st.floats(0.3, 0.45))
+def test_rounding_alone_is_the_floor_of_every_octave(octave, noise):
+    """Noise of rounding on one colour doubles the energy of a floor that it makes up."""
+    grey, mask = torch.full((1, 3, 64, 64), 0.5), torch.ones(1, 1, 64, 64)
+    fine = torch.rand(grey.shape, generator=torch.Generator().manual_seed(int(noise * 1e6))) - 0.5
+    assert float(sharpness(grey + fine / 255, grey, mask, octave)) == pytest.approx(2**0.5, abs=0.15)
 
 
 @every

@@ -11,6 +11,7 @@ from inpaintlab.metrics.learned import (
 )
 from inpaintlab.metrics.per_image import (
     MAX_PSNR,
+    OCTAVES,
     colour_difference,
     colour_offset,
     edge_step,
@@ -47,6 +48,7 @@ __all__ = [
     "FIGURES",
     "MAX_PSNR",
     "METRICS",
+    "OCTAVES",
     "REALISM",
     "WEIGHTS",
     "Available",

@@ -11,8 +11,11 @@ from torch.nn import functional as F
 
 #: PSNR of identical images would be infinite.
 MAX_PSNR = 100.0
-#: Squared Laplacian that rounding to 8 bits alone gives: 20 pixels' weights times a variance of 1/12.
-_ROUNDING = 20 / 12 / 255**2
+#: Sizes of structure that `sharpness` tells apart: octave -> from and to, in pixels.
+OCTAVES = ((1, 2), (2, 4), (4, 8))
+#: Squared Laplacian of each octave that rounding to 8 bits alone gives: the sum of squares of the
+#: filter's weights times a variance of 1/12.
+_ROUNDING = tuple(gain / 12 / 255**2 for gain in (20, 2.09375, 0.38818359375))
 #: Sharpness of noise on a sky has no bound, and would be all that a mean shows.
 MAX_SHARPNESS = 2.0
 
@@ -97,29 +100,46 @@ def edge_step(image: Tensor, mask: Tensor) -> Tensor:
     return total / count.clamp(min=1)
 
 
-def sharpness(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Contrast of fine structure in the hole over the truth's own there: 1 is right, 0 to 2.
+def sharpness(filled: Tensor, truth: Tensor, mask: Tensor, octave: int = 0) -> Tensor:
+    """Contrast of structure of one size in the hole over the truth's own there: 1 is right, 0 to 2.
 
     Below 1 is blur, above it noise or invented detail; 2 is twice as much and more. It does not say
-    whether the detail is right: random texture can have 1. The contrast is the root mean square of the
-    Laplacian over the pixels whose neighbours are hole as well, so that a seam does not count; of a hole
-    too thin for that, over all its pixels.
+    whether the detail is right: random texture can have 1. The contrast is the root mean square of an
+    octave of a Laplacian pyramid (`OCTAVES`, by default the finest) over the pixels of which all that
+    the filter reaches is hole as well, so that a seam does not count; of a hole too thin for that, over
+    all its pixels.
 
     >>> truth, mask = torch.rand(1, 3, 16, 16), torch.ones(1, 1, 16, 16)
     >>> float(sharpness(truth, truth, mask)), float(sharpness(truth * 0 + 0.5, truth, mask)) < 0.1
     (1.0, True)
     """
-    inside = -F.max_pool2d(-mask, 3, 1, padding=1)
+    reach = 2 ** (octave + 1) - 1
+    inside = -F.max_pool2d(-mask, 2 * reach + 1, 1, padding=reach)
     where = torch.where(inside.amax((2, 3), keepdim=True) > 0, inside, mask)
-    own, wanted = (_hole_mean(_laplacian(image) ** 2, where) + _ROUNDING for image in (filled, truth))
+    bands = (_hole_mean(_band(image, octave) ** 2, where) for image in (filled, truth))
+    own, wanted = (energy + _ROUNDING[octave] for energy in bands)
     return (own / wanted).sqrt().clamp(max=MAX_SHARPNESS)
 
 
-def _laplacian(image: Tensor) -> Tensor:
-    """Return four times each pixel less its four neighbours, the border's own repeated outside."""
-    wide = F.pad(image, (1, 1, 1, 1), mode="replicate")
-    beside = wide[..., :-2, 1:-1] + wide[..., 2:, 1:-1] + wide[..., 1:-1, :-2] + wide[..., 1:-1, 2:]
-    return 4 * image - beside
+def _band(image: Tensor, octave: int) -> Tensor:
+    """Return an octave of a Laplacian pyramid at the image's own size, the border repeated outside.
+
+    It is the Laplacian over steps of 2^octave pixels of the image without finer octaves, which
+    binomials (1, 2, 1)/4 over smaller steps have taken out.
+    """
+    for finer in range(octave):
+        for axis in (2, 3):
+            image = image / 2 + _beside(image, 2**finer, axis) / 4
+    step = 2**octave
+    return 4 * image - _beside(image, step, 2) - _beside(image, step, 3)
+
+
+def _beside(image: Tensor, step: int, axis: int) -> Tensor:
+    """Return the sum of the two pixels that are `step` before and after each along an axis."""
+    length = image.shape[axis]
+    places = torch.arange(length, device=image.device)
+    before, after = (places - step).clamp(min=0), (places + step).clamp(max=length - 1)
+    return image.index_select(axis, before) + image.index_select(axis, after)
 
 
 def _hole_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ values are shown. `register_metric` adds to both.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, overload
 
 from torch import Tensor
@@ -67,6 +68,14 @@ class Unavailable:
 _TABLE: dict[str, tuple[Metric, Figure]] = {
     "hole_psnr": (per_image.hole_psnr, Figure("hole PSNR dB ↑", ".2f", True, is_main=True)),
     "sharpness": (per_image.sharpness, Figure("sharpness → 1", ".2f", True, is_main=True, ideal=1.0)),
+    "sharpness_2_4": (
+        partial(per_image.sharpness, octave=1),
+        Figure("sharpness 2–4 px → 1", ".2f", True, ideal=1.0),
+    ),
+    "sharpness_4_8": (
+        partial(per_image.sharpness, octave=2),
+        Figure("sharpness 4–8 px → 1", ".2f", True, ideal=1.0),
+    ),
     "psnr": (per_image.psnr, Figure("PSNR dB ↑", ".2f", True, is_main=True)),
     "hole_ssim": (similarity.hole_ssim, Figure("hole SSIM ↑", ".4f", True)),
     "ssim": (similarity.ssim, Figure("SSIM ↑", ".4f", True, is_main=True)),
