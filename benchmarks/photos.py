@@ -8,11 +8,13 @@ that one of them has learnt from are left out.
 
 A table for each kind and one for all: mean hole PSNR, how far it is above the best baseline named, photo
 by photo with its 95 % interval, sharpness and distance of the hole, kernel and Fréchet distance of all
-holes with what is around them (where there are enough), and median seconds. The sheet shows twelve
-photos pixel by pixel.
+holes with what is around them (where there are enough), and median seconds; at wish how often a
+classifier tells a fill from the truth, of 100 photos and more. The sheet shows twelve photos pixel by
+pixel.
 
 Usage: python benchmarks/photos.py PHOTOS --part development|report [--images 100]
-       [--methods telea,runs/photos-1] [--kinds text,objects] [--json FILE] [--sheet sheet.png]
+       [--methods telea,runs/photos-1] [--kinds text,objects] [--real-or-filled] [--json FILE]
+       [--sheet sheet.png]
 """
 
 import argparse
@@ -43,6 +45,7 @@ from inpaintlab.metrics import (
     FIGURES,
     Available,
     Distributions,
+    RealOrFilled,
     Unavailable,
     hole_crops,
     hole_distance_efficientnet,
@@ -54,7 +57,7 @@ from inpaintlab.tensors import composite, to_arrays, to_tensor
 
 BASELINES = "telea,navier-stokes,biharmonic,patchmatch"
 DISTANCE = "hole-distance-efficientnet"
-SHOWN = ("hole_psnr", "sharpness", DISTANCE)
+SHOWN = ("hole_psnr", "sharpness", DISTANCE, RealOrFilled.figure)
 #: Of all holes of a kind: kernel and Fréchet distance.
 SETS = ("kd", "fd")
 #: Widths of lines are told for photos with a shorter side of so many pixels.
@@ -73,6 +76,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--methods", default=BASELINES)
     parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--real-or-filled", action="store_true")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--sheet", type=Path)
     words = parser.parse_args()
@@ -81,7 +85,7 @@ def main() -> None:
     bench = Bench.of({name: of.method for name, of in timed.items()}, "rectangles", "fill", None, 1, [])
     images = choose(words.photos, words.part).open(None, bench.trained_on, limit=words.images)
     masks = Holes(images, words.kinds.split(","))
-    offered = looks()
+    offered = looks(words.real_or_filled)
     rows = bench.measure(images, masks, offered)
     found = figures(rows, timed, offered.sets[0])
     for kind, of in found.items():
@@ -105,10 +109,11 @@ def digest(name: str) -> str:
     return hashlib.sha256(Path(name).name.encode()).hexdigest()
 
 
-def looks() -> Available:
-    """Return the distance of each hole, and those of all holes, by a feature network."""
+def looks(real_or_filled: bool) -> Available:
+    """Return the distance of each hole, those of all holes by a network, and what tells fills."""
     sets = Distributions(efficientnet_vector(), "-efficientnet", hole_crops)
-    return Available({DISTANCE: hole_distance_efficientnet()}, [sets], [])
+    told = RealOrFilled() if real_or_filled else None
+    return Available({DISTANCE: hole_distance_efficientnet()}, [sets], [], told)
 
 
 class Timed:
@@ -257,14 +262,15 @@ def reached(rows: Rows, classical: Sequence[str]) -> dict[str, dict[str, Any]]:
     summary = rows.summary().methods
     best = max(classical, key=lambda name: summary[name]["hole_psnr"].mean, default=None)
     return {
-        name: {metric: of[metric].mean for metric in SHOWN}
+        name: {metric: of[metric].mean for metric in SHOWN if metric in of}
         | {"gain": asdict(rows.paired(name, best, "hole_psnr")) if best not in (None, name) else None}
         for name, of in summary.items()
     }
 
 
 def table(kind: str, methods: dict[str, Any], photos: int) -> Table:
-    psnr, *others = (FIGURES[metric] for metric in SHOWN)
+    measured = [metric for metric in SHOWN if metric in next(iter(methods.values()))]
+    psnr, *others = (FIGURES[metric] for metric in measured)
     distances = [f"{name.upper()} of holes" for name in SETS]
     columns = [
         "method",
@@ -276,7 +282,7 @@ def table(kind: str, methods: dict[str, Any], photos: int) -> Table:
     ]
     rows = []
     for name, of in methods.items():
-        shown = [cell(of[metric], spec=FIGURES[metric].spec) for metric in SHOWN]
+        shown = [cell(of[metric], spec=FIGURES[metric].spec) for metric in measured]
         gain = cell(**of["gain"], sign="+") if of["gain"] else "–"
         far = ["–" if of[name] is None else f"{of[name]:.3g}" for name in SETS]
         rows.append([title(name), shown[0], gain, *shown[1:], *far, f"{of['seconds']:.3f}"])

@@ -2,6 +2,7 @@ import json
 import shlex
 import shutil
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,15 +20,16 @@ from inpaintlab.checkpoints import ModelCard, save_model
 from inpaintlab.cli import main
 from inpaintlab.data import leaves, samples
 from inpaintlab.errors import DataError, MaskError, RunError, SettingError
+from inpaintlab.evaluation import evaluate as evaluate_module
 from inpaintlab.evaluation.command import reproduce, run_evaluation
 from inpaintlab.evaluation.corruptions import CORRUPTIONS
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.methods import name_of, open_methods
 from inpaintlab.evaluation.statistics import Interval
-from inpaintlab.evaluation.tables import headline, not_measured, notes
+from inpaintlab.evaluation.tables import headline, not_measured, notes, overall_table
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.inpainter.export import export
-from inpaintlab.metrics import METRICS
+from inpaintlab.metrics import METRICS, RealOrFilled
 from inpaintlab.randomness import MASK_SEED
 from inpaintlab.runs import read_log
 from inpaintlab.settings import EvaluateSettings, ExportSettings
@@ -66,6 +68,29 @@ def test_table_of_a_run(run):
     assert list(result.bins) == sorted(result.bins)
     assert Evaluation.read(run / "metrics" / "val.json") == replace(result, cards={})
     assert Evaluation.from_dict(json.loads(json.dumps(result.as_dict()))) == result
+
+
+def test_real_or_filled_is_a_figure_like_any_other(monkeypatch):
+    """Of methods that fill every image; with intervals, by hole ratio, in rows that go to files."""
+    monkeypatch.setattr(evaluate_module, "RealOrFilled", partial(RealOrFilled, steps=1))
+    random = np.random.default_rng(0)
+    photos = [random.integers(0, 256, (16, 16, 3), np.uint8) for _ in range(100)]
+    quick = {"size": 16, "learned": False, "real_or_filled": True, "slow_images": 2}
+    grey = {"grey": lambda image, mask: image * 0 + 0.5}
+    result = il.evaluate(grey, photos, baselines=["mean-colour", "biharmonic"], **quick)
+    for name in ("mean-colour", "grey"):
+        found = result.overall.methods[name]["told_percent"]
+        assert found.low <= found.mean <= found.high
+    assert set(result.rows.column("grey", "told_percent")) <= {0, 50, 100}
+    assert "told_percent" not in result.slow.methods["biharmonic"]
+    assert "told % ↓" in overall_table(result).text()
+    assert Evaluation.from_dict(result.as_dict()).rows == result.rows
+    assert result.paired("grey", "mean-colour", "told_percent").mean == pytest.approx(
+        result.overall.methods["grey"]["told_percent"].mean
+        - result.overall.methods["mean-colour"]["told_percent"].mean
+    )
+    with pytest.raises(SettingError, match="takes at least 100 images, there are 99: give more"):
+        il.evaluate(grey, photos[1:], **quick)
 
 
 def test_overall_is_the_mean_over_all_images(run):

@@ -112,7 +112,7 @@ class Bench:
                 for name, fill in methods.items():
                     filled[name] = fill(image, mask)
                     advance(part)
-                for collector in offered.sets:
+                for collector in offered.collectors:
                     collector.add(filled, image, mask)
                 if few := max(0, min(slow_images, stop) - start) * per:
                     filled |= {name: fill(image[:few], mask[:few]) for name, fill in slow.items()}
@@ -121,7 +121,13 @@ class Bench:
                         array = values[name].setdefault(metric, np.full(len(masks), np.nan))
                         array[start * per : start * per + len(of)] = column.double().numpy()
                 advance(part)
-        return Rows(images.facts(masks), {name: of for name, of in values.items() if of})
+        rows = Rows(images.facts(masks), {name: of for name, of in values.items() if of})
+        if offered.told:
+            with bar("telling real from filled", len(methods)) as advance:
+                for name in methods:
+                    values[name][offered.told.figure] = offered.told.told(name, rows.clusters())
+                    advance(1)
+        return rows
 
     def elsewhere(self, data: str, limit: int, gain: Gain, own: Rows) -> OutOfDistribution:
         """Measure on images of another kind, none of them learnt from; `own` are the own values."""

@@ -22,9 +22,11 @@ from inpaintlab.evaluation.rows import Rows, Summary
 from inpaintlab.masks import MaskSet, frozen
 from inpaintlab.metrics import (
     FIGURES,
+    LEAST_IMAGES,
     Available,
     Distributions,
     Figure,
+    RealOrFilled,
     Unavailable,
     available,
     common_size,
@@ -60,6 +62,7 @@ def evaluate(
     ood_images: int = 1000,
     corruptions: bool = False,
     corruption_images: int = 200,
+    real_or_filled: bool = False,
     examples: int = 8,
 ) -> Evaluation:
     """Measure methods beside classical baselines, all on the same images and the same frozen masks.
@@ -70,6 +73,7 @@ def evaluate(
     dataset; those that a method has learnt from are excluded. `masks` are kinds, folders, functions or
     one mask set, by default those of the first run.
 
+    With `real_or_filled` a classifier is trained to tell each method's fills from the truth.
     Through the network all images are squares of `size` pixels; through `fill` each has its own size and
     is filled as a user fills it. Raises `SettingError`, `RunError`, `DataError`, `MaskError`.
 
@@ -88,6 +92,13 @@ def evaluate(
     )
     smallest = min(min(size) for size in opened.sizes)
     offered = available(weights, download, smallest) if learned else Available({}, [], [])
+    if real_or_filled:
+        if len(opened) < LEAST_IMAGES:
+            raise SettingError(
+                f"real_or_filled takes at least {LEAST_IMAGES} images, there are {len(opened)}: "
+                "give more, or leave it out"
+            )
+        offered = replace(offered, told=RealOrFilled())
     result = _measure(bench, opened, chosen, offered, slow_images, examples)
     if not ood and not corruptions:
         return result

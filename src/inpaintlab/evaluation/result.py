@@ -203,7 +203,8 @@ class Measurements(Result):
         elsewhere = {of.data for of in old.ood} - {of.data for of in self.ood}
         further = any(getattr(old, name) and not getattr(self, name) for name in ("sets", "corruptions"))
         methods = old.methods.keys() - self.methods.keys()
-        return bool(self.overall.n < old.overall.n or methods or elsewhere or further)
+        figures = old.figures.keys() - self.figures.keys()
+        return bool(self.overall.n < old.overall.n or methods or figures or elsewhere or further)
 
     def figures_dict(self, file: str | None = None) -> dict[str, Any]:
         """Return what `as_dict` does, without examples and with the hash of the rows in their place."""

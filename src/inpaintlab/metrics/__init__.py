@@ -1,11 +1,12 @@
 """Metrics: of a filled image, by features of a frozen network, and of whole sets of images."""
 
+from inpaintlab.metrics.crops import hole_crops
+from inpaintlab.metrics.diversity import best_hole_psnr, diversity, relative_diversity
 from inpaintlab.metrics.learned import (
     WEIGHTS,
     Available,
     FeatureDistance,
     available,
-    hole_crops,
     hole_distance_efficientnet,
     lpips,
 )
@@ -43,9 +44,11 @@ from inpaintlab.metrics.table import (
     measure,
     register_metric,
 )
+from inpaintlab.metrics.told import LEAST_IMAGES, RealOrFilled
 
 __all__ = [
     "FIGURES",
+    "LEAST_IMAGES",
     "MAX_PSNR",
     "METRICS",
     "OCTAVES",
@@ -56,12 +59,15 @@ __all__ = [
     "FeatureDistance",
     "Figure",
     "Metric",
+    "RealOrFilled",
     "Unavailable",
     "available",
+    "best_hole_psnr",
     "colour_difference",
     "colour_offset",
     "common_size",
     "discrimination",
+    "diversity",
     "edge_step",
     "figures",
     "frechet_distance",
@@ -79,6 +85,7 @@ __all__ = [
     "ms_ssim",
     "psnr",
     "register_metric",
+    "relative_diversity",
     "scales",
     "seam",
     "seam_offset",

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from inpaintlab import features
 from inpaintlab.errors import FeaturesError, SettingError, near_miss
+from inpaintlab.metrics.crops import hole_crops
 from inpaintlab.metrics.sets import Distributions, figures
 from inpaintlab.metrics.table import Metric, Unavailable
+from inpaintlab.metrics.told import RealOrFilled
 
 #: Name that weights are given by, as in `fid=PATH` -> name of the features whose file it is.
 WEIGHTS: dict[str, str] = {
@@ -30,8 +31,6 @@ _SUFFIX = "-efficientnet"
 Weights = Mapping[str, str | Path | None]
 # Images that are looked at together: the memory does not grow with the batch.
 _TOGETHER = 16
-#: Least side of a crop around a hole, and the largest that it is brought to, as the network was trained.
-_LEAST_CROP, _MOST_CROP = 32, 224
 
 
 class FeatureDistance(nn.Module):
@@ -95,28 +94,6 @@ def hole_distance_efficientnet(weights: str | Path | None = None) -> FeatureDist
     return FeatureDistance(network, even, of_holes=True)
 
 
-def hole_crops(image: Tensor, mask: Tensor) -> Tensor:
-    """Cut out the hole of each image, a square half as wide again as the hole, and not beyond the image.
-
-    All are brought to the same side, the shorter of the images' or 224 pixels. Returns `[B, C, side,
-    side]`.
-    """
-    height, width = image.shape[-2:]
-    crops = []
-    for one, hole in zip(image, mask[:, 0] > 0, strict=True):
-        spans = [torch.nonzero(hole.any(axis)).flatten().tolist() or [0] for axis in (1, 0)]
-        wide = max(of[-1] + 1 - of[0] for of in spans) * 3 // 2
-        side = min(max(wide, _LEAST_CROP), height, width)
-        top, left = (
-            min(max((of[0] + of[-1] + 1 - side) // 2, 0), length - side)
-            for of, length in zip(spans, (height, width), strict=True)
-        )
-        crops.append(one[None, :, top : top + side, left : left + side])
-    side = min(height, width, _MOST_CROP)
-    even = [F.interpolate(crop, (side, side), mode="bilinear", antialias=True) for crop in crops]
-    return torch.cat(even)
-
-
 def _unit(maps: Tensor) -> Tensor:
     """Return features whose vector at each position has length 1; a vector of zeros stays."""
     return maps / (1e-8 + (maps**2).sum(1, keepdim=True)).sqrt()
@@ -124,11 +101,20 @@ def _unit(maps: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Available:
-    """Metrics of each image, like `METRICS`; collectors of whole sets; and what there is not."""
+    """Metrics of each image, like `METRICS`; collectors of whole sets; and what there is not.
+
+    `told`, where it is given, collects the pairs that a classifier is to tell apart.
+    """
 
     metrics: dict[str, Metric]
     sets: list[Distributions]
     missing: list[Unavailable]
+    told: RealOrFilled | None = None
+
+    @property
+    def collectors(self) -> list[Distributions | RealOrFilled]:
+        """All that take in what methods have filled."""
+        return [*self.sets, *([self.told] if self.told else [])]
 
 
 @dataclass(frozen=True)

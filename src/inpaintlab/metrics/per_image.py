@@ -26,7 +26,7 @@ def hole_psnr(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     It does not depend on how much of the image is hole, as PSNR over the composite does:
     PSNR = hole PSNR - 10·log10(hole ratio).
     """
-    return _decibel(_hole_mean((filled - truth) ** 2, mask))
+    return _decibel(hole_mean((filled - truth) ** 2, mask))
 
 
 def psnr(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def psnr(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 def hole_l1_percent(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
     """Mean absolute error over the pixels of the hole, in per cent of the value range."""
-    return _hole_mean((filled - truth).abs(), mask) * 100
+    return hole_mean((filled - truth).abs(), mask) * 100
 
 
 def l1_percent(filled: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ def sharpness(filled: Tensor, truth: Tensor, mask: Tensor, octave: int = 0) -> T
     reach = 2 ** (octave + 1) - 1
     inside = -F.max_pool2d(-mask, 2 * reach + 1, 1, padding=reach)
     where = torch.where(inside.amax((2, 3), keepdim=True) > 0, inside, mask)
-    bands = (_hole_mean(_band(image, octave) ** 2, where) for image in (filled, truth))
+    bands = (hole_mean(_band(image, octave) ** 2, where) for image in (filled, truth))
     own, wanted = (energy + _ROUNDING[octave] for energy in bands)
     return (own / wanted).sqrt().clamp(max=MAX_SHARPNESS)
 
@@ -142,7 +142,7 @@ def _beside(image: Tensor, step: int, axis: int) -> Tensor:
     return image.index_select(axis, before) + image.index_select(axis, after)
 
 
-def _hole_mean(values: Tensor, mask: Tensor) -> Tensor:
+def hole_mean(values: Tensor, mask: Tensor) -> Tensor:
     """Return the mean of `[B, C, H, W]` over the hole; 0 for an image without one."""
     return (values * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1]).clamp(min=1)
 

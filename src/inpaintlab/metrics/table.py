@@ -88,8 +88,9 @@ _TABLE: dict[str, tuple[Metric, Figure]] = {
 }
 METRICS: Registry[Tensor] = Registry("metric", {name: metric for name, (metric, _) in _TABLE.items()})
 _FIGURES = {name: figure for name, (_, figure) in _TABLE.items()}
-#: Those that `learned` makes.
+#: Those that `learned` and `told` make.
 _LEARNED = {
+    "told_percent": Figure("told % ↓", ".1f", False, is_main=True),
     "hole-distance-efficientnet": Figure("hole distance ↓", ".4f", False, is_main=True),
     "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),

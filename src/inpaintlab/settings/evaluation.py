@@ -28,6 +28,8 @@ class EvaluateSettings(Settings):
     """Folder of out-of-distribution images, to measure how much is lost there."""
     corruptions: Annotated[bool, Flag()] = False
     """Measure how much is lost on images turned, moved, blurred and more."""
+    real_or_filled: Annotated[bool, Flag()] = False
+    """Measure how often a classifier, trained for it, tells a fill from the truth: 50 % is best."""
     group_by: Annotated[str | None, Flag(metavar="KEY")] = None
     """Groups to give figures for: folder, name:REGEX or column:NAME; by default folder."""
     limit: Annotated[int | None, Flag()] = Field(default=None, ge=1)
