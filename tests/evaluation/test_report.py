@@ -30,7 +30,7 @@ from inpaintlab.evaluation.result import (
 )
 from inpaintlab.evaluation.rows import FACTS, Rows, Summary
 from inpaintlab.evaluation.statistics import Interval
-from inpaintlab.evaluation.tables import beside_slow, disagreement, headline, notes
+from inpaintlab.evaluation.tables import beside_slow, disagreement, further_tables, headline, notes
 from inpaintlab.metrics import FIGURES, METRICS, Unavailable
 
 METHODS = {"mean-colour": 15.0, "telea": 18.5, "mine": 22.0}
@@ -270,6 +270,21 @@ def test_methods_measured_on_different_holes_are_refused():
     result.slow.methods["mine"]["psnr"] = Interval(float("nan"))
     with pytest.raises(RunError, match="slow baselines mine was measured on fewer holes"):
         check_baselines(result)
+
+
+def test_each_network_has_its_table_of_sets():
+    names = ["fid", "kid", "kid_std", "fd-holes-efficientnet", "kd-holes-efficientnet"]
+    methods = {"telea": dict.fromkeys(names, 2.0), "mine": dict.fromkeys(names, 1.0)}
+    sets = WholeSets(SetFigures(400, methods), {"fid": 90, "fd-holes-efficientnet": 80}, {})
+    found = [of for of in further_tables(small_result(sets=sets)) if "sets" in of.text().lower()]
+    whole, holes = (of.text() for of in found)
+    assert "fid ↓" in whole
+    assert "fid is of 90 images" in whole
+    assert "holes" not in whole
+    assert "Holes with what is around them" in holes
+    assert "fd-holes-efficientnet ↓" in holes
+    assert "is of 80 images" in holes
+    assert "fid" not in holes
 
 
 @pytest.mark.parametrize(

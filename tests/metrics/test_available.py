@@ -8,7 +8,7 @@ from inpaintlab.errors import FeaturesError, SettingError
 from inpaintlab.metrics import available, figures
 from tests.weights import trust
 
-OFFLINE = list(figures("-efficientnet"))
+OFFLINE, OF_HOLES = figures("-efficientnet"), figures("-holes-efficientnet")
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_without_weights_the_offline_network_stands_in_by_its_own_name():
     pytest.importorskip("efficientnet_lite_pytorch")
     result = available()
     assert list(result.metrics) == ["hole-distance-efficientnet"]
-    assert [list(of.figures) for of in result.sets] == [OFFLINE]
+    assert [of.figures for of in result.sets] == [OFFLINE, OF_HOLES]
     found = reasons(result)
     assert list(found) == ["lpips", *figures()]
     assert "give --weights lpips=PATH or -s download=true, the file of http" in found["lpips"]
@@ -41,7 +41,7 @@ def test_without_anything_every_figure_has_its_reason(monkeypatch):
     assert not result.metrics
     assert not result.sets
     found = reasons(result)
-    assert set(found) == {"lpips", "hole-distance-efficientnet", *figures(), *OFFLINE}
+    assert set(found) == {"lpips", "hole-distance-efficientnet", *figures(), *OFFLINE, *OF_HOLES}
     assert "pip install 'inpaintlab[features]'" in found["hole-distance-efficientnet"]
 
 
@@ -64,8 +64,22 @@ def test_weights_that_torchvision_has_fetched_are_taken(trusted, tmp_path, monke
 def test_inception_has_the_names_of_the_standard(inception_file, monkeypatch):
     trust(monkeypatch, inception_file, "inception")
     result = available({"fid": inception_file})
-    assert [list(of.figures) for of in result.sets] == [list(figures())]
+    # Holes are looked at by another network, where that is installed.
+    assert [of.figures for of in result.sets] in ([figures()], [figures(), OF_HOLES])
     assert result.sets[0].least == 2049
+
+
+def test_of_holes_what_is_far_from_them_does_not_count():
+    pytest.importorskip("efficientnet_lite_pytorch")
+    truth = torch.rand(20, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(20, 1, 96, 96)
+    mask[..., :20, :20] = 1
+    elsewhere = torch.where(torch.arange(96) < 60, truth, 1 - truth)
+    whole, holes = available().sets
+    for sets in (whole, holes):
+        sets.add({"ours": elsewhere}, truth, mask)
+    assert abs(whole.scores("ours")["kd-efficientnet"]) > 1e-3
+    assert holes.scores("ours")["kd-holes-efficientnet"] == pytest.approx(0, abs=1e-4)
 
 
 def test_a_network_that_cannot_take_the_images_is_missing(trusted):

@@ -1,9 +1,9 @@
 """The tables of an evaluation, and what is said of it in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from inpaintlab.baselines import SLOW, title
-from inpaintlab.evaluation.result import Measurements
+from inpaintlab.evaluation.result import Measurements, WholeSets
 from inpaintlab.evaluation.rows import Rows, Summary
 from inpaintlab.evaluation.statistics import bootstrap_interval
 from inpaintlab.metrics import REALISM, Figure
@@ -142,7 +142,7 @@ def further_tables(result: Measurements) -> list[Table]:
     if slow := result.slow:
         words = f"Slow baselines, and all methods on the same first {slow.images} images"
         found.append(_by_method(result, {"": slow}, words, result.figures))
-    found += [_sets_table(result)] if result.sets else []
+    found += _sets_tables(result) if result.sets else []
     found += [_ood_table(result)] if result.ood else []
     return found + corruption_tables(result)
 
@@ -211,17 +211,26 @@ def _part_table(words: str, heading: str, parts: Mapping[str, Summary]) -> Table
     return Table.of([heading, "n", *map(title, methods)], rows, words)
 
 
-def _sets_table(result: Measurements) -> Table:
+def _sets_tables(result: Measurements) -> list[Table]:
+    """Return a table for each network and what it looked at."""
     assert result.sets is not None
-    names = list(next(iter(result.sets.overall.methods.values())))
+    names = next(iter(result.sets.overall.methods.values()))
+    networks = dict.fromkeys(name.partition("-")[2] for name in names)
+    return [
+        _sets_table(result.sets, [of for of in names if of.partition("-")[2] == network], result.model)
+        for network in networks
+    ]
+
+
+def _sets_table(sets: WholeSets, names: Sequence[str], model: str) -> Table:
     headings = [name if "std" in name else f"{name} {'↑' if name[1] == '_' else '↓'}" for name in names]
     rows = [
         Row(
             (title(method), *(f"{of[name]:.4g}" if name in of else "–" for name in names)),
-            strong=method == result.model,
+            strong=method == model,
             group=f"{part}, n = {figures.n}",
         )
-        for part, figures in {"all": result.sets.overall, **result.sets.bins}.items()
+        for part, figures in {"all": sets.overall, **sets.bins}.items()
         for method, of in figures.methods.items()
     ]
     note = (
@@ -229,10 +238,13 @@ def _sets_table(result: Measurements) -> Table:
         "here. Fréchet distances depend on n"
         + "".join(
             f"; in bins {name} is of {n} images each, and missing where there are fewer"
-            for name, n in result.sets.equal_n.items()
+            for name, n in sets.equal_n.items()
+            if name in names
         )
     )
-    return Table.of(["method", *headings], rows, "Whole sets of images", f"{note}.")
+    of_holes = "-holes" in names[0]
+    words = "Holes with what is around them, as whole sets" if of_holes else "Whole sets of images"
+    return Table.of(["method", *headings], rows, words, f"{note}.")
 
 
 def _ood_table(result: Measurements) -> Table:

@@ -26,7 +26,7 @@ WEIGHTS: dict[str, str] = {
     "lpips": "alexnet",
     "lpips-vgg": "vgg16-relu",
 }
-_SUFFIX = "-efficientnet"
+_SUFFIX, _HOLES = "-efficientnet", "-holes"
 
 Weights = Mapping[str, str | Path | None]
 # Images that are looked at together: the memory does not grow with the batch.
@@ -133,7 +133,8 @@ def available(
 
     `weights`: a name of `WEIGHTS` -> file. Nothing is fetched without `download`. Where the weights of
     FID are missing, its figures are in `missing`, and those of another network stand in, by names of
-    their own: `fd-efficientnet` and its kin. LPIPS on VGG-16 is computed only where `lpips-vgg` is
+    their own: `fd-efficientnet` and its kin. Those of holes with what is around them, `fd-holes-…`, are
+    given beside. LPIPS on VGG-16 is computed only where `lpips-vgg` is
     given. `size` is the shorter side of the images: a network
     that cannot take them is missing as well.
 
@@ -145,7 +146,7 @@ def available(
             raise SettingError(f"unknown weights {name!r}{near_miss(name, WEIGHTS)}")
     result = Available({}, [], [])
     vgg = [(_LPIPS_VGG,)] * ("lpips-vgg" in given)
-    for offers in ((_HOLE_DISTANCE,), (_LPIPS,), (_FID, _FRECHET), *vgg):
+    for offers in ((_HOLE_DISTANCE,), (_LPIPS,), (_FID, _FRECHET), (_FRECHET_OF_HOLES,), *vgg):
         for offer in offers:
             if _take(offer, result, given.get(offer.key), download, size):
                 break
@@ -183,4 +184,9 @@ _FRECHET = _Offer(
     "efficientnet",
     figures(_SUFFIX),
     lambda path: Distributions(features.efficientnet_vector(path), _SUFFIX),
+)
+_FRECHET_OF_HOLES = _Offer(
+    "efficientnet",
+    figures(_HOLES + _SUFFIX),
+    lambda path: Distributions(features.efficientnet_vector(path), _HOLES + _SUFFIX, hole_crops),
 )
