@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from inpaintlab.inpainter.thin import THICK, thin_part, windows
+from inpaintlab.inpainter.thin import THICK, along, thin_part
 from tests.inpainter.holes import some_hole
 
 
@@ -62,7 +62,7 @@ def test_every_pixel_lies_in_one_window_of_the_size_asked_for(height, width, siz
     hole = some_hole(height, width, seed)
     assert not (thin_part(hole) > hole).any()
     share = np.zeros_like(hole)
-    for crop in windows(hole, size):
+    for crop in along(hole, size):
         assert crop.box.size == (min(size, height), min(size, width))
         assert crop.bounds == crop.bounds.grown(0, crop.box)
         share[crop.bounds.slices] += crop.hole

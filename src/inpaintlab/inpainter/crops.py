@@ -131,7 +131,7 @@ def _pieces(part: UInt8, place: Box, shape: tuple[int, ...], size: int) -> Itera
         yield from _along(core, whole, shape, round(2 * float(depth.max())), size)
         if (body > core).any():
             yield from _pieces(body - core, whole, shape, size)
-    yield from _windows(thin, place, shape, cell, size)
+    yield from windows(thin, place, shape, (cell, cell), size)
 
 
 def _core(body: UInt8, distance: npt.NDArray[np.float32]) -> UInt8:
@@ -156,20 +156,32 @@ def _along(part: UInt8, place: Box, shape: tuple[int, ...], thickness: int, size
         bounds = Box(place.top + y, place.left + x, place.top + y + high, place.left + x + wide)
         yield Crop(_with_context(bounds, shape, size), bounds, part[y : y + high, x : x + wide] > 0)
     else:
-        yield from _windows(part, place, shape, thickness, max(size, round(CONTEXT * thickness)))
+        cell = (thickness, thickness)
+        yield from windows(part, place, shape, cell, max(size, round(CONTEXT * thickness)))
 
 
-def _windows(part: UInt8, place: Box, shape: tuple[int, ...], cell: int, side: int) -> Iterator[Crop]:
-    """Yield square windows with a side around what lies of a part in each cell of a grid."""
-    columns = -(-part.shape[1] // cell)
-    y, x = np.nonzero(part)
-    for index in np.unique(y // cell * columns + x // cell):
-        row, column = (int(number) * cell for number in divmod(index, columns))
-        inside = np.ascontiguousarray(part[row : row + cell, column : column + cell])
-        left, top, wide, high = cv2.boundingRect(inside)
-        corner = (place.top + row + top, place.left + column + left)
-        bounds = Box(*corner, corner[0] + high, corner[1] + wide)
-        yield Crop(square(bounds, shape, side), bounds, inside[top : top + high, left : left + wide] > 0)
+def windows(
+    part: UInt8, place: Box, shape: tuple[int, ...], cell: tuple[int, int], side: int
+) -> Iterator[Crop]:
+    """Yield square windows with a side around a part of the hole of an image of a shape.
+
+    Band after band of rows, each window begins where the one before it ends, and fills at most a cell
+    `(rows, columns)`. Every pixel of the part is in exactly one window's share.
+    """
+    down, across = cell
+    filled = np.flatnonzero(cv2.reduce(part, 1, cv2.REDUCE_MAX))
+    while len(filled):
+        top, rows = int(filled[0]), part[filled[0] : filled[0] + down]
+        filled = filled[filled >= top + down]
+        columns = np.flatnonzero(cv2.reduce(rows, 0, cv2.REDUCE_MAX))
+        while len(columns):
+            left = int(columns[0])
+            inside = np.ascontiguousarray(rows[:, left : left + across])
+            columns = columns[columns >= left + across]
+            x, y, wide, high = cv2.boundingRect(inside)
+            first, start = place.top + top + y, place.left + left + x
+            bounds = Box(first, start, first + high, start + wide)
+            yield Crop(square(bounds, shape, side), bounds, inside[y : y + high, x : x + wide] > 0)
 
 
 def square(bounds: Box, shape: tuple[int, ...], side: int) -> Box:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from inpaintlab.arrays import Bool, Float32, UInt8
-from inpaintlab.inpainter.crops import Box, Crop, square
+from inpaintlab.inpainter.crops import Box, Crop, windows
 
 #: In what is thicker than so many pixels detail would be seen.
 THICK = 8
@@ -61,22 +61,7 @@ def _with_ends(thick: UInt8, part: UInt8) -> UInt8:
     return np.asarray(thick | short[labels], np.uint8)
 
 
-def windows(part: UInt8, size: int) -> Iterator[Crop]:
-    """Yield square windows along a thin part of a hole, at full resolution for a network of a size.
-
-    Band after band of rows, each window begins where the one before it ends. Every pixel of the
-    part is in exactly one window's share.
-    """
-    down, across = max(1, round(_DOWN * size)), max(1, round(_ACROSS * size))
-    filled = np.flatnonzero(cv2.reduce(part, 1, cv2.REDUCE_MAX))
-    while len(filled):
-        top, rows = int(filled[0]), part[filled[0] : filled[0] + down]
-        filled = filled[filled >= top + down]
-        columns = np.flatnonzero(cv2.reduce(rows, 0, cv2.REDUCE_MAX))
-        while len(columns):
-            left = int(columns[0])
-            inside = np.ascontiguousarray(rows[:, left : left + across])
-            columns = columns[columns >= left + across]
-            x, y, wide, high = cv2.boundingRect(inside)
-            bounds = Box(top + y, left + x, top + y + high, left + x + wide)
-            yield Crop(square(bounds, part.shape, size), bounds, inside[y : y + high, x : x + wide] > 0)
+def along(part: UInt8, size: int) -> Iterator[Crop]:
+    """Yield windows along a thin part of a hole, at full resolution for a network of a size."""
+    cell = (max(1, round(_DOWN * size)), max(1, round(_ACROSS * size)))
+    return windows(part, Box(0, 0, *part.shape), part.shape, cell, size)

@@ -19,7 +19,7 @@ from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.crops import Box, Crop, plan
 from inpaintlab.inpainter.filling import fill_crops, known_colours
 from inpaintlab.inpainter.selftest import Filler, choose
-from inpaintlab.inpainter.thin import thin_part, windows
+from inpaintlab.inpainter.thin import along, thin_part
 
 Way = Callable[[DecodedImage, UInt8, UInt8], Iterable[tuple[Crop, Float32]]]
 #: Methods that are no baseline: the network at hand, the same with detail, and by a hole's thickness.
@@ -125,7 +125,7 @@ def by_windows(network: nn.Module, size: int, blend: str) -> Way:
     """Return how a network fills thin holes: at the image's own resolution, in windows along them."""
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
-        yield from fill_crops(network, image, hole, list(windows(wanted, size)), size, blend)
+        yield from fill_crops(network, image, hole, list(along(wanted, size)), size, blend)
 
     return fill
 
