@@ -152,7 +152,7 @@ def test_a_full_disk_ends_the_batch(fill, monkeypatch):
 
 def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, capsys):
     make_folder(tmp_path, 8)
-    real, calls = Inpainter.fill_and_tell, []
+    real, calls = Inpainter.fill_image, []
 
     def stopped(self, *arguments, **options):
         calls.append(arguments)
@@ -160,7 +160,7 @@ def test_an_interruption_keeps_what_was_written(fill, tmp_path, monkeypatch, cap
             raise KeyboardInterrupt
         return real(self, *arguments, **options)
 
-    monkeypatch.setattr(Inpainter, "fill_and_tell", stopped)
+    monkeypatch.setattr(Inpainter, "fill_image", stopped)
     with pytest.raises(KeyboardInterrupt):
         fill(workers=1)
     assert "the same command goes on" in capsys.readouterr().err
@@ -181,12 +181,12 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(fill, tmp_path, train
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job ignores it
         "from inpaintlab import cli\n"
         "from inpaintlab.inpainter import Inpainter\n"
-        "real, calls = Inpainter.fill_and_tell, []\n"
+        "real, calls = Inpainter.fill_image, []\n"
         "def fill(self, *arguments, **options):\n"
         "    calls.append(1)\n"
         "    if len(calls) == 4: os.kill(os.getpid(), signal.SIGINT)\n"
         "    return real(self, *arguments, **options)\n"
-        "Inpainter.fill_and_tell = fill\n"
+        "Inpainter.fill_image = fill\n"
         "cli.main()\n"
     )
     words = ["fill", "images", "masks", "-o", "out", "--run", str(trained_run)]

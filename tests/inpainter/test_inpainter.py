@@ -306,7 +306,7 @@ def test_what_cannot_be_written_is_refused_before_anything_is_filled(tmp_path, m
     hole[:, 50:60] = 255
     Image.fromarray(hole).save(tmp_path / "a_mask.png")
     Image.fromarray(hole).save(tmp_path / "a.png")
-    monkeypatch.setattr(Inpainter, "fill_and_tell", lambda *_, **__: pytest.fail("it was filled"))
+    monkeypatch.setattr(Inpainter, "fill_image", lambda *_, **__: pytest.fail("it was filled"))
     inpainter = white_inpainter()
     with pytest.raises(ImageError, match=words):
         inpainter.fill_file(tmp_path / "a.png", tmp_path / "a_mask.png", tmp_path / name)

@@ -59,7 +59,7 @@ def scratched():
 
 def test_a_thin_hole_is_filled_by_the_model_alone():
     image, hole = scratched()
-    filled, told = Inpainter(Grey(), size=64).fill_and_tell(from_array(image), hole, method=AUTO)
+    filled, told = Inpainter(Grey(), size=64).fill_image(from_array(image), hole, method=AUTO)
     assert told == "thin holes by model"
     assert np.abs(filled.pixels[hole > 0] - 127.5).max() <= 1
 
@@ -69,7 +69,7 @@ def test_large_and_thin_holes_are_filled_each_in_its_way():
     thin = hole.copy()
     hole[60:110, 60:120] = 1
     inpainter = Inpainter(Grey(), size=64)
-    filled, told = inpainter.fill_and_tell(from_array(image), hole, method=AUTO)
+    filled, told = inpainter.fill_image(from_array(image), hole, method=AUTO)
     assert told == "thin holes by model, large holes by model+detail"
     alone = inpainter.fill(image, thin, method=AUTO)
     assert np.array_equal(filled.pixels[thin > 0], alone[thin > 0])

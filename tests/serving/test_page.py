@@ -43,7 +43,7 @@ class RecordingPool(HerePool):
         self.asked.append((image.pixels, hole == 1))
         pixels = image.pixels.copy()
         pixels[hole == 1] = MAGENTA
-        return DecodedImage(pixels, image.mode, notes=("a <note>",))
+        return DecodedImage(pixels, image.mode, notes=("a <note>",)), "filled with magenta"
 
     async def run(self, job):
         if self.refusal:

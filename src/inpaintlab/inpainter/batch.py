@@ -265,7 +265,7 @@ def _run(jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSett
 def _fill(
     pair: Pair, image: DecodedImage, hole: UInt8, inpainter: Inpainter, settings: FillSettings
 ) -> DecodedImage:
-    filled, told = inpainter.fill_and_tell(
+    filled, told = inpainter.fill_image(
         image,
         hole,
         pair.mask.name,

@@ -200,9 +200,9 @@ class Inpainter:
             return torch.stack([self._fill_tensor(one, hole, how) for one, hole in pairs])
         hole = read(mask)
         if isinstance(image, Image.Image):
-            return to_pillow(self.fill_image(from_pillow(image), hole, **how))
+            return to_pillow(self.fill_image(from_pillow(image), hole, **how)[0])
         if isinstance(image, np.ndarray):
-            return self.fill_image(from_array(image), hole, **how).pixels
+            return self.fill_image(from_array(image), hole, **how)[0].pixels
         if isinstance(image, Tensor):
             return self._fill_tensor(image, hole, how)
         raise ImageError(f"an image is PIL, numpy or torch, got {type(image).__name__}")
@@ -217,24 +217,11 @@ class Inpainter:
         strategy: str = "auto",
         blend: str = "gradient",
         door: Door = PYTHON,
-    ) -> DecodedImage:
-        """Fill the hole, `[H, W]` of 0 and 1, of a decoded image; `name` and `door` are the mask's."""
-        return self.fill_and_tell(
-            image, hole, name, method=method, strategy=strategy, blend=blend, door=door
-        )[0]
-
-    def fill_and_tell(
-        self,
-        image: DecodedImage,
-        hole: UInt8,
-        name: str = "the mask",
-        *,
-        method: str | None = None,
-        strategy: str = "auto",
-        blend: str = "gradient",
-        door: Door = PYTHON,
     ) -> tuple[DecodedImage, str]:
-        """Fill as `fill_image` does, and say in a line what was done."""
+        """Fill the hole, `[H, W]` of 0 and 1, of a decoded image, and say in a line what was done.
+
+        `name` and `door` are the mask's, for errors.
+        """
         if blend not in BLENDS:
             raise SettingError(f"unknown blend {blend!r}{near_miss(blend, BLENDS)}")
         if strategy not in STRATEGIES:
@@ -277,17 +264,17 @@ class Inpainter:
         check_writable(output.suffix, decoded.size)
         hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
         how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
-        filled, told = self.fill_and_tell(decoded, hole, mask.name, door=COMMAND, **how)
+        filled, told = self.fill_image(decoded, hole, mask.name, door=COMMAND, **how)
         said = [told] if tell or (method or self.method) == AUTO else []
         return [*said, *decoded.notes, *remarks, *save(output, filled)]
 
     def _fill_tensor(self, image: Tensor, hole: UInt8, how: dict[str, Any]) -> Tensor:
         check_image(image[None])
         pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
-        filled = torch.from_numpy(self.fill_image(DecodedImage(pixels, "RGB"), hole, **how).pixels)
+        filled, _ = self.fill_image(DecodedImage(pixels, "RGB"), hole, **how)
+        colours = torch.from_numpy(filled.pixels).permute(2, 0, 1)
         # Put together once more in the image's own type, which may be finer than float32.
-        inside = torch.from_numpy(hole).to(image.device)
-        return composite(image, filled.permute(2, 0, 1).to(image), inside)
+        return composite(image, colours.to(image), torch.from_numpy(hole).to(image.device))
 
     def _weights(self) -> dict[str, Tensor]:
         if isinstance(self.network, OnnxNetwork):

@@ -130,7 +130,7 @@ def _fill(inpainter: "Inpainter", job: Job) -> DecodedImage:
     hole, remarks = _hole(image, job)
     how = {"method": options.method, "strategy": options.strategy, "blend": options.blend}
     given = {name: value for name, value in how.items() if value}
-    filled = inpainter.fill_image(image, hole, "the mask", door=_door(options), **given)
+    filled, _ = inpainter.fill_image(image, hole, "the mask", door=_door(options), **given)
     if job.mask is None:  # the hole was transparent, its filling is not
         pixels = filled.pixels.copy()
         pixels[..., -1][hole == 1] = np.iinfo(pixels.dtype).max
