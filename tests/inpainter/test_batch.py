@@ -104,7 +104,9 @@ def test_another_way_fills_again(fill, change):
 
 def test_verbose_says_how_each_is_filled(fill, capsys):
     fill(verbose=True, strategy="whole")
-    lines = [line for line in capsys.readouterr().err.splitlines() if "strategy whole: one crop" in line]
+    lines = [
+        line for line in capsys.readouterr().err.splitlines() if "large holes by model: one crop" in line
+    ]
     assert [line.split(":")[0] for line in lines] == ["0.png", "1.png", "2.png"]
 
 

@@ -1,10 +1,13 @@
 """Ways to fill: known pixels stay, nothing of the hole is seen, and each does what it says."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
+import inpaintlab
 from inpaintlab.baselines import BASELINES
 from inpaintlab.data.leaves import draw
 from inpaintlab.errors import SettingError
@@ -48,34 +51,60 @@ class Grey(Network):
         return torch.full_like(image, 0.5)
 
 
-def scratched():
-    """A smooth image, which biharmonic fills almost without error, with a scratch and a square."""
+def scratched(thick=2):
+    """A smooth image with a scratch across it."""
     y, x = np.mgrid[0:150, 0:200] / 200
     image = np.stack([x, y, (x + y) / 2], axis=2)
     hole = np.zeros((150, 200), np.uint8)
-    hole[20:22, 10:190] = 1
+    hole[20 : 20 + thick, 10:190] = 1
     return (image * 255).astype(np.uint8), hole
 
 
-def test_a_thin_hole_is_filled_by_the_model_alone():
-    image, hole = scratched()
-    filled, told = Inpainter(Grey(), size=64).fill_image(from_array(image), hole, method=AUTO)
-    assert told == "thin holes by model"
-    assert np.abs(filled.pixels[hole > 0] - 127.5).max() <= 1
+@pytest.mark.parametrize(
+    ("size", "thick", "who"),
+    [
+        (64, 8, "thin holes by the default model"),
+        (64, 9, "large holes by model"),
+        (150, 2, "thin holes by the default model"),  # it sees the image as large as it is
+        (150, 3, "large holes by model"),
+    ],
+)
+def test_what_is_thin_is_filled_by_the_model_of_the_package(size, thick, who):
+    image, hole = scratched(thick)
+    filled, told = Inpainter(Grey(), size=size).fill_image(from_array(image), hole, method=AUTO)
+    assert told.startswith(f"{who}: ")
+    assert ";" not in told
+    errors = np.abs(filled.pixels[hole > 0].astype(float) - image[hole > 0])
+    assert (errors.max() < 10) == ("default" in who)
 
 
 def test_large_and_thin_holes_are_filled_each_in_its_way():
     image, hole = scratched()
     thin = hole.copy()
-    hole[60:110, 60:120] = 1
+    hole[90:140, 60:120] = 1
     inpainter = Inpainter(Grey(), size=64)
     filled, told = inpainter.fill_image(from_array(image), hole, method=AUTO)
-    assert told == "thin holes by model, large holes by model+detail"
+    assert re.fullmatch(
+        "thin holes by the default model: .* crops.*; large holes by model: one crop.*", told
+    )
     alone = inpainter.fill(image, thin, method=AUTO)
     assert np.array_equal(filled.pixels[thin > 0], alone[thin > 0])
-    detailed = inpainter.fill(image, hole, method=DETAIL)
     square = hole > thin
-    assert np.abs(filled.pixels[square].astype(int) - detailed[square]).mean() < 8
+    assert np.array_equal(filled.pixels[square], inpainter.fill(image, hole, method=MODEL)[square])
+
+
+def test_the_model_of_the_package_adds_detail_to_large_holes():
+    image, hole = scratched()
+    hole[60:110, 60:120] = 1
+    _, told = inpaintlab.load("default").fill_image(from_array(image), hole)
+    assert re.fullmatch("thin holes by the default model: .*; large holes by model.detail: .*", told)
+
+
+def test_a_network_given_as_an_object_fills_alone_and_what_is_loaded_by_thickness(tmp_path):
+    loaded = inpaintlab.load("default")
+    loaded.save(tmp_path / "same.safetensors")
+    assert inpaintlab.load(tmp_path / "same.safetensors").method == loaded.method == AUTO
+    assert Inpainter(loaded.network, size=64).method == MODEL
 
 
 def test_a_scratch_is_seen_at_full_size_where_that_is_better():

@@ -29,7 +29,7 @@ from inpaintlab.inpainter.pairs import (
     name_outputs,
 )
 from inpaintlab.inpainter.preview import PAIRS, PREVIEW, write_preview
-from inpaintlab.inpainter.ways import AUTO, MODEL, check_method
+from inpaintlab.inpainter.ways import AUTO, check_method
 from inpaintlab.inpainter.weights import WeightsFile, find_weights
 from inpaintlab.machine import processors
 from inpaintlab.masks import COMMAND, check_polarity, read_mask
@@ -59,7 +59,7 @@ class Filled(Result):
 
     output: Path
     run: Path | None = None
-    method: str = MODEL
+    method: str = AUTO
     preview: Path | None = None
     rule: str | None = None
     images: int = 1
@@ -105,7 +105,7 @@ def fill_files(settings: FillSettings) -> Filled:
     """
     if settings.output is None:
         raise SettingError("where should the result go? Name a file, or a folder for several, with -o")
-    check_method(settings.method or MODEL)
+    check_method(settings.method or AUTO)
     pairing = find_pairs(settings.image, settings.mask, settings.output)
     alone = settings.image.is_file() and settings.image.suffix.lower() not in LISTS
     if alone and len(pairing.pairs) == 1:
@@ -135,7 +135,7 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
         tell=settings.verbose,
     )
     mark_outputs(output.parent, [output.name])
-    return Filled(output, run, _method(settings, run), filled=1, notes=notes)
+    return Filled(output, run, settings.method or AUTO, filled=1, notes=notes)
 
 
 def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled:
@@ -171,7 +171,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
     return Filled(
         output,
         run,
-        _method(settings, run),
+        settings.method or AUTO,
         rule=pairing.rule,
         images=len(mine),
         filled=log.filled,
@@ -184,10 +184,6 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
         notes=[note if times == 1 else f"{note} ({times} times)" for note, times in log.notes.items()],
         findings=_findings(log, pairing, len(mine)),
     )
-
-
-def _method(settings: FillSettings, run: Path) -> str:
-    return settings.method or (AUTO if run == Path(DEFAULT) else MODEL)
 
 
 def _findings(log: FillLog, pairing: Pairing, images: int) -> list[str]:

@@ -31,7 +31,7 @@ from inpaintlab.inpainter.crops import STRATEGIES, explain
 from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.readme import readme
-from inpaintlab.inpainter.ways import AUTO, MODEL, by_method
+from inpaintlab.inpainter.ways import AUTO, DETAIL, MODEL, by_method, by_network
 from inpaintlab.inpainter.weights import DEFAULT_FILE, FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
 from inpaintlab.networks import adopt
@@ -47,7 +47,7 @@ class Inpainter:
     `network` is any module called as `module(image, mask)`; it is put into evaluation. `card` says what
     it is, and the image size that it was trained on; of a module of your own `size` alone will do.
     `source` is the file that it was read from, if it was. `method` is how `fill` fills where it is not
-    told: `auto` for the model that comes with the package, else `model`.
+    told: `auto` for what was loaded, and `model` for a network given as an object.
     """
 
     def __init__(
@@ -88,12 +88,11 @@ class Inpainter:
         """
         source = WeightsFile.of(find_weights(what, revision))
         if quickest and network is None and (exported := _exported(source)):
-            return cls(exported, exported.facts.card, source)
+            return cls(exported, exported.facts.card, source, method=AUTO)
         if source.path.suffix == SUFFIX:
             loaded = OnnxNetwork.load(source.path)
-            return cls(loaded, loaded.card, source)
-        method = AUTO if source.path == DEFAULT_FILE else MODEL
-        return cls(*load_model(source.path, network), source, method=method)
+            return cls(loaded, loaded.card, source, method=AUTO)
+        return cls(*load_model(source.path, network), source, method=AUTO)
 
     @property
     def sha256(self) -> str:
@@ -175,8 +174,9 @@ class Inpainter:
         over 90 % of the image, or, without `grey_mask`, grey in more than half of it as a photo is.
 
         `method` is `model`, this network; `model+detail`, the same mixed with patches copied from the
-        image; a baseline such as `telea`, with 8 bits a channel; or `auto`, thin holes by the model at
-        full resolution and others with detail; None is the inpainter's own. `strategy`, one of
+        image; a baseline such as `telea`, with 8 bits a channel; or `auto`, thin holes by the model that
+        comes with the package, at full resolution, and others by this one (which adds detail where it is
+        that model); None is the inpainter's own. `strategy`, one of
         `STRATEGIES`, says what the network sees of the image; `blend`, one of `BLENDS`, how the fill
         meets the known pixels. Several threads may call at once.
 
@@ -227,7 +227,10 @@ class Inpainter:
         if strategy not in STRATEGIES:
             raise SettingError(f"unknown strategy {strategy!r}{near_miss(strategy, STRATEGIES)}")
         told, method = list[str](), method or self.method
-        way = by_method(method, self.network, self.card.size, strategy, blend, told)
+        model = by_network(self.network, self.card.size, strategy, blend)
+        # The model that comes along knows textures and no objects: its large holes need detail.
+        large = DETAIL if self.source and self.source.path == DEFAULT_FILE else MODEL
+        way = by_method(method, model, self.card.size, large, blend, told)
         _check_hole(hole, name, image.size, door)
         pixels, crops = image.pixels.copy(), []
         for crop, colours in way(image, hole, hole):
@@ -237,7 +240,7 @@ class Inpainter:
             crops.append(crop)
         if method == MODEL:
             told = [explain(crops, f"strategy {strategy}", self.card.size)]
-        return replace(image, pixels=pixels), ", ".join(told) or explain(crops, method, None)
+        return replace(image, pixels=pixels), "; ".join(told) or explain(crops, method, None)
 
     def fill_file(
         self,

@@ -1,4 +1,4 @@
-"""Ways to fill holes: a network by a strategy, copied detail, classical methods, and what does best.
+"""Ways to fill holes: a network by a strategy, copied detail, classical methods, and each by thickness.
 
 A way is called with an image, its hole, `[H, W]` of 0 and 1, and `wanted`, the part of the hole that is
 asked for. It yields crops whose holes together hold all that is wanted, and colours for their bounds.
@@ -16,10 +16,11 @@ from inpaintlab.arrays import Bool, Float32, UInt8
 from inpaintlab.baselines import BASELINES
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.images import DecodedImage
-from inpaintlab.inpainter.crops import Box, Crop, plan
+from inpaintlab.inpainter.crops import Box, Crop, explain, plan
 from inpaintlab.inpainter.filling import fill_crops, known_colours
 from inpaintlab.inpainter.selftest import Filler, choose
-from inpaintlab.inpainter.thin import along, thin_part
+from inpaintlab.inpainter.thin import LINE, THICK, along, thin_part
+from inpaintlab.inpainter.weights import default_network
 
 Way = Callable[[DecodedImage, UInt8, UInt8], Iterable[tuple[Crop, Float32]]]
 #: Methods that are no baseline: the network at hand, the same with detail, and by a hole's thickness.
@@ -37,19 +38,17 @@ _AROUND = 48
 _TRIED = 512
 
 
-def by_method(
-    method: str, network: nn.Module, size: int, strategy: str, blend: str, told: list[str]
-) -> Way:
-    """Return how a method fills, with a network that was made for images of a size.
+def by_method(method: str, model: Way, size: int, large: str, blend: str, told: list[str]) -> Way:
+    """Return how a method fills, where `model` is how the network at hand does, made for a size.
 
-    What `auto` does is added to `told`. Raises `SettingError` for a name that is not known.
+    `large` is the method that `auto` takes for what is not thin; what it does is added to `told`. Raises
+    `SettingError` for a name that is not known.
     """
     check_method(method)
-    if method == AUTO:
-        return by_thickness(network, size, blend, told)
     if method in BASELINES:
         return by_baseline(method)
-    model = by_network(network, size, strategy, blend)
+    if method == AUTO:
+        return by_thickness(by_method(large, model, size, large, blend, told), size, large, blend, told)
     return by_detail(model) if method == DETAIL else model
 
 
@@ -99,24 +98,28 @@ def by_detail(way: Way) -> Way:
     return fill
 
 
-def by_thickness(network: nn.Module, size: int, blend: str, told: list[str]) -> Way:
-    """Return how holes are filled by what did best on development photos (docs/explanation/filling.md).
+def by_thickness(way: Way, size: int, name: str, blend: str, told: list[str]) -> Way:
+    """Return how holes are filled by what did best on development images (docs/explanation/filling.md).
 
-    What is thin is filled by the network at full resolution, the rest by the network with copied detail.
+    What is thin is filled by the model that comes with the package, at full resolution: what stands in a
+    few pixels is known better to it than to a network that has learnt whole faces. The rest is filled in
+    a way that has a name; of an image no larger than the size it is made for, all but lines.
     """
-    thin_way = by_windows(network, size, blend)
-    large_way = by_detail(by_network(network, size, "auto", blend))
+    default, made_for = default_network()
+    thin_way = by_windows(default, made_for, blend)
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
-        thin = thin_part(hole)
-        for part, way, what in (
-            (thin, thin_way, "thin holes by model"),
-            (hole - thin, large_way, "large holes by model+detail"),
+        thin = thin_part(hole, THICK if min(hole.shape) > size else LINE)
+        for part, filler, what, at in (
+            (thin, thin_way, "thin holes by the default model", made_for),
+            (hole - thin, way, f"large holes by {name}", size if name == MODEL else None),
         ):
-            if (part & wanted).any():
-                told.append(what)
-                for crop, found in way(image, hole, part & wanted):
-                    yield replace(crop, hole=crop.hole & (part[crop.bounds.slices] > 0)), found
+            crops = []
+            for crop, found in filler(image, hole, part & wanted) if (part & wanted).any() else ():
+                crops.append(replace(crop, hole=crop.hole & (part[crop.bounds.slices] > 0)))
+                yield crops[-1], found
+            if crops:
+                told.append(explain(crops, what, at))
 
     return fill
 

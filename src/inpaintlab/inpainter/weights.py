@@ -11,11 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
-from inpaintlab.checkpoints import WEIGHTS, Run
+from torch import nn
+
+from inpaintlab.checkpoints import WEIGHTS, Run, load_model
 from inpaintlab.errors import RunError
 from inpaintlab.inpainter.onnx import SUFFIX
 from inpaintlab.runs import DEFAULT
@@ -48,6 +51,13 @@ def find_weights(what: str | os.PathLike[str], revision: str | None = None) -> P
         return _fetch(path.as_posix(), revision)
     model = Run(path).model
     return model if model.is_file() else Run.open(path).model
+
+
+@cache
+def default_network() -> tuple[nn.Module, int]:
+    """Return the network that comes with the package, for filling alone, and the size it is made for."""
+    network, card = load_model(DEFAULT_FILE)
+    return network.requires_grad_(False), card.size
 
 
 @dataclass(frozen=True)
