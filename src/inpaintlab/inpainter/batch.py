@@ -105,7 +105,7 @@ def fill_files(settings: FillSettings) -> Filled:
     """
     if settings.output is None:
         raise SettingError("where should the result go? Name a file, or a folder for several, with -o")
-    check_method(settings.method or AUTO)
+    check_method(settings.method)
     pairing = find_pairs(settings.image, settings.mask, settings.output)
     alone = settings.image.is_file() and settings.image.suffix.lower() not in LISTS
     if alone and len(pairing.pairs) == 1:
@@ -135,7 +135,7 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
         tell=settings.verbose,
     )
     mark_outputs(output.parent, [output.name])
-    return Filled(output, run, settings.method or AUTO, filled=1, notes=notes)
+    return Filled(output, run, settings.method, filled=1, notes=notes)
 
 
 def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled:
@@ -171,7 +171,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
     return Filled(
         output,
         run,
-        settings.method or AUTO,
+        settings.method,
         rule=pairing.rule,
         images=len(mine),
         filled=log.filled,

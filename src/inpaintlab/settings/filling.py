@@ -40,9 +40,9 @@ class FillSettings(Settings):
     """Take masks that are grey in more than half of them; above the middle is the hole."""
     format: Annotated[Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None, Flag()] = None
     """File format of several results; by default the image's own if it is lossless, else png."""
-    method: Annotated[str | None, Flag()] = None
-    """model, model+detail, auto (by how thick a hole is), or a baseline such as telea,
-    biharmonic or patchmatch; by default model, and auto without a run."""
+    method: Annotated[str, Flag()] = "auto"
+    """auto (by how thick a hole is), model, model+detail, or a baseline such as telea,
+    biharmonic or patchmatch."""
     strategy: Annotated[Literal["auto", "crop", "pieces", "whole"], Flag()] = "auto"
     """What the network sees of an image."""
     blend: Annotated[Literal["gradient", "none"], Flag()] = "gradient"
