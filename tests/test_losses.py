@@ -26,6 +26,9 @@ MAPS = {
 pixels = pytest.mark.parametrize("loss", PIXELS.values(), ids=PIXELS)
 maps = pytest.mark.parametrize("loss", MAPS.values(), ids=MAPS)
 adversarial = pytest.mark.parametrize("loss", [make() for make in ADVERSARIAL.values()], ids=ADVERSARIAL)
+#: Those that judge a score by itself, not beside another.
+SINGLE = [name for name in ADVERSARIAL if name != "relativistic"]
+single = pytest.mark.parametrize("loss", [ADVERSARIAL[name]() for name in SINGLE], ids=SINGLE)
 
 
 def generator(seed=0):
@@ -328,12 +331,12 @@ def test_a_step_of_the_generator_makes_it_tell_worse(loss):
     score, filled = linear_scores(), images(2).requires_grad_()
     real = images(1)
     before = mistakes(score(real), score(filled))
-    loss.generator(score(filled)).backward()
+    loss.generator(score(filled), None, score(real)).backward()
     after = mistakes(score(real), score(filled - filled.grad))
     assert after > before
 
 
-@adversarial
+@single
 @quick
 @given(score=st.floats(0.01, 0.99))
 def test_signs_for_a_single_score(loss, score):
@@ -359,7 +362,7 @@ def test_values_by_hand(name, discriminator, generator):
     assert ADVERSARIAL.create(name).generator(fake).item() == pytest.approx(generator)
 
 
-@adversarial
+@single
 def test_patches_that_do_not_touch_the_hole_count_as_real(loss):
     scores, where = torch.randn(2, 1, 4, 4, generator=generator()), torch.zeros(2, 1, 4, 4)
     real = torch.randn(2, 1, 4, 4, generator=generator(1))
@@ -375,9 +378,10 @@ def test_patches_that_do_not_touch_the_hole_count_as_real(loss):
 def test_the_generator_answers_for_the_hole_alone(loss, seed):
     scores = torch.randn(2, 1, 4, 4, generator=generator(seed))
     where = (torch.rand(2, 1, 4, 4, generator=generator(seed + 1)) > 0.5).float()
+    real = torch.randn(2, 1, 4, 4, generator=generator(seed + 2))
     changed = composite(scores + 5, scores, where)
-    assert loss.generator(scores, where) == loss.generator(changed, where)
-    assert loss.generator(scores, torch.zeros_like(where)) == 0
+    assert loss.generator(scores, where, real) == loss.generator(changed, where, real)
+    assert loss.generator(scores, torch.zeros_like(where), real) == 0
 
 
 @adversarial
@@ -385,7 +389,7 @@ def test_adversarial_batch_is_the_mean_of_its_parts(loss):
     real, fake = (torch.randn(4, 1, 3, 3, generator=generator(seed)) for seed in (1, 2))
     where = torch.rand(4, 1, 3, 3, generator=generator(3))  # shares of hole
     assert same_as_its_parts(loss.discriminator, real, fake, where)
-    assert same_as_its_parts(loss.generator, fake, where)
+    assert same_as_its_parts(loss.generator, fake, where, real)
 
 
 def test_patch_mask_finds_every_hole_of_a_real_discriminator():

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from inpaintlab import tensors
+from inpaintlab.errors import SettingError
 from inpaintlab.registry import Registry
 
 
@@ -172,14 +173,63 @@ class Adversarial:
             cost = where * cost + (1 - where) * self.real(fake_scores)
         return _mean(self.real(_wide(real_scores))) + _mean(cost)
 
-    def generator(self, fake_scores: Tensor, where: Tensor | None = None) -> Tensor:
+    def generator(
+        self,
+        fake_scores: Tensor,
+        where: Tensor | None = None,
+        real_scores: Tensor | None = None,
+    ) -> Tensor:
         """Cost of the generator: the mean over the patches of `where`, image by image.
 
         What is outside the hole is not the generator's work, so that it does not count. LaMa counts all
-        patches: give no `where` for that.
+        patches: give no `where` for that. Real patches have no part in it.
         """
+        del real_scores
         cost = self.filled(_wide(fake_scores))
         return _mean(cost) if where is None else _mean_where(cost, where)
+
+    def accuracy(self, real_scores: Tensor, fake_scores: Tensor, where: Tensor) -> Tensor:
+        """Return the share of patches told rightly; real and filled ones weigh the same."""
+        output, count = where > 0, where.sum().clamp(min=1)
+        scores = torch.cat([real_scores.flatten(), fake_scores.flatten()])
+        middle = scores.mean() if self.middle is None else self.middle
+        right = ((fake_scores < middle) & output).sum() / count
+        return ((real_scores > middle).float().mean() + right) / 2
+
+
+class Relativistic(Adversarial):
+    """Each filled patch against the real one in its place: which of the two looks more real.
+
+    What is known is the same in both, so that nothing but the fill can tell them apart. Real patches
+    cost what they are less real than filled ones, and for the generator the other way round
+    (Jolicoeur-Martineau 2018; with softplus and pairs as in Huang et al., R3GAN, 2024, equation 2).
+    """
+
+    def __init__(self) -> None:
+        super().__init__(F.softplus, F.softplus, F.softplus, middle=None)
+
+    def discriminator(
+        self, real_scores: Tensor, fake_scores: Tensor, where: Tensor | None = None
+    ) -> Tensor:
+        """Cost of the discriminator: the mean over patches that touch the hole, image by image."""
+        cost = F.softplus(_wide(fake_scores) - _wide(real_scores))
+        return _mean(cost) if where is None else _mean_where(cost, where)
+
+    def generator(
+        self,
+        fake_scores: Tensor,
+        where: Tensor | None = None,
+        real_scores: Tensor | None = None,
+    ) -> Tensor:
+        """Cost of the generator; raises `SettingError` without the scores of the real images."""
+        if real_scores is None:
+            raise SettingError("a relativistic loss compares: it needs real_scores as well")
+        return self.discriminator(fake_scores, real_scores.detach(), where)
+
+    def accuracy(self, real_scores: Tensor, fake_scores: Tensor, where: Tensor) -> Tensor:
+        """Return the share of the hole's patches in which the real one has the higher score."""
+        right = (real_scores > fake_scores) & (where > 0)
+        return right.sum() / where.sum().clamp(min=1)
 
 
 def _negative(scores: Tensor) -> Tensor:
@@ -220,6 +270,7 @@ ADVERSARIAL: Registry[Adversarial] = Registry(
         "non-saturating": non_saturating,
         "least-squares": least_squares,
         "wasserstein": wasserstein,
+        "relativistic": Relativistic,
     },
 )
 #: Name -> loss of an output `[B, 3, H, W]`, its target, and where they are compared `[B, 1, H, W]`.

@@ -1,5 +1,6 @@
 """Objectives: their equations and phases, the polarity of what is adversarial, what they refuse."""
 
+import copy
 import math
 from functools import partial
 
@@ -242,7 +243,7 @@ def errors(objective, filled, image, mask):
         real, fake = discriminator(image, mask)[0], discriminator(filled, mask)[0]
         where = patch_mask(mask, fake)
         loss = objective.loss
-        return float(loss.discriminator(real, fake, where)), float(loss.generator(fake, where))
+        return float(loss.discriminator(real, fake, where)), float(loss.generator(fake, where, real))
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)
@@ -299,7 +300,7 @@ def test_phases_of_a_run():
 
 
 @pytest.mark.parametrize("arguments", [{}, {"feature_matching_weight": 1.0}])
-@pytest.mark.parametrize("penalty", ["none", "r1", "gradient"])
+@pytest.mark.parametrize("penalty", ["none", "r1", "both", "gradient"])
 def test_the_generators_step_leaves_the_discriminator_alone(penalty, arguments):
     objective = attached(
         "adversarial", penalty=penalty, penalty_weight=1.0, **DISCRIMINATOR, **arguments
@@ -316,7 +317,7 @@ def test_the_generators_step_leaves_the_discriminator_alone(penalty, arguments):
     assert all(module.training for module in objective.judge.modules())
 
 
-@pytest.mark.parametrize("penalty", ["none", "r1", "gradient"])
+@pytest.mark.parametrize("penalty", ["none", "r1", "both", "gradient"])
 def test_one_power_iteration_a_step(penalty, monkeypatch):
     objective = attached("adversarial", penalty=penalty, penalty_weight=1.0, **DISCRIMINATOR)
     norm = objective.judge.discriminator.leave.parametrizations.weight[0]
@@ -325,6 +326,50 @@ def test_one_power_iteration_a_step(penalty, monkeypatch):
     image, mask = batch()
     objective.step(image, mask, 1e-3, 0.5)
     assert calls == [1]
+
+
+def test_a_penalty_of_every_so_many_steps_counts_as_many_times():
+    objective = attached(
+        "adversarial", penalty="both", penalty_every=3, discriminator="pyramid", discriminator_layers=2
+    )
+    image, mask = batch()
+    filled = composite(image, 1 - image, mask)
+    found = [float(objective.judge(image, filled, mask)[2].detach()) for _ in range(6)]
+    every, once = copy.deepcopy(objective.judge), copy.deepcopy(objective.judge)
+    every.every = 1
+    assert found == pytest.approx([found[0], 0, 0, found[0], 0, 0])
+    assert found[0] == pytest.approx(3 * float(every(image, filled, mask)[2].detach()))
+    assert int(once.calls) == 6
+    objective.load_state_dict(copy.deepcopy(objective.state_dict()))
+    assert int(objective.judge.calls) == 6
+
+
+def test_what_a_relativistic_loss_compares():
+    """Patches that are alike in both tell nothing, and cost what a guess costs."""
+    loss = ADVERSARIAL.create("relativistic")
+    real, fake = torch.tensor([2.0, 9.0]).view(1, 1, 1, 2), torch.tensor([-1.0, 9.0]).view(1, 1, 1, 2)
+    here, there = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).view(2, 1, 1, 1, 2)
+    assert float(loss.discriminator(real, fake, here)) == pytest.approx(math.log(1 + math.exp(-3)))
+    assert float(loss.generator(fake, here, real)) == pytest.approx(math.log(1 + math.exp(3)))
+    assert float(loss.discriminator(real, fake, there)) == pytest.approx(math.log(2))
+    assert [float(loss.accuracy(real, fake, where)) for where in (here, there)] == [1, 0]
+    with pytest.raises(SettingError, match="needs real_scores"):
+        loss.generator(fake, here)
+
+
+@pytest.mark.parametrize(
+    ("name", "progress", "kept"),
+    [
+        ("reconstruction", 0.9, False),
+        ("adversarial", 0.15, False),
+        ("adversarial", 0.9, True),
+    ],
+)
+def test_once_the_discriminator_counts_the_newest_weights_are_kept(name, progress, kept):
+    """Its work lowers the PSNR: by that alone none of it would be in the model."""
+    objective = attached(name, **({"warmup": 0.2, **DISCRIMINATOR} if name == "adversarial" else {}))
+    assert objective.improves(22.0, 23.0, progress) == kept
+    assert objective.improves(23.0, 23.0, progress)
 
 
 def test_verdicts_of_the_discriminator():

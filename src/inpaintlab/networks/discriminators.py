@@ -4,7 +4,10 @@ Each is called with an image and its mask and gives back one number for each pat
 bound to anything, higher for "real"; and the features of its layers, to be matched by a loss.
 """
 
+from itertools import pairwise
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -45,7 +48,12 @@ class Discriminator(nn.Module):
         for stage in self.stages:
             features = stage(features)
             taps.append(features)
-        return self.leave(features), taps
+        return self.score(taps), taps
+
+    def score(self, taps: list[Tensor]) -> Tensor:
+        """Return one number for each patch from what left the stages."""
+        scores: Tensor = self.leave(taps[-1])
+        return scores
 
 
 class PatchDiscriminator(Discriminator):
@@ -91,8 +99,43 @@ class SpectralPatchDiscriminator(Discriminator):
         self.min_size = 1
 
 
+class PyramidDiscriminator(Discriminator):
+    """Ours, for few steps on a CPU: patches of every size from four pixels up have a say in one score.
+
+    The first stage halves the sides at once, which leaves a quarter of the work. `layers` further ones
+    of stride 2 follow, with `width` channels in the first and at most four times as many. Each gives a
+    score, and those of the coarser ones, enlarged, are added to the finest: at the place of four by four
+    pixels stands how real the texture looks there, the eye that it is part of, and the face. There is
+    no normalisation; penalties on its gradients hold it (`penalty="both"`).
+    """
+
+    def __init__(self, width: int = 24, layers: int = 3) -> None:
+        _check("pyramid", width, layers)
+        widths = [width * min(2**level, 4) for level in range(layers + 1)]
+        first = nn.Sequential(nn.Conv2d(4, widths[0], 6, 2, 2), nn.LeakyReLU(0.2))
+        following = [
+            nn.Sequential(nn.Conv2d(above, below, 3, 2, 1), nn.LeakyReLU(0.2))
+            for above, below in pairwise(widths)
+        ]
+        super().__init__([first, *following], nn.Conv2d(widths[1], 1, 3, padding=1))
+        self.coarser = nn.ModuleList(nn.Conv2d(channels, 1, 3, padding=1) for channels in widths[2:])
+        self.min_size = 4
+
+    def score(self, taps: list[Tensor]) -> Tensor:
+        """Return the sum of the scores of all stages but the first, on the grid of the second."""
+        scores: Tensor = self.leave(taps[1])
+        for convolution, features in zip(self.coarser, taps[2:], strict=True):
+            scores = scores + F.interpolate(convolution(features), scores.shape[-2:], mode="nearest")
+        return scores
+
+
 DISCRIMINATORS: Registry[Discriminator] = Registry(
-    "discriminator", {"patch": PatchDiscriminator, "spectral-patch": SpectralPatchDiscriminator}
+    "discriminator",
+    {
+        "patch": PatchDiscriminator,
+        "spectral-patch": SpectralPatchDiscriminator,
+        "pyramid": PyramidDiscriminator,
+    },
 )
 
 

@@ -169,7 +169,9 @@ class Console(Callback):
         easier = f" (holes of level {level:.2f})" if level < 1 else ""
         beside = {f"training{easier}": fmean(self._training)} if self._training else {}
         words = ", ".join(f"{name} {psnr:.2f}" for name, psnr in (beside | self._yardsticks).items())
-        best = " (best)" if trainer.improved else ""
+        # With a discriminator the newest weights are kept, though their PSNR is no longer the best.
+        word = "best" if scalars["hole_psnr"] >= trainer.best else "kept"
+        best = f" ({word})" if trainer.improved else ""
         left = f", {time_left(trainer.budget.elapsed, trainer.progress)}" if trainer.progress < 1 else ""
         say(f"step {trainer.step}{left}: {text} on validation{best}; {words}")
         self._training.clear()

@@ -39,7 +39,7 @@ from inpaintlab.settings import ResolvedTrainSettings, dump
 
 @dataclass(frozen=True)
 class TrainedRun(os.PathLike[str]):
-    """How a run ended: its folder, the steps taken, the best hole PSNR in dB, and why it ended.
+    """How a run ended: its folder, the steps taken, its hole PSNR in dB, and why it ended.
 
     It stands for its folder wherever a path is taken. `stopped` is the sentence of the callback that
     saw no sense in going on.
@@ -71,8 +71,8 @@ class TrainedRun(os.PathLike[str]):
         if self.interrupted:
             return f"stopped and saved at step {self.steps}; go on: inpaint train --resume {self.folder}"
         if self.stopped:
-            return f"{self.folder}: {self.stopped}\nbest hole PSNR so far {self.hole_psnr:.2f} dB"
-        best = f"{self.steps} steps, best hole PSNR {self.hole_psnr:.2f} dB on validation"
+            return f"{self.folder}: {self.stopped}\nhole PSNR so far {self.hole_psnr:.2f} dB"
+        best = f"{self.steps} steps, hole PSNR {self.hole_psnr:.2f} dB on validation"
         return f"{self.folder}: {best}\nnext: inpaint evaluate {self.folder}"
 
 

@@ -231,8 +231,8 @@ class Trainer:
             return
         start = time.monotonic()
         scalars = self.validation.run(self.average, self.objective, self.fabric.device)
-        # As good counts, so that a resumed run decides as the one before did.
-        self.improved = scalars["hole_psnr"] >= self.best
+        # By the same rule a resumed run decides as the one before did.
+        self.improved = self.objective.improves(scalars["hole_psnr"], self.best, self.progress)
         self.callbacks.tell("on_validation", self, scalars)
         if self.improved:
             self.best = scalars["hole_psnr"]

@@ -17,7 +17,7 @@ from inpaintlab.tensors import composite
 from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step, detached
 from inpaintlab.training.objectives.comparing import Comparing
 
-PENALTIES = ("none", "r1", "gradient")
+PENALTIES = ("none", "r1", "both", "gradient")
 #: The discriminator learns from this share of the warm-up on.
 _HEAD_START = 0.5
 
@@ -27,27 +27,39 @@ class Judge(nn.Module):
 
     One call, as what shares gradients among devices allows no second one before the gradient is taken.
     Real and filled images are normalised apart from each other, and weights are computed once: a
-    spectral norm takes one power iteration.
+    spectral norm takes one power iteration. The penalty is taken in every so many calls, and counts as
+    many times as much then (Karras et al. 2020, appendix B).
     """
 
-    def __init__(self, discriminator: Discriminator, penalty: str) -> None:
+    calls: Tensor
+
+    def __init__(self, discriminator: Discriminator, penalty: str, every: int = 1) -> None:
         super().__init__()
-        self.discriminator, self.penalty = discriminator, penalty
+        self.discriminator, self.penalty, self.every = discriminator, penalty, every
+        self.register_buffer("calls", torch.zeros((), dtype=torch.long))
 
     def forward(self, image: Tensor, filled: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return scores of real and of filled images, `[B, 1, h, w]`, and the penalty."""
-        image = image.detach().requires_grad_(self.penalty == "r1")
+        kind = "none" if int(self.calls) % self.every else self.penalty
+        self.calls += 1
+        image = image.detach().requires_grad_(kind in ("r1", "both"))
+        filled = filled.detach().requires_grad_(kind == "both")
         with parametrize.cached():
             real, _ = self.discriminator(image, mask)
             fake, _ = self.discriminator(filled, mask)
             penalty = real.new_zeros(())
-            if self.penalty == "r1":
+            if kind == "r1":
                 penalty = r1(real, image)
-            elif self.penalty == "gradient":
+            elif kind == "both":
+                # Of the mean over the hole's patches, so that a weight is good for holes of any size.
+                where = patch_mask(mask, real)
+                share = where / where.sum((1, 2, 3), keepdim=True).clamp(min=1)
+                penalty = r1(real * share, image) + r1(fake * share, filled)
+            elif kind == "gradient":
                 # Seeded by the step, as all that is random in one.
                 random = torch.default_generator
                 penalty = gradient_penalty(self.discriminator, image, filled, mask, random)
-        return real, fake, penalty
+        return real, fake, self.every * penalty
 
     @contextmanager
     def unmoved(self) -> Iterator[Discriminator]:
@@ -73,8 +85,9 @@ class Adversarial(Objective):
     linearly. In each step the discriminator learns after the generator, at `discriminator_ratio` of the
     run's learning rate. It is shown composites, and their patches outside the hole count as real.
 
-    `loss` is a name in `losses.ADVERSARIAL`; `penalty` is none, r1 or gradient, of weight
-    `penalty_weight`; `discriminator` is a name in `DISCRIMINATORS`. `coarse_weight` is of the errors of
+    `loss` is a name in `losses.ADVERSARIAL`; `penalty` is none, r1 (on real images), both (on real and
+    filled ones) or gradient, of weight `penalty_weight`, taken in every `penalty_every` steps;
+    `discriminator` is a name in `DISCRIMINATORS`. `coarse_weight` is of the errors of
     the coarse image, for networks that have `stages`, relative to those of the final one. `features`
     and `weights` are of the perceptual loss, of the composite, as for `partial-conv`; they are looked
     for only where `perceptual_weight` is not 0. `betas` are AdamW's, for both.
@@ -92,6 +105,7 @@ class Adversarial(Objective):
         loss: str = "hinge",
         penalty: str = "none",
         penalty_weight: float = 1.0,
+        penalty_every: int = 1,
         feature_matching_weight: float = 0.0,
         discriminator: str = "spectral-patch",
         discriminator_width: int = 64,
@@ -103,6 +117,8 @@ class Adversarial(Objective):
     ) -> None:
         _check_names(loss, penalty, discriminator, features)
         _check_shares(warmup, ramp, betas)
+        if penalty_every < 1:
+            raise SettingError(f"objective.penalty_every must be at least 1, got {penalty_every}")
         _check_not_negative(
             hole_weight=hole_weight,
             known_weight=known_weight,
@@ -127,7 +143,7 @@ class Adversarial(Objective):
         network = DISCRIMINATORS.create(
             discriminator, width=discriminator_width, layers=discriminator_layers
         )
-        self.judge = Judge(network, penalty)
+        self.judge = Judge(network, penalty, penalty_every)
         self.comparing = Comparing(features, weights) if perceptual_weight else None
 
     def check(self, network: nn.Module, size: int) -> None:
@@ -164,7 +180,7 @@ class Adversarial(Objective):
         """Return the bytes of the generator's step or of the discriminator's, whichever keeps more."""
         judged = saved(self.judge.discriminator)
         # A gradient that is differentiated again keeps about as much again on its way, twice.
-        passes = {"none": 2, "r1": 4, "gradient": 5}[self.judge.penalty]
+        passes = {"none": 2, "r1": 4, "both": 6, "gradient": 5}[self.judge.penalty]
         compared = saved(self.comparing.network) if self.comparing else 0
         return max(network + judged + compared, passes * judged)
 
@@ -200,6 +216,13 @@ class Adversarial(Objective):
             found |= self.teach(filled.detach(), image, mask, rate)
         return Step(found, output.detach())
 
+    def improves(self, hole_psnr: float, best: float, progress: float) -> bool:
+        """Tell whether weights are to be kept: once the discriminator counts, the newest are.
+
+        Its work lowers the PSNR. By that alone the weights of before would be kept, and its work lost.
+        """
+        return self.share(progress) > 0 or super().improves(hole_psnr, best, progress)
+
     def share(self, progress: float) -> float:
         """Return the share of the discriminator's weights that counts at a share of the run."""
         if progress < self.warmup:
@@ -210,10 +233,13 @@ class Adversarial(Objective):
         """Return what the discriminator makes of fills, for the generator to learn from."""
         with self.judge.unmoved() as discriminator, self.generator.fabric.autocast():
             scores, maps = discriminator(filled, mask)
-            found = {"adversarial": self.loss.generator(scores, patch_mask(mask, scores))}
-            if self.matching_weight:
+            real_scores, real = None, None
+            if self.matching_weight or isinstance(self.loss, losses.Relativistic):
                 with torch.no_grad():
-                    _, real = discriminator(image, mask)
+                    real_scores, real = discriminator(image, mask)
+            where = patch_mask(mask, scores)
+            found = {"adversarial": self.loss.generator(scores, where, real_scores)}
+            if self.matching_weight and real:
                 found["feature_matching"] = feature_matching(maps, real)
         return found
 
@@ -227,16 +253,12 @@ class Adversarial(Objective):
         return {"discriminator_loss": cost.detach(), **verdicts}
 
     def _verdicts(self, real: Tensor, fake: Tensor, where: Tensor) -> dict[str, Tensor]:
-        """Return accuracy (real and output patches weigh the same), spread, and the two mean scores."""
-        output, count = where > 0, where.sum().clamp(min=1)
-        scores = torch.cat([real.flatten(), fake.flatten()])
-        middle = scores.mean() if self.loss.middle is None else self.loss.middle
-        right = (real > middle).float().mean() + ((fake < middle) & output).sum() / count
+        """Return accuracy, spread, and the mean scores of real and of output patches."""
         return {
-            "discriminator_accuracy": right / 2,
-            "discriminator_spread": scores.std(),
+            "discriminator_accuracy": self.loss.accuracy(real, fake, where),
+            "discriminator_spread": torch.cat([real.flatten(), fake.flatten()]).std(),
             "real_score": real.mean(),
-            "fake_score": (fake * output).sum() / count,
+            "fake_score": (fake * (where > 0)).sum() / where.sum().clamp(min=1),
         }
 
     def _paint(self, image: Tensor, mask: Tensor) -> tuple[Tensor | None, Tensor]:

@@ -145,6 +145,11 @@ class Objective:
         norm = self.generator.learn(scalars["loss"], rate)
         return Step({**detached(scalars), "gradient_norm": norm}, output.detach())
 
+    def improves(self, hole_psnr: float, best: float, progress: float) -> bool:
+        """Tell whether weights of a validation are to be kept as the model; as good counts."""
+        del progress
+        return hole_psnr >= best
+
     def state_dict(self) -> dict[str, Any]:
         """Return what training changes, not copied."""
         return {name: learner.state_dict() for name, learner in self.learners.items()}
