@@ -1,4 +1,4 @@
-"""A curriculum against none, guards on against off, a discriminator against L1 alone, over some seeds.
+"""A curriculum against none, and guards on against off, over some seeds.
 
 As in networks.py: a step of each kind is timed, side by side in one process, which says how many of them
 fit into the minutes; then each is trained for so many steps with each seed, on rectangles and irregular
@@ -29,7 +29,6 @@ CHANGES: dict[str, dict[str, Any]] = {
     "curriculum-linear": {"curriculum": "linear"},
     "curriculum-success": {"curriculum": "success"},
     "guards-off": {"guards": "off"},
-    "discriminator": {"objective": "swift"},
 }
 FOLDER = Path("runs/comparisons")
 #: Of the whole sets of features only methods of one kind can be compared; this distance is of images.

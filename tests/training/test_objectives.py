@@ -15,9 +15,17 @@ from inpaintlab.errors import SettingError
 from inpaintlab.features import FeatureNetwork
 from inpaintlab.losses import ADVERSARIAL, patch_mask
 from inpaintlab.runs import read_log
+from inpaintlab.settings import TrainSettings
 from inpaintlab.tensors import composite
 from inpaintlab.training import resume, train, trainer
-from inpaintlab.training.objectives import OBJECTIVES, Optimisation, create, resolve
+from inpaintlab.training.build import resolve as resolve_settings
+from inpaintlab.training.objectives import (
+    OBJECTIVES,
+    REAL_WEIGHT,
+    Optimisation,
+    create,
+    resolve,
+)
 from inpaintlab.training.objectives.base import Learner
 from inpaintlab.training.objectives.partial_conv import PartialConv
 from tests.conftest import small_settings
@@ -290,9 +298,9 @@ def test_phases_of_a_run():
     shares = [objective.share(progress) for progress in (0, 0.19, 0.2, 0.4, 0.6, 1)]
     assert shares == pytest.approx([0, 0, 0, 0.5, 1, 1])
     image, mask = batch()
-    found = {p: objective.step(image, mask, 1e-3, p).scalars for p in (0.05, 0.1, 0.2, 0.4, 0.8)}
+    found = {p: objective.step(image, mask, 1e-3, p).scalars for p in (0.05, 0.17, 0.19, 0.4, 0.8)}
     assert [progress for progress in found if "discriminator_accuracy" in found[progress]] == [
-        0.1, 0.2, 0.4, 0.8,
+        0.19, 0.4, 0.8,
     ]  # fmt: skip
     assert [progress for progress in found if "adversarial" in found[progress]] == [0.4, 0.8]
     added = found[0.4]["loss"] - found[0.4]["reconstruction"]
@@ -370,6 +378,25 @@ def test_once_the_discriminator_counts_the_newest_weights_are_kept(name, progres
     objective = attached(name, **({"warmup": 0.2, **DISCRIMINATOR} if name == "adversarial" else {}))
     assert objective.improves(22.0, 23.0, progress) == kept
     assert objective.improves(23.0, 23.0, progress)
+
+
+@pytest.mark.parametrize(
+    ("look", "size", "weight", "layers"),
+    [("real", 64, REAL_WEIGHT, 3), (0.5, 128, REAL_WEIGHT / 2, 4), (1, 8, REAL_WEIGHT, 1)],
+)
+def test_a_look_is_an_objective(look, size, weight, layers):
+    found = resolve_settings(TrainSettings(data="samples:40", size=size, look=look))
+    assert found.objective.name == "real"
+    assert found.objective.arguments["adversarial_weight"] == weight
+    assert found.objective.arguments["discriminator_layers"] == layers
+    again = resolve_settings(found)  # as the recipe of a run is
+    assert (again.objective, again.look) == (found.objective, None)
+
+
+@pytest.mark.parametrize("look", ["faithful", 0, None])
+def test_a_faithful_look_is_reconstruction(look):
+    found = resolve_settings(TrainSettings(data="samples:40", size=64, look=look))
+    assert found.objective.name == "reconstruction"
 
 
 def test_verdicts_of_the_discriminator():

@@ -33,6 +33,19 @@ def _rate(value: Any) -> Any:
 Rate = Annotated[float | Literal["auto"] | None, BeforeValidator(_rate), Flag("--lr", metavar="RATE")]
 
 
+def _look(value: Any) -> Any:
+    look = {"faithful": 0.0, "real": 1.0}.get(value, value) if isinstance(value, str) else value
+    try:
+        if look is None or 0 <= float(look) <= 1:
+            return look
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"must be faithful, real or a number between 0 and 1 (got {value!r})")
+
+
+Look = Annotated[float | None, BeforeValidator(_look), Flag(metavar="faithful|real|0…1")]
+
+
 class SummarySettings(Settings):
     """Settings of `inpaint summary`."""
 
@@ -80,6 +93,9 @@ class TrainSettings(Settings):
     """Rectangles, strokes, a folder of mask files, or a frozen set; several are mixed."""
     objective: Annotated[Part, Flag()] = Part("reconstruction")
     """Training objective by name."""
+    look: Look = None
+    """How fills look: faithful (the default: the likeliest colours, smooth), real (sharp and plausible,
+    less right), or a number between 0 and 1."""
     curriculum: Annotated[Part, BeforeValidator(as_off), Flag()] = Part("off")
     """How holes grow during the run: linear, stepped, success or off."""
     augment: Annotated[Part, Flag()] = Part("flip")
@@ -125,9 +141,14 @@ class TrainSettings(Settings):
     """Most images that are used for validation during the run."""
 
     @model_validator(mode="after")
-    def _one_budget(self) -> Self:
+    def _one_of_each(self) -> Self:
         if self.steps is not None and self.minutes is not None:
             raise ValueError("give steps or minutes, not both")
+        if self.look is not None and self.objective != Part("reconstruction"):
+            raise ValueError(
+                f"look chooses an objective, and objective {self.objective.name!r} is given as well: "
+                "leave one of them out"
+            )
         return self
 
 

@@ -1,5 +1,6 @@
 """From settings to a trainer: what `inpaint train` does, and everything else that trains by settings."""
 
+import math
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -101,7 +102,8 @@ def resolve(settings: TrainSettings) -> ResolvedTrainSettings:
         "minutes": settings.minutes if settings.minutes or settings.steps else DEFAULT_MINUTES,
         "network": _full(networks.NETWORKS, settings.network.name, network),
         "initialise": scheme and _full_scheme(scheme),
-        "objective": _full(objectives.OBJECTIVES, **_words(settings.objective)),
+        "objective": _full(objectives.OBJECTIVES, **_words(_objective(settings, size))),
+        "look": None,  # which the objective is now
         "learning_rate": settings.learning_rate or _rate_of(settings.network.name),
         "masks": [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks],
         "curriculum": _full(curriculum.CURRICULA, **_words(settings.curriculum)),
@@ -113,6 +115,15 @@ def resolve(settings: TrainSettings) -> ResolvedTrainSettings:
     names = ResolvedTrainSettings.model_fields
     values = {name: value for name, value in settings if name in names}
     return ResolvedTrainSettings(**values | full)
+
+
+def _objective(settings: TrainSettings, size: int) -> Part:
+    """Return the objective; a look is `real` with a weight, and a discriminator for the size."""
+    if not settings.look:
+        return settings.objective
+    layers = max(1, round(math.log2(size / 8)))
+    weight = settings.look * objectives.REAL_WEIGHT
+    return Part("real", adversarial_weight=weight, discriminator_layers=layers)
 
 
 def create_network(settings: TrainSettings) -> nn.Module:

@@ -50,6 +50,7 @@ _ELSEWHERE = {
     "minutes": "give it to fit",
     "curriculum": "a curriculum is one of the callbacks",
     "guards": "guards are among the callbacks",
+    "look": "give it the objective, as objectives.create('real')",
     "plugins": "import the module that registers the parts",
 }
 
