@@ -100,6 +100,13 @@ def test_the_model_of_the_package_adds_detail_to_large_holes():
     assert re.fullmatch("thin holes by the default model: .*; large holes by model.detail: .*", told)
 
 
+def test_in_a_small_image_too_the_model_of_the_package_fills_what_is_thin():
+    image, hole = scratched(6)
+    _, told = inpaintlab.load("default").fill_image(from_array(image[:50, :60]), hole[:50, :60])
+    assert told.startswith("thin holes by the default model: ")
+    assert ";" not in told
+
+
 def test_a_network_given_as_an_object_fills_alone_and_what_is_loaded_by_thickness(tmp_path):
     loaded = inpaintlab.load("default")
     loaded.save(tmp_path / "same.safetensors")

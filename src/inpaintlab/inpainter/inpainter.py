@@ -31,7 +31,7 @@ from inpaintlab.inpainter.crops import STRATEGIES, explain
 from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.readme import readme
-from inpaintlab.inpainter.ways import AUTO, DETAIL, MODEL, by_method, by_network
+from inpaintlab.inpainter.ways import AUTO, MODEL, Model, by_method, by_network
 from inpaintlab.inpainter.weights import DEFAULT_FILE, FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
 from inpaintlab.networks import adopt
@@ -227,10 +227,9 @@ class Inpainter:
         if strategy not in STRATEGIES:
             raise SettingError(f"unknown strategy {strategy!r}{near_miss(strategy, STRATEGIES)}")
         told, method = list[str](), method or self.method
-        model = by_network(self.network, self.card.size, strategy, blend)
-        # The model that comes along knows textures and no objects: its large holes need detail.
-        large = DETAIL if self.source and self.source.path == DEFAULT_FILE else MODEL
-        way = by_method(method, model, self.card.size, large, blend, told)
+        by_itself = by_network(self.network, self.card.size, strategy, blend)
+        is_default = self.source is not None and self.source.path == DEFAULT_FILE
+        way = by_method(method, Model(by_itself, self.card.size, is_default), blend, told)
         _check_hole(hole, name, image.size, door)
         pixels, crops = image.pixels.copy(), []
         for crop, colours in way(image, hole, hole):

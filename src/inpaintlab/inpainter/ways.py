@@ -5,7 +5,7 @@ asked for. It yields crops whose holes together hold all that is wanted, and col
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
@@ -38,18 +38,26 @@ _AROUND = 48
 _TRIED = 512
 
 
-def by_method(method: str, model: Way, size: int, large: str, blend: str, told: list[str]) -> Way:
-    """Return how a method fills, where `model` is how the network at hand does, made for a size.
+@dataclass(frozen=True)
+class Model:
+    """The model at hand: how it fills, the size it is made for, and whether the package brought it."""
 
-    `large` is the method that `auto` takes for what is not thin; what it does is added to `told`. Raises
-    `SettingError` for a name that is not known.
+    fill: Way
+    size: int
+    is_default: bool = False
+
+
+def by_method(method: str, model: Model, blend: str, told: list[str]) -> Way:
+    """Return how a method fills with the model at hand; what `auto` does is added to `told`.
+
+    Raises `SettingError` for a name that is not known.
     """
     check_method(method)
     if method in BASELINES:
         return by_baseline(method)
     if method == AUTO:
-        return by_thickness(by_method(large, model, size, large, blend, told), size, large, blend, told)
-    return by_detail(model) if method == DETAIL else model
+        return by_thickness(model, blend, told)
+    return by_detail(model.fill) if method == DETAIL else model.fill
 
 
 def check_method(name: str) -> None:
@@ -98,28 +106,34 @@ def by_detail(way: Way) -> Way:
     return fill
 
 
-def by_thickness(way: Way, size: int, name: str, blend: str, told: list[str]) -> Way:
+def by_thickness(model: Model, blend: str, told: list[str]) -> Way:
     """Return how holes are filled by what did best on development images (docs/explanation/filling.md).
 
     What is thin is filled by the model that comes with the package, at full resolution: what stands in a
-    few pixels is known better to it than to a network that has learnt whole faces. The rest is filled in
-    a way that has a name; of an image no larger than the size it is made for, all but lines.
+    few pixels is known better to it than to a network that has learnt whole faces. Such a network fills
+    the rest, and of an image that it sees as large as it is all but lines. The model of the package
+    knows no objects, so that large holes take detail as well.
     """
     default, made_for = default_network()
-    thin_way = by_windows(default, made_for, blend)
+    thin_way, large_way = by_windows(default, made_for, blend), model.fill
+    name: str = MODEL
+    at: int | None = model.size
+    if model.is_default:
+        name, at, large_way = DETAIL, None, by_detail(model.fill)
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
-        thin = thin_part(hole, THICK if min(hole.shape) > size else LINE)
-        for part, filler, what, at in (
+        shrunk = min(hole.shape) > model.size
+        thin = thin_part(hole, THICK if shrunk or model.is_default else LINE)
+        for part, way, how, size in (
             (thin, thin_way, "thin holes by the default model", made_for),
-            (hole - thin, way, f"large holes by {name}", size if name == MODEL else None),
+            (hole - thin, large_way, f"large holes by {name}", at),
         ):
             crops = []
-            for crop, found in filler(image, hole, part & wanted) if (part & wanted).any() else ():
+            for crop, found in way(image, hole, part & wanted) if (part & wanted).any() else ():
                 crops.append(replace(crop, hole=crop.hole & (part[crop.bounds.slices] > 0)))
                 yield crops[-1], found
             if crops:
-                told.append(explain(crops, what, at))
+                told.append(explain(crops, how, size))
 
     return fill
 
