@@ -90,7 +90,7 @@ _real = partial(
     discriminator_layers=3,
     discriminator_ratio=2.0,
     warmup=0.5,
-    ramp=0.05,
+    ramp=0.01,
 )
 
 OBJECTIVES: Registry[Objective] = Registry(

@@ -18,8 +18,6 @@ from inpaintlab.training.objectives.base import Learner, Objective, Optimisation
 from inpaintlab.training.objectives.comparing import Comparing
 
 PENALTIES = ("none", "r1", "both", "gradient")
-#: The discriminator learns from this share of the warm-up on.
-_HEAD_START = 0.9
 
 
 class Judge(nn.Module):
@@ -80,8 +78,8 @@ class Judge(nn.Module):
 class Adversarial(Objective):
     """L1 in and outside the hole, an optional perceptual loss, and the judgement of a discriminator.
 
-    The first `warmup` share of a run is reconstruction alone; the discriminator learns in the last tenth
-    of it. Then, over the `ramp` share, the weights of the adversarial loss and of feature matching rise
+    The first `warmup` share of a run is reconstruction alone, and the discriminator learns from its end
+    on. Then, over the `ramp` share, the weights of the adversarial loss and of feature matching rise
     linearly. In each step the discriminator learns after the generator, at `discriminator_ratio` of the
     run's learning rate. It is shown composites, and their patches outside the hole count as real.
 
@@ -212,7 +210,7 @@ class Adversarial(Objective):
             scalars["loss"] = scalars["loss"] + share * judgement
         norm = self.generator.learn(scalars["loss"], rate)
         found = {**detached(scalars), "gradient_norm": norm}
-        if progress >= self.warmup * _HEAD_START:
+        if progress >= self.warmup:
             found |= self.teach(filled.detach(), image, mask, rate)
         return Step(found, output.detach())
 
