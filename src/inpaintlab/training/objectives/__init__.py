@@ -89,6 +89,7 @@ _real = partial(
     discriminator_width=24,
     discriminator_layers=3,
     discriminator_ratio=2.0,
+    discriminator_betas=(0.0, 0.99),
     warmup=0.5,
     ramp=0.01,
 )

@@ -1,7 +1,7 @@
 """Reconstruction, and a discriminator that tells output patches from real ones."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from lightning_fabric import Fabric
@@ -42,7 +42,9 @@ class Judge(nn.Module):
         self.calls += 1
         image = image.detach().requires_grad_(kind in ("r1", "both"))
         filled = filled.detach().requires_grad_(kind == "both")
-        with parametrize.cached():
+        # A gradient of a gradient in half precision is noise.
+        exact = torch.autocast(image.device.type, enabled=False) if kind != "none" else nullcontext()
+        with parametrize.cached(), exact:
             real, _ = self.discriminator(image, mask)
             fake, _ = self.discriminator(filled, mask)
             penalty = real.new_zeros(())
@@ -88,7 +90,8 @@ class Adversarial(Objective):
     `discriminator` is a name in `DISCRIMINATORS`. `coarse_weight` is of the errors of
     the coarse image, for networks that have `stages`, relative to those of the final one. `features`
     and `weights` are of the perceptual loss, of the composite, as for `partial-conv`; they are looked
-    for only where `perceptual_weight` is not 0. `betas` are AdamW's, for both.
+    for only where `perceptual_weight` is not 0. `betas` are AdamW's, for both, but where the discriminator
+    has `discriminator_betas`: a penalty in every eighth step asks for a short memory of 0 and 0.99.
     """
 
     def __init__(
@@ -110,11 +113,12 @@ class Adversarial(Objective):
         discriminator_layers: int = 4,
         discriminator_ratio: float = 1.0,
         betas: Sequence[float] = (0.9, 0.999),
+        discriminator_betas: Sequence[float] | None = None,
         warmup: float = 0.1,
         ramp: float = 0.1,
     ) -> None:
         _check_names(loss, penalty, discriminator, features)
-        _check_shares(warmup, ramp, betas)
+        _check_shares(warmup, ramp)
         if penalty_every < 1:
             raise SettingError(f"objective.penalty_every must be at least 1, got {penalty_every}")
         _check_not_negative(
@@ -136,7 +140,8 @@ class Adversarial(Objective):
         self.coarse_weight, self.perceptual_weight = coarse_weight, perceptual_weight
         self.adversarial_weight, self.matching_weight = adversarial_weight, feature_matching_weight
         self.loss, self.penalty_weight = losses.ADVERSARIAL.create(loss), penalty_weight
-        self.ratio, self.betas = discriminator_ratio, (betas[0], betas[1])
+        self.ratio, self.betas = discriminator_ratio, _two(betas)
+        self.judge_betas = _two(betas if discriminator_betas is None else discriminator_betas)
         self.warmup, self.ramp = warmup, ramp
         network = DISCRIMINATORS.create(
             discriminator, width=discriminator_width, layers=discriminator_layers
@@ -162,7 +167,7 @@ class Adversarial(Objective):
     def attach(self, fabric: Fabric, network: nn.Module, optimisation: Optimisation) -> None:
         """Set up the networks for the devices of a run."""
         super().attach(fabric, network, optimisation)
-        self.discriminator = Learner(fabric, self.judge, optimisation, self.betas, self.ratio)
+        self.discriminator = Learner(fabric, self.judge, optimisation, self.judge_betas, self.ratio)
         self.learners["discriminator"] = self.discriminator
         if self.coarse_weight:
             self.generator.model.mark_forward_method("stages")
@@ -292,14 +297,18 @@ def _check_names(loss: str, penalty: str, discriminator: str, features: str) -> 
         raise SettingError("loss wasserstein has no bounds: -s objective.penalty=gradient gives them")
 
 
-def _check_shares(warmup: float, ramp: float, betas: Sequence[float]) -> None:
+def _check_shares(warmup: float, ramp: float) -> None:
     if warmup < 0 or ramp < 0 or warmup + ramp > 1:
         raise SettingError(
             f"objective.warmup and objective.ramp are shares of the run, 1 together at the most, got "
             f"{warmup:g} and {ramp:g}"
         )
+
+
+def _two(betas: Sequence[float]) -> tuple[float, float]:
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
         raise SettingError(f"objective.betas are two numbers in [0, 1), got {list(betas)}")
+    return betas[0], betas[1]
 
 
 def _check_not_negative(**values: float) -> None:
