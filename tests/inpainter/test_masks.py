@@ -74,7 +74,8 @@ def test_python_inverts(white):
 def test_one_file(tmp_path, name):
     case = FILES[name]
     (tmp_path / "a_mask.png").write_bytes(case.encode(HOLE))
-    settings = FillSettings(image=tmp_path / "a.png", output=tmp_path / "b.png", run=tmp_path / "run")
+    files = {"image": tmp_path / "a.png", "output": tmp_path / "b.png", "run": tmp_path / "run"}
+    settings = FillSettings(**files, method="model")
     if case.error:
         with pytest.raises(MaskError, match=case.error):
             fill_files(settings)

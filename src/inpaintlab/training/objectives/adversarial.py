@@ -90,8 +90,8 @@ class Adversarial(Objective):
     `discriminator` is a name in `DISCRIMINATORS`. `coarse_weight` is of the errors of
     the coarse image, for networks that have `stages`, relative to those of the final one. `features`
     and `weights` are of the perceptual loss, of the composite, as for `partial-conv`; they are looked
-    for only where `perceptual_weight` is not 0. `betas` are AdamW's, for both, but where the discriminator
-    has `discriminator_betas`: a penalty in every eighth step asks for a short memory of 0 and 0.99.
+    for only where `perceptual_weight` is not 0. `betas` are AdamW's, for both, unless the
+    discriminator has `discriminator_betas`: a penalty in every eighth step asks for a short memory.
     """
 
     def __init__(
