@@ -47,7 +47,8 @@ def test_train_evaluate_fill(inpaint, tmp_path):
     code, out, err = inpaint("fill photo.png mask.png -o out.png --run run")
     assert (code, out) == (
         0,
-        "out.png (filled by run)\n· note: large holes by model: one crop of 40×40 px for a hole of 14×10 px, "
+        "out.png (filled by run)\n"
+        "· note: large holes by model: one crop of 40×40 px for a hole of 14×10 px, "
         "filled at 16×16 px\n",
     )
     before, after = (np.asarray(Image.open(tmp_path / name)) for name in ("photo.png", "out.png"))
