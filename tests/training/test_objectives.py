@@ -352,6 +352,20 @@ def test_a_penalty_of_every_so_many_steps_counts_as_many_times():
     assert int(objective.judge.calls) == 6
 
 
+@pytest.mark.parametrize("penalty", ["r1", "both", "gradient"])
+def test_penalties_are_exact_in_half_precision(penalty):
+    """What the network gives is of 16 bits then, and a gradient of a gradient is not to be."""
+    objective = attached("adversarial", penalty=penalty, warmup=0, ramp=0, **DISCRIMINATOR)
+    image, mask = batch()
+    filled = composite(image, 1 - image, mask)
+    torch.manual_seed(0)
+    exact = objective.judge(image, filled, mask)[2]
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = objective.judge(image, filled.bfloat16(), mask)[2]
+    assert torch.isclose(exact, mixed, rtol=0.05)
+
+
 def test_what_a_relativistic_loss_compares():
     """Patches that are alike in both tell nothing, and cost what a guess costs."""
     loss = ADVERSARIAL.create("relativistic")

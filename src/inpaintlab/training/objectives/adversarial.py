@@ -40,8 +40,8 @@ class Judge(nn.Module):
         """Return scores of real and of filled images, `[B, 1, h, w]`, and the penalty."""
         kind = "none" if int(self.calls) % self.every else self.penalty
         self.calls += 1
-        image = image.detach().requires_grad_(kind in ("r1", "both"))
-        filled = filled.detach().requires_grad_(kind == "both")
+        image = image.detach().float().requires_grad_(kind in ("r1", "both"))
+        filled = filled.detach().float().requires_grad_(kind == "both")
         # A gradient of a gradient in half precision is noise.
         exact = torch.autocast(image.device.type, enabled=False) if kind != "none" else nullcontext()
         with parametrize.cached(), exact:
