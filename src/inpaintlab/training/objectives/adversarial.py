@@ -1,7 +1,9 @@
 """Reconstruction, and a discriminator that tells output patches from real ones."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 import torch
 from lightning_fabric import Fabric
@@ -167,7 +169,9 @@ class Adversarial(Objective):
     def attach(self, fabric: Fabric, network: nn.Module, optimisation: Optimisation) -> None:
         """Set up the networks for the devices of a run."""
         super().attach(fabric, network, optimisation)
-        self.discriminator = Learner(fabric, self.judge, optimisation, self.judge_betas, self.ratio)
+        # A penalty that is taken in a few steps alone has a long gradient then, and is to keep it.
+        free = replace(optimisation, clip=math.inf)
+        self.discriminator = Learner(fabric, self.judge, free, self.judge_betas, self.ratio)
         self.learners["discriminator"] = self.discriminator
         if self.coarse_weight:
             self.generator.model.mark_forward_method("stages")
