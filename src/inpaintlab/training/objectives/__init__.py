@@ -83,7 +83,7 @@ _real = partial(
     adversarial_weight=REAL_WEIGHT,
     loss="relativistic",
     penalty="both",
-    penalty_weight=0.2,
+    penalty_weight=0.5,
     penalty_every=8,
     discriminator="pyramid",
     discriminator_width=24,
@@ -91,7 +91,7 @@ _real = partial(
     discriminator_ratio=2.0,
     discriminator_betas=(0.0, 0.99),
     warmup=0.5,
-    ramp=0.05,
+    ramp=0.2,
 )
 
 OBJECTIVES: Registry[Objective] = Registry(
