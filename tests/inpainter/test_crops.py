@@ -107,6 +107,13 @@ def test_pieces_follow_how_thick_a_hole_is_there():
     assert set(shares(hole)) == {64, 250, 252}
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_pieces_for_a_network_of_a_few_pixels_end(size):
+    hole = np.zeros((9, 9), np.uint8)
+    hole[2:7, 3] = 1
+    assert sum(crop.hole.sum() for crop in plan(hole, size, "pieces")) == 5
+
+
 def test_a_thin_part_that_leaves_a_thick_hole_is_seen_finer():
     hole = np.zeros((1000, 1400), np.uint8)
     hole[400:600, 400:600] = 1

@@ -113,7 +113,7 @@ def crop_pieces(hole: UInt8, size: int) -> Iterator[Crop]:
 
 def _pieces(part: UInt8, place: Box, shape: tuple[int, ...], size: int) -> Iterator[Crop]:
     """Yield crops for a part of the hole of an image of a shape, at its place there."""
-    cell = round(size / CONTEXT)
+    cell = max(1, round(size / CONTEXT))
     distance = cv2.distanceTransform(part, cv2.DIST_L2, 5)
     thick: list[int] = []
     if (deep := distance > cell / 2).any():

@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
 
+import torch
 from torch import nn
 
 from inpaintlab.checkpoints import WEIGHTS, Run, load_model
@@ -57,7 +58,8 @@ def find_weights(what: str | os.PathLike[str], revision: str | None = None) -> P
 def default_network() -> tuple[nn.Module, int]:
     """Return the network that comes with the package, for filling alone, and the size it is made for."""
     network, card = load_model(DEFAULT_FILE)
-    return network.requires_grad_(False), card.size
+    # In the order of memory that `Inpainter` gives every network: the quickest on a CPU.
+    return network.requires_grad_(False).to(memory_format=torch.channels_last), card.size
 
 
 @dataclass(frozen=True)
