@@ -28,9 +28,10 @@ ROOMS = [
         "tensors",
         "masks",
         "layers",
+        "features",
         "networks",
     ),
-    *("losses", "features", "metrics", "baselines", "data", "checkpoints"),
+    *("losses", "metrics", "baselines", "data", "checkpoints"),
     *("inpainter", "training", "evaluation", "diagnosis", "serving", "cli"),
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")

@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
+from torch import nn
 from torchvision.models import alexnet, vgg
 
 from inpaintlab import features
@@ -18,6 +19,15 @@ TORCHVISION = {
     "vgg16-relu": (vgg.vgg16, 30),
     "vgg19": (vgg.vgg19, 19),
 }
+
+
+def tiny_features(weights=None):
+    """A feature network without trained weights, in the place of a large one."""
+    del weights
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        stages = [nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 6, 3, 2, 1), nn.Conv2d(6, 8, 3, 2, 1)]
+    return features.FeatureNetwork(stages, ((0.5,) * 3, (0.5,) * 3), min_size=4)
 
 
 def write_torchvision(folder: Path) -> Path:

@@ -2,8 +2,8 @@
 
 Every image weighs the same: the mean over a batch is the mean over its parts on several devices.
 Half precision is widened to float32 first. Images are `[B, 3, H, W]` in [0, 1], masks `[B, 1, H, W]`
-with 1 in the hole; features are lists of `[B, C, h, w]`; scores of patches are `[B, 1, h, w]`, higher
-for "real".
+with 1 in the hole; features are lists of `[B, C, h, w]`; scores of patches are `[B, K, h, w]`, higher
+for "real", one or more for each patch.
 """
 
 from collections.abc import Callable, Sequence
@@ -193,7 +193,7 @@ class Adversarial:
         output, count = where > 0, where.sum().clamp(min=1)
         scores = torch.cat([real_scores.flatten(), fake_scores.flatten()])
         middle = scores.mean() if self.middle is None else self.middle
-        right = ((fake_scores < middle) & output).sum() / count
+        right = ((fake_scores < middle) & output).float().mean(1, keepdim=True).sum() / count
         return ((real_scores > middle).float().mean() + right) / 2
 
 
@@ -228,7 +228,7 @@ class Relativistic(Adversarial):
 
     def accuracy(self, real_scores: Tensor, fake_scores: Tensor, where: Tensor) -> Tensor:
         """Return the share of the hole's patches in which the real one has the higher score."""
-        right = (real_scores > fake_scores) & (where > 0)
+        right = ((real_scores > fake_scores) & (where > 0)).float().mean(1, keepdim=True)
         return right.sum() / where.sum().clamp(min=1)
 
 
@@ -278,14 +278,17 @@ LOSSES: Registry[Tensor] = Registry("loss", {"l1": l1, "charbonnier": charbonnie
 register_loss = LOSSES.register
 
 
-def r1(scores: Tensor, image: Tensor) -> Tensor:
+def r1(scores: Tensor, image: Tensor | Sequence[Tensor]) -> Tensor:
     """Half the squared norm of the scores' gradient at real images (Mescheder et al. 2018, eq. 9).
 
     The weight of this is the paper's γ. `image` must have `requires_grad` before it is scored. The
     scores of an image's patches are summed, so that the gradient at a pixel does not depend on how many
-    other patches there are. LaMa leaves out the half: its weight 0.001 is 0.002 here.
+    other patches there are. LaMa leaves out the half: its weight 0.001 is 0.002 here. Of several maps
+    of features in place of the image, the squared norms are summed.
     """
-    return (_gradient(scores, image) ** 2).sum((1, 2, 3)).mean() / 2
+    seen = [image] if isinstance(image, Tensor) else image
+    norms = [(of**2).sum((1, 2, 3)).mean() for of in _gradients(scores, seen)]
+    return _total(norms) / 2
 
 
 def gradient_penalty(
@@ -306,14 +309,14 @@ def gradient_penalty(
     share = share.to(real)
     between = (share * real + (1 - share) * fake).detach().requires_grad_()
     scores, _ = discriminator(between, mask)
-    norms: Tensor = torch.linalg.vector_norm(_gradient(scores, between).flatten(1), dim=1)
+    norms: Tensor = torch.linalg.vector_norm(_gradients(scores, [between])[0].flatten(1), dim=1)
     return ((norms - 1) ** 2).mean()
 
 
-def _gradient(scores: Tensor, image: Tensor) -> Tensor:
-    """Return the gradient of each image's summed scores, that can be differentiated once more."""
-    gradients = torch.autograd.grad(_wide(scores).sum(), image, create_graph=True)
-    return _wide(gradients[0])
+def _gradients(scores: Tensor, seen: Sequence[Tensor]) -> list[Tensor]:
+    """Return the gradients of each image's summed scores, that can be differentiated once more."""
+    gradients = torch.autograd.grad(_wide(scores).sum(), list(seen), create_graph=True)
+    return [_wide(gradient) for gradient in gradients]
 
 
 def _wide(values: Tensor) -> Tensor:

@@ -64,6 +64,35 @@ def composite(known: ArrayOrTensor, filled: ArrayOrTensor, hole: ArrayOrTensor) 
     return together
 
 
+def hole_spans(mask: Tensor) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Return first and last row, and first and last column, of the hole of each of `[B, 1, H, W]`.
+
+    Of an image without a hole it is the first pixel.
+
+    >>> mask = torch.zeros(1, 1, 4, 8)
+    >>> mask[..., 1:3, 5] = 1
+    >>> hole_spans(mask)
+    [((1, 2), (5, 5))]
+    """
+    spans = []
+    for axis in (2, 1):
+        lines = (mask[:, 0] > 0).any(axis).float()
+        first, behind = lines.argmax(1), lines.flip(1).argmax(1)
+        last = torch.where(lines.amax(1) > 0, lines.shape[1] - 1 - behind, 0)
+        spans.append(torch.stack([first, last], 1).tolist())
+    return [(tuple(rows), tuple(columns)) for rows, columns in zip(*spans, strict=True)]
+
+
+def window(span: tuple[int, int], side: int, length: int) -> slice:
+    """Return where a window of `side` pixels lies around a span of the hole, within `length` pixels.
+
+    >>> window((5, 5), 4, 8), window((4, 5), 2, 8)
+    (slice(4, 8, None), slice(4, 6, None))
+    """
+    start = min(max((span[0] + span[1] + 1 - side) // 2, 0), length - side)
+    return slice(start, start + side)
+
+
 def pad_to_multiple(image: Tensor, multiple: int, minimum: int = 1) -> Tensor:
     """Extend the right and lower border until both sides are multiples, and at least `minimum`.
 

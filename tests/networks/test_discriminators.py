@@ -1,10 +1,17 @@
 import pytest
 import torch
 
+from inpaintlab import features
 from inpaintlab.errors import ImageError, MaskError, SettingError
 from inpaintlab.networks.discriminators import DISCRIMINATORS
+from tests.weights import tiny_features
 
 every_one = pytest.mark.parametrize("name", DISCRIMINATORS)
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch):
+    monkeypatch.setitem(features.FEATURES, "efficientnet-lite0", tiny_features)
 
 
 def create(name, layers=3):
@@ -20,9 +27,10 @@ def batch(side=32):
 
 @every_one
 @pytest.mark.parametrize("side", [5, 17, 32])
-def test_one_number_a_patch_and_features_to_match(name, side):
+def test_numbers_for_a_patch_and_features_to_match(name, side):
+    """One, or of `features` one for each map."""
     numbers, taps = create(name)(*batch(side))
-    assert numbers.shape[:2] == (2, 1)
+    assert numbers.shape[:2] == (2, 3 if name == "features" else 1)
     assert len(taps) >= 3
     widths = [tap.shape[1] for tap in taps]
     assert widths == sorted(widths)

@@ -12,7 +12,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from inpaintlab import features, losses, networks
 from inpaintlab.errors import SettingError
-from inpaintlab.features import FeatureNetwork
 from inpaintlab.losses import ADVERSARIAL, patch_mask
 from inpaintlab.runs import read_log
 from inpaintlab.settings import TrainSettings
@@ -30,17 +29,10 @@ from inpaintlab.training.objectives.base import Learner
 from inpaintlab.training.objectives.partial_conv import PartialConv
 from tests.conftest import small_settings
 from tests.training.test_trainer import _StopAfter
+from tests.weights import tiny_features
 
 PARTIAL = {"name": "partial-unet", "width": 8, "depth": 2}
 DISCRIMINATOR = {"discriminator_width": 8, "discriminator_layers": 2}
-
-
-def tiny_features(weights=None):
-    del weights
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        stages = [nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 6, 3, 2, 1)]
-    return FeatureNetwork(stages, ((0.5,) * 3, (0.5,) * 3), min_size=4)
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +89,7 @@ def test_every_objective_takes_steps_that_lower_its_own_validation(name):
         ("adversarial", {"penalty": "r2"}, "unknown objective.penalty"),
         ("adversarial", {"discriminator": "patsh"}, "did you mean 'patch'"),
         ("adversarial", {"penalty": "gradient", "discriminator": "patch"}, "without batch norms"),
+        ("adversarial", {"penalty": "gradient", "discriminator": "features"}, "penalty=both"),
         ("adversarial", {"loss": "wasserstein"}, "penalty=gradient gives them"),
         ("adversarial", {"warmup": 0.8, "ramp": 0.3}, "shares of the run"),
         ("adversarial", {"betas": [0.9]}, r"two numbers in \[0, 1\), got \[0.9\]"),
@@ -260,12 +253,12 @@ def test_polarity(name):
     objective, filled, image, mask = judged(name)
     start, _ = errors(objective, filled, image, mask)
     for _ in range(20):
-        objective.teach(filled, image, mask, 1e-3)
+        objective.teach([filled], [image], mask, 1e-3)
     taught, cost = errors(objective, filled, image, mask)
     assert taught < start - 0.01
     output = filled.clone().requires_grad_()
     for _ in range(5):
-        found = objective.judged(composite(image, output, mask), image, mask)["adversarial"]
+        found = objective.judged([composite(image, output, mask)], [image], mask)["adversarial"]
         (gradient,) = torch.autograd.grad(found, output)
         assert not (gradient * (1 - mask)).any()
         output = (output - 0.3 * gradient / gradient.norm()).detach().requires_grad_()
@@ -283,7 +276,7 @@ def test_polarity_of_whole_steps(name):
     network = objective.generator.network
     fill = lambda: composite(image, network(image, mask).detach(), mask)  # noqa: E731
     for _ in range(30):
-        objective.teach(fill(), image, mask, 1e-3)
+        objective.teach([fill()], [image], mask, 1e-3)
     taught, cost = errors(objective, fill(), image, mask)
     objective.teach = lambda *_: {}
     for _ in range(10):
@@ -342,11 +335,11 @@ def test_a_penalty_of_every_so_many_steps_counts_as_many_times():
     )
     image, mask = batch()
     filled = composite(image, 1 - image, mask)
-    found = [float(objective.judge(image, filled, mask)[2].detach()) for _ in range(6)]
+    found = [float(objective.judge([image], [filled], mask)[2].detach()) for _ in range(6)]
     every, once = copy.deepcopy(objective.judge), copy.deepcopy(objective.judge)
     every.every = 1
     assert found == pytest.approx([found[0], 0, 0, found[0], 0, 0])
-    assert found[0] == pytest.approx(3 * float(every(image, filled, mask)[2].detach()))
+    assert found[0] == pytest.approx(3 * float(every([image], [filled], mask)[2].detach()))
     assert int(once.calls) == 6
     objective.load_state_dict(copy.deepcopy(objective.state_dict()))
     assert int(objective.judge.calls) == 6
@@ -359,11 +352,43 @@ def test_penalties_are_exact_in_half_precision(penalty):
     image, mask = batch()
     filled = composite(image, 1 - image, mask)
     torch.manual_seed(0)
-    exact = objective.judge(image, filled, mask)[2]
+    exact = objective.judge([image], [filled], mask)[2]
     torch.manual_seed(0)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed = objective.judge(image, filled.bfloat16(), mask)[2]
+        mixed = objective.judge([image], [filled.bfloat16()], mask)[2]
     assert torch.isclose(exact, mixed, rtol=0.05)
+
+
+@pytest.mark.parametrize("window", [0.0, 1.5])
+@pytest.mark.parametrize("discriminator", ["pyramid", "features"])
+def test_what_is_shown_is_the_hole_with_its_surroundings(discriminator, window):
+    objective = attached("adversarial", discriminator=discriminator, discriminator_window=window)
+    image, mask = torch.rand(2, 3, 64, 80), torch.zeros(2, 1, 64, 80)
+    mask[0, :, 50:60, 70:72] = 1
+    mask[1, :, 0:20, 30:50] = 1
+    filled = composite(image, 1 - image, mask).requires_grad_()
+    fake, real, hole = objective.shown(filled, image, mask)
+    assert hole.shape[-2:] == ((32, 32) if window else (64, 80))
+    assert hole.sum() == mask.sum()
+    assert not any(of.requires_grad for of in real)
+    (gradient,) = torch.autograd.grad(sum(of.sum() for of in fake), filled)
+    around = ((slice(32, 64), slice(48, 80)), (slice(0, 32), slice(24, 56)))
+    for one, (rows, columns) in zip(gradient, around, strict=True):
+        seen = one.abs().sum(0) > 0
+        assert seen[rows, columns].any()
+        seen[rows, columns] = False
+        assert not (window and seen.any())
+
+
+def test_a_frozen_network_is_neither_learnt_nor_saved_nor_begun_anew():
+    objective = attached("adversarial", discriminator="features", warmup=0, ramp=0)
+    (frozen,) = objective.judge.discriminator.frozen
+    before = {key: value.clone() for key, value in frozen.state_dict().items()}
+    image, mask = batch(size=32)
+    objective.step(image, mask, 1e-3, 0.5)
+    objective.discriminator.restart()
+    assert moved(before, frozen.state_dict()) == []
+    assert not [key for key in objective.judge.state_dict() if "frozen" in key]
 
 
 def test_what_a_relativistic_loss_compares():
@@ -395,14 +420,12 @@ def test_once_the_discriminator_counts_the_newest_weights_are_kept(name, progres
 
 
 @pytest.mark.parametrize(
-    ("look", "size", "weight", "layers"),
-    [("real", 64, REAL_WEIGHT, 3), (0.5, 128, REAL_WEIGHT / 2, 4), (1, 8, REAL_WEIGHT, 1)],
+    ("look", "weight"), [("real", REAL_WEIGHT), (0.5, REAL_WEIGHT / 2), (1, REAL_WEIGHT)]
 )
-def test_a_look_is_an_objective(look, size, weight, layers):
-    found = resolve_settings(TrainSettings(data="samples:40", size=size, look=look))
+def test_a_look_is_an_objective(look, weight):
+    found = resolve_settings(TrainSettings(data="samples:40", size=64, look=look))
     assert found.objective.name == "real"
     assert found.objective.arguments["adversarial_weight"] == weight
-    assert found.objective.arguments["discriminator_layers"] == layers
     again = resolve_settings(found)  # as the recipe of a run is
     assert (again.objective, again.look) == (found.objective, None)
 

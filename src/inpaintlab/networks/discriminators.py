@@ -1,7 +1,9 @@
 """Discriminators: what tells filled patches from real ones, for adversarial losses.
 
-Each is called with an image and its mask and gives back one number for each patch, `[B, 1, h, w]`, not
-bound to anything, higher for "real"; and the features of its layers, to be matched by a loss.
+Each is called with an image and its mask and gives back numbers for each patch, `[B, K, h, w]`, one or
+more, not bound to anything, higher for "real"; and the features of its layers, to be matched by a loss.
+It does so in two steps: `view` is what it sees of an image, which never learns, and `judge` what it
+makes of that.
 """
 
 from itertools import pairwise
@@ -12,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from inpaintlab.errors import SettingError
+from inpaintlab.features import FEATURES
 from inpaintlab.masks import check_mask
 from inpaintlab.registry import Registry
 from inpaintlab.tensors import check_image_shape
@@ -43,7 +46,15 @@ class Discriminator(nn.Module):
                 f"{type(self).__name__} cannot score {height}×{width}: at least {self.min_size}×"
                 f"{self.min_size}, or fewer layers"
             )
-        features = torch.cat([2 * image - 1, mask], 1)
+        return self.judge(self.view(image), mask)
+
+    def view(self, image: Tensor) -> list[Tensor]:
+        """Return what is seen of an image: the image itself, unless a network looks at it first."""
+        return [image]
+
+    def judge(self, views: list[Tensor], mask: Tensor) -> Scores:
+        """Score what is seen of images."""
+        features = torch.cat([2 * views[0] - 1, mask], 1)
         taps = []
         for stage in self.stages:
             features = stage(features)
@@ -129,12 +140,68 @@ class PyramidDiscriminator(Discriminator):
         return scores
 
 
+class FeatureDiscriminator(Discriminator):
+    """Judges what a network that has seen many photographs makes of an image (Sauer et al. 2021).
+
+    What an eye looks like need not be learnt from the start: on each of the first `layers` maps of the
+    frozen network of that name in `FEATURES` works a head of two convolutions, with half of `width`
+    channels on the finest map and `width` on the others. Each gives a number of its own for a patch of
+    the second map's grid. The paper's random mixing of maps is left out. `weights` is the network's file.
+    """
+
+    def __init__(
+        self,
+        width: int = 64,
+        layers: int = 4,
+        features: str = "efficientnet-lite0",
+        weights: str | None = None,
+    ) -> None:
+        _check("features", width, layers)
+        frozen = FEATURES.create(features, **({} if weights is None else {"weights": weights}))
+        # How large its features are on soft stains of any colour, which is about as on photographs.
+        stains = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        side = max(64, frozen.min_size)
+        maps = frozen(F.interpolate(stains, (side, side), mode="bilinear"))[:layers]
+        channels = [of.shape[1] for of in maps]
+        widths = [max(1, width // 2), *[width] * (len(channels) - 1)]
+        # The finest map is halved at once, which leaves a quarter of the work.
+        convolutions = [
+            nn.Conv2d(count + 1, wide, 1 if level else 3, 1 if level else 2, 0 if level else 1)
+            for level, (count, wide) in enumerate(zip(channels, widths, strict=True))
+        ]
+        stages = [nn.Sequential(one, nn.LeakyReLU(0.2)) for one in convolutions]
+        super().__init__([*stages], nn.Identity())
+        self.leaves = nn.ModuleList(nn.Conv2d(wide, 1, 3, padding=1) for wide in widths)
+        # In a tuple it is no module of this one: it does not learn, is not saved and not begun anew.
+        self.frozen = (frozen,)
+        self.scales = [float(of.square().mean().sqrt()) + 1e-6 for of in maps]
+        self.min_size = frozen.min_size
+
+    def view(self, image: Tensor) -> list[Tensor]:
+        """Return the maps of the frozen network, brought to a mean square of about 1."""
+        frozen = self.frozen[0]
+        if frozen.mean.device != image.device:
+            frozen.to(image.device)
+        return [of / scale for of, scale in zip(frozen(image), self.scales, strict=False)]
+
+    def judge(self, views: list[Tensor], mask: Tensor) -> Scores:
+        """Score the maps of images."""
+        grid = views[min(1, len(views) - 1)].shape[-2:]
+        scores, taps = [], []
+        for enter, leave, maps in zip(self.stages, self.leaves, views, strict=True):
+            hole = F.adaptive_avg_pool2d(mask, (maps.shape[-2], maps.shape[-1]))
+            taps.append(enter(torch.cat([maps, hole], 1)))
+            scores.append(F.interpolate(leave(taps[-1]), grid, mode="nearest"))
+        return torch.cat(scores, 1), taps
+
+
 DISCRIMINATORS: Registry[Discriminator] = Registry(
     "discriminator",
     {
         "patch": PatchDiscriminator,
         "spectral-patch": SpectralPatchDiscriminator,
         "pyramid": PyramidDiscriminator,
+        "features": FeatureDiscriminator,
     },
 )
 

@@ -1,6 +1,5 @@
 """From settings to a trainer: what `inpaint train` does, and everything else that trains by settings."""
 
-import math
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -102,7 +101,7 @@ def resolve(settings: TrainSettings) -> ResolvedTrainSettings:
         "minutes": settings.minutes if settings.minutes or settings.steps else DEFAULT_MINUTES,
         "network": _full(networks.NETWORKS, settings.network.name, network),
         "initialise": scheme and _full_scheme(scheme),
-        "objective": _full(objectives.OBJECTIVES, **_words(_objective(settings, size))),
+        "objective": _full(objectives.OBJECTIVES, **_words(_objective(settings))),
         "look": None,  # which the objective is now
         "learning_rate": settings.learning_rate or _rate_of(settings.network.name),
         "masks": [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks],
@@ -117,13 +116,11 @@ def resolve(settings: TrainSettings) -> ResolvedTrainSettings:
     return ResolvedTrainSettings(**values | full)
 
 
-def _objective(settings: TrainSettings, size: int) -> Part:
-    """Return the objective; a look is `real` with a weight, and a discriminator for the size."""
+def _objective(settings: TrainSettings) -> Part:
+    """Return the objective; a look is `real` with a weight."""
     if not settings.look:
         return settings.objective
-    layers = max(1, round(math.log2(size / 8)))
-    weight = settings.look * objectives.REAL_WEIGHT
-    return Part("real", adversarial_weight=weight, discriminator_layers=layers)
+    return Part("real", adversarial_weight=settings.look * objectives.REAL_WEIGHT)
 
 
 def create_network(settings: TrainSettings) -> nn.Module:

@@ -52,6 +52,14 @@ def test_a_run_that_goes_well_raises_no_alarm(seed):
     assert alarms(healthy(1000, seed))[0] == []
 
 
+def test_a_discriminator_may_lengthen_the_gradient_but_not_the_error():
+    """It comes in at step 300; 19 times the gradient of before was seen in a run that went well."""
+    judged = {"adversarial": 0.7, "gradient_norm": 40.0}
+    assert alarms(changed(healthy(600), 300, lambda *_: judged))[0] == []
+    wrong = changed(healthy(600), 300, lambda n, v: judged | {"hole_l1": 4 * v["hole_l1"]})
+    assert first(wrong) == ("spike", 300)
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "within"),
     [

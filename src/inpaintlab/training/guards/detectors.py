@@ -151,7 +151,9 @@ def not_finite(history: History, step: int) -> Alarm | None:
 
 def spike(history: History, step: int) -> Alarm | None:
     """Error or gradient of one step stands far out of those before."""
-    for name, least in (("hole_l1", _SPIKE), ("gradient_norm", _GRADIENT_SPIKE)):
+    # Against a discriminator the gradient is as long as that one is sure, from one step to the next.
+    gradient = () if history.values("adversarial") else (("gradient_norm", _GRADIENT_SPIKE),)
+    for name, least in (("hole_l1", _SPIKE), *gradient):
         values = history.values(name)
         # Above their median by a factor is above their least by it, which is quickly seen.
         before = values[-history.window - 1 : -1]

@@ -74,24 +74,26 @@ _lama = partial(
 )
 
 #: Weight of the discriminator in `real`: at this one fills of faces were as sharp as the truth.
-REAL_WEIGHT = 3.0
+REAL_WEIGHT = 2.0
 
 #: Ours: half of the run reconstruction, and then fills that look real beside the image that they replace
-#: (the loss of Huang et al. 2024, with both its penalties), for half as much again a step.
+#: (the loss of Huang et al. 2024, with both its penalties) to a network that has seen many photographs.
 _real = partial(
     Adversarial,
     adversarial_weight=REAL_WEIGHT,
+    features="efficientnet-lite0",
     loss="relativistic",
     penalty="both",
     penalty_weight=0.5,
     penalty_every=8,
-    discriminator="pyramid",
-    discriminator_width=24,
-    discriminator_layers=3,
+    discriminator="features",
+    discriminator_width=64,
+    discriminator_layers=4,
+    discriminator_window=1.5,
     discriminator_ratio=2.0,
     discriminator_betas=(0.0, 0.99),
     warmup=0.5,
-    ramp=0.2,
+    ramp=0.1,
 )
 
 OBJECTIVES: Registry[Objective] = Registry(

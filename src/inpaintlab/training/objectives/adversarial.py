@@ -15,10 +15,12 @@ from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.features import FEATURES
 from inpaintlab.losses import feature_matching, gradient_penalty, l1, patch_mask, perceptual, r1
 from inpaintlab.networks.discriminators import DISCRIMINATORS, Discriminator
-from inpaintlab.tensors import composite
+from inpaintlab.tensors import composite, hole_spans, window
 from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step, detached
 from inpaintlab.training.objectives.comparing import Comparing
 
+#: Sides of what a discriminator sees around holes are multiples of it, as its strides ask for.
+_STEP = 16
 PENALTIES = ("none", "r1", "both", "gradient")
 
 
@@ -38,30 +40,36 @@ class Judge(nn.Module):
         self.discriminator, self.penalty, self.every = discriminator, penalty, every
         self.register_buffer("calls", torch.zeros((), dtype=torch.long))
 
-    def forward(self, image: Tensor, filled: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return scores of real and of filled images, `[B, 1, h, w]`, and the penalty."""
+    def forward(
+        self, real: list[Tensor], fake: list[Tensor], mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return scores of real and of filled images, `[B, K, h, w]`, and the penalty.
+
+        `real` and `fake` are what the discriminator sees of them (`Discriminator.view`). The penalty is
+        on the gradient at what is seen.
+        """
         kind = "none" if int(self.calls) % self.every else self.penalty
         self.calls += 1
-        image = image.detach().float().requires_grad_(kind in ("r1", "both"))
-        filled = filled.detach().float().requires_grad_(kind == "both")
+        real = [of.detach().float().requires_grad_(kind in ("r1", "both")) for of in real]
+        fake = [of.detach().float().requires_grad_(kind == "both") for of in fake]
         # A gradient of a gradient in half precision is noise.
-        exact = torch.autocast(image.device.type, enabled=False) if kind != "none" else nullcontext()
+        exact = torch.autocast(mask.device.type, enabled=False) if kind != "none" else nullcontext()
         with parametrize.cached(), exact:
-            real, _ = self.discriminator(image, mask)
-            fake, _ = self.discriminator(filled, mask)
-            penalty = real.new_zeros(())
+            real_scores, _ = self.discriminator.judge(real, mask)
+            fake_scores, _ = self.discriminator.judge(fake, mask)
+            penalty = real_scores.new_zeros(())
             if kind == "r1":
-                penalty = r1(real, image)
+                penalty = r1(real_scores, real)
             elif kind == "both":
                 # Of the mean over the hole's patches, so that a weight is good for holes of any size.
-                where = patch_mask(mask, real)
-                share = where / where.sum((1, 2, 3), keepdim=True).clamp(min=1)
-                penalty = r1(real * share, image) + r1(fake * share, filled)
+                where = patch_mask(mask, real_scores)
+                share = where / where.sum((1, 2, 3), keepdim=True).clamp(min=1) / real_scores.shape[1]
+                penalty = r1(real_scores * share, real) + r1(fake_scores * share, fake)
             elif kind == "gradient":
                 # Seeded by the step, as all that is random in one.
                 random = torch.default_generator
-                penalty = gradient_penalty(self.discriminator, image, filled, mask, random)
-        return real, fake, self.every * penalty
+                penalty = gradient_penalty(self.discriminator, real[0], fake[0], mask, random)
+        return real_scores, fake_scores, self.every * penalty
 
     @contextmanager
     def unmoved(self) -> Iterator[Discriminator]:
@@ -113,6 +121,7 @@ class Adversarial(Objective):
         discriminator: str = "spectral-patch",
         discriminator_width: int = 64,
         discriminator_layers: int = 4,
+        discriminator_window: float = 0.0,
         discriminator_ratio: float = 1.0,
         betas: Sequence[float] = (0.9, 0.999),
         discriminator_betas: Sequence[float] | None = None,
@@ -132,6 +141,7 @@ class Adversarial(Objective):
             penalty_weight=penalty_weight,
             feature_matching_weight=feature_matching_weight,
             discriminator_ratio=discriminator_ratio,
+            discriminator_window=discriminator_window,
         )
         if not hole_weight + perceptual_weight:
             raise SettingError(
@@ -145,8 +155,10 @@ class Adversarial(Objective):
         self.ratio, self.betas = discriminator_ratio, _two(betas)
         self.judge_betas = _two(betas if discriminator_betas is None else discriminator_betas)
         self.warmup, self.ramp = warmup, ramp
+        self.window = discriminator_window
+        looked_for = {"features": features, "weights": weights} if discriminator == "features" else {}
         network = DISCRIMINATORS.create(
-            discriminator, width=discriminator_width, layers=discriminator_layers
+            discriminator, width=discriminator_width, layers=discriminator_layers, **looked_for
         )
         self.judge = Judge(network, penalty, penalty_every)
         self.comparing = Comparing(features, weights) if perceptual_weight else None
@@ -210,9 +222,11 @@ class Adversarial(Objective):
             scalars["coarse"] = self._errors(coarse, image, mask)
             scalars["loss"] = scalars["loss"] + self.coarse_weight * scalars["coarse"]
         scalars["reconstruction"] = scalars["loss"]
-        filled = composite(image, output, mask)
-        if share := self.share(progress):
-            scalars |= self.judged(filled, image, mask)
+        share = self.share(progress)
+        if progress >= self.warmup:
+            fake, real, hole = self.shown(composite(image, output, mask), image, mask)
+        if share:
+            scalars |= self.judged(fake, real, hole)
             judgement = self.adversarial_weight * scalars["adversarial"]
             if self.matching_weight:
                 judgement = judgement + self.matching_weight * scalars["feature_matching"]
@@ -220,7 +234,7 @@ class Adversarial(Objective):
         norm = self.generator.learn(scalars["loss"], rate)
         found = {**detached(scalars), "gradient_norm": norm}
         if progress >= self.warmup:
-            found |= self.teach(filled.detach(), image, mask, rate)
+            found |= self.teach(fake, real, hole, rate)
         return Step(found, output.detach())
 
     def improves(self, hole_psnr: float, best: float, progress: float) -> bool:
@@ -236,27 +250,42 @@ class Adversarial(Objective):
             return 0.0
         return min(1.0, (progress - self.warmup) / self.ramp) if self.ramp else 1.0
 
-    def judged(self, filled: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    def shown(
+        self, filled: Tensor, image: Tensor, mask: Tensor
+    ) -> tuple[list[Tensor], list[Tensor], Tensor]:
+        """Return what the discriminator sees of fills and of the truth, and the mask of what it sees."""
+        if self.window:
+            filled, image, mask = _around_holes([filled, image, mask], mask, self.window)
+        discriminator = self.judge.discriminator
+        with self.generator.fabric.autocast():
+            fake = discriminator.view(filled)
+            with torch.no_grad():
+                real = discriminator.view(image)
+        return fake, real, mask
+
+    def judged(self, fake: list[Tensor], real: list[Tensor], mask: Tensor) -> dict[str, Tensor]:
         """Return what the discriminator makes of fills, for the generator to learn from."""
         with self.judge.unmoved() as discriminator, self.generator.fabric.autocast():
-            scores, maps = discriminator(filled, mask)
-            real_scores, real = None, None
+            scores, maps = discriminator.judge(fake, mask)
+            real_scores, real_maps = None, None
             if self.matching_weight or isinstance(self.loss, losses.Relativistic):
                 with torch.no_grad():
-                    real_scores, real = discriminator(image, mask)
+                    real_scores, real_maps = discriminator.judge(real, mask)
             where = patch_mask(mask, scores)
             found = {"adversarial": self.loss.generator(scores, where, real_scores)}
-            if self.matching_weight and real:
-                found["feature_matching"] = feature_matching(maps, real)
+            if self.matching_weight and real_maps:
+                found["feature_matching"] = feature_matching(maps, real_maps)
         return found
 
-    def teach(self, filled: Tensor, image: Tensor, mask: Tensor, rate: float) -> dict[str, Tensor]:
+    def teach(
+        self, fake: list[Tensor], real: list[Tensor], mask: Tensor, rate: float
+    ) -> dict[str, Tensor]:
         """Take a step of the discriminator; return how it judged before."""
-        real, fake, penalty = self.discriminator.model(image, filled, mask)
-        where = patch_mask(mask, fake)
-        cost = self.loss.discriminator(real, fake, where)
+        real_scores, scores, penalty = self.discriminator.model(real, fake, mask)
+        where = patch_mask(mask, scores)
+        cost = self.loss.discriminator(real_scores, scores, where)
         self.discriminator.learn(cost + self.penalty_weight * penalty, rate)
-        verdicts = self._verdicts(real.detach().float(), fake.detach().float(), where)
+        verdicts = self._verdicts(real_scores.detach().float(), scores.detach().float(), where)
         return {"discriminator_loss": cost.detach(), **verdicts}
 
     def _verdicts(self, real: Tensor, fake: Tensor, where: Tensor) -> dict[str, Tensor]:
@@ -265,7 +294,7 @@ class Adversarial(Objective):
             "discriminator_accuracy": self.loss.accuracy(real, fake, where),
             "discriminator_spread": torch.cat([real.flatten(), fake.flatten()]).std(),
             "real_score": real.mean(),
-            "fake_score": (fake * (where > 0)).sum() / where.sum().clamp(min=1),
+            "fake_score": (fake.mean(1, keepdim=True) * (where > 0)).sum() / where.sum().clamp(min=1),
         }
 
     def _paint(self, image: Tensor, mask: Tensor) -> tuple[Tensor | None, Tensor]:
@@ -297,8 +326,29 @@ def _check_names(loss: str, penalty: str, discriminator: str, features: str) -> 
             "penalty gradient asks for a discriminator without batch norms, which patch has: "
             "-s objective.discriminator=spectral-patch"
         )
+    if penalty == "gradient" and discriminator == "features":
+        raise SettingError(
+            "penalty gradient asks for a discriminator of images, and features judges maps of features: "
+            "-s objective.penalty=both"
+        )
     if loss == "wasserstein" and penalty != "gradient":
         raise SettingError("loss wasserstein has no bounds: -s objective.penalty=gradient gives them")
+
+
+def _around_holes(images: list[Tensor], mask: Tensor, times: float) -> list[Tensor]:
+    """Cut a square around the hole out of every image of some batches, as large for all of them.
+
+    It is so many times as wide as the largest hole, in full steps of `_STEP` pixels.
+    """
+    spans = hole_spans(mask)
+    widest = max(last + 1 - first for span in spans for first, last in span)
+    height, width = mask.shape[-2:]
+    side = min(max(2, math.ceil(widest * times / _STEP)) * _STEP, height, width)
+    places = [(window(rows, side, height), window(columns, side, width)) for rows, columns in spans]
+    return [
+        torch.stack([one[:, rows, columns] for one, (rows, columns) in zip(batch, places, strict=True)])
+        for batch in images
+    ]
 
 
 def _check_shares(warmup: float, ramp: float) -> None:
