@@ -96,7 +96,7 @@ _LEARNED = {
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
 }
 #: How real a fill looks, which is no matter of PSNR: that rewards blur.
-REALISM = ("sharpness", "hole-distance-efficientnet")
+REALISM = ("sharpness", "told_percent", "hole-distance-efficientnet")
 #: Name -> how it is shown, of every figure that an image can have, in the order of tables.
 FIGURES: dict[str, Figure] = {
     name: (_FIGURES | _LEARNED)[name] for name in ("hole_psnr", *REALISM, *_FIGURES, *_LEARNED)

@@ -24,9 +24,14 @@ Scores = tuple[Tensor, list[Tensor]]
 
 
 class Discriminator(nn.Module):
-    """A chain of stages; `min_size` is the least height and width that it can score."""
+    """A chain of stages; `min_size` is the least height and width that it can score.
+
+    `frozen` are the networks through which it sees images; they are no modules of it: they do not learn,
+    are not saved and not begun anew.
+    """
 
     min_size: int
+    frozen: tuple[nn.Module, ...] = ()
 
     def __init__(self, stages: list[nn.Module], leave: nn.Module) -> None:
         super().__init__()
@@ -146,7 +151,8 @@ class FeatureDiscriminator(Discriminator):
     What an eye looks like need not be learnt from the start: on each of the first `layers` maps of the
     frozen network of that name in `FEATURES` works a head of two convolutions, with half of `width`
     channels on the finest map and `width` on the others. Each gives a number of its own for a patch of
-    the second map's grid. The paper's random mixing of maps is left out. `weights` is the network's file.
+    the second map's grid. The paper's random mixing of maps is left out. `weights` is the file of the
+    frozen network.
     """
 
     def __init__(
@@ -172,7 +178,6 @@ class FeatureDiscriminator(Discriminator):
         stages = [nn.Sequential(one, nn.LeakyReLU(0.2)) for one in convolutions]
         super().__init__([*stages], nn.Identity())
         self.leaves = nn.ModuleList(nn.Conv2d(wide, 1, 3, padding=1) for wide in widths)
-        # In a tuple it is no module of this one: it does not learn, is not saved and not begun anew.
         self.frozen = (frozen,)
         self.scales = [float(of.square().mean().sqrt()) + 1e-6 for of in maps]
         self.min_size = frozen.min_size

@@ -87,13 +87,10 @@ _real = partial(
     penalty_weight=0.5,
     penalty_every=8,
     discriminator="features",
-    discriminator_width=64,
-    discriminator_layers=4,
     discriminator_window=1.5,
     discriminator_ratio=2.0,
     discriminator_betas=(0.0, 0.99),
     warmup=0.5,
-    ramp=0.1,
 )
 
 OBJECTIVES: Registry[Objective] = Registry(

@@ -197,11 +197,13 @@ class Adversarial(Objective):
 
     def remembered(self, network: int, saved: Callable[[nn.Module], int]) -> int:
         """Return the bytes of the generator's step or of the discriminator's, whichever keeps more."""
-        judged = saved(self.judge.discriminator)
+        discriminator = self.judge.discriminator
+        seen = sum(saved(frozen) for frozen in discriminator.frozen)
+        judged = saved(discriminator) - seen
         # A gradient that is differentiated again keeps about as much again on its way, twice.
         passes = {"none": 2, "r1": 4, "both": 6, "gradient": 5}[self.judge.penalty]
         compared = saved(self.comparing.network) if self.comparing else 0
-        return max(network + judged + compared, passes * judged)
+        return max(network + seen + judged + compared, passes * judged)
 
     def scalars(self, output: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Return `loss`, which is the reconstruction alone, and its terms without their weights."""
