@@ -93,6 +93,7 @@ def test_every_objective_takes_steps_that_lower_its_own_validation(name):
         ("adversarial", {"loss": "wasserstein"}, "penalty=gradient gives them"),
         ("adversarial", {"warmup": 0.8, "ramp": 0.3}, "shares of the run"),
         ("adversarial", {"betas": [0.9]}, r"two numbers in \[0, 1\), got \[0.9\]"),
+        ("adversarial", {"adversarial_betas": [1.0, 0.9]}, r"adversarial_betas are two .* got \[1.0"),
         ("adversarial", {"adversarial_weight": -1}, "adversarial_weight must be 0 or more, got -1"),
         ("adversarial", {"discriminator_layers": 0}, "layers must be at least 1"),
         ("lama", {"perceptual_weight": 0}, "are both 0"),
@@ -298,6 +299,18 @@ def test_phases_of_a_run():
     assert [progress for progress in found if "adversarial" in found[progress]] == [0.4, 0.8]
     added = found[0.4]["loss"] - found[0.4]["reconstruction"]
     assert torch.isclose(added, 0.5 * 0.1 * found[0.4]["adversarial"], atol=1e-5)
+
+
+def test_moments_change_with_the_phase_and_back():
+    """A run that guards take back to before the discriminator has the moments of then."""
+    objective = attached("adversarial", adversarial_betas=[0, 0.99], warmup=0.5, **DISCRIMINATOR)
+    image, mask = batch()
+    found = []
+    for progress in (0.4, 0.6, 0.4):
+        objective.step(image, mask, 1e-3, progress)
+        found.append(objective.generator.optimiser.param_groups[0]["betas"])
+    assert found == [(0.9, 0.999), (0.0, 0.99), (0.9, 0.999)]
+    assert objective.discriminator.optimiser.param_groups[0]["betas"] == (0.0, 0.99)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"feature_matching_weight": 1.0}])

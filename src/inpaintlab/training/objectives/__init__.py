@@ -89,7 +89,7 @@ _real = partial(
     discriminator="features",
     discriminator_window=1.5,
     discriminator_ratio=2.0,
-    discriminator_betas=(0.0, 0.99),
+    adversarial_betas=(0.0, 0.99),
     warmup=0.5,
 )
 

@@ -97,11 +97,13 @@ class Adversarial(Objective):
 
     `loss` is a name in `losses.ADVERSARIAL`; `penalty` is none, r1 (on real images), both (on real and
     filled ones) or gradient, of weight `penalty_weight`, taken in every `penalty_every` steps;
-    `discriminator` is a name in `DISCRIMINATORS`. `coarse_weight` is of the errors of
-    the coarse image, for networks that have `stages`, relative to those of the final one. `features`
-    and `weights` are of the perceptual loss, of the composite, as for `partial-conv`; they are looked
-    for only where `perceptual_weight` is not 0. `betas` are AdamW's, for both, unless the
-    discriminator has `discriminator_betas`: a penalty in every eighth step asks for a short memory.
+    `discriminator` is a name in `DISCRIMINATORS`; it is shown a square `discriminator_window` times as
+    wide as the largest hole of the batch, around each hole, or the whole image if that is 0.
+    `coarse_weight` is of the errors of the coarse image, for networks that have `stages`, relative to
+    those of the final one. `features` and `weights` are of the perceptual loss, of the composite, as
+    for `partial-conv`, and of the discriminator `features`; nothing else looks for them. `betas` are
+    AdamW's; `adversarial_betas` those of both networks from the end of the warm-up on. A network whose
+    steps have momentum answers late to a discriminator, which then gets ahead of it.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class Adversarial(Objective):
         discriminator_window: float = 0.0,
         discriminator_ratio: float = 1.0,
         betas: Sequence[float] = (0.9, 0.999),
-        discriminator_betas: Sequence[float] | None = None,
+        adversarial_betas: Sequence[float] | None = None,
         warmup: float = 0.1,
         ramp: float = 0.1,
     ) -> None:
@@ -153,7 +155,8 @@ class Adversarial(Objective):
         self.adversarial_weight, self.matching_weight = adversarial_weight, feature_matching_weight
         self.loss, self.penalty_weight = losses.ADVERSARIAL.create(loss), penalty_weight
         self.ratio, self.betas = discriminator_ratio, _two(betas)
-        self.judge_betas = _two(betas if discriminator_betas is None else discriminator_betas)
+        later = betas if adversarial_betas is None else adversarial_betas
+        self.adversarial_betas = _two(later, "adversarial_betas")
         self.warmup, self.ramp = warmup, ramp
         self.window = discriminator_window
         looked_for = {"features": features, "weights": weights} if discriminator == "features" else {}
@@ -183,7 +186,7 @@ class Adversarial(Objective):
         super().attach(fabric, network, optimisation)
         # A penalty that is taken in a few steps alone has a long gradient then, and is to keep it.
         free = replace(optimisation, clip=math.inf)
-        self.discriminator = Learner(fabric, self.judge, free, self.judge_betas, self.ratio)
+        self.discriminator = Learner(fabric, self.judge, free, self.adversarial_betas, self.ratio)
         self.learners["discriminator"] = self.discriminator
         if self.coarse_weight:
             self.generator.model.mark_forward_method("stages")
@@ -218,6 +221,7 @@ class Adversarial(Objective):
 
     def step(self, image: Tensor, mask: Tensor, rate: float, progress: float) -> Step:
         """Take a step of the generator, and after it one of the discriminator."""
+        self.generator.betas = self.betas if progress < self.warmup else self.adversarial_betas
         coarse, output = self._paint(image, mask)
         scalars = self.scalars(output, image, mask)
         if coarse is not None:
@@ -361,10 +365,10 @@ def _check_shares(warmup: float, ramp: float) -> None:
         )
 
 
-def _two(betas: Sequence[float]) -> tuple[float, float]:
+def _two(betas: Sequence[float], name: str = "betas") -> tuple[float, float]:
     if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas):
-        raise SettingError(f"objective.betas are two numbers in [0, 1), got {list(betas)}")
-    return betas[0], betas[1]
+        raise SettingError(f"objective.{name} are two numbers in [0, 1), got {list(betas)}")
+    return float(betas[0]), float(betas[1])
 
 
 def _check_not_negative(**values: float) -> None:

@@ -34,8 +34,8 @@ class Learner:
     """A network and its AdamW, set up for the devices of a run.
 
     `network` is the bare module, `model` the same for calls whose gradient goes to it: it runs in the
-    run's precision and shares gradients among the devices. `ratio` multiplies the run's learning rate;
-    parameters in `frozen` are left as they are.
+    run's precision and shares gradients among the devices. `ratio` multiplies the run's learning rate,
+    `betas` are those of the next step; parameters in `frozen` are left as they are.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Learner:
         ratio: float = 1.0,
     ) -> None:
         self.fabric, self.network, self.ratio, self.clip = fabric, network, ratio, optimisation.clip
+        self.betas = betas
         network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimiser = torch.optim.AdamW(
             network.parameters(), betas=betas, weight_decay=optimisation.weight_decay, fused=True
@@ -58,7 +59,7 @@ class Learner:
     def learn(self, loss: Tensor, rate: float) -> Tensor:
         """Take one step against the gradient of a loss; return the gradient's norm before clipping."""
         for group in self.optimiser.param_groups:
-            group["lr"] = rate * self.ratio
+            group["lr"], group["betas"] = rate * self.ratio, self.betas
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
         # Not by `requires_grad`: what shares gradients among devices waits for one of every parameter.
