@@ -74,7 +74,7 @@ _lama = partial(
 )
 
 #: Weight of the discriminator in `real`: at this one fills of faces were as sharp as the truth.
-REAL_WEIGHT = 2.0
+REAL_WEIGHT = 1.2
 
 #: Ours: half of the run reconstruction, and then fills that look real beside the image that they replace
 #: (the loss of Huang et al. 2024, with both its penalties) to a network that has seen many photographs.
@@ -87,6 +87,7 @@ _real = partial(
     penalty_weight=0.5,
     penalty_every=8,
     discriminator="features",
+    discriminator_width=32,
     discriminator_window=1.5,
     discriminator_ratio=2.0,
     adversarial_betas=(0.0, 0.99),
