@@ -73,7 +73,7 @@ _lama = partial(
     discriminator_ratio=0.1,
 )
 
-#: Weight of the discriminator in `real`: at this one fills of faces were as sharp as the truth.
+#: Weight of the discriminator in `real`: at this one fills of faces are nearly as sharp as the truth.
 REAL_WEIGHT = 1.2
 
 #: Ours: half of the run reconstruction, and then fills that look real beside the image that they replace
