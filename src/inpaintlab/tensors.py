@@ -87,7 +87,7 @@ def window(span: tuple[int, int], side: int, length: int) -> slice:
     """Return where a window of `side` pixels lies around a span of the hole, within `length` pixels.
 
     >>> window((5, 5), 4, 8), window((4, 5), 2, 8)
-    (slice(4, 8, None), slice(4, 6, None))
+    (slice(3, 7, None), slice(4, 6, None))
     """
     start = min(max((span[0] + span[1] + 1 - side) // 2, 0), length - side)
     return slice(start, start + side)
