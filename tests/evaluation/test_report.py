@@ -14,8 +14,9 @@ from PIL import Image
 
 from inpaintlab.checkpoints import Run
 from inpaintlab.data import samples
-from inpaintlab.errors import RunError
+from inpaintlab.errors import RunError, SettingError
 from inpaintlab.evaluation.cards import card_grid, make_card
+from inpaintlab.evaluation.compare import compared
 from inpaintlab.evaluation.evaluation import Evaluation, check_baselines
 from inpaintlab.evaluation.result import (
     Corrupted,
@@ -217,6 +218,25 @@ def test_what_blur_wins_and_what_it_does_not_stand_side_by_side():
     assert disagreement(result(5)) == ""
     assert disagreement(result(20, hole_psnr=25.0)) == ""
     assert [note.head for note in notes(result(20))] == ["The measures disagree:"]
+
+
+def test_a_figure_that_slow_methods_lack_is_compared_among_the_others():
+    """A classifier tells fills of all images, which slow methods have not filled."""
+    facts = {name: [str(i) for i in range(20)] for name in FACTS}
+    psnr = {"mine": 24.0, "telea": 20.0, "patchmatch": 19.0}
+    rows = {of: {"hole_psnr": np.full(20, value)} for of, value in psnr.items()}
+    for of, share in (("mine", 95.0), ("telea", 60.0)):
+        rows[of]["told_percent"] = np.full(20, share)
+    names = ("hole_psnr", "told_percent")
+    result = small_result(rows=Rows(facts, rows), figures={name: FIGURES[name] for name in names})
+    assert "mine is best by hole PSNR, Telea by told % (60.0 against 95.0)" in disagreement(result)
+    del rows["mine"]["told_percent"]
+    assert disagreement(result) == ""
+    with pytest.raises(SettingError, match="no metric 'told_percent' of 'mine' was measured"):
+        result.paired("telea", "mine", "told_percent")
+    pair = compared(result.rows, "telea", "mine")
+    assert pair.overall.metrics.keys() == {"hole_psnr"}
+    assert "told" not in pair.sentence
 
 
 def test_slow_baselines_are_named_beside_the_headline():

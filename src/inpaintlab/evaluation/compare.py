@@ -94,7 +94,7 @@ class Comparison(Result):
         main = {
             name: figure
             for name, figure in FIGURES.items()
-            if figure.is_main and name in self.pairs[0].overall.metrics
+            if figure.is_main and all(name in pair.overall.metrics for pair in self.pairs)
         }
         columns = [heading, "n", *(figure.heading for figure in main.values()), "wins"]
         rows = []
@@ -181,7 +181,7 @@ def _realism(rows: Rows, first: str, other: str) -> str:
     """Return by which figures of realism one method is clearly better, to stand beside hole PSNR."""
     words = ""
     for name in REALISM:
-        if name in rows.metrics:
+        if all(name in rows.values[of] for of in (first, other)):
             figure, two = FIGURES[name], [rows.column(of, name).mean() for of in (first, other)]
             gain = bootstrap_interval(rows.gained(first, other, name, figure), rows.clusters())
             if gain.is_clear:

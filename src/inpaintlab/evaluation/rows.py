@@ -79,10 +79,12 @@ class Rows:
 
     def column(self, method: str, metric: str) -> Float64:
         """Return the values of a method; raises `SettingError` with the nearest name for another."""
-        for name, known, what in ((method, self.values, "method"), (metric, self.metrics, "metric")):
-            if name not in known:
-                raise SettingError(f"no {what} {name!r} was measured{near_miss(name, known)}")
-        return self.values[method][metric]
+        if method not in self.values:
+            raise SettingError(f"no method {method!r} was measured{near_miss(method, self.values)}")
+        if metric not in (known := self.values[method]):
+            hint = near_miss(metric, known)
+            raise SettingError(f"no metric {metric!r} of {method!r} was measured{hint}")
+        return known[metric]
 
     def keys(self) -> list[tuple[str, str]]:
         """Return what each row is of: the hashes of its image and of its mask."""

@@ -47,7 +47,8 @@ def disagreement(result: Measurements) -> str:
     best = _leader(rows, "hole_psnr", result.figures["hole_psnr"])
     others = []
     for name in REALISM:
-        if (figure := result.figures.get(name)) is None:
+        # Slow methods lack what is of all images.
+        if (figure := result.figures.get(name)) is None or name not in rows.values[best]:
             continue
         leader = _leader(rows, name, figure)
         ours, theirs = (rows.column(method, name) for method in (best, leader))
@@ -64,8 +65,9 @@ def disagreement(result: Measurements) -> str:
 
 
 def _leader(rows: Rows, metric: str, figure: Figure) -> str:
-    """Return the method that is best by a metric, image by image."""
-    return max(rows.values, key=lambda name: figure.score(rows.column(name, metric)).mean())
+    """Return the method that is best by a metric, image by image, of those that have it."""
+    measured = [name for name, of in rows.values.items() if metric in of]
+    return max(measured, key=lambda name: figure.score(rows.column(name, metric)).mean())
 
 
 def beside_slow(result: Measurements) -> str:
