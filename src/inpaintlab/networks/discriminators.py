@@ -176,8 +176,8 @@ class FeatureDiscriminator(Discriminator):
             for level, (count, wide) in enumerate(zip(channels, widths, strict=True))
         ]
         stages = [nn.Sequential(one, nn.LeakyReLU(0.2)) for one in convolutions]
-        super().__init__([*stages], nn.Identity())
-        self.leaves = nn.ModuleList(nn.Conv2d(wide, 1, 3, padding=1) for wide in widths)
+        leaves = [nn.Conv2d(wide, 1, 3, padding=1) for wide in widths]
+        super().__init__([*stages], nn.ModuleList(leaves))
         self.frozen = (frozen,)
         self.scales = [float(of.square().mean().sqrt()) + 1e-6 for of in maps]
         self.min_size = frozen.min_size
@@ -191,13 +191,17 @@ class FeatureDiscriminator(Discriminator):
 
     def judge(self, views: list[Tensor], mask: Tensor) -> Scores:
         """Score the maps of images."""
-        grid = views[min(1, len(views) - 1)].shape[-2:]
-        scores, taps = [], []
-        for enter, leave, maps in zip(self.stages, self.leaves, views, strict=True):
+        taps = []
+        for stage, maps in zip(self.stages, views, strict=True):
             hole = F.adaptive_avg_pool2d(mask, (maps.shape[-2], maps.shape[-1]))
-            taps.append(enter(torch.cat([maps, hole], 1)))
-            scores.append(F.interpolate(leave(taps[-1]), grid, mode="nearest"))
-        return torch.cat(scores, 1), taps
+            taps.append(stage(torch.cat([maps, hole], 1)))
+        return self.score(taps), taps
+
+    def score(self, taps: list[Tensor]) -> Tensor:
+        """Return a score for each map, on the grid of the first tap, which is that of the second map."""
+        leaves, grid = self.leave.children(), taps[0].shape[-2:]
+        scores = [leave(tap) for leave, tap in zip(leaves, taps, strict=True)]
+        return torch.cat([F.interpolate(score, grid, mode="nearest") for score in scores], 1)
 
 
 DISCRIMINATORS: Registry[Discriminator] = Registry(

@@ -147,7 +147,8 @@ class TrainSettings(Settings):
         if self.look is not None and self.objective != Part("reconstruction"):
             raise ValueError(
                 f"look chooses an objective, and objective {self.objective.name!r} is given as well: "
-                "leave one of them out"
+                "leave one of them out; --objective real takes settings of its own, as in "
+                "-s objective.adversarial_weight=0.6"
             )
         return self
 

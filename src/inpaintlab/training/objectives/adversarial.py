@@ -228,19 +228,19 @@ class Adversarial(Objective):
             scalars["coarse"] = self._errors(coarse, image, mask)
             scalars["loss"] = scalars["loss"] + self.coarse_weight * scalars["coarse"]
         scalars["reconstruction"] = scalars["loss"]
-        share = self.share(progress)
+        shown = None
         if progress >= self.warmup:
-            fake, real, hole = self.shown(composite(image, output, mask), image, mask)
-        if share:
-            scalars |= self.judged(fake, real, hole)
+            shown = self.shown(composite(image, output, mask), image, mask)
+        if shown and (share := self.share(progress)):
+            scalars |= self.judged(*shown)
             judgement = self.adversarial_weight * scalars["adversarial"]
             if self.matching_weight:
                 judgement = judgement + self.matching_weight * scalars["feature_matching"]
             scalars["loss"] = scalars["loss"] + share * judgement
         norm = self.generator.learn(scalars["loss"], rate)
         found = {**detached(scalars), "gradient_norm": norm}
-        if progress >= self.warmup:
-            found |= self.teach(fake, real, hole, rate)
+        if shown:
+            found |= self.teach(*shown, rate)
         return Step(found, output.detach())
 
     def improves(self, hole_psnr: float, best: float, progress: float) -> bool:
@@ -342,9 +342,9 @@ def _check_names(loss: str, penalty: str, discriminator: str, features: str) -> 
 
 
 def _around_holes(images: list[Tensor], mask: Tensor, times: float) -> list[Tensor]:
-    """Cut a square around the hole out of every image of some batches, as large for all of them.
+    """Cut a square around the hole out of every image of some batches, of the same side for all.
 
-    It is so many times as wide as the largest hole, in full steps of `_STEP` pixels.
+    The side is so many times the largest hole's, rounded up to a multiple of `_STEP` pixels.
     """
     spans = hole_spans(mask)
     widest = max(last + 1 - first for span in spans for first, last in span)
