@@ -5,6 +5,7 @@ from hypothesis import given, settings, strategies as st
 from inpaintlab.evaluation.statistics import (
     FEWEST,
     Interval,
+    bootstrap_interval,
     bootstrap_intervals,
     fold_interval,
     share_interval,
@@ -98,6 +99,17 @@ def test_of_too_few_images_there_is_no_interval():
     assert bootstrap_intervals(values, np.arange(FEWEST - 1)) == [Interval(4.0)]
     # Many masks of few images are no more than these images.
     assert bootstrap_intervals(np.arange(60.0)[:, None], np.repeat(np.arange(6), 10))[0].low is None
+
+
+@pytest.mark.parametrize("count", [12, 120, 5000])
+@pytest.mark.parametrize("usual", [100.0, 1e6 / 7])
+@pytest.mark.parametrize("others", [1, 2, 5])
+def test_values_that_hardly_ever_differ_keep_an_interval_near_them(count, usual, others):
+    """Whole draws are of one value then, and what varies in them is rounding."""
+    values = np.full(count, usual)
+    values[:others] = usual / 2
+    found = bootstrap_interval(values, np.arange(count))
+    assert usual / 2 <= found.low <= found.mean <= found.high <= 1.02 * usual
 
 
 def test_what_never_varies_is_certain():

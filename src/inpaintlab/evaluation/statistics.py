@@ -196,5 +196,6 @@ def _distances(sums: Float64, sizes: Float64, weights: Float64) -> Float64:
     squares = weights @ sums**2 - 2 * mean * (weights @ (sums * sizes[:, None]))
     squares = (squares + mean**2 * (weights @ sizes**2)[:, None]).clip(min=0)
     error = np.sqrt(count / (count - 1) * squares) / total
-    scale = np.abs(sums).max(0) / sizes.sum()
-    return np.divide(mean, error, out=np.zeros_like(mean), where=error > 1e-9 * scale)
+    # Of a draw that holds one value alone, what is multiplied out leaves the root of a rounding error.
+    rounding = 1e-6 * np.abs(sums).max(0) * count**0.5 / sizes.sum()
+    return np.divide(mean, error, out=np.zeros_like(mean), where=error > rounding)
