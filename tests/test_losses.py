@@ -479,3 +479,36 @@ def test_penalties_reach_the_weights_of_a_real_discriminator():
     for one in (discriminator, other):
         weights = [p.grad for name, p in one.named_parameters() if "weight" in name]
         assert all(grad is not None and torch.isfinite(grad).all() for grad in weights)
+
+
+@pytest.mark.parametrize("variety", [0.0, 0.5, 1.0])
+def test_the_energy_score_is_lowest_where_fills_are_spread_as_the_truth_is(variety):
+    """Of normal truths and fills: at 1 it asks for the truth's own spread, at 0 for none at all."""
+    count, mask = 4096, torch.ones(4096, 1, 4, 4)
+    truth, first, second = (torch.randn(count, 3, 4, 4, generator=generator(of)) for of in range(3))
+    spreads = [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
+    found = [losses.energy_score(s * first, s * second, truth, mask, variety) for s in spreads]
+    best = spreads[int(torch.stack(found).argmin())]
+    # For many numbers a fill of spread s is at √(1 + s²) from the truth, at s√2 from the other.
+    wanted = variety / (2 - variety**2) ** 0.5
+    assert best == min(spreads, key=lambda spread: abs(spread - wanted))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_energy_score_looks_into_the_hole_alone_and_has_a_gradient_where_fills_agree(dtype):
+    truth, mask = images(0, dtype=dtype), holes(dtype=dtype)
+    output = truth.clone().requires_grad_()
+    found = losses.energy_score(output, composite(1 - truth, truth, mask), truth, mask)
+    assert float(found.detach()) == pytest.approx(
+        float(losses.distance(truth, truth, mask)) / 2, abs=1e-6
+    )
+    found.backward()
+    assert output.grad.isfinite().all()
+    assert (output.grad * (1 - mask) == 0).all()
+
+
+def test_a_distance_of_a_batch_is_the_mean_over_its_images():
+    mask = holes()
+    assert same_as_its_parts(losses.distance, images(0), images(1), mask)
+    apart = losses.distance(images(0) * 0, images(0) * 0 + 0.5, mask)
+    assert float(apart) == pytest.approx(0.5, abs=1e-4)

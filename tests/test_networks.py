@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard, load_model, save_model
-from inpaintlab.errors import ImageError, MaskError, SettingError, SizeError
+from inpaintlab.errors import ImageError, MaskError, NetworkError, SettingError, SizeError
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -31,6 +31,8 @@ VARIANTS = [
     ("swift", {"width": 8, "stem": 4, "side": 80, "max_width": 16}),
     ("swift", {"width": 8, "stem": 1, "side": 8, "start": "smooth"}),
     ("swift", {"width": 8, "side": 32, "start": "smooth"}),
+    ("swift", {"width": 8, "side": 32, "noise": 3}),
+    ("unet", {"width": 8, "depth": 1, "noise": 3}),
     ("autoencoder", {"width": 8, "depth": 2, "bottleneck": "linear", "bottleneck_size": 6, "side": 16}),
     ("partial-unet", {"width": 4, "depth": 1}),
     ("lama", {"width": 4, "depth": 3, "blocks": 1, "max_width": 16}),
@@ -127,7 +129,8 @@ def test_images_of_a_batch_do_not_mix(name, arguments):
 def test_every_parameter_gets_a_gradient(name, arguments):
     network = create(name, arguments).train()
     image, mask = batch(network)
-    (network(image, mask) - image).square().mean().backward()
+    noise = networks.draw_noise(network, image)
+    (network(image, mask, *noise) - image).square().mean().backward()
     without = [
         key for key, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     ]
@@ -294,3 +297,59 @@ def test_learns_eight_real_faces_by_heart(name, real_faces, monkeypatch):
     arguments, steps = QUICK[name]
     network = create(name, arguments)
     assert overfit.overfit(network, *overfit.batch(real_faces, 32), steps=steps) >= 30
+
+
+def varied(name="unet"):
+    """A network with three numbers of noise, to which its fresh weights listen."""
+    network = create(name, {**SMALL[name], "noise": 3}).eval()
+    for part in network.vary:
+        part.linear.weight.data.mul_(10)
+    return network
+
+
+@pytest.mark.parametrize("name", ["swift", "unet"])
+def test_fills_vary_with_noise_and_without_they_are_the_middle(name):
+    network, image, mask = varied(name), torch.rand(2, 3, 32, 32), torch.zeros(2, 1, 32, 32)
+    mask[..., 8:20, 8:20] = 1
+    noise = torch.tensor([[2.0, 0, -1], [0, 0, 0]])
+    with torch.no_grad():
+        middle, other = network(image, mask), network(image, mask, noise)
+    assert torch.allclose(middle[1], other[1])
+    assert not torch.allclose(middle[0], other[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["swift", "unet"])
+def test_weights_of_before_noise_still_fit(name):
+    plain, noisy = create(name, SMALL[name]), create(name, {**SMALL[name], "noise": 3})
+    more = set(noisy.state_dict()) - set(plain.state_dict())
+    assert all(key.startswith("vary.") for key in more)
+    assert more
+    assert not [key for key in plain.state_dict() if key.startswith("vary.")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shape", "words"),
+    [
+        ({}, (2, 3), "UNet takes no noise: it fills a hole in one way alone"),
+        ({"noise": 3}, (2, 4), r"takes noise \[2, 3\] with these images, got \[2, 4\]"),
+        ({"noise": 3}, (1, 3), r"takes noise \[2, 3\] with these images, got \[1, 3\]"),
+    ],
+)
+def test_noise_that_does_not_fit_is_refused(arguments, shape, words):
+    network = create("unet", {**SMALL["unet"], **arguments})
+    with pytest.raises(NetworkError, match=words):
+        network(torch.rand(2, 3, 32, 32), torch.zeros(2, 1, 32, 32), torch.zeros(shape))
+
+
+@pytest.mark.parametrize("name", ["swift", "unet"])
+def test_noise_is_0_or_more(name):
+    with pytest.raises(SettingError, match="noise must be at least 0, got -1"):
+        networks.create(name, noise=-1)
+
+
+def test_a_module_of_a_user_says_how_much_noise_it_takes():
+    class Mine(torch.nn.Module):
+        noise = 5
+
+    assert networks.noise_of(Mine()) == 5
+    assert networks.noise_of(torch.nn.Identity()) == 0

@@ -45,6 +45,37 @@ def charbonnier(output: Tensor, target: Tensor, where: Tensor, epsilon: float = 
     return _mean_where(squared / ((squared + epsilon**2).sqrt() + epsilon), where)
 
 
+def energy_score(
+    first: Tensor, second: Tensor, target: Tensor, mask: Tensor, variety: float = 1.0
+) -> Tensor:
+    """Mean distance of two fills from the truth, less half of their distance from each other.
+
+    The energy score (Gneiting & Raftery 2007, equation 21) of a network that fills the same hole with
+    two draws of its noise. It is lowest where fills are spread as the truth is, given what is known.
+    Images are `[B, 3, H, W]`; distances are the root of the mean square over the hole, image by image.
+    `variety` is the share of their own distance that is taken off, 0 to 1; below 1 fills end up nearer
+    to each other than the truth is to them.
+
+    >>> truth, mask = torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 4, 4)
+    >>> round(float(energy_score(truth + 0.1, truth - 0.1, truth, mask)), 3)
+    0.0
+    """
+    apart = distance(first, second, mask)
+    wrong = (distance(first, target, mask) + distance(second, target, mask)) / 2
+    return wrong - variety * apart / 2
+
+
+def distance(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Root of the mean square of the difference in the hole, image by image; the mean over images.
+
+    Of equal images it is 0.001 and not 0, where a root has no gradient.
+    """
+    squared = ((_wide(output) - _wide(target)) ** 2).mean(1, keepdim=True)
+    where = _wide(mask)
+    means = (squared * where).sum((1, 2, 3)) / where.sum((1, 2, 3)).clamp(min=1)
+    return (means + 1e-6).sqrt().mean()
+
+
 def ssim_loss(output: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """1 - structural similarity over the pixels of the hole; 0 to 2.
 

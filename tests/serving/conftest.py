@@ -4,9 +4,11 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from inpaintlab import networks
 from inpaintlab.data import samples
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.serving.app import create_app
@@ -56,6 +58,16 @@ def pool(inpainter):
 @pytest.fixture
 def client(pool):
     return TestClient(create_app(pool))
+
+
+@pytest.fixture(scope="session")
+def varied():
+    """A server whose model fills a hole in several ways."""
+    torch.manual_seed(0)
+    network = networks.create("unet", width=8, depth=1, dilations=(1,), noise=3)
+    for part in network.vary:
+        part.linear.weight.data.mul_(10)
+    return TestClient(create_app(HerePool(Inpainter(network, size=32))))
 
 
 @pytest.fixture(scope="session")

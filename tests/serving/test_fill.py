@@ -1,4 +1,4 @@
-"""`/v1/fill` and `/v1/fill:batch`: images come back filled, and all else is refused in one shape."""
+"""`/v1/fill`, its batch and its variants: images come back filled, all else is refused in one shape."""
 
 import base64
 import io
@@ -274,3 +274,46 @@ def test_batches_that_cannot_be(client, files):
     many = [*files.items()] * (MAX_BATCH + 1)
     assert problem(client.post("/v1/fill:batch", files=many), 413)["type"] == "too_large"
     assert problem(client.post("/v1/fill:batch", files=[*files.items()] * 80), 400)
+
+
+def test_variants_come_in_one_reply_and_keep_known_pixels(varied, files, portrait, hole):
+    reply = varied.post("/v1/fill:variants", files=files, data={"variants": "3", "format": "webp"})
+    found = reply.json()
+    assert set(found) == {"model", "sha256", "media_type", "images", "seconds", "notes"}
+    assert (reply.status_code, found["media_type"], found["notes"]) == (200, "image/webp", [])
+    fills = [decoded(base64.b64decode(image)) for image in found["images"]]
+    assert len({fill.tobytes() for fill in fills}) == 3
+    assert all(np.array_equal(fill[~hole], portrait[~hole]) for fill in fills)
+    # The first is the nearest to the mean of all.
+    inside = np.stack([fill[hole] for fill in fills]).astype(float)
+    apart = ((inside - inside.mean(0)) ** 2).mean((1, 2))
+    assert (apart == sorted(apart)).all()
+
+
+def test_variants_of_a_seed_come_again(varied, files):
+    asked = [
+        varied.post("/v1/fill:variants", files=files, data=data).json()["images"]
+        for data in ({}, {"seed": "0", "variants": "4"}, {"seed": "1"})
+    ]
+    assert asked[0] == asked[1]
+    assert asked[0] != asked[2]
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [
+        ({"variants": "11"}, 422, "variants"),
+        ({"variants": "0"}, 422, "variants"),
+        ({"seed": "-1"}, 422, "seed"),
+        ({"method": "telea"}, 400, "telea fills a hole in one way"),
+        ({"varients": "2"}, 422, "unknown field 'varients', did you mean 'variants'?"),
+    ],
+)
+def test_variants_that_cannot_be_are_refused(varied, files, data, status, words):
+    assert words in problem(varied.post("/v1/fill:variants", files=files, data=data), status)["message"]
+
+
+def test_a_model_with_one_fill_for_each_hole_says_so(client, files):
+    message = problem(client.post("/v1/fill:variants", files=files), 400)["message"]
+    assert "has learnt one fill for each hole" in message
+    assert "--look real" in message

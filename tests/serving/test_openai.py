@@ -82,7 +82,7 @@ def test_other_formats(ask, image, mask, kind, head):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"n": 2}, "n: "),
+        ({"n": 11}, "n: "),
         ({"size": "large"}, "size: auto"),
         ({"response_format": "url"}, "response_format: "),
         ({"background": "transparent"}, "background: "),
@@ -98,6 +98,16 @@ def test_what_is_not_done_is_refused_by_name(ask, image, mask, fields, message):
         ask.images.edit(image=image, mask=mask, prompt="x", **fields)
     assert message in refused.value.body["message"]
     assert refused.value.type == "bad_field"
+
+
+def test_several_images_of_a_model_that_varies(ask, varied, image, mask, portrait, hole):
+    data = {"prompt": "x", "n": "3"}
+    found = varied.post("/v1/images/edits", files={"image": image, "mask": mask}, data=data).json()
+    fills = [decoded(base64.b64decode(one["b64_json"])) for one in found["data"]]
+    assert len({fill.tobytes() for fill in fills}) == 3
+    assert all(np.array_equal(fill[~hole], portrait[~hole]) for fill in fills)
+    with pytest.raises(openai.BadRequestError, match="has learnt one fill for each hole"):
+        ask.images.edit(image=image, mask=mask, prompt="x", n=2)
 
 
 def test_images_that_cannot_be_used(ask, image, mask):

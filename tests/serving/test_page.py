@@ -34,16 +34,19 @@ class RecordingPool(HerePool):
     """Fills with magenta and keeps what it was asked; `refusal` is what goes wrong next."""
 
     def __init__(self):
-        super().__init__(SimpleNamespace(fill_image=self.fill))
-        self.about = replace(self.about, name="swift <64>")
+        super().__init__(SimpleNamespace(fill_variants=self.fill))
+        self.about = replace(self.about, name="swift <64>", varies=True)
         self.asked = []
         self.refusal = None
 
-    def fill(self, image, hole, name, *, door):
+    def fill(self, image, hole, count, seed, name, *, door):
         self.asked.append((image.pixels, hole == 1))
-        pixels = image.pixels.copy()
-        pixels[hole == 1] = MAGENTA
-        return DecodedImage(pixels, image.mode, notes=("a <note>",)), "filled with magenta"
+        fills = []
+        for number in range(count):
+            pixels = image.pixels.copy()
+            pixels[hole == 1] = (MAGENTA[0] - 40 * number, *MAGENTA[1:])
+            fills.append(DecodedImage(pixels, image.mode, notes=("a <note>",)))
+        return fills, "filled with magenta"
 
     async def run(self, job):
         if self.refusal:
@@ -314,6 +317,28 @@ def test_results_can_be_picked_and_gone_on_from(visit, served):
     for number in range(4, 14):
         visitor.fill(number)
     assert visitor.tab.locator("#gallery button").count() == 12
+
+
+def test_a_hole_is_filled_in_several_ways_side_by_side(visit, served, browser):
+    someone = visit()
+    someone.stroke()
+    someone.tab.get_by_role("button", name="Fill in 4 ways").click()
+    someone.filled(4)
+    assert someone.tab.locator("#gallery button").count() == 4
+    # The first of them, the most typical, is shown; each can be had.
+    assert someone.tab.locator("#gallery button").nth(0).get_attribute("aria-pressed") == "true"
+    for number, red in ((1, 255), (3, 175)):
+        someone.tab.get_by_role("button", name=f"Result {number}", exact=True).click()
+        name, pixels = someone.download()
+        assert name == f"sample-1-filled-{number}.png"
+        (_, hole), *_ = served.asked
+        assert (pixels[hole] == (red, 0, 255)).all()
+    assert len(served.asked) == 1
+
+
+def test_a_model_with_one_fill_for_each_hole_offers_no_other(visit, served, monkeypatch):
+    monkeypatch.setattr(served, "about", replace(served.about, varies=False))
+    assert not visit().tab.get_by_role("button", name="Fill in 4 ways").is_visible()
 
 
 @pytest.mark.parametrize("way", ["drop", "paste"])

@@ -24,6 +24,7 @@ def test_the_model(client):
         ABOUT.size,
         ABOUT.sha256,
     )
+    assert not model["varies"]
     problem(client.get("/v1/models/other"), 404)
 
 

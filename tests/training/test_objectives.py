@@ -20,6 +20,7 @@ from inpaintlab.training import resume, train, trainer
 from inpaintlab.training.build import resolve as resolve_settings
 from inpaintlab.training.objectives import (
     OBJECTIVES,
+    REAL_NOISE,
     REAL_WEIGHT,
     Optimisation,
     create,
@@ -95,6 +96,8 @@ def test_every_objective_takes_steps_that_lower_its_own_validation(name):
         ("adversarial", {"betas": [0.9]}, r"two numbers in \[0, 1\), got \[0.9\]"),
         ("adversarial", {"adversarial_betas": [1.0, 0.9]}, r"adversarial_betas are two .* got \[1.0"),
         ("adversarial", {"adversarial_weight": -1}, "adversarial_weight must be 0 or more, got -1"),
+        ("adversarial", {"variety": -1}, "variety must be 0 or more, got -1"),
+        ("adversarial", {"variety": 1.5}, "variety is from 0 to 1, .* got 1.5"),
         ("adversarial", {"discriminator_layers": 0}, "layers must be at least 1"),
         ("lama", {"perceptual_weight": 0}, "are both 0"),
         ("partial-conv", {"features": "vgg"}, "unknown features 'vgg'"),
@@ -313,6 +316,67 @@ def test_moments_change_with_the_phase_and_back():
     assert objective.discriminator.optimiser.param_groups[0]["betas"] == (0.0, 0.99)
 
 
+NOISY = {"name": "unet", "width": 8, "depth": 1, "dilations": [1], "noise": 3}
+
+
+@pytest.mark.parametrize("count", [1, 4, 5])
+def test_half_of_the_images_are_filled_twice_once_fills_vary(count):
+    objective = attached("adversarial", NOISY, warmup=0.5, **DISCRIMINATOR)
+    image, mask = batch(count=count)
+    before, after = (objective.step(image, mask, 1e-3, progress) for progress in (0.4, 0.6))
+    assert before.places is None
+    assert len(before.output) == count
+    half = max(1, count // 2)
+    assert after.places.tolist() == 2 * list(range(half))
+    first, second = after.output.chunk(2)
+    assert not torch.equal(first, second)
+    for found in (before, after):
+        assert all(value.isfinite() for value in found.scalars.values())
+
+
+def test_what_noise_moves_begins_with_fresh_moments():
+    """Moments of zeros, as after a long first phase, would make its first step ten times too long."""
+    objective = attached("adversarial", NOISY, warmup=0.5, **DISCRIMINATOR)
+    image, mask = batch()
+    weight = objective.generator.network.vary[0].linear.weight
+    start = weight.detach().clone()
+    for _ in range(3):
+        objective.step(image, mask, 1e-3, 0.4)
+    assert torch.equal(weight, start)
+    assert weight not in objective.generator.optimiser.state
+    objective.step(image, mask, 1e-3, 0.6)
+    assert 0 < (weight - start).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("variety", [0.0, 1.0])
+def test_variety_keeps_fills_apart(variety):
+    """Truths are black or white, and nothing that is known tells which."""
+    objective = attached("adversarial", NOISY, warmup=0.0, adversarial_weight=0.0, variety=variety,
+                         **DISCRIMINATOR)  # fmt: skip
+    mask = torch.zeros(8, 1, 16, 16)
+    mask[..., 4:12, 4:12] = 1
+    for _ in range(150):
+        colour = torch.randint(2, (8, 1, 1, 1)).float()
+        image = composite(torch.full((8, 3, 16, 16), 0.5), colour.expand(8, 3, 16, 16), mask)
+        objective.step(image, mask, 1e-2, 1.0)
+    network = objective.generator.network.eval()
+    noise = torch.randn(8, 3)
+    with torch.no_grad():
+        fills = network(image, mask, noise)[:, :, 5:11, 5:11].mean((1, 2, 3))
+    assert (fills.max() - fills.min() > 0.5) == (variety == 1)
+
+
+def test_the_truth_of_what_is_filled_twice_is_looked_at_once():
+    objective = attached("adversarial", discriminator="features", **DISCRIMINATOR)
+    image, mask = batch(count=2)
+    twice, holes = image.repeat(2, 1, 1, 1), mask.repeat(2, 1, 1, 1)
+    for found, wanted in zip(
+        objective.shown(twice, twice, holes, 2), objective.shown(twice, twice, holes), strict=True
+    ):
+        for one, other in zip(found, wanted, strict=True):
+            assert torch.allclose(one, other)
+
+
 @pytest.mark.parametrize("arguments", [{}, {"feature_matching_weight": 1.0}])
 @pytest.mark.parametrize("penalty", ["none", "r1", "both", "gradient"])
 def test_the_generators_step_leaves_the_discriminator_alone(penalty, arguments):
@@ -447,6 +511,17 @@ def test_a_look_is_an_objective(look, weight):
 def test_a_faithful_look_is_reconstruction(look):
     found = resolve_settings(TrainSettings(data="samples:40", size=64, look=look))
     assert found.objective.name == "reconstruction"
+    assert found.network.arguments["noise"] == 0
+
+
+@pytest.mark.parametrize(
+    ("network", "noise"),
+    [("swift", REAL_NOISE), ("unet", REAL_NOISE), ({"name": "swift", "noise": 2}, 2),
+     ({"name": "swift", "noise": 0}, 0), ("lama", None)],
+)  # fmt: skip
+def test_a_real_look_has_noise_where_the_network_takes_any(network, noise):
+    found = resolve_settings(TrainSettings(data="samples:40", size=64, look="real", network=network))
+    assert found.network.arguments.get("noise") == noise
 
 
 def test_verdicts_of_the_discriminator():

@@ -35,6 +35,10 @@ class Batch(NamedTuple):
     masks: Tensor
     positions: Tensor
 
+    def at(self, places: Tensor) -> "Batch":
+        """Return the batch of the images at some places of this one."""
+        return Batch(*(part[places.to(part.device)] for part in self))
+
 
 #: What is drawn for each sample, in this order, before the mask itself.
 PARAMETERS = (

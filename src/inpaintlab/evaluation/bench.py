@@ -20,7 +20,7 @@ from inpaintlab.evaluation.result import Corrupted, Corruptions, Gain, OutOfDist
 from inpaintlab.evaluation.rows import Rows
 from inpaintlab.evaluation.statistics import bootstrap_interval, bootstrap_intervals, unpaired_interval
 from inpaintlab.masks import MaskSet, frozen
-from inpaintlab.metrics import Available, measure
+from inpaintlab.metrics import Available, measure, variety
 from inpaintlab.progress import bar
 from inpaintlab.randomness import MASK_SEED
 from inpaintlab.settings import TrainSettings, build
@@ -117,7 +117,9 @@ class Bench:
                 if few := max(0, min(slow_images, stop) - start) * per:
                     filled |= {name: fill(image[:few], mask[:few]) for name, fill in slow.items()}
                 for name, of in filled.items():
-                    for metric, column in _values(of, image, mask, offered).items():
+                    found = _values(of, image, mask, offered)
+                    found |= self._variety(name, image, mask, offered.variants)
+                    for metric, column in found.items():
                         array = values[name].setdefault(metric, np.full(len(masks), np.nan))
                         array[start * per : start * per + len(of)] = column.double().numpy()
                 advance(part)
@@ -128,6 +130,13 @@ class Bench:
                     values[name][offered.told.figure] = offered.told.told(name, rows.clusters())
                     advance(1)
         return rows
+
+    def _variety(self, name: str, image: Tensor, mask: Tensor, count: int) -> dict[str, Tensor]:
+        """Return how far fills of a hole are apart and how good the best is, of what varies."""
+        method = self.methods.get(name)
+        if count < 2 or method is None or method.drawn is None:
+            return {}
+        return variety(method.variants(image, mask, count), image, mask)
 
     def elsewhere(self, data: str, limit: int, gain: Gain, own: Rows) -> OutOfDistribution:
         """Measure on images of another kind, none of them learnt from; `own` are the own values."""

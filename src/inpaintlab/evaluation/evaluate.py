@@ -63,6 +63,7 @@ def evaluate(
     corruptions: bool = False,
     corruption_images: int = 200,
     real_or_filled: bool = False,
+    variants: int = 4,
     examples: int = 8,
 ) -> Evaluation:
     """Measure methods beside classical baselines, all on the same images and the same frozen masks.
@@ -73,7 +74,8 @@ def evaluate(
     dataset; those that a method has learnt from are excluded. `masks` are kinds, folders, functions or
     one mask set, by default those of the first run.
 
-    With `real_or_filled` a classifier is trained to tell each method's fills from the truth.
+    With `real_or_filled` a classifier is trained to tell each method's fills from the truth. Of networks
+    whose fills vary, so many `variants` of each hole are set beside each other (0: none).
     Through the network all images are squares of `size` pixels; through `fill` each has its own size and
     is filled as a user fills it. Raises `SettingError`, `RunError`, `DataError`, `MaskError`.
 
@@ -99,6 +101,7 @@ def evaluate(
                 "give more, or leave it out"
             )
         offered = replace(offered, told=RealOrFilled())
+    offered = replace(offered, variants=variants)
     result = _measure(bench, opened, chosen, offered, slow_images, examples)
     if not ood and not corruptions:
         return result

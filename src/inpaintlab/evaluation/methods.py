@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from inpaintlab.evaluation.result import MethodFacts, Through
 from inpaintlab.inpainter import Inpainter, load
 from inpaintlab.inpainter.ways import WAYS
 from inpaintlab.machine import processors
-from inpaintlab.networks import needs
+from inpaintlab.networks import needs, noise_of
 from inpaintlab.tensors import composite, pad_to_multiple, to_arrays, to_tensor
 
 #: Fills a batch of images where their masks are 1.
@@ -37,6 +37,7 @@ class OpenedMethod:
     """A method that is ready: `own` gives whole images, of which `fill` makes composites.
 
     `trained_on` has the first 16 digits of the hashes of the images that it has learnt from, if known.
+    `drawn` gives so many methods, each with other noise, where fills of one hole vary.
     """
 
     name: str
@@ -44,6 +45,12 @@ class OpenedMethod:
     facts: MethodFacts
     run: Run | None = None
     trained_on: frozenset[str] = frozenset()
+    drawn: Callable[[int], list[Method]] | None = None
+
+    def variants(self, image: Tensor, mask: Tensor, count: int) -> list[Tensor]:
+        """Fill holes in so many ways; the method must have `drawn`."""
+        assert self.drawn is not None
+        return [replace(self, own=own).fill(image, mask) for own in self.drawn(count)]
 
     def fill(self, image: Tensor, mask: Tensor, under: Tensor | float = 0.0) -> Tensor:
         """Fill holes, in which the method sees `under` and never the truth, black by default.
@@ -181,8 +188,15 @@ def _of_inpainter(name: str, inpainter: Inpainter, through: Through, size: int |
         card.provenance,
     )
     trained_on = frozenset(read_json(run.data)["train_hashes"]) if run else frozenset()
-    own = _filling(inpainter) if through == "fill" else _predicting(inpainter.network)
-    return OpenedMethod(name, own, facts, run, trained_on)
+
+    def method(inpainter: Inpainter) -> Method:
+        return _filling(inpainter) if through == "fill" else _predicting(inpainter.network)
+
+    def drawn(count: int) -> list[Method]:
+        return [method(one) for one in inpainter.drawn(count)]
+
+    varies = noise_of(inpainter.network) > 0
+    return OpenedMethod(name, method(inpainter), facts, run, trained_on, drawn if varies else None)
 
 
 def _predicting(module: nn.Module) -> Method:

@@ -17,7 +17,7 @@ from inpaintlab.baselines import BASELINES, title
 from inpaintlab.errors import OutputError, SettingError
 from inpaintlab.files import mark_outputs, read_mark
 from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, check_writable, load, save
-from inpaintlab.inpainter.fill_log import Failure, FillLog, Job
+from inpaintlab.inpainter.fill_log import Failure, FillLog, Job, check_unclaimed
 from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.inpainter.lists import LISTS
 from inpaintlab.inpainter.pairs import (
@@ -27,6 +27,7 @@ from inpaintlab.inpainter.pairs import (
     check_suffix,
     find_pairs,
     name_outputs,
+    variant_names,
 )
 from inpaintlab.inpainter.preview import PAIRS, PREVIEW, write_preview
 from inpaintlab.inpainter.ways import AUTO, check_method
@@ -53,13 +54,15 @@ class Filled(Result):
     """What `fill_files` did: `images` were `filled`, `skipped` as they were there already, or `failed`.
 
     `output` is the file of one image or the folder of several, whose `rule` says how masks were found;
-    `method` is a baseline, or how the model of the `run` filled. `failures` are the first ones, `log`
+    `method` is a baseline, or how the model of the `run` filled; each image so many `variants`, the
+    first under its name, and the others as NAME-2 and so on. `failures` are the first ones, `log`
     has all. Of a `preview` nothing else was written. `findings` are sentences on what is amiss.
     """
 
     output: Path
     run: Path | None = None
     method: str = AUTO
+    variants: int = 1
     preview: Path | None = None
     rule: str | None = None
     images: int = 1
@@ -84,10 +87,13 @@ class Filled(Result):
             some = f" of the first {PAIRS} of {self.images} images" if self.images > PAIRS else ""
             return f"{self.preview} shows the holes{some} in red; nothing was filled"
         if self.rule is None:
-            return f"{self.output} (filled by {self._by()})"
+            name, *others = map(str, variant_names(self.output, self.variants))
+            among = f" to {others[-1]}, the most typical first" if others else ""
+            return f"{name}{among} (filled by {self._by()})"
         skipped = f", {self.skipped} were there already" if self.skipped else ""
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.output}: {self.filled} filled{skipped}{failed} (by {self._by()})"
+        times = f" in {self.variants} ways each" if self.variants > 1 else ""
+        return f"{self.output}: {self.filled} filled{times}{skipped}{failed} (by {self._by()})"
 
     def _by(self) -> str:
         if self.method in BASELINES:
@@ -122,6 +128,8 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
     check_suffix(output)
     if settings.preview:
         return _preview([pair], output, output.with_name(f"{output.stem}_preview.png"), settings)
+    names = variant_names(output, settings.variants)
+    check_unclaimed(names[1:], "give another name with -o")  # which nobody has named
     run = run_or_default(settings.run)
     notes = Inpainter.load(run, quickest=True).fill_file(
         pair.image,
@@ -129,20 +137,22 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
         output,
         invert_mask=settings.invert_mask,
         grey_mask=settings.grey_mask,
+        variants=settings.variants,
+        seed=settings.seed,
         method=settings.method,
         strategy=settings.strategy,
         blend=settings.blend,
         tell=settings.verbose,
     )
-    mark_outputs(output.parent, [output.name])
-    return Filled(output, run, settings.method, filled=1, notes=notes)
+    mark_outputs(output.parent, [name.name for name in names])
+    return Filled(output, run, settings.method, variants=settings.variants, filled=1, notes=notes)
 
 
 def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled:
     if output.is_file() or (output.suffix.lower() in WRITABLE and not output.is_dir()):
         raise OutputError(f"{output} is a file, but there are several results: name a folder with -o")
     pairs = name_outputs(pairing.pairs, settings.format)
-    check_outputs(pairs, output)
+    check_outputs(pairs, output, settings.variants)
     number, count = settings.part
     mine = pairs[number - 1 :: count]
     if settings.preview:
@@ -150,7 +160,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
         _tell_of_pairs(pairing, mine, settings)
         return _preview(mine, output, output / PREVIEW, settings)
     run = run_or_default(settings.run)
-    log = FillLog(output, settings.part)
+    log = FillLog(output, settings.part, settings.variants)
     weights = WeightsFile.of(find_weights(run)).sha256()
     jobs = [Job.of(pair, settings, weights) for pair in mine]
     todo = [job for job in jobs if not log.has(job)]
@@ -164,7 +174,8 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
         mark_outputs(output)
         if "*" not in read_mark(output):
             for folder, names in groupby(sorted(pair.name for pair in pairs), lambda name: name.parent):
-                mark_outputs(output / folder, [name.name for name in names])
+                each = [one.name for name in names for one in variant_names(name, settings.variants)]
+                mark_outputs(output / folder, each)
         with log:
             _run(todo, inpainter, log, settings)
     failed = len(log.failures)
@@ -172,6 +183,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
         output,
         run,
         settings.method,
+        settings.variants,
         rule=pairing.rule,
         images=len(mine),
         filled=log.filled,
@@ -242,11 +254,11 @@ def _run(jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSett
             for job, reading in _read_ahead(jobs, pool, settings, workers * AHEAD):
                 try:
                     image, hole, notes = reading.result()
-                    filled = _fill(job.pair, image, hole, inpainter, settings)
+                    fills = _fill(job.pair, image, hole, inpainter, settings)
                 except Exception as error:  # noqa: BLE001 - one image must not end a night's work
                     log.add_failed(job, error)
                 else:
-                    writing.append((job, notes, pool.submit(save, log.folder / job.pair.name, filled)))
+                    writing.append((job, notes, pool.submit(_save, log.folder / job.pair.name, fills)))
                 while len(writing) > workers * AHEAD:
                     _written(*writing.popleft(), log)
                 advance()
@@ -260,10 +272,12 @@ def _run(jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSett
 
 def _fill(
     pair: Pair, image: DecodedImage, hole: UInt8, inpainter: Inpainter, settings: FillSettings
-) -> DecodedImage:
-    filled, told = inpainter.fill_image(
+) -> list[DecodedImage]:
+    fills, told = inpainter.fill_variants(
         image,
         hole,
+        settings.variants,
+        settings.seed,
         pair.mask.name,
         method=settings.method,
         strategy=settings.strategy,
@@ -272,7 +286,15 @@ def _fill(
     )
     if settings.verbose:
         say(f"{pair.name}: {told}")
-    return filled
+    return fills
+
+
+def _save(path: Path, fills: Sequence[DecodedImage]) -> list[str]:
+    """Write fills of one image, each under a name of its own; return what their format lost."""
+    names = variant_names(path, len(fills))
+    # The first one last: where it is there, all are.
+    notes = [save(name, filled) for name, filled in zip(names[::-1], fills[::-1], strict=True)]
+    return notes[-1]
 
 
 def _read_ahead(

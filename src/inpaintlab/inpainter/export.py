@@ -15,7 +15,7 @@ from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.inpainter.onnx import INPUTS, MOST_BYTES, OUTPUT, SUFFIX, Facts, OnnxNetwork, needed
 from inpaintlab.inpainter.weights import WeightsFile, find_weights
-from inpaintlab.networks import needs
+from inpaintlab.networks import needs, noise_of
 from inpaintlab.progress import bar, say
 from inpaintlab.reports import Answer, Note, Result, Table
 from inpaintlab.settings import ExportSettings
@@ -140,7 +140,7 @@ def to_onnx(network: nn.Module, card: ModelCard, weights_sha256: str) -> bytes:
     model = _trace(network)
     transforms = any(node.op_type == "DFT" for node in model.graph.node)
     # onnxruntime was seen to reuse the memory of Fourier transforms too early (1.32 was not).
-    facts = Facts(card, weights_sha256, *needs(network), not transforms)
+    facts = Facts(card, weights_sha256, *needs(network), not transforms, noise_of(network))
     needed("onnx").helper.set_model_props(model, facts.as_metadata())
     model.producer_name = "inpaintlab"
     for value in model.graph.output:  # the exporter names sides by how they were computed
@@ -153,7 +153,8 @@ def _trace(network: nn.Module) -> Any:
     """Return the network as an ONNX model, as a protobuf message."""
     # Sides differ from each other and from the size of training: nothing is taken for a constant.
     side = needs(network).next_side(8)
-    example = _draw(2, 3 * side, 2 * side, torch.Generator().manual_seed(0))
+    example = _draw(network, 2, 3 * side, 2 * side, torch.Generator().manual_seed(0))
+    axes = (_AXES, _AXES, {0: "batch"})[: len(example)]
     try:
         with warnings.catch_warnings():
             # Both inputs have one height: it says that one name for both is enough.
@@ -162,8 +163,8 @@ def _trace(network: nn.Module) -> Any:
                 network,
                 example,
                 dynamo=True,
-                dynamic_shapes=(_AXES, _AXES),
-                input_names=INPUTS,
+                dynamic_shapes=axes,
+                input_names=INPUTS[: len(example)],
                 output_names=(OUTPUT,),
                 verbose=False,
             )
@@ -184,9 +185,9 @@ def compare(
         for number in range(settings.checks):
             least = (1, *(needs(network).next_side(2),) * 2)
             shape = _shape(network, size, generator) if number else least
-            image, mask = _draw(*shape, generator)
+            drawn = _draw(network, *shape, generator)
             with torch.inference_mode():
-                difference = (network(image, mask) - exported(image, mask)).abs().max()
+                difference = (network(*drawn) - exported(*drawn)).abs().max()
             # NaN is no number that is small enough.
             value = float(torch.nan_to_num(difference, nan=float("inf")))
             yield Checked(*shape, value)
@@ -205,11 +206,14 @@ def _shape(network: nn.Module, size: int, generator: torch.Generator) -> tuple[i
     return int(torch.randint(1, most + 1, (), generator=generator)), height, width
 
 
-def _draw(count: int, height: int, width: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return random images, each with a rectangle of hole of its own and single pixels besides."""
+def _draw(
+    network: nn.Module, count: int, height: int, width: int, generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Return random images, masks with a rectangle and single pixels each, and noise if it is taken."""
     image = torch.rand(count, 3, height, width, generator=generator)
     mask = (torch.rand(count, 1, height, width, generator=generator) > 0.95).float()
     for one in mask:
         top, left = (int(torch.randint(0, side // 2, (), generator=generator)) for side in one.shape[1:])
         one[:, top : top + height // 2, left : left + width // 2] = 1
-    return image, mask
+    length = noise_of(network)
+    return (image, mask, torch.randn(count, length, generator=generator)) if length else (image, mask)

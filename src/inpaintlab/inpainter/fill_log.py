@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from inpaintlab.errors import InpaintlabError, OutputError
 from inpaintlab.files import json_text, read_mark, refused
-from inpaintlab.inpainter.pairs import Pair
+from inpaintlab.inpainter.pairs import Pair, variant_names
 from inpaintlab.settings import FillSettings
 
 NAME = "fill.jsonl"
@@ -43,6 +43,8 @@ class Job:
             "strategy": settings.strategy,
             "blend": settings.blend,
         }
+        if settings.variants > 1:
+            made_from |= {"variants": settings.variants, "seed": settings.seed}
         return cls(pair, made_from)
 
 
@@ -55,6 +57,13 @@ def _stamp(path: Path) -> list[str | int]:
     return [path.name, status.st_size, status.st_mtime_ns]
 
 
+def check_unclaimed(paths: Iterable[Path], cure: str) -> None:
+    """Raise `OutputError` for a path at which something lies that inpaintlab has not written."""
+    for path in paths:
+        if path.exists() and not {"*", path.name} & read_mark(path.parent):
+            raise OutputError(f"{path} is there and is no result of fill: {cure}")
+
+
 class FillLog:
     """The log in the folder of results, one line for each result; of several lines the last counts.
 
@@ -63,8 +72,8 @@ class FillLog:
     `filled`, `failures` and `notes`, counted by kind, are of what was added, not of what was read.
     """
 
-    def __init__(self, folder: Path, part: tuple[int, int] = (1, 1)) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, part: tuple[int, int] = (1, 1), variants: int = 1) -> None:
+        self.folder, self.variants = folder, variants
         number, count = part
         self.path = folder / (NAME if count == 1 else f"fill-{number}-of-{count}.jsonl")
         self.filled, self.failures = 0, list[Failure]()
@@ -91,21 +100,20 @@ class FillLog:
         line = self._before.get(str(job.pair.name))
         if line is None or line.get("made_from") != job.made_from:
             return False
-        path = self.folder / job.pair.name
-        return path.is_file() and path.stat().st_size == line["bytes"]
+        path, *others = (self.folder / name for name in self.names(job))
+        whole = path.is_file() and path.stat().st_size == line["bytes"]
+        return whole and all(other.is_file() for other in others)
+
+    def names(self, job: Job) -> list[Path]:
+        """Return the names of the results of a job, below the folder."""
+        return variant_names(job.pair.name, self.variants)
 
     def check_free(self, jobs: Iterable[Job]) -> None:
         """Raise `OutputError` where a result would replace a file that no batch has written."""
         if "*" in read_mark(self.folder):
             return
-        for name in (job.pair.name for job in jobs):
-            path = self.folder / name
-            if not path.exists() or str(name) in self._before:
-                continue
-            if not {"*", name.name} & read_mark(path.parent):
-                raise OutputError(
-                    f"{path} is there and is no result of fill: give another folder with -o"
-                )
+        names = [name for job in jobs for name in self.names(job) if str(name) not in self._before]
+        check_unclaimed([self.folder / name for name in names], "give another folder with -o")
 
     def add_filled(self, job: Job, notes: Mapping[str, str]) -> None:
         """Note what has been written; `notes` for the user come with their kinds."""

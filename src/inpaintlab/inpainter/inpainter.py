@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from inpaintlab.arrays import UInt8
+from inpaintlab.baselines import BASELINES
 from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
 from inpaintlab.errors import ImageError, MaskError, OutputError, SettingError, near_miss
 from inpaintlab.images import (
@@ -30,7 +32,9 @@ from inpaintlab.images import (
 from inpaintlab.inpainter.crops import STRATEGIES, explain
 from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
+from inpaintlab.inpainter.pairs import variant_names
 from inpaintlab.inpainter.readme import readme
+from inpaintlab.inpainter.variants import by_typicality, draws
 from inpaintlab.inpainter.ways import AUTO, MODEL, Model, by_method, by_network
 from inpaintlab.inpainter.weights import DEFAULT_FILE, FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
@@ -189,23 +193,40 @@ class Inpainter:
         ((300, 400, 3), dtype('uint8'), True)
         """
         how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
+        reading: dict[str, Any] = {"invert": invert_mask, "grey": grey_mask, "door": PYTHON}
 
-        def read(one: AnyMask) -> UInt8:
-            return read_mask(one, invert=invert_mask, grey=grey_mask, door=PYTHON)[0]
+        def fill(image: DecodedImage, hole: UInt8) -> list[DecodedImage]:
+            return [self.fill_image(image, hole, **how)[0]]
 
-        if isinstance(image, Tensor) and image.ndim == 4:
-            if not isinstance(mask, np.ndarray | Tensor) or len(mask) != len(image):
-                raise MaskError(f"{len(image)} images need as many masks, [B, 1, H, W]")
-            pairs = zip(image, [read(one) for one in mask], strict=True)
-            return torch.stack([self._fill_tensor(one, hole, how) for one, hole in pairs])
-        hole = read(mask)
-        if isinstance(image, Image.Image):
-            return to_pillow(self.fill_image(from_pillow(image), hole, **how)[0])
-        if isinstance(image, np.ndarray):
-            return self.fill_image(from_array(image), hole, **how)[0].pixels
-        if isinstance(image, Tensor):
-            return self._fill_tensor(image, hole, how)
-        raise ImageError(f"an image is PIL, numpy or torch, got {type(image).__name__}")
+        (filled,) = _through(fill, image, mask, reading)
+        return filled
+
+    def variants(
+        self,
+        image: AnyImage,
+        mask: AnyMask,
+        count: int = 4,
+        *,
+        seed: int = 0,
+        invert_mask: bool = False,
+        grey_mask: bool = False,
+        method: str | None = None,
+        strategy: str = "auto",
+        blend: str = "gradient",
+    ) -> list[AnyImage]:
+        """Fill the hole of an image in several ways, the most typical first.
+
+        All else as `fill`, whose result, the middle of all ways, is among them. The same `seed` gives
+        the same fills. Raises `SettingError` for a network that has learnt one fill for each hole, for a
+        baseline, and for a `count` that is not from 1 to 32.
+        """
+        how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
+        reading: dict[str, Any] = {"invert": invert_mask, "grey": grey_mask, "door": PYTHON}
+
+        def fill(image: DecodedImage, hole: UInt8) -> list[DecodedImage]:
+            return self.fill_variants(image, hole, count, seed, **how)[0]
+
+        return _through(fill, image, mask, reading)
 
     def fill_image(
         self,
@@ -241,6 +262,37 @@ class Inpainter:
             told = [explain(crops, f"strategy {strategy}", self.card.size)]
         return replace(image, pixels=pixels), "; ".join(told) or explain(crops, method, None)
 
+    def fill_variants(
+        self,
+        image: DecodedImage,
+        hole: UInt8,
+        count: int,
+        seed: int,
+        name: str = "the mask",
+        **how: Any,
+    ) -> tuple[list[DecodedImage], str]:
+        """Fill the hole of a decoded image in several ways, the most typical first.
+
+        `how` is as in `fill_image`, which a `count` of 1 is. Also says in a line what was done.
+        """
+        if count == 1:
+            filled, told = self.fill_image(image, hole, name, **how)
+            return [filled], told
+        if (method := how.get("method") or self.method) in BASELINES:
+            raise SettingError(f"{method} fills a hole in one way: variants are of the model")
+        found = [one.fill_image(image, hole, name, **how) for one in self.drawn(count, seed)]
+        fills = [filled for filled, _ in found]
+        places = by_typicality([filled.pixels for filled in fills], hole)
+        return [fills[place] for place in places], found[0][1]
+
+    def drawn(self, count: int, seed: int = 0) -> list["Inpainter"]:
+        """Return so many inpainters: this one with noise 0, and with other noise, which fill otherwise.
+
+        Raises `SettingError` as `variants` does.
+        """
+        networks = draws(self.network, count, seed)
+        return [Inpainter(one, self.card, self.source, method=self.method) for one in networks]
+
     def fill_file(
         self,
         image: Path,
@@ -249,6 +301,8 @@ class Inpainter:
         *,
         invert_mask: bool | None = None,
         grey_mask: bool = False,
+        variants: int = 1,
+        seed: int = 0,
         method: str | None = None,
         strategy: str = "auto",
         blend: str = "gradient",
@@ -256,32 +310,60 @@ class Inpainter:
     ) -> list[str]:
         """Fill an image file, write the result, and return notes for the user.
 
+        Of several `variants` the most typical is written to `output`, and the others beside it, as
+        `NAME-2` and so on.
+
         The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole. A mask
         that looks inverted is remarked upon, unless `invert_mask` says what it is; one that looks like a
         photo is refused without `grey_mask`. With `tell` the first note says what was done.
         """
-        if output.resolve() in (image.resolve(), mask.resolve()):
-            raise OutputError(f"{output} is an input: give another name with -o")
+        names = variant_names(output, variants)
+        for name in names:
+            if name.resolve() in (image.resolve(), mask.resolve()):
+                raise OutputError(f"{name} is an input: give another name with -o")
         decoded = load_image(image)
         check_writable(output.suffix, decoded.size)
         hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
         how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
-        filled, told = self.fill_image(decoded, hole, mask.name, door=COMMAND, **how)
+        fills, told = self.fill_variants(decoded, hole, variants, seed, mask.name, door=COMMAND, **how)
         said = [told] if tell or (method or self.method) == AUTO else []
-        return [*said, *decoded.notes, *remarks, *save(output, filled)]
-
-    def _fill_tensor(self, image: Tensor, hole: UInt8, how: dict[str, Any]) -> Tensor:
-        check_image(image[None])
-        pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
-        filled, _ = self.fill_image(DecodedImage(pixels, "RGB"), hole, **how)
-        colours = torch.from_numpy(filled.pixels).permute(2, 0, 1)
-        # Put together once more in the image's own type, which may be finer than float32.
-        return composite(image, colours.to(image), torch.from_numpy(hole).to(image.device))
+        lost = [save(name, filled) for name, filled in zip(names, fills, strict=True)]
+        return [*said, *decoded.notes, *remarks, *lost[0]]
 
     def _weights(self) -> dict[str, Tensor]:
         if isinstance(self.network, OnnxNetwork):
             raise OutputError("an ONNX file holds no weights to train on: copy it, or save its run")
         return self.network.state_dict()
+
+
+def _through(
+    fill: Callable[[DecodedImage, UInt8], list[DecodedImage]],
+    image: AnyImage,
+    mask: AnyMask,
+    reading: Mapping[str, Any],
+) -> list[AnyImage]:
+    """Decode an image and its mask, fill it, and return what comes back as the kind that it was."""
+    if isinstance(image, Tensor) and image.ndim == 4:
+        if not isinstance(mask, np.ndarray | Tensor) or len(mask) != len(image):
+            raise MaskError(f"{len(image)} images need as many masks, [B, 1, H, W]")
+        each = [_through(fill, one, hole, reading) for one, hole in zip(image, mask, strict=True)]
+        return [torch.stack(same) for same in zip(*each, strict=True)]
+    hole = read_mask(mask, **reading)[0]
+    if isinstance(image, Image.Image):
+        return [to_pillow(filled) for filled in fill(from_pillow(image), hole)]
+    if isinstance(image, np.ndarray):
+        return [filled.pixels for filled in fill(from_array(image), hole)]
+    if not isinstance(image, Tensor):
+        raise ImageError(f"an image is PIL, numpy or torch, got {type(image).__name__}")
+    check_image(image[None])
+    pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
+    where = torch.from_numpy(hole).to(image.device)
+    colours = [
+        torch.from_numpy(filled.pixels).permute(2, 0, 1)
+        for filled in fill(DecodedImage(pixels, "RGB"), hole)
+    ]
+    # Put together once more in the image's own type, which may be finer than float32.
+    return [composite(image, one.to(image), where) for one in colours]
 
 
 def load(

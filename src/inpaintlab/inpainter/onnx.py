@@ -5,6 +5,7 @@ For whoever reads such a file without inpaintlab, its metadata (custom_metadata_
     usage               inputs and output, as in `_USAGE` below
     multiple_of         height and width are multiples of it: pad to the right and below
     min_size            the least height and width
+    noise               how many random numbers fills vary with, 0: they do not
     enable_mem_reuse    0: set SessionOptions.enable_mem_reuse = False
     weights_sha256      SHA-256 of the file of weights it was made from
     inpaintlab          JSON: network, arguments, size, provenance
@@ -27,17 +28,21 @@ from inpaintlab.errors import RunError
 from inpaintlab.networks import Network
 
 SUFFIX = ".onnx"
-#: Names of the inputs and of the output, in their order.
-INPUTS, OUTPUT = ("image", "mask"), "painted"
+#: Names of the inputs, the last of networks with noise alone, and of the output.
+INPUTS, OUTPUT = ("image", "mask", "noise"), "painted"
+#: A network takes no more random numbers than so many.
+_MOST_NOISE = 4096
 #: No file of ours is larger: protobuf, in which ONNX is written, goes no further.
 MOST_BYTES = 2**31 - 1
 #: What a file may ask for as multiple or least side: more would only fill the memory with padding.
 _MOST_PIXELS = 4096
 _USAGE = (
     "inputs: image float32 [batch, 3, height, width] RGB in [0, 1], mask float32 [batch, 1, height, "
-    "width] exactly 0 or 1 with 1 = hole; output: painted float32 [batch, 3, height, width] in [0, 1]. "
-    "Height and width are multiples of multiple_of and at least min_size: pad to the right and below, "
-    "and crop the output. Keep the known pixels: result = mask * painted + (1 - mask) * image."
+    "width] exactly 0 or 1 with 1 = hole, and where noise is above 0 also noise float32 [batch, noise], "
+    "0 or normal random numbers, by which fills vary; output: painted float32 [batch, 3, height, width] "
+    "in [0, 1]. Height and width are multiples of multiple_of and at least min_size: pad to the right "
+    "and below, and crop the output. Keep the known pixels: result = mask * painted "
+    "+ (1 - mask) * image."
 )
 
 
@@ -50,6 +55,12 @@ class Facts:
     multiple_of: int
     min_size: int
     enable_mem_reuse: bool
+    noise: int = 0
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs, in their order."""
+        return INPUTS if self.noise else INPUTS[:2]
 
     def as_metadata(self) -> dict[str, str]:
         """Return them as text."""
@@ -58,6 +69,7 @@ class Facts:
             "multiple_of": str(self.multiple_of),
             "min_size": str(self.min_size),
             "enable_mem_reuse": str(int(self.enable_mem_reuse)),
+            "noise": str(self.noise),
             "weights_sha256": self.weights_sha256,
             "inpaintlab": json.dumps(asdict(self.card)),
         }
@@ -69,12 +81,15 @@ class Facts:
             text, made_from = metadata["inpaintlab"], metadata["weights_sha256"]
             sides = {key: int(metadata[key]) for key in ("multiple_of", "min_size")}
             reuse = metadata["enable_mem_reuse"] != "0"
+            noise = int(metadata.get("noise", 0))  # files of before fills varied say nothing
         except (KeyError, ValueError):
             raise RunError(
                 f"{name} was not written by inpaintlab: its metadata say of no network; "
                 "write one with inpaint export"
             ) from None
-        facts = cls(card_of(text, name), made_from, **sides, enable_mem_reuse=reuse)
+        facts = cls(card_of(text, name), made_from, **sides, enable_mem_reuse=reuse, noise=noise)
+        if not 0 <= noise <= _MOST_NOISE:
+            raise RunError(f"{name} asks for {noise!s:.12} random numbers: at most {_MOST_NOISE}")
         for side in (*sides.values(), facts.card.size):
             if not 1 <= side <= _MOST_PIXELS:
                 raise RunError(
@@ -95,10 +110,11 @@ class OnnxNetwork(Network):
         super().__init__()
         self.facts = _check(data, name)
         self.multiple_of, self.min_size = self.facts.multiple_of, self.facts.min_size
+        self.noise = self.facts.noise
         self._session = _start(data, name, self.facts, threads or torch.get_num_threads())
         seen = [value.name for value in (*self._session.get_inputs(), *self._session.get_outputs())]
-        if seen != [*INPUTS, OUTPUT]:
-            raise RunError(f"{name} takes and gives {', '.join(seen)}, expected image, mask, painted")
+        if seen != (wanted := [*self.facts.inputs, OUTPUT]):
+            raise RunError(f"{name} takes and gives {', '.join(seen)}, expected {', '.join(wanted)}")
 
     @classmethod
     def load(cls, path: Path, threads: int | None = None) -> "OnnxNetwork":
@@ -117,11 +133,13 @@ class OnnxNetwork(Network):
         card, made_from = self.facts.card, {"weights_sha256": self.facts.weights_sha256}
         return replace(card, provenance={**card.provenance, **made_from})
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, image: Tensor, mask: Tensor, noise: Tensor | None = None) -> Tensor:
         """Paint the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]` in [0, 1]."""
-        values = (image, mask.expand(len(image), -1, -1, -1))
+        values = [image, mask.expand(len(image), -1, -1, -1)]
+        if self.noise:
+            values.append(image.new_zeros(len(image), self.noise) if noise is None else noise)
         arrays = [value.detach().cpu().float().contiguous().numpy() for value in values]
-        (painted,) = self._session.run([OUTPUT], dict(zip(INPUTS, arrays, strict=True)))
+        (painted,) = self._session.run([OUTPUT], dict(zip(self.facts.inputs, arrays, strict=True)))
         return torch.from_numpy(painted)
 
 

@@ -278,17 +278,27 @@ def check_suffix(name: Path) -> None:
         raise ImageError(f"cannot write {name}: the suffix must be one of {allowed}")
 
 
-def check_outputs(pairs: Iterable[Pair], folder: Path) -> None:
+def variant_names(name: Path, count: int) -> list[Path]:
+    """Return the names of so many fills of one image: the first is the image's own.
+
+    >>> [str(name) for name in variant_names(Path("out/face.png"), 3)]
+    ['out/face.png', 'out/face-2.png', 'out/face-3.png']
+    """
+    return [name, *(name.with_stem(f"{name.stem}-{number}") for number in range(2, count + 1))]
+
+
+def check_outputs(pairs: Iterable[Pair], folder: Path, variants: int = 1) -> None:
     """Raise `OutputError` where two results would have one name, or one would replace an input."""
     owners: dict[Path, Pair] = {}
     inputs: set[Path] = set()
     for pair in pairs:
-        other = owners.setdefault(pair.name, pair)
-        if other is not pair:
-            raise OutputError(
-                f"{_owners(other, pair)} would both be written to {folder / pair.name}: "
-                f"keep their formats with --format same, or give a list with outputs"
-            )
+        for name in variant_names(pair.name, variants):
+            other = owners.setdefault(name, pair)
+            if other is not pair:
+                raise OutputError(
+                    f"{_owners(other, pair)} would both be written to {folder / name}: "
+                    f"keep their formats with --format same, or give a list with outputs"
+                )
         inputs |= {pair.image.resolve(), pair.mask.resolve()}
     root = folder.resolve()
     for name in owners:

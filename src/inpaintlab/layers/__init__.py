@@ -16,6 +16,7 @@ from inpaintlab.layers.gated import GatedConv2d, GatedUpsampling, check_gate
 from inpaintlab.layers.initialise import LayerVariance, initialise
 from inpaintlab.layers.mixing import GridMixing
 from inpaintlab.layers.partial import PartialConv2d
+from inpaintlab.layers.vary import Vary
 
 __all__ = [
     "NORMALISATIONS",
@@ -30,6 +31,7 @@ __all__ = [
     "PartialConv2d",
     "Residual",
     "SpectralTransform",
+    "Vary",
     "check_gate",
     "hide",
     "initialise",

@@ -1,7 +1,7 @@
 """Metrics: of a filled image, by features of a frozen network, and of whole sets of images."""
 
 from inpaintlab.metrics.crops import hole_crops
-from inpaintlab.metrics.diversity import best_hole_psnr, diversity, relative_diversity
+from inpaintlab.metrics.diversity import best_hole_psnr, diversity, relative_diversity, variety
 from inpaintlab.metrics.learned import (
     WEIGHTS,
     Available,
@@ -92,4 +92,5 @@ __all__ = [
     "sharpness",
     "similarities",
     "ssim",
+    "variety",
 ]

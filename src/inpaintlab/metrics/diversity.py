@@ -6,6 +6,7 @@ of K batches; the truth is `[B, 3, H, W]` and the mask `[B, 1, H, W]`. Each func
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -61,6 +62,14 @@ def best_hole_psnr(fills: Fills, truth: Tensor, mask: Tensor) -> Tensor:
     20.0
     """
     return torch.stack([hole_psnr(of, truth, mask) for of in _stacked(fills)]).amax(0)
+
+
+def variety(fills: Fills, truth: Tensor, mask: Tensor) -> dict[str, Tensor]:
+    """Return both figures by their names; diversity only where there are two different images."""
+    found = {"best_hole_psnr": best_hole_psnr(fills, truth, mask)}
+    with suppress(SettingError):
+        found["diversity"] = relative_diversity(fills, truth, mask)
+    return found
 
 
 def _stacked(fills: Fills) -> Tensor:

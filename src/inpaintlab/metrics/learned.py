@@ -103,13 +103,15 @@ def _unit(maps: Tensor) -> Tensor:
 class Available:
     """Metrics of each image, like `METRICS`; collectors of whole sets; and what there is not.
 
-    `told`, where it is given, collects the pairs that a classifier is to tell apart.
+    `told`, where it is given, collects the pairs that a classifier is to tell apart. Of a method whose
+    fills vary, so many `variants` are set beside each other.
     """
 
     metrics: dict[str, Metric]
     sets: list[Distributions]
     missing: list[Unavailable]
     told: RealOrFilled | None = None
+    variants: int = 0
 
     @property
     def collectors(self) -> list[Distributions | RealOrFilled]:

@@ -88,12 +88,14 @@ _TABLE: dict[str, tuple[Metric, Figure]] = {
 }
 METRICS: Registry[Tensor] = Registry("metric", {name: metric for name, (metric, _) in _TABLE.items()})
 _FIGURES = {name: figure for name, (_, figure) in _TABLE.items()}
-#: Those that `learned` and `told` make.
+#: Those that `learned`, `told` and `diversity` make.
 _LEARNED = {
     "told_percent": Figure("told % ↓", ".1f", False, is_main=True),
     "hole-distance-efficientnet": Figure("hole distance ↓", ".4f", False, is_main=True),
     "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
+    "diversity": Figure("diversity ↑", ".2f", True),
+    "best_hole_psnr": Figure("best hole PSNR dB ↑", ".2f", True),
 }
 #: How real a fill looks, which is no matter of PSNR: that rewards blur.
 REALISM = ("sharpness", "told_percent", "hole-distance-efficientnet")

@@ -19,8 +19,10 @@ from inpaintlab.networks.base import (
     check_network,
     check_output,
     check_size,
+    draw_noise,
     encoder_of,
     needs,
+    noise_of,
     stated_rate,
 )
 from inpaintlab.networks.deepfill import DeepFill
@@ -40,12 +42,15 @@ __all__ = [
     "check_output",
     "check_size",
     "create",
+    "draw_noise",
     "encoder_of",
     "learning_rate_of",
     "made_for",
     "needs",
+    "noise_of",
     "register_network",
     "resolve",
+    "takes_noise",
 ]
 
 NETWORKS: Registry[nn.Module] = Registry(
@@ -84,6 +89,17 @@ def made_for(size: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """
     has_side = name in NETWORKS and "side" in signature(NETWORKS[name]).parameters
     return {**arguments, "side": arguments.get("side", size)} if has_side else arguments
+
+
+def takes_noise(name: str) -> bool:
+    """Tell whether a network is built with an argument `noise`, with which its fills vary.
+
+    >>> takes_noise("swift"), takes_noise("lama")
+    (True, False)
+    """
+    built = NETWORKS.need(name)
+    called = getattr(built, "forward", None)
+    return called is not None and all("noise" in signature(of).parameters for of in (built, called))
 
 
 def learning_rate_of(network: str | nn.Module) -> float:

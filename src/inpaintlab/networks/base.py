@@ -1,8 +1,8 @@
 """What a network is, what it may state about itself, and the checks that rest on it.
 
 A network is any `nn.Module` that is called as `module(image, mask)` and gives an image back. What it
-states about itself (`multiple_of`, `min_size`, `learning_rate`, `encoder`, `bottleneck`) may be missing:
-ask by the functions here, never by the attribute.
+states about itself (`multiple_of`, `min_size`, `learning_rate`, `encoder`, `bottleneck`, `noise`) may be
+missing: ask by the functions here, never by the attribute.
 """
 
 from collections.abc import Callable
@@ -53,6 +53,8 @@ class Network(nn.Module):
     skips pass by it; so no module can be called `bottleneck` itself.
     `encoder` holds the dotted names of the modules on the way to the coarsest features, whose batch
     norms a second phase of training freezes; so no module can be called `encoder` either.
+    `noise` is how many random numbers its fills vary with, 0 where a hole has one fill alone. A network
+    with noise has a third argument, `[B, noise]`, by default 0, which is the middle of its fills.
     """
 
     multiple_of: int
@@ -60,21 +62,22 @@ class Network(nn.Module):
     learning_rate: float = USUAL_RATE
     bottleneck: str | None = None
     encoder: tuple[str, ...] = ()
+    noise: int = 0
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Predict the whole image without looking under the hole."""
-        raise NotImplementedError
+    #: Predicts the whole image without looking under the hole; takes noise as well where it varies.
+    forward: Callable[..., Tensor]
 
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, mask: Tensor, noise: Tensor | None = None) -> Tensor:
         """Check the inputs, black out what is under the hole, and run `forward`.
 
-        Raises `ImageError`, `MaskError` or `SizeError` naming what was seen. Colours are not checked,
-        as what lies under the hole may be anything.
+        Raises `ImageError`, `MaskError`, `SizeError` or `NetworkError` naming what was seen. Colours are
+        not checked, as what lies under the hole may be anything.
         """
         check_image_shape(image)
         check_mask(mask, image)
         check_size(self, image.shape[-2], image.shape[-1])
-        output: Tensor = super().__call__(torch.where(mask > 0, 0, image), mask)
+        given = () if noise is None else (check_noise(self, noise, image),)
+        output: Tensor = super().__call__(torch.where(mask > 0, 0, image), mask, *given)
         return output
 
     def size_hint(self, side: int) -> str:
@@ -130,6 +133,33 @@ def bottleneck_of(module: nn.Module) -> str | None:
     """
     stated = getattr(module, "bottleneck", None)
     return stated if isinstance(stated, str) else None
+
+
+def noise_of(module: nn.Module) -> int:
+    """Return how many random numbers the fills of a network vary with; 0 where it does not say."""
+    stated = getattr(module, "noise", 0)
+    return stated if isinstance(stated, int) else 0
+
+
+def draw_noise(module: nn.Module, image: Tensor) -> tuple[Tensor, ...]:
+    """Return noise for each of some images, what a network is called with beside image and mask.
+
+    Nothing for a network without.
+    """
+    length = noise_of(module)
+    return (torch.randn(len(image), length).to(image),) if length else ()
+
+
+def check_noise(module: nn.Module, noise: Tensor, image: Tensor) -> Tensor:
+    """Return noise, or raise `NetworkError` for a network without, or for another shape."""
+    wanted = (len(image), noise_of(module))
+    if not wanted[1]:
+        raise NetworkError(f"{_title(module)} takes no noise: it fills a hole in one way alone")
+    if noise.shape != wanted:
+        raise NetworkError(
+            f"{_title(module)} takes noise {list(wanted)} with these images, got {list(noise.shape)}"
+        )
+    return noise
 
 
 def adopt(module: nn.Module) -> nn.Module:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
-from inpaintlab.layers import ConvBlock, GridMixing, Residual, hide, known_mean, smooth_fill
+from inpaintlab.layers import ConvBlock, GridMixing, Residual, Vary, hide, known_mean, smooth_fill
 from inpaintlab.networks.base import Network, check_arguments
 
 
@@ -31,6 +31,8 @@ class Swift(Network):
     With `start` "mean" it begins with the mean colour in the hole, and predicts what differs from that;
     the finest features have no skip, by which that could be copied. With "smooth" it begins with a
     smooth continuation of what is around the hole (`layers.smooth_fill`).
+
+    With `noise`, so many random numbers scale and shift the features of the decoder at every level.
     """
 
     encoder = ("enter", "down")
@@ -42,13 +44,15 @@ class Swift(Network):
         stem: int = 2,
         side: int = 64,
         start: Literal["mean", "smooth"] = "mean",
+        noise: int = 0,
     ) -> None:
         super().__init__()
+        check_arguments("swift", noise=(noise, 0))
         depth = _depth(width, max_width, stem, side)
         widths = [min(width * 2**level, max_width) for level in range(depth + 1)]
         # Mixing at a level is for the grid that an image of the given side has there.
         grids = {level: side // (stem * 2**level) for level in range(max(1, depth - 1), depth + 1)}
-        self.stem, self.start = stem, start
+        self.stem, self.start, self.noise = stem, start, noise
         self.multiple_of = stem * 2**depth
         # Below two pixels at the coarsest level, normalisation has too little to average over.
         self.min_size = 2 * self.multiple_of
@@ -63,6 +67,7 @@ class Swift(Network):
             nn.Sequential(*_mixing(channels, grids.get(level)), _residual(channels))
             for level, channels in enumerate(widths[:-1])
         )
+        self.vary = nn.ModuleList(Vary(noise, channels) for channels in widths)
         self.paint = nn.ModuleList(nn.Conv2d(channels, 3, 1) for channels in widths)
         self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
         # It starts by predicting little else than the mean colour, which is never far off.
@@ -70,7 +75,7 @@ class Swift(Network):
             for layer in (*self.paint, self.leave):
                 layer.weight.mul_(0.1)
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, image: Tensor, mask: Tensor, noise: Tensor | None = None) -> Tensor:
         """Predict the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
@@ -86,14 +91,14 @@ class Swift(Network):
         for down in self.down:
             kept.append(features)
             features = down(features)
-        features = self.middle(features)
+        features = self.middle(self.vary[-1](features, noise))
         coarse = self.paint[-1](features)
         for level in reversed(range(len(self.up))):
             # Fewer channels first, then more pixels: a quarter of the work of the other order.
             features = F.interpolate(self.narrow[level](features), scale_factor=2, mode="nearest")
             if level or self.start == "smooth":  # whose start a hole may be copied from
                 features = features + kept[level]
-            features = self.up[level](features)
+            features = self.up[level](self.vary[level](features, noise))
             coarse = _enlarge(coarse, 2) + self.paint[level](features)
         fine = F.pixel_shuffle(self.leave(features), self.stem)
         output = (fine + _enlarge(coarse, self.stem)) / 2 + base

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.errors import SettingError
-from inpaintlab.layers import ContextualAttention, ConvBlock, Residual, hide, known_mean
+from inpaintlab.layers import ContextualAttention, ConvBlock, Residual, Vary, hide, known_mean
 from inpaintlab.networks.base import Network, check_arguments
 
 
@@ -27,7 +27,8 @@ class UNet(Network):
     residual block for each of the `dilations`. `skips[i]` adds the encoder's features to the decoder's
     at level i; none given: at all levels but 0. `norm` is a name in `layers.NORMALISATIONS`; `gates`
     lets every block weigh its features by gates it learns. `attention` names a level, 0 to depth - 1, at
-    which the decoder also gets the hole rebuilt from known features.
+    which the decoder also gets the hole rebuilt from known features. With `noise`, so many random
+    numbers scale and shift the features of the decoder at every level.
     """
 
     encoder = ("enter", "down")
@@ -44,12 +45,13 @@ class UNet(Network):
         norm: str = "group",
         gates: bool = False,
         attention: int | None = None,
+        noise: int = 0,
     ) -> None:
         super().__init__()
         check_arguments(
             "unet", 4, width=(width, 4), depth=(depth, 1), stem=(stem, 1), blocks=(blocks, 0)
         )
-        check_arguments("unet", max_width=(max_width, 1))
+        check_arguments("unet", max_width=(max_width, 1), noise=(noise, 0))
         if attention is not None and not 0 <= attention < depth:
             raise SettingError(
                 f"network 'unet': attention is at a level 0 to {depth - 1}, got {attention}"
@@ -58,7 +60,7 @@ class UNet(Network):
         if len(skips) != depth:
             raise SettingError(f"network 'unet' of depth {depth} has {depth} skips, got {skips}")
         widths = [min(width * 2**level, max_width) for level in range(depth + 1)]
-        self.stem = stem
+        self.stem, self.noise = stem, noise
         self.skips = skips
         self.multiple_of = stem * 2**depth
         self.bottleneck = None if any(skips) else "middle"
@@ -79,10 +81,11 @@ class UNet(Network):
         if attention is not None:
             self.attention = ContextualAttention()
             self.copy = nn.Conv2d(widths[attention], widths[attention], 1)
+        self.vary = nn.ModuleList(Vary(noise, channels) for channels in widths)
         # No activation: a linear output always has a gradient, and cannot get stuck at black.
         self.leave = nn.Conv2d(widths[0], 3 * stem**2, 3, padding=1)
 
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, image: Tensor, mask: Tensor, noise: Tensor | None = None) -> Tensor:
         """Predict the whole image: `[B, 3, H, W]` and `[B, 1, H, W]` to `[B, 3, H, W]`.
 
         The result is bound to [0, 1] only outside training, where a bound would stop the gradient.
@@ -94,7 +97,7 @@ class UNet(Network):
         for down in self.down:
             kept.append(features)
             features = down(features)
-        features = self.middle(features)
+        features = self.middle(self.vary[-1](features, noise))
         for level in reversed(range(len(self.up))):
             # Fewer channels first, then more pixels: a quarter of the work of the other order.
             features = F.interpolate(self.narrow[level](features), scale_factor=2, mode="nearest")
@@ -102,7 +105,7 @@ class UNet(Network):
                 features = features + kept[level]
             if level == self.copy_level:
                 features = features + self.copy(self.attention(features, self._hole(mask, level)))
-            features = self.up[level](features)
+            features = self.up[level](self.vary[level](features, noise))
         output = F.pixel_shuffle(self.leave(features), self.stem) / 2 + middle
         return output if self.training else output.clamp(0, 1)
 

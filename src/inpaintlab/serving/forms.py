@@ -1,5 +1,6 @@
 """Forms with files: an unknown field is refused with the nearest known name."""
 
+from dataclasses import replace
 from typing import Any, Literal, Self
 
 from fastapi import UploadFile
@@ -12,6 +13,8 @@ from inpaintlab.serving.jobs import Options
 #: What can come back, the default first, and the suffix that `images.encode` knows it by.
 FORMATS = {"image/png": ".png", "image/webp": ".webp", "image/jpeg": ".jpg"}
 QUALITY = 95
+#: Fills of one hole, at most: all of them stand in memory at once.
+MOST_VARIANTS = 10
 
 
 class FileForm(BaseModel):
@@ -70,6 +73,18 @@ class FillForm(FillOptions):
 
     image: UploadFile = Field(description="The image: PNG, JPEG, WebP, TIFF, BMP or GIF.")
     mask: UploadFile = Field(description="The mask, of the same size: white marks the hole.")
+
+
+class VariantsForm(FillForm):
+    """One image to fill in several ways."""
+
+    variants: int = Field(4, ge=1, le=MOST_VARIANTS, description="How many fills come back.")
+    seed: int = Field(0, ge=0, description="The same seed gives the same fills.")
+    format: Literal["png", "webp", "jpeg"] = Field("png", description="Format of the filled images.")
+
+    def options(self, media_type: str) -> Options:
+        """Return how a worker is to fill."""
+        return replace(super().options(media_type), variants=self.variants, seed=self.seed)
 
 
 class BatchForm(FillOptions):

@@ -14,13 +14,17 @@ from inpaintlab.images import MAX_PIXELS
 
 @dataclass(frozen=True)
 class About:
-    """The model of a worker: names, side of its training images in pixels, time of its file (Unix)."""
+    """The model of a worker: names, side of its training images in pixels, time of its file (Unix).
+
+    `varies` says whether it fills a hole in several ways.
+    """
 
     name: str
     network: str
     size: int
     sha256: str
     created: int
+    varies: bool = False
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Options:
     `suffix` is `.png`, `.webp` or `.jpg`; `quality` is for JPEG. With `transparent`, the hole is where
     the mask, or without a mask the image, is fully transparent. `size` is the width and height that the
     image must have. `method`, `strategy` and `blend` are those of `Inpainter.fill_image`; None is its
-    default. With `fields`, the route has the fields `invert_mask` and `grey_mask`, which errors name.
+    default. `variants` and `seed` are those of `Inpainter.fill_variants`. With `fields`, the route has
+    the fields `invert_mask` and `grey_mask`, which errors name.
     """
 
     suffix: str = ".png"
@@ -42,6 +47,8 @@ class Options:
     method: str | None = None
     strategy: str | None = None
     blend: str | None = None
+    variants: int = 1
+    seed: int = 0
     max_pixels: int = MAX_PIXELS
     size: tuple[int, int] | None = None
 
@@ -59,10 +66,12 @@ class Job:
 class Reply:
     """A worker's answer: an encoded image, or the class of an error in `error` and its `message`.
 
-    `seconds` is the time for decoding, filling and encoding.
+    `others` are further variants, in their order. `seconds` is the time for decoding, filling and
+    encoding.
     """
 
     data: bytes = b""
+    others: tuple[bytes, ...] = ()
     width: int = 0
     height: int = 0
     seconds: float = 0
@@ -74,15 +83,16 @@ class Reply:
 def send(pipe: Connection, message: About | Reply) -> None:
     """Write what a worker says, bytes apart from the rest."""
     values = asdict(message)
-    data = values.pop("data", b"")
-    pipe.send_bytes(json.dumps(values).encode())
-    pipe.send_bytes(data)
+    images = (values.pop("data", b""), *values.pop("others", ()))
+    pipe.send_bytes(json.dumps(values | {"images": len(images)}).encode())
+    for image in images:
+        pipe.send_bytes(image)
 
 
 def receive(pipe: Connection) -> About | Reply:
     """Read what `send` wrote; raises `EOFError` when the other side has gone."""
     values: dict[str, Any] = json.loads(pipe.recv_bytes())
-    data = pipe.recv_bytes()
+    data, *others = (pipe.recv_bytes() for _ in range(values.pop("images")))
     if "sha256" in values:
         return About(**values)
-    return Reply(**values | {"notes": tuple(values["notes"]), "data": data})
+    return Reply(**values | {"notes": tuple(values["notes"]), "data": data, "others": tuple(others)})

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, UploadFile
 from pydantic import BaseModel, Field, model_validator
 
 from inpaintlab.serving.errors import OF_FILLS, RefusedError, documented
-from inpaintlab.serving.forms import FORMATS, FileForm
+from inpaintlab.serving.forms import FORMATS, MOST_VARIANTS, FileForm
 from inpaintlab.serving.jobs import Options
 from inpaintlab.serving.service import Here
 
@@ -32,7 +32,9 @@ class EditForm(FileForm):
     )
     prompt: str = Field(description="Required by OpenAI's clients; ignored.")
     model: str | None = Field(None, description="Ignored: the server has one.")
-    n: int = Field(1, ge=1, le=1, description="Number of images: one.")
+    n: int = Field(
+        1, ge=1, le=MOST_VARIANTS, description="Number of images; several of a model that varies alone."
+    )
     size: str | None = Field(None, description="auto, or the image's own size as 640x480.")
     response_format: Literal["b64_json"] = Field("b64_json", description="There are no URLs.")
     output_format: Literal["png", "webp", "jpeg"] = Field("png", description="Format of the reply.")
@@ -65,6 +67,7 @@ class EditForm(FileForm):
             suffix=FORMATS[f"image/{self.output_format}"],
             quality=max(1, self.output_compression),
             transparent=True,
+            variants=self.n,
             size=(int(match[1]), int(match[2])) if match else None,
         )
 
@@ -94,6 +97,7 @@ class Model(BaseModel):
     network: str = Field(description="Its architecture.")
     size: int = Field(description="Side of the images that it was trained on, in pixels.")
     sha256: str = Field(description="SHA-256 of its weights.")
+    varies: bool = Field(description="Whether it fills a hole in several ways.")
 
 
 class ModelList(BaseModel):
@@ -119,7 +123,10 @@ async def edit(
     reply = await service.fill(form.image or form.image_list[0], form.mask, form.options())
     return EditReply(
         created=int(time.time()),
-        data=[EditedImage(b64_json=base64.b64encode(reply.data).decode())],
+        data=[
+            EditedImage(b64_json=base64.b64encode(image).decode())
+            for image in (reply.data, *reply.others)
+        ],
         output_format=form.output_format,
         size=f"{reply.width}x{reply.height}",
     )

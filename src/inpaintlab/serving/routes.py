@@ -1,4 +1,4 @@
-"""The server's own routes: `/v1/fill`, `/v1/fill:batch`, and its state."""
+"""The server's own routes: `/v1/fill`, `/v1/fill:batch`, `/v1/fill:variants`, and its state."""
 
 import asyncio
 import base64
@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from inpaintlab.serving.errors import OF_FILLS, Problem, RefusedError, documented
-from inpaintlab.serving.forms import FORMATS, BatchForm, FillForm, negotiate
+from inpaintlab.serving.forms import FORMATS, BatchForm, FillForm, VariantsForm, negotiate
 from inpaintlab.serving.service import Here, image_reply
 
 #: Pairs in one batch, at most: all replies stand in memory at once.
@@ -55,6 +55,40 @@ async def fill(
     media_type = negotiate(accept)
     reply = await service.fill(form.image, form.mask, form.options(media_type))
     return service.response(reply, media_type)
+
+
+class VariantsReply(BaseModel):
+    """Fills of one hole, the most typical first."""
+
+    model: str = Field(description="Name of the run that filled the image.")
+    sha256: str = Field(description="SHA-256 of its weights.")
+    media_type: str = Field(description="Format of the images.")
+    images: list[str] = Field(description="The filled images in base64.")
+    seconds: float = Field(description="Time for decoding, filling and encoding.")
+    notes: list[str] = Field(description="Sentences on what was lost.")
+
+
+@router.post(
+    "/v1/fill:variants",
+    tags=["fill"],
+    responses=documented(*OF_FILLS),
+    summary="Fill the hole of one image in several ways",
+)
+async def fill_variants(
+    service: Here, form: Annotated[VariantsForm, Form(media_type="multipart/form-data")]
+) -> VariantsReply:
+    """Return several fills in base64, the most typical first; the model must have learnt to vary."""
+    media_type = f"image/{form.format}"
+    reply = await service.fill(form.image, form.mask, form.options(media_type))
+    about = service.pool.about
+    return VariantsReply(
+        model=about.name,
+        sha256=about.sha256,
+        media_type=media_type,
+        images=[base64.b64encode(image).decode() for image in (reply.data, *reply.others)],
+        seconds=reply.seconds,
+        notes=list(reply.notes),
+    )
 
 
 @router.post(

@@ -74,16 +74,25 @@ def answer(inpainter: "Inpainter", job: Job) -> Reply:
     start = time.perf_counter()
     options = job.options
     try:
-        filled = _fill(inpainter, job)
-        data, notes = encode(filled, options.suffix, quality=options.quality, compression=_COMPRESSION)
+        fills = _fill(inpainter, job)
+        how = {"quality": options.quality, "compression": _COMPRESSION}
+        encoded = [encode(filled, options.suffix, **how) for filled in fills]
     except InpaintlabError as error:
         is_bomb = getattr(error, "finding", None) == "bomb"
         return Reply(error="TooManyPixels" if is_bomb else type(error).__name__, message=str(error))
     except Exception:  # noqa: BLE001 - one bad image must not end the process
         _LOG.exception("a fill failed")
         return Reply(error="InternalError", message="the fill failed; the server's log says why")
-    height, width = filled.size
-    return Reply(data, width, height, time.perf_counter() - start, (*filled.notes, *notes))
+    (data, notes), *others = encoded
+    height, width = fills[0].size
+    return Reply(
+        data,
+        tuple(other for other, _ in others),
+        width,
+        height,
+        time.perf_counter() - start,
+        (*fills[0].notes, *notes),
+    )
 
 
 def _stand_back() -> None:
@@ -100,6 +109,7 @@ def _load(weights: Path) -> tuple["Inpainter", About]:
 
     from inpaintlab.inpainter import Inpainter
     from inpaintlab.inpainter.weights import find_weights
+    from inpaintlab.networks import noise_of
 
     # The other cores are for the other workers.
     torch.set_num_threads(1)
@@ -115,10 +125,11 @@ def _load(weights: Path) -> tuple["Inpainter", About]:
         size=size,
         sha256=inpainter.sha256,
         created=int(find_weights(weights).stat().st_mtime),
+        varies=noise_of(inpainter.network) > 0,
     )
 
 
-def _fill(inpainter: "Inpainter", job: Job) -> DecodedImage:
+def _fill(inpainter: "Inpainter", job: Job) -> list[DecodedImage]:
     """Decode and fill, with names that the client knows in every error."""
     options = job.options
     image = load(Encoded("the image", job.image), formats=_READABLE, max_pixels=options.max_pixels)
@@ -130,12 +141,19 @@ def _fill(inpainter: "Inpainter", job: Job) -> DecodedImage:
     hole, remarks = _hole(image, job)
     how = {"method": options.method, "strategy": options.strategy, "blend": options.blend}
     given = {name: value for name, value in how.items() if value}
-    filled, _ = inpainter.fill_image(image, hole, "the mask", door=_door(options), **given)
-    if job.mask is None:  # the hole was transparent, its filling is not
-        pixels = filled.pixels.copy()
-        pixels[..., -1][hole == 1] = np.iinfo(pixels.dtype).max
-        filled = replace(filled, pixels=pixels)
-    return replace(filled, notes=(*filled.notes, *remarks))
+    fills, _ = inpainter.fill_variants(
+        image, hole, options.variants, options.seed, "the mask", door=_door(options), **given
+    )
+    if job.mask is None:
+        fills = [_opaque(filled, hole) for filled in fills]
+    return [replace(filled, notes=(*filled.notes, *remarks)) for filled in fills]
+
+
+def _opaque(filled: DecodedImage, hole: UInt8) -> DecodedImage:
+    """Return an image whose hole was transparent: its filling is not."""
+    pixels = filled.pixels.copy()
+    pixels[..., -1][hole == 1] = np.iinfo(pixels.dtype).max
+    return replace(filled, pixels=pixels)
 
 
 def _hole(image: DecodedImage, job: Job) -> tuple[UInt8, list[str]]:

@@ -48,6 +48,9 @@ class EvaluateSettings(Settings):
     """Most images that are corrupted."""
     slow_images: int = Field(default=50, ge=0)
     """Images for slow baselines; 0 leaves these baselines out."""
+    variants: int = Field(default=4, ge=0, le=32)
+    """Fills of each hole, of networks whose fills vary, to tell how far apart they are and how good the
+    best is; 0 leaves that out."""
     learned: bool = True
     """Whether to give metrics that need a feature network, if it is there."""
     download: bool = False

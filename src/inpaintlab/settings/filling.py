@@ -40,6 +40,11 @@ class FillSettings(Settings):
     """Take masks that are grey in more than half of them; above the middle is the hole."""
     format: Annotated[Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None, Flag()] = None
     """File format of several results; by default the image's own if it is lossless, else png."""
+    variants: Annotated[int, Flag()] = Field(default=1, ge=1, le=32)
+    """Fills of each hole, the most typical first; the others are called NAME-2 and so on. Asks for a
+    model that was trained with --look real."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of the variants."""
     method: Annotated[str, Flag()] = "auto"
     """auto (by how thick a hole is), model, model+detail, or a baseline such as telea,
     biharmonic or patchmatch."""

@@ -93,6 +93,8 @@ def resolve(settings: TrainSettings) -> ResolvedTrainSettings:
     """Fill in what depends on the machine, and every argument of network, masks and augmentation."""
     size = settings.size or default_size()
     network = networks.made_for(size, settings.network.name, settings.network.arguments)
+    if settings.look and networks.takes_noise(settings.network.name):
+        network = {"noise": objectives.REAL_NOISE, **network}
     scheme = settings.initialise
     is_folder = not settings.data.startswith(("samples:", f"{OBJECT}:"))
     full = {

@@ -157,6 +157,8 @@ class Trainer:
                 check_image(self.batch.images)
                 check_mask(self.batch.masks, self.batch.images)
                 step = self.take_step(self.batch)
+                if step.places is not None:
+                    self.batch = self.batch.at(step.places)
                 self.step += 1
                 if not self.callbacks.tell("on_step", self, step):
                     continue

@@ -8,7 +8,7 @@ const LIMITS = { bytes: Number(document.body.dataset.maxBytes), pixels: Number(d
 const SAMPLES = Number(document.body.dataset.samples);
 /** Longer side of the copies that are shown, at most; smaller than this is too small to paint on. */
 const SHOWN = 1600, SMALL = 512;
-const KEPT = 12, MOST = 0.9, LARGEST_ZOOM = 8;
+const KEPT = 12, MOST = 0.9, LARGEST_ZOOM = 8, WAYS = 4;
 
 let photo = null; // { file, name, size: [width, height] }
 let shapes = [], done = 0; // the hole, and how many of its shapes are not taken back
@@ -217,7 +217,8 @@ function widen(by) {
 
 // ---- Filling
 
-async function fill() {
+/** Fill the hole in one way, or in several ones, which then stand side by side. */
+async function fill(ways = 1) {
   if (busy || !photo) return;
   complain("");
   work(true);
@@ -232,8 +233,11 @@ async function fill() {
       );
     }
     const before = (filled.before ??= await address(find("photo")));
-    const reply = await ask(filled.file, hole.file);
-    if (reply) await keep(filled, before, await reply.blob(), reply.headers.get("Inpaintlab-Notes"));
+    const found = await (ways > 1 ? askForSeveral : ask)(filled.file, hole.file, ways);
+    if (!found) return;
+    const kept = [];
+    for (const file of found.files) kept.push(await keep(filled, before, file, found.notes));
+    present(kept[0]);
   } finally {
     work(false);
   }
@@ -246,13 +250,31 @@ function work(on) {
   find("result").classList.toggle("busy", on);
 }
 
-/** Send a photo and its hole; return the reply, or say what went wrong and return nothing. */
+/** Send a photo and its hole; return the filled photo in a list and notes, or say what went wrong. */
 async function ask(image, hole) {
-  const form = new FormData();
-  form.append("image", image, "photo");
-  form.append("mask", hole, "mask.png");
-  return call("../v1/fill", { method: "POST", body: form, headers: { Accept: "image/png" } });
+  const options = { method: "POST", body: form(image, hole), headers: { Accept: "image/png" } };
+  const reply = await call("../v1/fill", options);
+  const notes = reply?.headers.get("Inpaintlab-Notes") ?? "[]";
+  return reply && { files: [await reply.blob()], notes: JSON.parse(notes) };
 }
+
+/** Send a photo and its hole; return several filled photos, the most typical first, and notes. */
+async function askForSeveral(image, hole, variants) {
+  const seed = Math.floor(Math.random() * 2 ** 31); // pressed again, other ones come
+  const reply = await call("../v1/fill:variants", { method: "POST", body: form(image, hole, { variants, seed }) });
+  const found = await reply?.json();
+  return found && { files: found.images.map((text) => decode(text, found.media_type)), notes: found.notes };
+}
+
+function form(image, hole, values = {}) {
+  const sent = new FormData();
+  sent.append("image", image, "photo");
+  sent.append("mask", hole, "mask.png");
+  for (const [name, value] of Object.entries(values)) sent.append(name, value);
+  return sent;
+}
+
+const decode = (text, type) => new Blob([Uint8Array.from(atob(text), (one) => one.charCodeAt(0))], { type });
 
 /** Call the server, with its token if it wants one; return nothing if there is no good reply. */
 async function call(path, options = {}) {
@@ -294,9 +316,13 @@ async function keep(filled, before, file, notes) {
   const after = await address(canvas);
   const name = `${filled.name}-filled-${++count}.png`;
   const result = { number: count, base: filled.name, name, file, before, after, url: URL.createObjectURL(file) };
-  results.push({ ...result, notes: JSON.parse(notes ?? "[]"), ratio: canvas.width / canvas.height });
+  results.push({ ...result, notes, ratio: canvas.width / canvas.height });
   if (results.length > KEPT) forget(results.shift());
-  compare(results.at(-1));
+  return results.at(-1);
+}
+
+function present(result) {
+  compare(result);
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   find("compare").scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
 }
@@ -344,7 +370,8 @@ const presses = {
   redo: () => step(1),
   in: () => zoomTo(zoom * 1.5),
   out: () => zoomTo(zoom / 1.5),
-  fill,
+  fill: () => fill(),
+  several: () => fill(WAYS),
   random: () => photo && add(randomHole(photo.size, 2 * shareOf("share"))),
   rectangle: () => photo && add(rectangle(photo.size, shareOf("share"), shareOf("across"), shareOf("down"))),
   clear: () => done && add({ clear: true }),
@@ -378,7 +405,7 @@ for (const output of document.querySelectorAll("output")) {
   slider.addEventListener("input", () => (output.textContent = slider.value));
 }
 
-const keys = { Enter: fill, z: () => step(-1), Z: () => step(1), y: () => step(1) };
+const keys = { Enter: () => fill(), z: () => step(-1), Z: () => step(1), y: () => step(1) };
 addEventListener("keydown", (event) => {
   if (event.key === "[" || event.key === "]") return widen(event.key === "[" ? 0.8 : 1.25);
   if (!(event.ctrlKey || event.metaKey) || !(event.key in keys)) return;
@@ -413,7 +440,9 @@ async function openSample(number) {
 
 async function nameModel() {
   const [model] = (await (await call("../v1/models"))?.json())?.data ?? [];
-  if (model) find("model").textContent = `Filled by ${model.id}, trained on images of ${model.size}×${model.size}.`;
+  if (!model) return;
+  find("model").textContent = `Filled by ${model.id}, trained on images of ${model.size}×${model.size}.`;
+  find("several").hidden = !model.varies;
 }
 
 for (let number = 1; number <= SAMPLES; number++) {

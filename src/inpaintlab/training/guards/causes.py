@@ -20,6 +20,7 @@ from inpaintlab.data.augment import Batch
 from inpaintlab.errors import ImageError, MaskError
 from inpaintlab.layers.initialise import WEIGHTED
 from inpaintlab.masks import check_mask
+from inpaintlab.networks import draw_noise
 from inpaintlab.tensors import check_image
 from inpaintlab.training.guards.detectors import HARDLY, NEEDED, Alarm, far_above
 from inpaintlab.training.guards.signals import errors_of
@@ -75,8 +76,9 @@ class Laboratory:
 
     def loss(self, network: nn.Module, image: Tensor, mask: Tensor) -> Tensor:
         """Return the loss of a copy, by the objective's reconstruction, in the run's precision."""
+        # With noise, as in the run: without it what noise moves would seem to learn nothing.
         with self.trainer.fabric.autocast():
-            output = network(image, mask)
+            output = network(image, mask, *draw_noise(network, image))
         return self.trainer.objective.scalars(output, image, mask)["loss"]
 
     def loss_of_batch(self, network: nn.Module) -> Tensor:

@@ -56,7 +56,13 @@ class History:
     needed: int = NEEDED
 
     def add(self, step: int, signals: Signals) -> None:
-        """Take in the signals of a step."""
+        """Take in the signals of a step.
+
+        With the first judgement of a discriminator another task begins, in which fills are farther from
+        the truth: the errors of before are forgotten.
+        """
+        if "adversarial" in signals.values and "adversarial" not in self.recent:
+            self.forget()
         for name, value in signals.values.items():
             values = self.recent.setdefault(name, [])
             values.append((step, value))

@@ -22,6 +22,7 @@ from inpaintlab.training.objectives.reconstruction import Reconstruction
 
 __all__ = [
     "OBJECTIVES",
+    "REAL_NOISE",
     "REAL_WEIGHT",
     "Adversarial",
     "Learner",
@@ -74,7 +75,9 @@ _lama = partial(
 )
 
 #: Weight of the discriminator in `real`: at this one fills of faces are nearly as sharp as the truth.
-REAL_WEIGHT = 1.2
+REAL_WEIGHT = 0.15
+#: Random numbers with which fills vary that are to look real, of networks that take noise.
+REAL_NOISE = 8
 
 #: Ours: half of the run reconstruction, and then fills that look real beside the image that they replace
 #: (the loss of Huang et al. 2024, with both its penalties) to a network that has seen many photographs.

@@ -13,7 +13,17 @@ from torch.nn.utils import parametrize
 from inpaintlab import losses
 from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.features import FEATURES
-from inpaintlab.losses import feature_matching, gradient_penalty, l1, patch_mask, perceptual, r1
+from inpaintlab.layers import Vary
+from inpaintlab.losses import (
+    energy_score,
+    feature_matching,
+    gradient_penalty,
+    l1,
+    patch_mask,
+    perceptual,
+    r1,
+)
+from inpaintlab.networks import draw_noise, noise_of
 from inpaintlab.networks.discriminators import DISCRIMINATORS, Discriminator
 from inpaintlab.tensors import composite, hole_spans, window
 from inpaintlab.training.objectives.base import Learner, Objective, Optimisation, Step, detached
@@ -104,6 +114,10 @@ class Adversarial(Objective):
     for `partial-conv`, and of the discriminator `features`; nothing else looks for them. `betas` are
     AdamW's; `adversarial_betas` those of both networks from the end of the warm-up on. A network whose
     steps have momentum answers late to a discriminator, which then gets ahead of it.
+
+    A network with `noise` learns from the end of the warm-up on to fill a hole in several ways: half of
+    the images are filled twice, and in place of the error in the hole counts `losses.energy_score`,
+    with its `variety`, 0 to 1.
     """
 
     def __init__(
@@ -127,6 +141,7 @@ class Adversarial(Objective):
         discriminator_ratio: float = 1.0,
         betas: Sequence[float] = (0.9, 0.999),
         adversarial_betas: Sequence[float] | None = None,
+        variety: float = 1.0,
         warmup: float = 0.1,
         ramp: float = 0.1,
     ) -> None:
@@ -144,7 +159,12 @@ class Adversarial(Objective):
             feature_matching_weight=feature_matching_weight,
             discriminator_ratio=discriminator_ratio,
             discriminator_window=discriminator_window,
+            variety=variety,
         )
+        if variety > 1:
+            raise SettingError(
+                f"objective.variety is from 0 to 1, at which fills differ as truths do, got {variety:g}"
+            )
         if not hole_weight + perceptual_weight:
             raise SettingError(
                 "objective.hole_weight and objective.perceptual_weight are both 0: nothing would bring "
@@ -157,7 +177,7 @@ class Adversarial(Objective):
         self.ratio, self.betas = discriminator_ratio, _two(betas)
         later = betas if adversarial_betas is None else adversarial_betas
         self.adversarial_betas = _two(later, "adversarial_betas")
-        self.warmup, self.ramp = warmup, ramp
+        self.warmup, self.ramp, self.variety = warmup, ramp, variety
         self.window = discriminator_window
         looked_for = {"features": features, "weights": weights} if discriminator == "features" else {}
         network = DISCRIMINATORS.create(
@@ -186,6 +206,10 @@ class Adversarial(Objective):
         super().attach(fabric, network, optimisation)
         # A penalty that is taken in a few steps alone has a long gradient then, and is to keep it.
         free = replace(optimisation, clip=math.inf)
+        # What noise alone moves has no gradient before there is any. Moments of zeros would then take
+        # the first one for ten times its length.
+        varying = [part for part in network.modules() if isinstance(part, Vary) and part.noise]
+        self.unmoved = [part.linear.weight for part in varying]
         self.discriminator = Learner(fabric, self.judge, free, self.adversarial_betas, self.ratio)
         self.learners["discriminator"] = self.discriminator
         if self.coarse_weight:
@@ -221,16 +245,25 @@ class Adversarial(Objective):
 
     def step(self, image: Tensor, mask: Tensor, rate: float, progress: float) -> Step:
         """Take a step of the generator, and after it one of the discriminator."""
-        self.generator.betas = self.betas if progress < self.warmup else self.adversarial_betas
-        coarse, output = self._paint(image, mask)
+        judges = progress >= self.warmup
+        self.generator.betas = self.adversarial_betas if judges else self.betas
+        self.generator.frozen = [] if judges else self.unmoved
+        places, noise = None, tuple[Tensor, ...]()
+        if judges and noise_of(self.generator.network):
+            # Each of the first half twice, one turn of all after the other.
+            places = torch.arange(max(1, len(image) // 2), device=image.device).repeat(2)
+            image, mask = image[places], mask[places]
+            noise = draw_noise(self.generator.network, image)
+        coarse, output = self._paint(image, mask, noise)
         scalars = self.scalars(output, image, mask)
+        if noise:
+            scalars |= self._varied(output, image, mask, scalars)
         if coarse is not None:
             scalars["coarse"] = self._errors(coarse, image, mask)
             scalars["loss"] = scalars["loss"] + self.coarse_weight * scalars["coarse"]
         scalars["reconstruction"] = scalars["loss"]
-        shown = None
-        if progress >= self.warmup:
-            shown = self.shown(composite(image, output, mask), image, mask)
+        times = 2 if noise else 1
+        shown = self.shown(composite(image, output, mask), image, mask, times) if judges else None
         if shown and (share := self.share(progress)):
             scalars |= self.judged(*shown)
             judgement = self.adversarial_weight * scalars["adversarial"]
@@ -241,7 +274,7 @@ class Adversarial(Objective):
         found = {**detached(scalars), "gradient_norm": norm}
         if shown:
             found |= self.teach(*shown, rate)
-        return Step(found, output.detach())
+        return Step(found, output.detach(), places)
 
     def improves(self, hole_psnr: float, best: float, progress: float) -> bool:
         """Tell whether weights are to be kept: once the discriminator counts, the newest are.
@@ -257,16 +290,21 @@ class Adversarial(Objective):
         return min(1.0, (progress - self.warmup) / self.ramp) if self.ramp else 1.0
 
     def shown(
-        self, filled: Tensor, image: Tensor, mask: Tensor
+        self, filled: Tensor, image: Tensor, mask: Tensor, times: int = 1
     ) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Return what the discriminator sees of fills and of the truth, and the mask of what it sees."""
+        """Return what the discriminator sees of fills and of the truth, and the mask of what it sees.
+
+        Where each image was filled so many `times`, one turn of all after the other, its truth is looked
+        at once.
+        """
         if self.window:
             filled, image, mask = _around_holes([filled, image, mask], mask, self.window)
         discriminator = self.judge.discriminator
         with self.generator.fabric.autocast():
             fake = discriminator.view(filled)
             with torch.no_grad():
-                real = discriminator.view(image)
+                seen = discriminator.view(image[: len(image) // times])
+                real = [maps.repeat(times, 1, 1, 1) for maps in seen]
         return fake, real, mask
 
     def judged(self, fake: list[Tensor], real: list[Tensor], mask: Tensor) -> dict[str, Tensor]:
@@ -303,12 +341,23 @@ class Adversarial(Objective):
             "fake_score": (fake.mean(1, keepdim=True) * (where > 0)).sum() / where.sum().clamp(min=1),
         }
 
-    def _paint(self, image: Tensor, mask: Tensor) -> tuple[Tensor | None, Tensor]:
+    def _varied(
+        self, output: Tensor, image: Tensor, mask: Tensor, scalars: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Return the loss where each image is filled twice: the energy score in place of the error."""
+        first, second = output.chunk(2)
+        truth, hole = image[: len(first)], mask[: len(first)]
+        energy = energy_score(first, second, truth, hole, self.variety)
+        return {"loss": scalars["loss"] + self.hole_weight * (energy - scalars["hole_l1"])}
+
+    def _paint(
+        self, image: Tensor, mask: Tensor, noise: tuple[Tensor, ...]
+    ) -> tuple[Tensor | None, Tensor]:
         """Return the coarse image, where it counts, and the final one."""
         if not self.coarse_weight:
-            return None, self.generator.model(image, mask)
+            return None, self.generator.model(image, mask, *noise)
         with self.generator.fabric.autocast():
-            coarse, output = self.generator.model.stages(image, mask)
+            coarse, output = self.generator.model.stages(image, mask, *noise)
         return coarse.float(), output.float()
 
     def _errors(self, output: Tensor, image: Tensor, mask: Tensor) -> Tensor:

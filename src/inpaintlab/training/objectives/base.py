@@ -1,6 +1,6 @@
 """What every objective is made of: learners, and a step that takes them on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,10 +24,14 @@ class Optimisation:
 
 
 class Step(NamedTuple):
-    """What a step leaves: named scalars, `loss` among them, and what the network output."""
+    """What a step leaves: named scalars, `loss` among them, and what the network output.
+
+    `places` says of which images of the batch that is, where it is not each of them once.
+    """
 
     scalars: dict[str, Tensor]
     output: Tensor
+    places: Tensor | None = None
 
 
 class Learner:
@@ -52,7 +56,7 @@ class Learner:
         optimiser = torch.optim.AdamW(
             network.parameters(), betas=betas, weight_decay=optimisation.weight_decay, fused=True
         )
-        self.frozen: list[nn.Parameter] = []
+        self.frozen: Sequence[Tensor] = []
         self.model, self.optimiser = fabric.setup(network, optimiser)
         self.model.train()
 

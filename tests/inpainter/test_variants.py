@@ -1,0 +1,235 @@
+"""Several fills of one hole, from Python, by the command, and from an ONNX file."""
+
+import json
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings, strategies as st
+from PIL import Image
+
+from inpaintlab import FillSettings, Inpainter, fill_files, networks
+from inpaintlab.checkpoints import ModelCard
+from inpaintlab.data import samples
+from inpaintlab.errors import NetworkError, OutputError, RunError, SettingError
+from inpaintlab.inpainter.export import to_onnx
+from inpaintlab.inpainter.onnx import Facts, OnnxNetwork
+from inpaintlab.inpainter.variants import MOST_VARIANTS, by_typicality
+
+SIDE = 32
+ARGUMENTS = {"width": 8, "depth": 1, "dilations": (1,), "noise": 3}
+
+
+def varied(**changes):
+    """A network with noise, to which its fresh weights listen."""
+    torch.manual_seed(0)
+    network = networks.create("unet", **ARGUMENTS | changes).eval()
+    for part in network.vary if ARGUMENTS | changes != ARGUMENTS | {"noise": 0} else ():
+        part.linear.weight.data.mul_(10)
+    return network
+
+
+@pytest.fixture(scope="module")
+def inpainter():
+    return Inpainter(varied(), ModelCard("unet", ARGUMENTS, SIDE))
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return samples.draw(3, SIDE)
+
+
+@pytest.fixture(scope="module")
+def hole():
+    hole = np.zeros((SIDE, SIDE), np.uint8)
+    hole[6:20, 8:24] = 1
+    return hole
+
+
+def tensor(pixels):
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 255
+
+
+@pytest.mark.parametrize(
+    "kind", [np.asarray, Image.fromarray, tensor, lambda p: torch.stack([tensor(p), tensor(p[::-1])])]
+)
+def test_fills_differ_in_the_hole_alone_and_come_back_in_kind(inpainter, portrait, hole, kind):
+    image = kind(portrait)
+    mask = hole if not isinstance(image, torch.Tensor) or image.ndim == 3 else np.stack([hole, hole])
+    fills = inpainter.variants(image, mask, 3)
+    assert [type(of) for of in fills] == 3 * [type(image)]
+    arrays = [np.asarray(of) for of in fills]
+    before, where = np.asarray(image), hole > 0
+    for array in arrays:
+        same = array == before
+        assert (same[..., ~where] if isinstance(image, torch.Tensor) else same[~where]).all()
+    assert not np.array_equal(arrays[0], arrays[1])
+    assert not np.array_equal(arrays[1], arrays[2])
+
+
+def test_a_seed_gives_the_same_again_and_the_usual_fill_is_among_them(inpainter, portrait, hole):
+    fills = inpainter.variants(portrait, hole, 4, seed=3)
+    again, other = (inpainter.variants(portrait, hole, 4, seed=seed) for seed in (3, 4))
+    assert np.array_equal(fills, again)
+    assert not np.array_equal(fills, other)
+    usual = inpainter.fill(portrait, hole)
+    for of in (fills, other):
+        assert any(np.array_equal(fill, usual) for fill in of)
+    # More of a seed are those, and more.
+    more = inpainter.variants(portrait, hole, 6, seed=3)
+    assert all(any(np.array_equal(fill, one) for one in more) for fill in fills)
+
+
+@given(values=st.lists(st.integers(0, 255), min_size=1, max_size=8), colours=st.booleans())
+@settings(max_examples=50)
+def test_the_first_is_the_nearest_to_the_mean_of_all(values, colours):
+    hole = np.zeros((4, 5), np.uint8)
+    hole[1:3, 1:4] = 1
+    fills = [np.full((4, 5, 3) if colours else (4, 5), value, np.uint8) for value in values]
+    places = by_typicality(fills, hole)
+    assert sorted(places) == list(range(len(values)))
+    apart = [abs(values[place] - np.mean(values)) for place in places]
+    assert all(one <= other + 1e-9 for one, other in pairwise(apart))
+
+
+@pytest.mark.parametrize(
+    ("network", "how", "words"),
+    [
+        ({}, {"count": 0}, f"variants are 1 to {MOST_VARIANTS}, got 0"),
+        ({}, {"count": 33}, f"variants are 1 to {MOST_VARIANTS}, got 33"),
+        ({}, {"method": "telea"}, "telea fills a hole in one way: variants are of the model"),
+        ({"noise": 0}, {}, "UNet has learnt one fill for each hole: .* --look real"),
+    ],
+)
+def test_what_cannot_vary_is_refused(portrait, hole, network, how, words):
+    inpainter = Inpainter(varied(**network), size=SIDE)
+    with pytest.raises(SettingError, match=words):
+        inpainter.variants(portrait, hole, **how)
+
+
+@pytest.fixture
+def weights(tmp_path, inpainter):
+    path = tmp_path / "varied.safetensors"
+    inpainter.save(path)
+    return path
+
+
+@pytest.fixture
+def fill(tmp_path, weights, portrait, hole):
+    """Fill `photo.png` and its like in `images`, with changed settings."""
+    (tmp_path / "images").mkdir()
+    Image.fromarray(portrait).save("images/photo.png")
+    Image.fromarray(255 * hole).save("mask.png")
+
+    def run(**changes):
+        usual = {"image": "images", "mask": "mask.png", "output": "out", "run": weights, "variants": 3}
+        return fill_files(FillSettings.model_validate(usual | changes))
+
+    return run
+
+
+def names(folder):
+    return sorted(path.name for path in Path(folder).glob("*.png"))
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_command_writes_the_most_typical_under_the_name(fill, inpainter, portrait, hole, alone):
+    given = {"image": "images/photo.png", "output": "out/photo.png"} if alone else {}
+    Path("out").mkdir()
+    result = fill(**given)
+    assert names("out") == ["photo-2.png", "photo-3.png", "photo.png"]
+    fills = inpainter.variants(portrait, hole, 3)
+    for name, wanted in zip(("photo.png", "photo-2.png", "photo-3.png"), fills, strict=True):
+        assert np.array_equal(np.asarray(Image.open(f"out/{name}")), wanted)
+    text = str(result.answer().headline)
+    assert ("photo-3.png, the most typical first" if alone else "1 filled in 3 ways each") in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "filled"), [({}, 0), ({"seed": 1}, 1), ({"variants": 2}, 1), ({"variants": 1}, 1)]
+)
+def test_a_folder_goes_on_unless_other_fills_are_asked_for(fill, changes, filled):
+    assert fill().filled == 1
+    assert fill(**changes).filled == filled
+
+
+def test_a_variant_that_is_gone_is_made_again(fill):
+    fill()
+    Path("out/photo-2.png").unlink()
+    assert fill().filled == 1
+    assert len(names("out")) == 3
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_lies_where_a_variant_goes_is_not_written_over(fill, alone):
+    given = {"image": "images/photo.png", "output": "out/photo.png"} if alone else {}
+    Path("out").mkdir()
+    Path("out/photo-2.png").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"photo-2.png is there and is no result of fill"):
+        fill(**given)
+    assert Path("out/photo-2.png").read_bytes() == b"mine"
+    assert names("out") == ["photo-2.png"]
+
+
+def test_variants_that_would_have_one_name_are_refused(fill, portrait):
+    Image.fromarray(portrait).save("images/photo-2.png")
+    with pytest.raises(OutputError, match=r"would both be written to .*photo-2.png"):
+        fill()
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_an_input_is_not_written_over(fill, alone):
+    Image.open("images/photo.png").save("photo.png")
+    Image.open("mask.png").save("out-2.png")
+    where = {"image": "photo.png", "mask": "out-2.png", "output": "out.png"}
+    with pytest.raises(OutputError, match=r"is an input|is there and is no result"):
+        fill(**where if alone else {**where, "image": "images", "output": "images"})
+
+
+def test_an_onnx_file_takes_noise(inpainter, tmp_path, portrait, hole):
+    pytest.importorskip("onnxscript")
+    card = ModelCard("unet", ARGUMENTS, SIDE)
+    network = OnnxNetwork(to_onnx(inpainter.network, card, "ab" * 32), "varied.onnx")
+    image, mask = torch.rand(2, 3, SIDE, SIDE + 4), torch.zeros(2, 1, SIDE, SIDE + 4)
+    mask[..., 4:20, 4:20] = 1
+    noise = torch.randn(2, 3)
+    with torch.inference_mode():
+        assert torch.allclose(
+            network(image, mask, noise), inpainter.network(image, mask, noise), atol=1e-4
+        )
+        assert torch.allclose(network(image, mask), inpainter.network(image, mask), atol=1e-4)
+    with pytest.raises(NetworkError, match=r"takes noise \[2, 3\]"):
+        network(image, mask, noise[:, :2])
+    own, theirs = (of.variants(portrait, hole, 3) for of in (inpainter, Inpainter(network, card)))
+    assert np.abs(np.int16(own) - np.int16(theirs)).max() <= 1
+
+
+@pytest.mark.parametrize(("given", "noise"), [(None, 0), ("0", 0), ("7", 7)])
+def test_files_of_before_noise_say_nothing_of_it(given, noise):
+    metadata = Facts(ModelCard("unet", {}, 16), "ab" * 32, 4, 8, True).as_metadata()
+    metadata |= {"noise": given}
+    assert Facts.read({k: v for k, v in metadata.items() if v is not None}, "a.onnx").noise == noise
+
+
+@pytest.mark.parametrize("given", ["-1", "5000", "many"])
+def test_noise_that_no_file_of_ours_asks_for_is_refused(given):
+    metadata = Facts(ModelCard("unet", {}, 16), "ab" * 32, 4, 8, True).as_metadata()
+    with pytest.raises(RunError, match=r"random numbers: at most|was not written by inpaintlab"):
+        Facts.read(metadata | {"noise": given}, "a.onnx")
+
+
+def test_an_evaluation_tells_how_far_fills_are_apart(inpainter):
+    from inpaintlab import evaluate
+
+    photos = [samples.draw(index, SIDE) for index in range(12)]
+    measured = partial(evaluate, images=photos, size=SIDE, learned=False, baselines=[])
+    found = measured({"varied": inpainter, "plain": varied(noise=0)}).overall.methods
+    assert found["varied"]["diversity"].mean > 0
+    assert found["varied"]["best_hole_psnr"].mean >= found["varied"]["hole_psnr"].mean
+    assert "diversity" not in found["plain"]
+    without = measured({"varied": inpainter}, variants=0)
+    assert "diversity" not in without.overall.methods["varied"]
+    assert json.loads(json.dumps(without.as_dict()))
