@@ -99,7 +99,7 @@ def from_images(client: httpx2.Client, cases: int) -> Counts:
     return counts
 
 
-_ROUTES = ("/v1/fill", "/v1/fill:batch", "/v1/images/edits", "/api/v1/inpaint")
+_ROUTES = ("/v1/fill", "/v1/fill:batch", "/v1/fill:variants", "/v1/images/edits", "/api/v1/inpaint")
 
 
 def _body(route: str, image: bytes, mask: bytes) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import torch
 from inpaintlab.data.augment import Batch
 from inpaintlab.settings import TrainSettings
 from inpaintlab.training.build import rehearse
-from inpaintlab.training.objectives import OBJECTIVES
+from inpaintlab.training.objectives import OBJECTIVES, REAL_NOISE
 from inpaintlab.training.trainer import Trainer
 
 #: Networks that an objective was made for; `swift` for all others.
@@ -47,7 +47,8 @@ def main(data: str = "samples:200", size: str = "64", *words: str) -> None:
 def measure(data: str, size: int, network: str, objective: dict) -> tuple[dict[str, float], float]:
     """Return scalars of the first step, and the mean seconds of a step of the whole objective."""
     with TemporaryDirectory() as folder:
-        part = {"name": network, **ARGUMENTS.get(network, {})}
+        noise = {"noise": REAL_NOISE} if objective["name"] == "real" else {}
+        part = {"name": network, **ARGUMENTS.get(network, {}), **noise}
         trainer = rehearse(
             TrainSettings(
                 data=data,

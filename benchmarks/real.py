@@ -154,7 +154,8 @@ def identities(fills: dict[str, Method], truth: Tensor, mask: Tensor) -> dict[st
 
     def embedded(images: Tensor) -> Tensor:
         chips = F.interpolate(images, (CHIP, CHIP), mode="bilinear", antialias=True)
-        return torch.tensor(np.array(network.compute_face_descriptor([*to_arrays(chips)])))
+        arrays = [*np.ascontiguousarray(to_arrays(chips))]
+        return torch.tensor(np.array(network.compute_face_descriptor(arrays)))
 
     own = embedded(truth)
     return {

@@ -121,6 +121,16 @@ def test_variants_are_compared_on_the_same_images(processes, capsys):
     assert "Nadeau and Bengio" in Path("out/crossval.txt").read_text()
 
 
+@pytest.mark.parametrize("noise", [[3, 0], [0, 3]])
+def test_figures_of_several_fills_are_compared_where_all_have_them(processes, noise):
+    result = crossval(settings(vary={"network.noise": noise}))
+    (pair,) = result.comparisons
+    assert pair.over_folds.keys() == pair.pair.overall.metrics.keys()
+    assert "diversity" not in pair.over_folds
+    assert "diversity" in result.variants["network.noise=3"].metrics
+    assert "diversity" not in result.variants["network.noise=0"].metrics
+
+
 def test_masks_may_vary_and_are_measured_alike(processes):
     result = crossval(settings(vary={"masks": ["rectangles", "strokes"]}))
     assert result.comparisons[0].reason == ""

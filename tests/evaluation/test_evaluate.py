@@ -22,14 +22,15 @@ from inpaintlab.data import leaves, samples
 from inpaintlab.errors import DataError, MaskError, RunError, SettingError
 from inpaintlab.evaluation import evaluate as evaluate_module
 from inpaintlab.evaluation.command import reproduce, run_evaluation
+from inpaintlab.evaluation.compare import compared
 from inpaintlab.evaluation.corruptions import CORRUPTIONS
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.methods import name_of, open_methods
 from inpaintlab.evaluation.statistics import Interval
-from inpaintlab.evaluation.tables import headline, not_measured, notes, overall_table
+from inpaintlab.evaluation.tables import headline, not_measured, notes, overall_table, ratio_table
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.inpainter.export import export
-from inpaintlab.metrics import METRICS, RealOrFilled
+from inpaintlab.metrics import METRICS, RealOrFilled, relative_diversity
 from inpaintlab.randomness import MASK_SEED
 from inpaintlab.runs import read_log
 from inpaintlab.settings import EvaluateSettings, ExportSettings
@@ -91,6 +92,79 @@ def test_real_or_filled_is_a_figure_like_any_other(monkeypatch):
     )
     with pytest.raises(SettingError, match="takes at least 100 images, there are 99: give more"):
         il.evaluate(grey, photos[1:], **quick)
+
+
+def varied():
+    """A network to whose noise its fresh weights listen."""
+    torch.manual_seed(0)
+    network = il.create("unet", width=8, depth=1, dilations=(1,), noise=3)
+    for part in network.vary:
+        part.linear.weight.data.mul_(10)
+    return network
+
+
+def test_fills_of_a_network_that_varies_are_set_beside_each_other():
+    """Two figures more, the same for batches of any size, also where an image is left for the last."""
+    photos = [samples.draw(index, 32) for index in range(9)]
+    models = {"varied": varied(), "plain": il.create("unet", width=8, depth=1, dilations=(1,))}
+    quick = {"size": 32, "learned": False, "baselines": ["mean-colour"]}
+    result, *others = (il.evaluate(models, photos, batch_size=size, **quick) for size in (64, 4, 1))
+    assert "diversity ↑" in ratio_table(result).text()
+    assert "diversity" not in overall_table(result).text()  # a terminal has room for the main ones
+    for name in ("plain", "mean-colour"):
+        assert not {"diversity", "best_hole_psnr"} & set(result.overall.methods[name])
+    apart, best, usual = (
+        result.rows.column("varied", name) for name in ("diversity", "best_hole_psnr", "hole_psnr")
+    )
+    assert (apart > 0).all()
+    assert (best >= usual).all()
+    assert (best > usual).any()
+    for other in others:
+        for name, column in {"diversity": apart, "best_hole_psnr": best}.items():
+            assert other.rows.column("varied", name) == pytest.approx(column, rel=1e-4)
+    assert Evaluation.from_dict(json.loads(json.dumps(result.as_dict()))).rows == result.rows
+    pair = compared(result.rows, "plain", "varied")
+    assert "best_hole_psnr" not in pair.overall.metrics
+
+
+def test_diversity_is_beside_other_images_where_an_image_has_several_masks():
+    photos = [samples.draw(index, 32) for index in range(5)]
+    quick = {"masks": "nvidia-style-v1", "size": 32, "learned": False, "baselines": []}
+    result = il.evaluate({"varied": varied()}, photos, batch_size=12, **quick)
+    frozen = masks.frozen("nvidia-style-v1", 32, 5, MASK_SEED)
+    per = frozen.per_image
+    truth, mask = to_tensor(np.repeat(photos, per, 0)), frozen.batch(0, 5 * per)
+    method = open_methods({"varied": varied()}, "network", 32)["varied"]
+    others = [truth.roll(by * per, 0) for by in range(1, 5)]
+    expected = relative_diversity(method.variants(truth, mask, 4), truth, mask, others)
+    assert result.rows.column("varied", "diversity") == pytest.approx(expected.numpy(), rel=1e-4)
+
+
+@pytest.mark.parametrize("missing", ["a second image", "images of one size", "variants"])
+def test_without_others_to_set_them_beside_there_is_no_diversity(missing):
+    photos = [samples.draw(index, 40)[: 32 + index] for index in range(3)]
+    how = {"through": "fill"}
+    if missing != "images of one size":
+        photos, how = [samples.draw(0, 32)] * (1 if missing == "a second image" else 3), {}
+    count = 0 if missing == "variants" else 3
+    result = il.evaluate(
+        {"varied": varied()}, photos, size=32, learned=False, baselines=[], variants=count, **how
+    )
+    found = result.overall.methods["varied"]
+    assert "diversity" not in found
+    assert ("best_hole_psnr" in found) == (missing != "variants")
+
+
+@pytest.mark.parametrize(("words", "there"), [((), True), (("-s", "variants=0"), False)])
+def test_the_command_tells_of_variants(tmp_path, inpaint, words, there):
+    arguments = {"width": 8, "depth": 1, "dilations": (1,), "noise": 3}
+    Inpainter(varied(), ModelCard("unet", arguments, 32)).save(tmp_path / "varied.safetensors")
+    line = f"evaluate {tmp_path}/varied.safetensors --data samples:6 -o out --masks rectangles"
+    code, _, err = inpaint([*line.split(), "-s", "learned=false", "-s", "slow_images=0", *words])
+    assert code == 0, err
+    (path,) = (tmp_path / "out" / "metrics").glob("*.json")
+    assert ("diversity" in Evaluation.read(path).overall.methods["varied"]) == there
+    assert ("best hole PSNR" in (tmp_path / "out" / "report.html").read_text()) == there
 
 
 def test_overall_is_the_mean_over_all_images(run):

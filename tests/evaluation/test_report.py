@@ -33,6 +33,7 @@ from inpaintlab.evaluation.rows import FACTS, Rows, Summary
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.evaluation.tables import beside_slow, disagreement, further_tables, headline, notes
 from inpaintlab.metrics import FIGURES, METRICS, Unavailable
+from inpaintlab.metrics.table import OF_SEVERAL
 
 METHODS = {"mean-colour": 15.0, "telea": 18.5, "mine": 22.0}
 PROVENANCE = {"step": 6, "seed": 0, "inpaintlab": "0.1.0", "torch": "2.9"}
@@ -282,6 +283,16 @@ def test_a_figure_of_the_model_alone_is_refused():
     result = full_result()
     result.overall.methods["mine"]["lpips"] = mean(0.1)
     with pytest.raises(RunError, match="all images no baseline has lpips"):
+        check_baselines(result)
+
+
+@pytest.mark.parametrize("figure", OF_SEVERAL)
+def test_figures_of_several_fills_need_no_baseline(figure):
+    result = full_result()
+    result.overall.methods["mine"][figure] = mean(0.5)
+    check_baselines(result)
+    result.overall.methods["mine"][figure] = Interval(float("nan"))
+    with pytest.raises(RunError, match="mine was measured on fewer holes"):
         check_baselines(result)
 
 

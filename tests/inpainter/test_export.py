@@ -41,7 +41,11 @@ EXPORTED = SMALL | {
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [*EXPORTED.items(), ("swift", {"width": 8, "stem": 1, "side": 8, "start": "smooth"})],
+    [
+        *EXPORTED.items(),
+        ("swift", {"width": 8, "stem": 1, "side": 8, "start": "smooth"}),
+        ("swift", EXPORTED["swift"] | {"noise": 3}),
+    ],
 )
 def test_every_network_of_the_table(name, arguments, tmp_path):
     weights = save(tmp_path / "model.safetensors", name, arguments)
@@ -64,6 +68,11 @@ def test_every_network_of_the_table(name, arguments, tmp_path):
     mask = (torch.rand(3, 1, *image.shape[2:]) > 0.7).float()
     with torch.inference_mode():
         assert torch.allclose(network(image, mask), exported(image, mask), atol=1e-4)
+        assert exported.noise == network.noise
+        for noise in networks.draw_noise(network, image):
+            varied = exported(image, mask, noise)
+            assert torch.allclose(network(image, mask, noise), varied, atol=1e-4)
+            assert not torch.allclose(exported(image, mask), varied, atol=1e-2)
     hidden = torch.where(mask > 0, torch.full_like(image, float("nan")), image)
     assert torch.equal(exported(hidden, mask), exported(image, mask))
 

@@ -80,6 +80,7 @@ def test_a_stranger_needs_onnxruntime_alone(tmp_path):
     assert told["multiple_of"] == "4"
     assert told["min_size"] == "8"
     assert told["weights_sha256"] == "ab" * 32
+    assert told["noise"] == "0"
     assert json.loads(told["inpaintlab"])["size"] == 16
     assert "1 = hole" in told["usage"]
 
@@ -125,6 +126,20 @@ def test_cards_that_cannot_be(tmp_path, inpaint, size):
     ) as error:
         OnnxNetwork.load(tmp_path / "a.onnx")
     assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("noise", ["-4", "4097", "1e30", "inf", "nan", "", "9" * 4000])
+def test_noise_that_cannot_be(noise):
+    with pytest.raises(
+        RunError, match=r"was not written by inpaintlab|random numbers: at most 4096"
+    ) as error:
+        OnnxNetwork(paint(metadata=change(noise=noise)), "a.onnx")
+    assert len(str(error.value)) < 400
+
+
+def test_a_file_that_says_it_takes_noise_takes_it():
+    with pytest.raises(RunError, match="image, mask, painted, expected image, mask, noise, painted"):
+        OnnxNetwork(paint(metadata=change(noise="3")), "a.onnx")
 
 
 @pytest.mark.parametrize("key", ["multiple_of", "min_size"])

@@ -15,12 +15,22 @@ from inpaintlab import FillSettings, Inpainter, fill_files, networks
 from inpaintlab.checkpoints import ModelCard
 from inpaintlab.data import samples
 from inpaintlab.errors import NetworkError, OutputError, RunError, SettingError
+from inpaintlab.inpainter import batch
 from inpaintlab.inpainter.export import to_onnx
 from inpaintlab.inpainter.onnx import Facts, OnnxNetwork
-from inpaintlab.inpainter.variants import MOST_VARIANTS, by_typicality
+from inpaintlab.inpainter.variants import MOST_VARIANTS, by_typicality, draws
 
 SIDE = 32
 ARGUMENTS = {"width": 8, "depth": 1, "dilations": (1,), "noise": 3}
+
+
+class Noisy(torch.nn.Module):
+    """All that `draws` asks of a network."""
+
+    noise = 3
+
+
+NETWORK = Noisy()
 
 
 def varied(**changes):
@@ -83,6 +93,75 @@ def test_a_seed_gives_the_same_again_and_the_usual_fill_is_among_them(inpainter,
     assert all(any(np.array_equal(fill, one) for one in more) for fill in fills)
 
 
+@given(counts=st.tuples(*2 * [st.integers(1, MOST_VARIANTS)]), seed=st.integers(0, 2**63 - 1))
+@settings(max_examples=30)
+def test_the_draws_of_a_seed_begin_with_the_middle_and_go_on_the_same(counts, seed):
+    fewer, more = ([one.drawn for one in draws(NETWORK, count, seed)] for count in sorted(counts))
+    assert not fewer[0].any()
+    assert all(torch.equal(one, other) for one, other in zip(fewer, more, strict=False))
+    assert len({tuple(one.tolist()) for one in more}) == len(more) == max(counts)
+
+
+@pytest.mark.parametrize("network", [{}, {"noise": 0}])
+@pytest.mark.parametrize("method", [None, "telea"])
+def test_one_variant_is_the_usual_fill_of_whatever_fills(portrait, hole, network, method):
+    inpainter = Inpainter(varied(**network), size=SIDE)
+    (fill,) = inpainter.variants(portrait, hole, 1, method=method)
+    assert np.array_equal(fill, inpainter.fill(portrait, hole, method=method))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda pixels: np.uint16(pixels) * 257,
+        lambda pixels: pixels[..., 0],
+        lambda pixels: np.dstack([pixels, np.full(pixels.shape[:2], 77, np.uint8)]),
+        lambda pixels: np.float64(pixels) / 255,
+        lambda pixels: np.tile(pixels, (3, 2, 1)),
+    ],
+    ids=["16 bits", "grey", "transparent", "floating point", "larger than in training"],
+)
+def test_arrays_of_every_kind_come_back_in_kind_with_fills_that_differ(
+    inpainter, portrait, hole, change
+):
+    image = change(portrait)
+    mask = np.zeros(image.shape[:2], np.uint8)
+    mask[:SIDE, :SIDE] = hole
+    fills = inpainter.variants(image, mask, 3)
+    assert all((fill.shape, fill.dtype) == (image.shape, image.dtype) for fill in fills)
+    assert all(np.array_equal(fill[mask == 0], image[mask == 0]) for fill in fills)
+    assert len({fill.tobytes() for fill in fills}) == 3
+
+
+def test_detail_is_mixed_into_every_variant(inpainter, portrait, hole):
+    pytest.importorskip("patchmatch")
+    fills = inpainter.variants(portrait, hole, 3, method="model+detail")
+    usual = inpainter.fill(portrait, hole, method="model+detail")
+    assert len({fill.tobytes() for fill in fills}) == 3
+    assert any(np.array_equal(fill, usual) for fill in fills)
+
+
+def test_each_image_of_a_batch_is_filled_as_alone(inpainter, portrait, hole):
+    images = torch.stack([tensor(portrait), tensor(portrait[:, ::-1])])
+    masks = torch.from_numpy(np.stack([hole, hole[::-1].copy()]))[:, None]
+    together = inpainter.variants(images, masks, 3)
+    for place, (image, mask) in enumerate(zip(images, masks, strict=True)):
+        alone = inpainter.variants(image, mask, 3)
+        assert all(torch.equal(b[place], one) for b, one in zip(together, alone, strict=True))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_fills_of_a_larger_spread_are_farther_apart(inpainter, portrait, hole, seed):
+    apart = []
+    for spread in (0.25, 0.75, 1.5):
+        fills = inpainter.variants(portrait, hole, 4, seed=seed, spread=spread)
+        first, *others = (np.float32(fill) for fill in fills)
+        apart.append(sum(np.abs(first - other).mean() for other in others))
+    assert apart == sorted(apart)
+    lengths = [one.network.drawn.norm().item() for one in inpainter.drawn(4, seed, 0.5)]
+    assert lengths == pytest.approx([0, *[0.5 * 3**0.5] * 3])
+
+
 @given(values=st.lists(st.integers(0, 255), min_size=1, max_size=8), colours=st.booleans())
 @settings(max_examples=50)
 def test_the_first_is_the_nearest_to_the_mean_of_all(values, colours):
@@ -100,6 +179,10 @@ def test_the_first_is_the_nearest_to_the_mean_of_all(values, colours):
     [
         ({}, {"count": 0}, f"variants are 1 to {MOST_VARIANTS}, got 0"),
         ({}, {"count": 33}, f"variants are 1 to {MOST_VARIANTS}, got 33"),
+        ({}, {"seed": -1}, "a seed is 0 to 9223372036854775807, got -1"),
+        ({}, {"seed": 2**64}, "a seed is 0 to 9223372036854775807, got 18446744073709551616"),
+        ({}, {"spread": 0.0}, "spread is above 0 and at most 1.5, got 0"),
+        ({}, {"spread": 2.0}, "spread is above 0 and at most 1.5, got 2"),
         ({}, {"method": "telea"}, "telea fills a hole in one way: variants are of the model"),
         ({"noise": 0}, {}, "UNet has learnt one fill for each hole: .* --look real"),
     ],
@@ -163,6 +246,43 @@ def test_a_variant_that_is_gone_is_made_again(fill):
     assert len(names("out")) == 3
 
 
+def test_shards_fill_every_image_in_several_ways(fill, portrait):
+    for name in ("b", "c"):
+        Image.fromarray(portrait).save(f"images/{name}.png")
+    assert [fill(shard=f"{number}/2").filled for number in (1, 2)] == [2, 1]
+    wanted = [f"{name}{end}.png" for name in ("b", "c", "photo") for end in ("", "-2", "-3")]
+    assert names("out") == sorted(wanted)
+    assert fill().filled == 0
+
+
+def test_a_list_with_outputs_names_the_variants(fill):
+    Path("list.csv").write_text("image,mask,output\nimages/photo.png,mask.png,below/face.webp\n")
+    assert fill(image="list.csv", mask=None).filled == 1
+    assert sorted(path.name for path in Path("out/below").glob("*.webp")) == [
+        "face-2.webp",
+        "face-3.webp",
+        "face.webp",
+    ]
+
+
+def test_an_interruption_between_variants_fills_again(fill, monkeypatch):
+    """The file that the log tells of is written last."""
+    real = batch.save
+
+    def full(path, image):
+        if path.name == "photo-2.png":
+            raise OutputError(f"cannot write {path}: No space left on device")
+        return real(path, image)
+
+    monkeypatch.setattr(batch, "save", full)
+    with pytest.raises(OutputError, match="No space left"):
+        fill()
+    assert names("out") == ["photo-3.png"]
+    monkeypatch.setattr(batch, "save", real)
+    assert fill().filled == 1
+    assert len(names("out")) == 3
+
+
 @pytest.mark.parametrize("alone", [True, False])
 def test_what_lies_where_a_variant_goes_is_not_written_over(fill, alone):
     given = {"image": "images/photo.png", "output": "out/photo.png"} if alone else {}
@@ -175,9 +295,11 @@ def test_what_lies_where_a_variant_goes_is_not_written_over(fill, alone):
 
 
 def test_variants_that_would_have_one_name_are_refused(fill, portrait):
-    Image.fromarray(portrait).save("images/photo-2.png")
-    with pytest.raises(OutputError, match=r"would both be written to .*photo-2.png"):
+    Image.fromarray(portrait).save("images/photo-2.jpg")  # its result is a PNG
+    with pytest.raises(OutputError, match=r"would both be written to out/photo-2.png: .*--variants, or"):
         fill()
+    assert not Path("out").exists()
+    assert fill(variants=1).filled == 2
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -187,6 +309,56 @@ def test_an_input_is_not_written_over(fill, alone):
     where = {"image": "photo.png", "mask": "out-2.png", "output": "out.png"}
     with pytest.raises(OutputError, match=r"is an input|is there and is no result"):
         fill(**where if alone else {**where, "image": "images", "output": "images"})
+
+
+@pytest.fixture
+def command(fill, weights, inpaint):
+    """Run `inpaint fill`, the usual files filled by the usual model unless others are named."""
+
+    def run(words, image="images/photo.png", model=weights):
+        return inpaint(f"fill {image} mask.png --run {model} {words}")
+
+    return run
+
+
+def test_the_command_line(command, inpainter, portrait, hole):
+    code, out, err = command("-o out.png --variants 3 -s seed=5")
+    assert (code, err) == (0, "")
+    assert out.startswith("out.png to out-3.png, the most typical first (filled by ")
+    fills = inpainter.variants(portrait, hole, 3, seed=5)
+    for name, wanted in zip(("out.png", "out-2.png", "out-3.png"), fills, strict=True):
+        assert np.array_equal(np.asarray(Image.open(name)), wanted)
+    code, out, _ = command("-o out.png --variants 2 --json")  # its own results it writes over
+    assert (code, json.loads(out)["variants"]) == (0, 2)
+    code, out, _ = command("-o out --variants 2", image="images")
+    assert (code, names("out")) == (0, ["photo-2.png", "photo.png"])
+    assert "1 filled in 2 ways each" in out
+    assert "1 were there already" in command("-o out --variants 2", image="images")[1]
+
+
+@pytest.mark.parametrize("image", ["images/photo.png", "images"])
+@pytest.mark.parametrize(
+    ("words", "noise", "reason"),
+    [
+        ("--variants 3", 0, "UNet has learnt one fill for each hole"),
+        ("--variants 3 --method telea", 3, "telea fills a hole in one way: variants are of the model"),
+        ("--variants 33", 3, "variants: must be at most 32"),
+        ("--variants 0", 3, "variants: must be at least 1"),
+        (f"--variants 3 -s seed={2**64}", 3, f"seed: must be at most {2**63 - 1}"),
+    ],
+)
+def test_what_cannot_vary_is_one_line_and_nothing_is_written(
+    command, tmp_path, image, words, noise, reason
+):
+    plain = tmp_path / "model.safetensors"
+    Inpainter(varied(noise=noise), ModelCard("unet", ARGUMENTS | {"noise": noise}, SIDE)).save(plain)
+    before = sorted(tmp_path.rglob("*"))
+    output = "out" if image == "images" else "out.png"
+    code, out, err = command(f"-o {output} {words}", image, plain)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"inpaint: {reason}")
+    assert err.count("\n") == 1
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_an_onnx_file_takes_noise(inpainter, tmp_path, portrait, hole):

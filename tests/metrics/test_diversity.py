@@ -60,6 +60,24 @@ def test_fills_that_are_other_images_are_as_diverse_as_images():
     assert relative_diversity(fills, truth, mask).mean() == pytest.approx(1, abs=0.03)
 
 
+def test_where_images_are_alike_it_is_the_diversity_itself():
+    """As in a white margin: the images of the other holes are still told."""
+    fills, truth, mask = drawn(0)
+    truth[..., :6] = 1
+    mask[0], mask[0, ..., :6] = 0, 1
+    found = relative_diversity(fills, truth, mask)
+    assert found[0] == diversity(fills, mask)[0] > 0
+    assert (found[1:] > diversity(fills, mask)[1:]).all()
+
+
+@given(seed=seeds, count=st.integers(2, 6))
+def test_part_of_a_batch_beside_the_rest_is_as_in_the_whole(seed, count):
+    fills, truth, mask = drawn(seed, count=count)
+    whole = relative_diversity(fills, truth, mask)
+    others = [truth.roll(by, 0)[:1] for by in range(1, count)]
+    assert torch.allclose(relative_diversity(fills[:, :1], truth[:1], mask[:1], others), whole[:1])
+
+
 def test_an_image_without_a_hole_has_no_diversity():
     fills, truth, mask = drawn(0)
     mask[0] = 0
@@ -71,6 +89,8 @@ def test_what_cannot_be_told_is_said():
     fills, truth, mask = drawn(0, count=1)
     with pytest.raises(SettingError, match="two fills or more, got 1"):
         diversity(fills[:1], mask)
+    with pytest.raises(SettingError, match="give two different ones or more"):
+        relative_diversity(fills, truth, mask, others=[])
     for same in (truth, truth.expand(2, -1, -1, -1)):
         with pytest.raises(SettingError, match="give two different ones or more"):
             relative_diversity(

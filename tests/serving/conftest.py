@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from inpaintlab import networks
+from inpaintlab.checkpoints import ModelCard
 from inpaintlab.data import samples
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.serving.app import create_app
@@ -61,13 +62,20 @@ def client(pool):
 
 
 @pytest.fixture(scope="session")
-def varied():
-    """A server whose model fills a hole in several ways."""
+def varied_inpainter():
+    """An inpainter that fills a hole in several ways."""
     torch.manual_seed(0)
-    network = networks.create("unet", width=8, depth=1, dilations=(1,), noise=3)
+    arguments = {"width": 8, "depth": 1, "dilations": (1,), "noise": 3}
+    network = networks.create("unet", **arguments)
     for part in network.vary:
         part.linear.weight.data.mul_(10)
-    return TestClient(create_app(HerePool(Inpainter(network, size=32))))
+    return Inpainter(network, ModelCard("unet", arguments, 32))
+
+
+@pytest.fixture(scope="session")
+def varied(varied_inpainter):
+    """A server whose model fills a hole in several ways."""
+    return TestClient(create_app(HerePool(varied_inpainter)))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The application from Python: of a run folder or a pool, which it starts and ends itself."""
 
 import asyncio
+import base64
 
 import numpy as np
 import pytest
@@ -23,6 +24,16 @@ def test_it_starts_workers_which_know_the_plugins(trained_run, tmp_path, files, 
     assert np.array_equal(filled[~hole], portrait[~hole])
     assert not np.array_equal(filled[hole], portrait[hole])
     assert pool.ready == 0
+
+
+def test_a_model_that_varies_says_so(varied_inpainter, tmp_path, files, portrait, hole):
+    """In a process of its own, through which several images come back."""
+    varied_inpainter.save(tmp_path / "varied.safetensors")
+    with TestClient(create_app(worker_pool(tmp_path / "varied.safetensors", workers=1))) as client:
+        assert client.get("/v1/models").json()["data"][0]["varies"]
+        found = client.post("/v1/fill:variants", files=files, data={"method": "model"}).json()["images"]
+    wanted = varied_inpainter.variants(portrait, hole, 4)
+    assert np.array_equal([decoded(base64.b64decode(image)) for image in found], wanted)
 
 
 def test_a_run_folder_is_enough(trained_run):

@@ -290,6 +290,25 @@ def test_variants_come_in_one_reply_and_keep_known_pixels(varied, files, portrai
     assert (apart == sorted(apart)).all()
 
 
+def test_variants_are_those_of_python_and_one_is_the_usual_fill(
+    varied, varied_inpainter, files, portrait, hole
+):
+    data = {"variants": "3", "seed": "7", "method": "model"}
+    found = varied.post("/v1/fill:variants", files=files, data=data).json()["images"]
+    wanted = varied_inpainter.variants(portrait, hole, 3, seed=7)
+    assert np.array_equal([decoded(base64.b64decode(image)) for image in found], wanted)
+    (one,) = varied.post("/v1/fill:variants", files=files, data={"variants": "1"}).json()["images"]
+    assert base64.b64decode(one) == varied.post("/v1/fill", files=files).content
+
+
+def test_notes_of_variants_are_told_once(varied, files):
+    notes = [
+        varied.post("/v1/fill:variants", files=files, data=data).json()["notes"]
+        for data in ({"format": "jpeg", "variants": "1"}, {"format": "jpeg", "variants": "3"})
+    ]
+    assert notes[0] == notes[1] != []
+
+
 def test_variants_of_a_seed_come_again(varied, files):
     asked = [
         varied.post("/v1/fill:variants", files=files, data=data).json()["images"]
@@ -305,6 +324,9 @@ def test_variants_of_a_seed_come_again(varied, files):
         ({"variants": "11"}, 422, "variants"),
         ({"variants": "0"}, 422, "variants"),
         ({"seed": "-1"}, 422, "seed"),
+        ({"seed": str(2**63)}, 422, "seed"),
+        ({"format": "gif"}, 422, "format"),
+        ({"spread": "2"}, 422, "spread"),
         ({"method": "telea"}, 400, "telea fills a hole in one way"),
         ({"varients": "2"}, 422, "unknown field 'varients', did you mean 'variants'?"),
     ],

@@ -110,6 +110,17 @@ def test_several_images_of_a_model_that_varies(ask, varied, image, mask, portrai
         ask.images.edit(image=image, mask=mask, prompt="x", n=2)
 
 
+def test_fills_of_an_image_s_own_transparency_are_opaque(varied, portrait, hole):
+    image = ("cut.png", encoded(np.dstack([portrait, np.where(hole, 0, 200).astype(np.uint8)])))
+    data = {"prompt": "x", "n": "2"}
+    found = varied.post("/v1/images/edits", files={"image": image}, data=data).json()["data"]
+    fills = [decoded(base64.b64decode(one["b64_json"])) for one in found]
+    assert len({fill.tobytes() for fill in fills}) == 2
+    for fill in fills:
+        assert (fill[hole][:, 3] == 255).all()
+        assert (fill[~hole][:, 3] == 200).all()
+
+
 def test_images_that_cannot_be_used(ask, image, mask):
     with pytest.raises(openai.BadRequestError, match="48×40 and keeps its size"):
         ask.images.edit(image=image, mask=mask, prompt="x", size="1024x1024")

@@ -39,7 +39,7 @@ class RecordingPool(HerePool):
         self.asked = []
         self.refusal = None
 
-    def fill(self, image, hole, count, seed, name, *, door):
+    def fill(self, image, hole, count, seed, spread, name, *, door):
         self.asked.append((image.pixels, hole == 1))
         fills = []
         for number in range(count):
@@ -334,6 +334,22 @@ def test_a_hole_is_filled_in_several_ways_side_by_side(visit, served, browser):
         (_, hole), *_ = served.asked
         assert (pixels[hole] == (red, 0, 255)).all()
     assert len(served.asked) == 1
+
+
+def test_a_refusal_of_several_ways_is_told_and_they_can_be_asked_for_again(visit, served):
+    someone = visit()
+    several = someone.tab.get_by_role("button", name="Fill in 4 ways")
+    several.click()
+    someone.complained("Nothing is painted yet")
+    someone.stroke()
+    served.refusal = RefusedError(429, "queue_full", "20 requests are waiting: try again later")
+    several.click()
+    someone.complained("20 requests are waiting")
+    assert someone.tab.locator("#gallery button").count() == 0
+    served.refusal = None
+    several.click()
+    someone.filled(4)
+    assert someone.tab.locator("#note").is_hidden()
 
 
 def test_a_model_with_one_fill_for_each_hole_offers_no_other(visit, served, monkeypatch):

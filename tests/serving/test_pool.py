@@ -42,6 +42,16 @@ def test_bytes_come_back_whole():
     with_pool(test)
 
 
+@pytest.mark.parametrize("image", [b"", b"an image", bytes(100_000)])
+def test_variants_come_back_whole_and_in_order(image):
+    async def test(pool):
+        reply = await pool.run(Job(image, None, Options(variants=3)))
+        assert (reply.data, reply.others) == (image, (b"2 " + image, b"3 " + image))
+        assert (await pool.run(job(b"one"))).others == ()
+
+    with_pool(test)
+
+
 def test_a_crash_costs_one_job_and_the_others_go_on():
     async def test(pool):
         others = [asyncio.create_task(pool.run(job(b"fine"))) for _ in range(20)]

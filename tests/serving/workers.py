@@ -7,7 +7,10 @@ from inpaintlab.serving.jobs import About, Reply, send
 
 
 def obey(pipe):
-    """Do what the image says: `die`, `hang`, or come back with the process's number as notes."""
+    """Do what the image says: `die`, `hang`, or come back with the process's number as notes.
+
+    Further variants are the image with a number before it.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     send(pipe, About("obedient", network="none", size=1, sha256="0" * 64, created=os.getpid()))
     while True:
@@ -19,7 +22,8 @@ def obey(pipe):
             os._exit(3)
         if job.image == b"hang":
             signal.pause()
-        send(pipe, Reply(data=job.image, notes=(str(os.getpid()),)))
+        others = tuple(b"%d " % number + job.image for number in range(2, job.options.variants + 1))
+        send(pipe, Reply(data=job.image, others=others, notes=(str(os.getpid()),)))
 
 
 def fail(pipe):

@@ -1,6 +1,6 @@
 """Methods on a bench: every hole filled with every method, and each fill measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from inpaintlab.evaluation.rows import Rows
 from inpaintlab.evaluation.statistics import bootstrap_interval, bootstrap_intervals, unpaired_interval
 from inpaintlab.masks import MaskSet, frozen
 from inpaintlab.metrics import Available, measure, variety
+from inpaintlab.metrics.diversity import OTHERS
 from inpaintlab.progress import bar
 from inpaintlab.randomness import MASK_SEED
 from inpaintlab.settings import TrainSettings, build
@@ -118,7 +119,8 @@ class Bench:
                     filled |= {name: fill(image[:few], mask[:few]) for name, fill in slow.items()}
                 for name, of in filled.items():
                     found = _values(of, image, mask, offered)
-                    found |= self._variety(name, image, mask, offered.variants)
+                    others = images.others(masks, start, stop, OTHERS)
+                    found |= self._variety(name, image, mask, offered.variants, others)
                     for metric, column in found.items():
                         array = values[name].setdefault(metric, np.full(len(masks), np.nan))
                         array[start * per : start * per + len(of)] = column.double().numpy()
@@ -131,12 +133,19 @@ class Bench:
                     advance(1)
         return rows
 
-    def _variety(self, name: str, image: Tensor, mask: Tensor, count: int) -> dict[str, Tensor]:
-        """Return how far fills of a hole are apart and how good the best is, of what varies."""
+    def _variety(
+        self, name: str, image: Tensor, mask: Tensor, count: int, others: Iterable[Tensor]
+    ) -> dict[str, Tensor]:
+        """Return how far fills of a hole are apart and how good the best is, of what varies.
+
+        `others` are of the whole set: what a batch holds depends on its size, and on how many masks an
+        image has. At sizes of their own, images cannot be set beside each other.
+        """
         method = self.methods.get(name)
         if count < 2 or method is None or method.drawn is None:
             return {}
-        return variety(method.variants(image, mask, count), image, mask)
+        fills = method.variants(image, mask, count)
+        return variety(fills, image, mask, others if self.size else ())
 
     def elsewhere(self, data: str, limit: int, gain: Gain, own: Rows) -> OutOfDistribution:
         """Measure on images of another kind, none of them learnt from; `own` are the own values."""

@@ -368,6 +368,8 @@ def _compared(
     ratio = float(np.mean([of.images / of.train for of in first]))
     over_folds = {}
     for metric in first[0].metrics:
+        if any(metric not in of.metrics for of in (*first, *second)):
+            continue  # of several fills of a hole, which one of them does not give
         found = [b.metrics[metric] - a.metrics[metric] for a, b in zip(first, second, strict=True)]
         over_folds[metric] = FoldDifferences(fold_interval(found, ratio), found)
     rows = [

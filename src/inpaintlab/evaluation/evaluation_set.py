@@ -1,7 +1,7 @@
 """The images that are measured, and what is known of each."""
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,20 @@ class EvaluationSet:
         per = masks.per_image
         images = to_tensor(np.stack([self.read(place) for place in range(start, stop)]))
         return torch.repeat_interleave(images, per, 0), masks.batch(start * per, stop * per)
+
+    def others(self, masks: MaskSet, start: int, stop: int, count: int) -> Iterator[Tensor]:
+        """Yield what `rows` gives of images, each time with another image in the place of each.
+
+        So many times, or as there are other images: first with the next image, then with the one after
+        it, and after the last image with the first. All images must have one size.
+        """
+        count = min(count, len(self) - 1)
+        if count < 1:
+            return
+        places = [place % len(self) for place in range(start + 1, stop + count)]
+        images = to_tensor(np.stack([self.read(place) for place in places]))
+        for by in range(count):
+            yield torch.repeat_interleave(images[by : by + stop - start], masks.per_image, 0)
 
     def facts(self, masks: MaskSet) -> dict[str, list[Any]]:
         """Return what `rows.FACTS` names, a row for each mask."""

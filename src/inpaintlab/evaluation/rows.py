@@ -74,8 +74,8 @@ class Rows:
 
     @property
     def metrics(self) -> list[str]:
-        """Names of the metrics."""
-        return list(next(iter(self.values.values())))
+        """Names of the metrics, also of those that some methods lack."""
+        return list(dict.fromkeys(metric for of in self.values.values() for metric in of))
 
     def column(self, method: str, metric: str) -> Float64:
         """Return the values of a method; raises `SettingError` with the nearest name for another."""

@@ -139,6 +139,7 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
         grey_mask=settings.grey_mask,
         variants=settings.variants,
         seed=settings.seed,
+        spread=settings.spread,
         method=settings.method,
         strategy=settings.strategy,
         blend=settings.blend,
@@ -168,6 +169,8 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
     if settings.invert_mask is None:
         check_polarity([job.pair.mask for job in todo], INVERTED_BY)
     inpainter = Inpainter.load(run, quickest=True) if todo else None
+    if inpainter is not None and settings.variants > 1:
+        inpainter.check_varies(settings.method)
     _tell_of_pairs(pairing, mine, settings)
     began = time.monotonic()
     if inpainter is not None:
@@ -278,6 +281,7 @@ def _fill(
         hole,
         settings.variants,
         settings.seed,
+        settings.spread,
         pair.mask.name,
         method=settings.method,
         strategy=settings.strategy,

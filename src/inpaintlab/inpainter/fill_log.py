@@ -44,7 +44,7 @@ class Job:
             "blend": settings.blend,
         }
         if settings.variants > 1:
-            made_from |= {"variants": settings.variants, "seed": settings.seed}
+            made_from |= {name: getattr(settings, name) for name in ("variants", "seed", "spread")}
         return cls(pair, made_from)
 
 

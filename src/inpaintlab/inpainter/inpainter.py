@@ -34,7 +34,7 @@ from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.pairs import variant_names
 from inpaintlab.inpainter.readme import readme
-from inpaintlab.inpainter.variants import by_typicality, draws
+from inpaintlab.inpainter.variants import SPREAD, by_typicality, draws
 from inpaintlab.inpainter.ways import AUTO, MODEL, Model, by_method, by_network
 from inpaintlab.inpainter.weights import DEFAULT_FILE, FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
@@ -208,6 +208,7 @@ class Inpainter:
         count: int = 4,
         *,
         seed: int = 0,
+        spread: float = SPREAD,
         invert_mask: bool = False,
         grey_mask: bool = False,
         method: str | None = None,
@@ -217,14 +218,15 @@ class Inpainter:
         """Fill the hole of an image in several ways, the most typical first.
 
         All else as `fill`, whose result, the middle of all ways, is among them. The same `seed` gives
-        the same fills. Raises `SettingError` for a network that has learnt one fill for each hole, for a
+        the same fills. `spread` says how far they go from the middle, above 0 to 1.5; 1 is as far as in
+        training. Raises `SettingError` for a network that has learnt one fill for each hole, for a
         baseline, and for a `count` that is not from 1 to 32.
         """
         how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
         reading: dict[str, Any] = {"invert": invert_mask, "grey": grey_mask, "door": PYTHON}
 
         def fill(image: DecodedImage, hole: UInt8) -> list[DecodedImage]:
-            return self.fill_variants(image, hole, count, seed, **how)[0]
+            return self.fill_variants(image, hole, count, seed, spread, **how)[0]
 
         return _through(fill, image, mask, reading)
 
@@ -267,7 +269,8 @@ class Inpainter:
         image: DecodedImage,
         hole: UInt8,
         count: int,
-        seed: int,
+        seed: int = 0,
+        spread: float = SPREAD,
         name: str = "the mask",
         **how: Any,
     ) -> tuple[list[DecodedImage], str]:
@@ -278,19 +281,25 @@ class Inpainter:
         if count == 1:
             filled, told = self.fill_image(image, hole, name, **how)
             return [filled], told
-        if (method := how.get("method") or self.method) in BASELINES:
-            raise SettingError(f"{method} fills a hole in one way: variants are of the model")
-        found = [one.fill_image(image, hole, name, **how) for one in self.drawn(count, seed)]
+        self.check_varies(how.get("method"))
+        drawn = self.drawn(count, seed, spread)
+        found = [one.fill_image(image, hole, name, **how) for one in drawn]
         fills = [filled for filled, _ in found]
         places = by_typicality([filled.pixels for filled in fills], hole)
         return [fills[place] for place in places], found[0][1]
 
-    def drawn(self, count: int, seed: int = 0) -> list["Inpainter"]:
+    def check_varies(self, method: str | None = None) -> None:
+        """Raise `SettingError` for a baseline, and for a network with one fill for each hole."""
+        if (method := method or self.method) in BASELINES:
+            raise SettingError(f"{method} fills a hole in one way: variants are of the model")
+        draws(self.network, 1, 0)
+
+    def drawn(self, count: int, seed: int = 0, spread: float = SPREAD) -> list["Inpainter"]:
         """Return so many inpainters: this one with noise 0, and with other noise, which fill otherwise.
 
         Raises `SettingError` as `variants` does.
         """
-        networks = draws(self.network, count, seed)
+        networks = draws(self.network, count, seed, spread)
         return [Inpainter(one, self.card, self.source, method=self.method) for one in networks]
 
     def fill_file(
@@ -303,6 +312,7 @@ class Inpainter:
         grey_mask: bool = False,
         variants: int = 1,
         seed: int = 0,
+        spread: float = SPREAD,
         method: str | None = None,
         strategy: str = "auto",
         blend: str = "gradient",
@@ -325,7 +335,9 @@ class Inpainter:
         check_writable(output.suffix, decoded.size)
         hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
         how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
-        fills, told = self.fill_variants(decoded, hole, variants, seed, mask.name, door=COMMAND, **how)
+        fills, told = self.fill_variants(
+            decoded, hole, variants, seed, spread, mask.name, door=COMMAND, **how
+        )
         said = [told] if tell or (method or self.method) == AUTO else []
         lost = [save(name, filled) for name, filled in zip(names, fills, strict=True)]
         return [*said, *decoded.notes, *remarks, *lost[0]]

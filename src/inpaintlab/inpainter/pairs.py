@@ -295,9 +295,12 @@ def check_outputs(pairs: Iterable[Pair], folder: Path, variants: int = 1) -> Non
         for name in variant_names(pair.name, variants):
             other = owners.setdefault(name, pair)
             if other is not pair:
+                cure = "keep their formats with --format same"
+                if pair.name != other.name:  # one of them is a variant
+                    cure = "fill in fewer --variants"
                 raise OutputError(
                     f"{_owners(other, pair)} would both be written to {folder / name}: "
-                    f"keep their formats with --format same, or give a list with outputs"
+                    f"{cure}, or give a list with outputs"
                 )
         inputs |= {pair.image.resolve(), pair.mask.resolve()}
     root = folder.resolve()

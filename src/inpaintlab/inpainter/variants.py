@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.arrays import Pixels, UInt8
@@ -12,6 +13,13 @@ from inpaintlab.networks import needs, noise_of
 
 #: More fills of one hole are refused: all stand in memory at once.
 MOST_VARIANTS = 32
+#: The largest seed that torch takes in every release.
+MOST_SEED = 2**63 - 1
+#: How far fills go from the middle, as a share of how far they went in training: at 1 some have marks
+#: where there should be a mouth (docs/explanation/real.md).
+SPREAD = 0.75
+#: Beyond it a network has never been.
+MOST_SPREAD = 1.5
 
 
 class Drawn(nn.Module):
@@ -31,15 +39,21 @@ class Drawn(nn.Module):
         return painted
 
 
-def draws(network: nn.Module, count: int, seed: int) -> list[Drawn]:
+def draws(network: nn.Module, count: int, seed: int, spread: float = SPREAD) -> list[Drawn]:
     """Return the network with noise 0, the middle of its fills, and with so many draws less one.
 
-    The first draws of a seed are always the same.
+    The first draws of a seed are always the same. All have the same length, `spread` times that of
+    normal noise, as long ones lie where the network has seldom been.
 
-    Raises `SettingError` for fewer than 1 or more than 32, and for a network without noise.
+    Raises `SettingError` for a count that is not from 1 to 32, a seed below 0 or above 2^63 - 1, a
+    spread that is not above 0 and at most 1.5, and a network without noise.
     """
     if not 1 <= count <= MOST_VARIANTS:
         raise SettingError(f"variants are 1 to {MOST_VARIANTS}, got {count}")
+    if not 0 <= seed <= MOST_SEED:
+        raise SettingError(f"a seed is 0 to {MOST_SEED}, got {seed!s:.30}")
+    if not 0 < spread <= MOST_SPREAD:
+        raise SettingError(f"spread is above 0 and at most {MOST_SPREAD}, got {spread:g}")
     if not noise_of(network):
         raise SettingError(
             f"{type(network).__name__} has learnt one fill for each hole: variants ask for a network "
@@ -47,9 +61,11 @@ def draws(network: nn.Module, count: int, seed: int) -> list[Drawn]:
         )
     generator = torch.Generator().manual_seed(seed)
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
+    length = noise_of(network)
     # One by one: of a larger block torch draws other first numbers.
-    noise = [torch.randn(noise_of(network), generator=generator) for _ in range(count - 1)]
-    return [Drawn(network, one.to(device)) for one in (torch.zeros(noise_of(network)), *noise)]
+    ways = [F.normalize(torch.randn(length, generator=generator), dim=0) for _ in range(count - 1)]
+    noise = [torch.zeros(length), *(spread * length**0.5 * way for way in ways)]
+    return [Drawn(network, one.to(device)) for one in noise]
 
 
 def by_typicality(fills: Sequence[Pixels], hole: UInt8) -> list[int]:

@@ -5,7 +5,7 @@ give different ones, and one of them near the truth. Fills are `[K, B, 3, H, W]`
 of K batches; the truth is `[B, 3, H, W]` and the mask `[B, 1, H, W]`. Each function gives `[B]`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import torch
@@ -15,8 +15,8 @@ from inpaintlab.errors import SettingError
 from inpaintlab.metrics.per_image import hole_mean, hole_psnr
 
 Fills = Tensor | Sequence[Tensor]
-#: Images of the batch that each is set beside: those after it.
-_OTHERS = 16
+#: Images that each is set beside.
+OTHERS = 16
 
 
 def diversity(fills: Fills, mask: Tensor) -> Tensor:
@@ -36,20 +36,28 @@ def diversity(fills: Fills, mask: Tensor) -> Tensor:
     return torch.stack(pairs).mean(0)
 
 
-def relative_diversity(fills: Fills, truth: Tensor, mask: Tensor) -> Tensor:
-    """Diversity over that of what stands in the same hole of the other images of the batch.
+def relative_diversity(
+    fills: Fills, truth: Tensor, mask: Tensor, others: Iterable[Tensor] | None = None
+) -> Tensor:
+    """Diversity over that of what stands in the same hole of other images.
 
-    1: fills of one hole differ as much as different images do there; near 0: they are all the same. It
-    depends on the batch: give all images at once. Raises `SettingError` for a single image, or where
-    all images are the same.
+    1: fills of one hole differ as much as different images do there; near 0: they are all the same.
+    `others` are batches as the truth, with other images in each place; without them they are taken from
+    the batch, so that all images are to be given at once, and each once. Where none of them differs in
+    a hole, as in a white margin, it is the diversity itself. Raises `SettingError` for a single image,
+    or where all images of the batch are the same.
 
     >>> truth = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1).expand(2, 3, 4, 4)
     >>> relative_diversity([truth * 0, truth * 0 + 0.5], truth, torch.ones(2, 1, 4, 4)).tolist()
     [0.5, 0.5]
     """
-    apart = [_distance(truth, truth.roll(by, 0), mask) for by in range(1, min(len(truth), _OTHERS + 1))]
+    beside = others
+    if beside is None:
+        beside = (truth.roll(by, 0) for by in range(1, min(len(truth), OTHERS + 1)))
+    apart = [_distance(truth, other, mask) for other in beside]
     scale = torch.stack(apart).mean(0) if apart else mask.new_zeros(len(truth))
-    if bool((scale[mask.amax((1, 2, 3)) > 0] == 0).any()):
+    alike = others is None and bool(mask.any()) and not bool(scale.any())
+    if not apart or alike:
         raise SettingError("diversity is told beside that of images: give two different ones or more")
     return diversity(fills, mask) / torch.where(scale > 0, scale, 1)
 
@@ -64,11 +72,13 @@ def best_hole_psnr(fills: Fills, truth: Tensor, mask: Tensor) -> Tensor:
     return torch.stack([hole_psnr(of, truth, mask) for of in _stacked(fills)]).amax(0)
 
 
-def variety(fills: Fills, truth: Tensor, mask: Tensor) -> dict[str, Tensor]:
+def variety(
+    fills: Fills, truth: Tensor, mask: Tensor, others: Iterable[Tensor] | None = None
+) -> dict[str, Tensor]:
     """Return both figures by their names; diversity only where there are two different images."""
     found = {"best_hole_psnr": best_hole_psnr(fills, truth, mask)}
     with suppress(SettingError):
-        found["diversity"] = relative_diversity(fills, truth, mask)
+        found["diversity"] = relative_diversity(fills, truth, mask, others)
     return found
 
 

@@ -99,6 +99,8 @@ _LEARNED = {
 }
 #: How real a fill looks, which is no matter of PSNR: that rewards blur.
 REALISM = ("sharpness", "told_percent", "hole-distance-efficientnet")
+#: Of several fills of one hole: methods that give one fill, as baselines do, lack them.
+OF_SEVERAL = ("diversity", "best_hole_psnr")
 #: Name -> how it is shown, of every figure that an image can have, in the order of tables.
 FIGURES: dict[str, Figure] = {
     name: (_FIGURES | _LEARNED)[name] for name in ("hole_psnr", *REALISM, *_FIGURES, *_LEARNED)

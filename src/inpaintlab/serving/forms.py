@@ -79,12 +79,14 @@ class VariantsForm(FillForm):
     """One image to fill in several ways."""
 
     variants: int = Field(4, ge=1, le=MOST_VARIANTS, description="How many fills come back.")
-    seed: int = Field(0, ge=0, description="The same seed gives the same fills.")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="The same seed gives the same fills.")
+    spread: float = Field(0.75, gt=0, le=1.5, description="How far they go from the middle.")
     format: Literal["png", "webp", "jpeg"] = Field("png", description="Format of the filled images.")
 
     def options(self, media_type: str) -> Options:
         """Return how a worker is to fill."""
-        return replace(super().options(media_type), variants=self.variants, seed=self.seed)
+        several = {name: getattr(self, name) for name in ("variants", "seed", "spread")}
+        return replace(super().options(media_type), **several)
 
 
 class BatchForm(FillOptions):

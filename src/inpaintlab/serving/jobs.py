@@ -34,8 +34,8 @@ class Options:
     `suffix` is `.png`, `.webp` or `.jpg`; `quality` is for JPEG. With `transparent`, the hole is where
     the mask, or without a mask the image, is fully transparent. `size` is the width and height that the
     image must have. `method`, `strategy` and `blend` are those of `Inpainter.fill_image`; None is its
-    default. `variants` and `seed` are those of `Inpainter.fill_variants`. With `fields`, the route has
-    the fields `invert_mask` and `grey_mask`, which errors name.
+    default. `variants`, `seed` and `spread` are those of `Inpainter.fill_variants`. With `fields`, the
+    route has the fields `invert_mask` and `grey_mask`, which errors name.
     """
 
     suffix: str = ".png"
@@ -49,6 +49,7 @@ class Options:
     blend: str | None = None
     variants: int = 1
     seed: int = 0
+    spread: float = 0.75
     max_pixels: int = MAX_PIXELS
     size: tuple[int, int] | None = None
 

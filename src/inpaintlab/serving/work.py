@@ -142,7 +142,14 @@ def _fill(inpainter: "Inpainter", job: Job) -> list[DecodedImage]:
     how = {"method": options.method, "strategy": options.strategy, "blend": options.blend}
     given = {name: value for name, value in how.items() if value}
     fills, _ = inpainter.fill_variants(
-        image, hole, options.variants, options.seed, "the mask", door=_door(options), **given
+        image,
+        hole,
+        options.variants,
+        options.seed,
+        options.spread,
+        "the mask",
+        door=_door(options),
+        **given,
     )
     if job.mask is None:
         fills = [_opaque(filled, hole) for filled in fills]

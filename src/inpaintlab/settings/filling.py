@@ -43,8 +43,10 @@ class FillSettings(Settings):
     variants: Annotated[int, Flag()] = Field(default=1, ge=1, le=32)
     """Fills of each hole, the most typical first; the others are called NAME-2 and so on. Asks for a
     model that was trained with --look real."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
     """Seed of the variants."""
+    spread: float = Field(default=0.75, gt=0, le=1.5)
+    """How far variants go from the middle; at 1 as far as in training, where some have marks."""
     method: Annotated[str, Flag()] = "auto"
     """auto (by how thick a hole is), model, model+detail, or a baseline such as telea,
     biharmonic or patchmatch."""
