@@ -405,3 +405,22 @@ def test_an_evaluation_tells_how_far_fills_are_apart(inpainter):
     without = measured({"varied": inpainter}, variants=0)
     assert "diversity" not in without.overall.methods["varied"]
     assert json.loads(json.dumps(without.as_dict()))
+
+
+def test_thin_holes_vary_as_well_where_the_model_of_the_package_would_fill_them(weights, portrait):
+    loaded, scratch = Inpainter.load(weights), np.zeros((SIDE, SIDE), np.uint8)
+    scratch[8:24, 15:17] = 1
+    assert loaded.method == "auto"
+    first, *others = loaded.variants(portrait, scratch, 3)
+    assert not any(np.array_equal(first, other) for other in others)
+
+
+def test_fills_of_two_seeds_are_not_taken_for_those_of_one(fill):
+    """As where a batch is ended between two files: the first is of the old seed, another of the new."""
+    assert fill().filled == 1
+    old = {name: Path("out", name).read_bytes() for name in names("out")}
+    assert fill(seed=1, output="other").filled == 1
+    Path("out/photo-2.png").write_bytes(Path("other/photo-2.png").read_bytes())
+    assert len(old["photo-2.png"]) != len(Path("out/photo-2.png").read_bytes())
+    assert fill().filled == 1
+    assert {name: Path("out", name).read_bytes() for name in names("out")} == old

@@ -100,9 +100,7 @@ class FillLog:
         line = self._before.get(str(job.pair.name))
         if line is None or line.get("made_from") != job.made_from:
             return False
-        path, *others = (self.folder / name for name in self.names(job))
-        whole = path.is_file() and path.stat().st_size == line["bytes"]
-        return whole and all(other.is_file() for other in others)
+        return bool(self._sizes(job) == line["bytes"])
 
     def names(self, job: Job) -> list[Path]:
         """Return the names of the results of a job, below the folder."""
@@ -117,8 +115,7 @@ class FillLog:
 
     def add_filled(self, job: Job, notes: Mapping[str, str]) -> None:
         """Note what has been written; `notes` for the user come with their kinds."""
-        size = (self.folder / job.pair.name).stat().st_size
-        self._add(job, made_from=job.made_from, bytes=size, notes=list(notes))
+        self._add(job, made_from=job.made_from, bytes=self._sizes(job), notes=list(notes))
         self.filled += 1
         self.notes.update(notes.values())
 
@@ -129,6 +126,12 @@ class FillLog:
             reason = f"{type(error).__name__}: {reason}"
         self._add(job, image=str(job.pair.image), mask=str(job.pair.mask), error=reason)
         self.failures.append(Failure(job.pair.image, reason))
+
+    def _sizes(self, job: Job) -> int | list[int]:
+        """Return the bytes of the result, or of each of several ones; -1 for one that is not there."""
+        paths = [self.folder / name for name in self.names(job)]
+        sizes = [path.stat().st_size if path.is_file() else -1 for path in paths]
+        return sizes if len(sizes) > 1 else sizes[0]
 
     def _add(self, job: Job, **values: Any) -> None:
         """Append one line, in one piece."""

@@ -217,10 +217,11 @@ class Inpainter:
     ) -> list[AnyImage]:
         """Fill the hole of an image in several ways, the most typical first.
 
-        All else as `fill`, whose result, the middle of all ways, is among them. The same `seed` gives
-        the same fills. `spread` says how far they go from the middle, above 0 to 1.5; 1 is as far as in
-        training. Raises `SettingError` for a network that has learnt one fill for each hole, for a
-        baseline, and for a `count` that is not from 1 to 32.
+        All else as `fill`, whose result, the middle of all ways, is among them; with `auto` the network
+        itself fills thin holes, too. The same `seed` gives the same fills. `spread` says how far they
+        go from the middle, above 0 to 1.5; 1 is as far as in training. Raises `SettingError` for a
+        network that has learnt one fill for each hole, for a baseline, and for a `count` that is not
+        from 1 to 32.
         """
         how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
         reading: dict[str, Any] = {"invert": invert_mask, "grey": grey_mask, "door": PYTHON}
@@ -282,6 +283,8 @@ class Inpainter:
             filled, told = self.fill_image(image, hole, name, **how)
             return [filled], told
         self.check_varies(how.get("method"))
+        if (how.get("method") or self.method) == AUTO:
+            how["method"] = MODEL  # the model of the package, which fills thin holes then, does not vary
         drawn = self.drawn(count, seed, spread)
         found = [one.fill_image(image, hole, name, **how) for one in drawn]
         fills = [filled for filled, _ in found]
