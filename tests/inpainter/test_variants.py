@@ -18,7 +18,8 @@ from inpaintlab.errors import NetworkError, OutputError, RunError, SettingError
 from inpaintlab.inpainter import batch
 from inpaintlab.inpainter.export import to_onnx
 from inpaintlab.inpainter.onnx import Facts, OnnxNetwork
-from inpaintlab.inpainter.variants import MOST_VARIANTS, by_typicality, draws
+from inpaintlab.inpainter.variants import by_typicality, draws
+from inpaintlab.settings.filling import MOST_VARIANTS
 
 SIDE = 32
 ARGUMENTS = {"width": 8, "depth": 1, "dilations": (1,), "noise": 3}
@@ -37,7 +38,7 @@ def varied(**changes):
     """A network with noise, to which its fresh weights listen."""
     torch.manual_seed(0)
     network = networks.create("unet", **ARGUMENTS | changes).eval()
-    for part in network.vary if ARGUMENTS | changes != ARGUMENTS | {"noise": 0} else ():
+    for part in network.vary if network.noise else ():
         part.linear.weight.data.mul_(10)
     return network
 

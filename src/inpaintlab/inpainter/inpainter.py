@@ -34,12 +34,13 @@ from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.pairs import variant_names
 from inpaintlab.inpainter.readme import readme
-from inpaintlab.inpainter.variants import SPREAD, by_typicality, draws
+from inpaintlab.inpainter.variants import by_typicality, check_varies, draws
 from inpaintlab.inpainter.ways import AUTO, MODEL, Model, by_method, by_network
 from inpaintlab.inpainter.weights import DEFAULT_FILE, FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
 from inpaintlab.networks import adopt
 from inpaintlab.runs import Run
+from inpaintlab.settings.filling import SPREAD
 from inpaintlab.tensors import check_image, composite
 
 AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
@@ -295,7 +296,7 @@ class Inpainter:
         """Raise `SettingError` for a baseline, and for a network with one fill for each hole."""
         if (method := method or self.method) in BASELINES:
             raise SettingError(f"{method} fills a hole in one way: variants are of the model")
-        draws(self.network, 1, 0)
+        check_varies(self.network)
 
     def drawn(self, count: int, seed: int = 0, spread: float = SPREAD) -> list["Inpainter"]:
         """Return so many inpainters: this one with noise 0, and with other noise, which fill otherwise.

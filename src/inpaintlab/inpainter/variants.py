@@ -10,16 +10,7 @@ from torch import Tensor, nn
 from inpaintlab.arrays import Pixels, UInt8
 from inpaintlab.errors import SettingError
 from inpaintlab.networks import needs, noise_of
-
-#: More fills of one hole are refused: all stand in memory at once.
-MOST_VARIANTS = 32
-#: The largest seed that torch takes in every release.
-MOST_SEED = 2**63 - 1
-#: How far fills go from the middle, as a share of how far they went in training: at 1 some have marks
-#: where there should be a mouth (docs/explanation/real.md).
-SPREAD = 0.75
-#: Beyond it a network has never been.
-MOST_SPREAD = 1.5
+from inpaintlab.settings.filling import MOST_SEED, MOST_SPREAD, MOST_VARIANTS, SPREAD
 
 
 class Drawn(nn.Module):
@@ -39,6 +30,15 @@ class Drawn(nn.Module):
         return painted
 
 
+def check_varies(network: nn.Module) -> None:
+    """Raise `SettingError` for a network that has learnt one fill for each hole."""
+    if not noise_of(network):
+        raise SettingError(
+            f"{type(network).__name__} has learnt one fill for each hole: variants ask for a network "
+            "with noise, as inpaint train --look real makes it"
+        )
+
+
 def draws(network: nn.Module, count: int, seed: int, spread: float = SPREAD) -> list[Drawn]:
     """Return the network with noise 0, the middle of its fills, and with so many draws less one.
 
@@ -54,11 +54,7 @@ def draws(network: nn.Module, count: int, seed: int, spread: float = SPREAD) -> 
         raise SettingError(f"a seed is 0 to {MOST_SEED}, got {seed!s:.30}")
     if not 0 < spread <= MOST_SPREAD:
         raise SettingError(f"spread is above 0 and at most {MOST_SPREAD}, got {spread:g}")
-    if not noise_of(network):
-        raise SettingError(
-            f"{type(network).__name__} has learnt one fill for each hole: variants ask for a network "
-            "with noise, as inpaint train --look real makes it"
-        )
+    check_varies(network)
     generator = torch.Generator().manual_seed(seed)
     device = next((weight.device for weight in network.parameters()), torch.device("cpu"))
     length = noise_of(network)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from inpaintlab.errors import near_miss
 from inpaintlab.serving.errors import RefusedError
 from inpaintlab.serving.jobs import Options
+from inpaintlab.settings.filling import MOST_SEED, MOST_SPREAD, SPREAD
 
 #: What can come back, the default first, and the suffix that `images.encode` knows it by.
 FORMATS = {"image/png": ".png", "image/webp": ".webp", "image/jpeg": ".jpg"}
@@ -79,8 +80,8 @@ class VariantsForm(FillForm):
     """One image to fill in several ways."""
 
     variants: int = Field(4, ge=1, le=MOST_VARIANTS, description="How many fills come back.")
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="The same seed gives the same fills.")
-    spread: float = Field(0.75, gt=0, le=1.5, description="How far they go from the middle.")
+    seed: int = Field(0, ge=0, le=MOST_SEED, description="The same seed gives the same fills.")
+    spread: float = Field(SPREAD, gt=0, le=MOST_SPREAD, description="How far they go from the middle.")
     format: Literal["png", "webp", "jpeg"] = Field("png", description="Format of the filled images.")
 
     def options(self, media_type: str) -> Options:

@@ -5,11 +5,13 @@ it says is run here.
 """
 
 import json
+from base64 import b64encode
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 from inpaintlab.images import MAX_PIXELS
+from inpaintlab.settings.filling import SPREAD
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Options:
     blend: str | None = None
     variants: int = 1
     seed: int = 0
-    spread: float = 0.75
+    spread: float = SPREAD
     max_pixels: int = MAX_PIXELS
     size: tuple[int, int] | None = None
 
@@ -79,6 +81,10 @@ class Reply:
     notes: tuple[str, ...] = ()
     error: str | None = None
     message: str = ""
+
+    def base64(self) -> list[str]:
+        """Return all images as text, the first first."""
+        return [b64encode(image).decode() for image in (self.data, *self.others)]
 
 
 def send(pipe: Connection, message: About | Reply) -> None:

@@ -1,6 +1,5 @@
 """`/v1/images/edits` and `/v1/models` as OpenAI's clients know them."""
 
-import base64
 import re
 import time
 from dataclasses import asdict
@@ -123,10 +122,7 @@ async def edit(
     reply = await service.fill(form.image or form.image_list[0], form.mask, form.options())
     return EditReply(
         created=int(time.time()),
-        data=[
-            EditedImage(b64_json=base64.b64encode(image).decode())
-            for image in (reply.data, *reply.others)
-        ],
+        data=[EditedImage(b64_json=image) for image in reply.base64()],
         output_format=form.output_format,
         size=f"{reply.width}x{reply.height}",
     )

@@ -1,7 +1,6 @@
 """The server's own routes: `/v1/fill`, `/v1/fill:batch`, `/v1/fill:variants`, and its state."""
 
 import asyncio
-import base64
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Header, Response, UploadFile
@@ -85,7 +84,7 @@ async def fill_variants(
         model=about.name,
         sha256=about.sha256,
         media_type=media_type,
-        images=[base64.b64encode(image).decode() for image in (reply.data, *reply.others)],
+        images=reply.base64(),
         seconds=reply.seconds,
         notes=list(reply.notes),
     )
@@ -115,7 +114,7 @@ async def fill_batch(
                 reply = await service.fill_in_place(image, mask, options)
             except RefusedError as refused:
                 return Result(index=index, error=Problem(type=refused.kind, message=str(refused)))
-        filled = base64.b64encode(reply.data).decode()
+        (filled,) = reply.base64()
         return Result(index=index, image=filled, seconds=reply.seconds, notes=list(reply.notes))
 
     pairs = enumerate(zip(form.image, form.mask, strict=True))

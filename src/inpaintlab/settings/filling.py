@@ -7,6 +7,14 @@ from pydantic import Field, field_validator
 
 from inpaintlab.settings.parts import Argument, Flag, Settings
 
+#: More fills of one hole are refused: all stand in memory at once.
+MOST_VARIANTS = 32
+#: The largest seed that torch takes in every release.
+MOST_SEED = 2**63 - 1
+#: How far fills go from the middle, as a share of how far they went in training: at 1 some have marks
+#: where there should be a mouth (docs/explanation/real.md). Beyond the most a network has never been.
+SPREAD, MOST_SPREAD = 0.75, 1.5
+
 
 class ExportSettings(Settings):
     """Settings of `inpaint export`."""
@@ -40,12 +48,12 @@ class FillSettings(Settings):
     """Take masks that are grey in more than half of them; above the middle is the hole."""
     format: Annotated[Literal["same", "png", "tif", "webp", "bmp", "jpg"] | None, Flag()] = None
     """File format of several results; by default the image's own if it is lossless, else png."""
-    variants: Annotated[int, Flag()] = Field(default=1, ge=1, le=32)
+    variants: Annotated[int, Flag()] = Field(default=1, ge=1, le=MOST_VARIANTS)
     """Fills of each hole, the most typical first; the others are called NAME-2 and so on. Asks for a
     model that was trained with --look real."""
-    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of the variants."""
-    spread: float = Field(default=0.75, gt=0, le=1.5)
+    spread: float = Field(default=SPREAD, gt=0, le=MOST_SPREAD)
     """How far variants go from the middle; at 1 as far as in training, where some have marks."""
     method: Annotated[str, Flag()] = "auto"
     """auto (by how thick a hole is), model, model+detail, or a baseline such as telea,
