@@ -26,6 +26,7 @@ from inpaintlab.training.objectives import (
     create,
     resolve,
 )
+from inpaintlab.training.objectives.adversarial import Turns
 from inpaintlab.training.objectives.base import Learner
 from inpaintlab.training.objectives.partial_conv import PartialConv
 from tests.conftest import small_settings
@@ -319,19 +320,50 @@ def test_moments_change_with_the_phase_and_back():
 NOISY = {"name": "unet", "width": 8, "depth": 1, "dilations": [1], "noise": 3}
 
 
-@pytest.mark.parametrize("count", [1, 4, 5])
-def test_half_of_the_images_are_filled_twice_once_fills_vary(count):
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 32])
+def test_images_are_filled_twice_with_noise_and_others_once_without(count):
     objective = attached("adversarial", NOISY, warmup=0.5, **DISCRIMINATOR)
+    seen = []
+    objective.generator.network.register_forward_pre_hook(lambda _, given: seen.append(given))
     image, mask = batch(count=count)
     before, after = (objective.step(image, mask, 1e-3, progress) for progress in (0.4, 0.6))
     assert before.places is None
     assert len(before.output) == count
-    half = max(1, count // 2)
-    assert after.places.tolist() == 2 * list(range(half))
-    first, second = after.output.chunk(2)
-    assert not torch.equal(first, second)
+    assert len(after.output) == len(after.places) == max(2, count)  # as many holes as before
+    noise = seen[-1][2]
+    drawn = noise.abs().sum(1) > 0
+    assert torch.allclose(noise[drawn].norm(dim=1), torch.tensor(3**0.5))
+    varied, once = after.places[drawn].tolist(), after.places[~drawn].tolist()
+    pairs = max(1, count // 4)
+    assert varied == 2 * list(range(pairs))
+    assert once == list(range(pairs, max(pairs, count - pairs)))
+    assert not torch.equal(*after.output[drawn].chunk(2))
     for found in (before, after):
         assert all(value.isfinite() for value in found.scalars.values())
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 32])
+def test_each_image_is_judged_once(count):
+    turns = Turns.of(count)
+    judged = turns.places[turns.judged].tolist()
+    assert len(judged) == len(set(judged)) == (len(turns.places) + 1) // 2
+    varied = torch.zeros(len(turns.places), dtype=torch.bool)
+    varied[turns.twice] = True
+    assert int(varied[turns.judged].sum()) == max(1, count // 4)
+
+
+def test_the_error_counts_where_fills_do_not_vary_and_the_energy_score_where_they_do():
+    objective = attached("adversarial", NOISY, warmup=0.0, hole_weight=2.0, **DISCRIMINATOR)
+    image, mask = batch(count=8)
+    turns = Turns.of(8)
+    image, mask = image[turns.places], mask[turns.places]
+    output = torch.rand_like(image)
+    scalars = objective.scalars(output, image, mask)
+    found = objective._varied(output, image, mask, turns.twice, scalars)["loss"]
+    first, second = output[2:4], output[4:6]
+    energy = losses.energy_score(first, second, image[2:4], mask[2:4])
+    once = losses.l1(output[[0, 1, 6, 7]], image[[0, 1, 6, 7]], mask[[0, 1, 6, 7]])
+    assert found.isclose(energy + once + scalars["known_l1"])  # 2 × the mean of both halves
 
 
 def test_what_noise_moves_begins_with_fresh_moments():
@@ -364,17 +396,6 @@ def test_variety_keeps_fills_apart(variety):
     with torch.no_grad():
         fills = network(image, mask, noise)[:, :, 5:11, 5:11].mean((1, 2, 3))
     assert (fills.max() - fills.min() > 0.5) == (variety == 1)
-
-
-def test_the_truth_of_what_is_filled_twice_is_looked_at_once():
-    objective = attached("adversarial", discriminator="features", **DISCRIMINATOR)
-    image, mask = batch(count=2)
-    twice, holes = image.repeat(2, 1, 1, 1), mask.repeat(2, 1, 1, 1)
-    for found, wanted in zip(
-        objective.shown(twice, twice, holes, 2), objective.shown(twice, twice, holes), strict=True
-    ):
-        for one, other in zip(found, wanted, strict=True):
-            assert torch.allclose(one, other)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"feature_matching_weight": 1.0}])

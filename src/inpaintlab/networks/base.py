@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from inpaintlab.errors import InpaintlabError, NetworkError, SettingError, SizeError
@@ -144,10 +145,13 @@ def noise_of(module: nn.Module) -> int:
 def draw_noise(module: nn.Module, image: Tensor) -> tuple[Tensor, ...]:
     """Return noise for each of some images, what a network is called with beside image and mask.
 
-    Nothing for a network without.
+    Nothing for a network without. Directions are random; the length is always the usual one of normal
+    noise, as noise that is seldom so long in training gives poor fills.
     """
-    length = noise_of(module)
-    return (torch.randn(len(image), length).to(image),) if length else ()
+    if not (length := noise_of(module)):
+        return ()
+    directions = F.normalize(torch.randn(len(image), length), dim=1)
+    return ((length**0.5 * directions).to(image),)
 
 
 def check_noise(module: nn.Module, noise: Tensor, image: Tensor) -> Tensor:

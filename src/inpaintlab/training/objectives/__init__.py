@@ -75,7 +75,7 @@ _lama = partial(
 )
 
 #: Weight of the discriminator in `real`: at this one fills of faces are nearly as sharp as the truth.
-REAL_WEIGHT = 0.15
+REAL_WEIGHT = 0.3
 #: Random numbers with which fills vary that are to look real, of networks that take noise.
 REAL_NOISE = 8
 

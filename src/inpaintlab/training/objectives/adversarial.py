@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from lightning_fabric import Fabric
@@ -97,6 +98,38 @@ class Judge(nn.Module):
                 weight.train()
 
 
+class Turns(NamedTuple):
+    """Which images of a batch are filled, by their `places`, and in which order.
+
+    Fills in `twice` are with noise: some images, and the same again. Others are filled once, without.
+    Those in `judged` are all of different images, as many with noise as without.
+    """
+
+    places: Tensor
+    twice: slice
+    judged: slice
+
+    @classmethod
+    def of(cls, count: int) -> "Turns":
+        """Fill a quarter of the images twice, half once, and leave the others for another step.
+
+        >>> Turns.of(8).places
+        tensor([2, 3, 0, 1, 0, 1, 4, 5])
+        """
+        pairs = max(1, count // 4)
+        once = range(pairs, max(pairs, count - pairs))
+        half = len(once) // 2
+        places = torch.tensor([*once[:half], *range(pairs), *range(pairs), *once[half:]])
+        return cls(places, slice(half, half + 2 * pairs), slice(half + pairs, None))
+
+    def noise(self, network: nn.Module, image: Tensor) -> tuple[Tensor, ...]:
+        """Draw noise for the fills that have any; for others it is 0."""
+        (drawn,) = draw_noise(network, image)
+        noise = torch.zeros_like(drawn)
+        noise[self.twice] = drawn[self.twice]
+        return (noise,)
+
+
 class Adversarial(Objective):
     """L1 in and outside the hole, an optional perceptual loss, and the judgement of a discriminator.
 
@@ -115,9 +148,11 @@ class Adversarial(Objective):
     AdamW's; `adversarial_betas` those of both networks from the end of the warm-up on. A network whose
     steps have momentum answers late to a discriminator, which then gets ahead of it.
 
-    A network with `noise` learns from the end of the warm-up on to fill a hole in several ways: half of
-    the images are filled twice, and in place of the error in the hole counts `losses.energy_score`,
-    with its `variety`, 0 to 1.
+    A network with `noise` learns from the end of the warm-up on to fill a hole in several ways. A
+    quarter of the images are filled twice, with noise, and in place of their error in the hole counts
+    `losses.energy_score`, with its `variety`, 0 to 1. Half are filled without noise and learn as
+    before, so that the middle of all fills is as good as that of a network with one fill. As many holes
+    are filled as before, and half of them are judged, one of each pair.
     """
 
     def __init__(
@@ -248,22 +283,22 @@ class Adversarial(Objective):
         judges = progress >= self.warmup
         self.generator.betas = self.adversarial_betas if judges else self.betas
         self.generator.frozen = [] if judges else self.unmoved
-        places, noise = None, tuple[Tensor, ...]()
+        turns, noise = None, tuple[Tensor, ...]()
         if judges and noise_of(self.generator.network):
-            # Each of the first half twice, one turn of all after the other.
-            places = torch.arange(max(1, len(image) // 2), device=image.device).repeat(2)
-            image, mask = image[places], mask[places]
-            noise = draw_noise(self.generator.network, image)
+            turns = Turns.of(len(image))
+            image, mask = image[turns.places], mask[turns.places]
+            noise = turns.noise(self.generator.network, image)
         coarse, output = self._paint(image, mask, noise)
         scalars = self.scalars(output, image, mask)
-        if noise:
-            scalars |= self._varied(output, image, mask, scalars)
+        if turns:
+            scalars |= self._varied(output, image, mask, turns.twice, scalars)
         if coarse is not None:
             scalars["coarse"] = self._errors(coarse, image, mask)
             scalars["loss"] = scalars["loss"] + self.coarse_weight * scalars["coarse"]
         scalars["reconstruction"] = scalars["loss"]
-        times = 2 if noise else 1
-        shown = self.shown(composite(image, output, mask), image, mask, times) if judges else None
+        seen = turns.judged if turns else slice(None)
+        filled = composite(image, output, mask)
+        shown = self.shown(filled[seen], image[seen], mask[seen]) if judges else None
         if shown and (share := self.share(progress)):
             scalars |= self.judged(*shown)
             judgement = self.adversarial_weight * scalars["adversarial"]
@@ -274,7 +309,7 @@ class Adversarial(Objective):
         found = {**detached(scalars), "gradient_norm": norm}
         if shown:
             found |= self.teach(*shown, rate)
-        return Step(found, output.detach(), places)
+        return Step(found, output.detach(), turns.places if turns else None)
 
     def improves(self, hole_psnr: float, best: float, progress: float) -> bool:
         """Tell whether weights are to be kept: once the discriminator counts, the newest are.
@@ -290,21 +325,16 @@ class Adversarial(Objective):
         return min(1.0, (progress - self.warmup) / self.ramp) if self.ramp else 1.0
 
     def shown(
-        self, filled: Tensor, image: Tensor, mask: Tensor, times: int = 1
+        self, filled: Tensor, image: Tensor, mask: Tensor
     ) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """Return what the discriminator sees of fills and of the truth, and the mask of what it sees.
-
-        Where each image was filled so many `times`, one turn of all after the other, its truth is looked
-        at once.
-        """
+        """Return what the discriminator sees of fills and of the truth, and the mask of what it sees."""
         if self.window:
             filled, image, mask = _around_holes([filled, image, mask], mask, self.window)
         discriminator = self.judge.discriminator
         with self.generator.fabric.autocast():
             fake = discriminator.view(filled)
             with torch.no_grad():
-                seen = discriminator.view(image[: len(image) // times])
-                real = [maps.repeat(times, 1, 1, 1) for maps in seen]
+                real = discriminator.view(image)
         return fake, real, mask
 
     def judged(self, fake: list[Tensor], real: list[Tensor], mask: Tensor) -> dict[str, Tensor]:
@@ -342,13 +372,14 @@ class Adversarial(Objective):
         }
 
     def _varied(
-        self, output: Tensor, image: Tensor, mask: Tensor, scalars: dict[str, Tensor]
+        self, output: Tensor, image: Tensor, mask: Tensor, twice: slice, scalars: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Return the loss where each image is filled twice: the energy score in place of the error."""
-        first, second = output.chunk(2)
-        truth, hole = image[: len(first)], mask[: len(first)]
+        """Return the loss with the energy score in place of the error where images are filled twice."""
+        (first, second), (truth, _), (hole, _) = (of[twice].chunk(2) for of in (output, image, mask))
         energy = energy_score(first, second, truth, hole, self.variety)
-        return {"loss": scalars["loss"] + self.hole_weight * (energy - scalars["hole_l1"])}
+        error = l1(output[twice], image[twice], mask[twice])
+        share = self.hole_weight * 2 * len(first) / len(output)
+        return {"loss": scalars["loss"] + share * (energy - error)}
 
     def _paint(
         self, image: Tensor, mask: Tensor, noise: tuple[Tensor, ...]
