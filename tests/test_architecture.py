@@ -31,7 +31,7 @@ ROOMS = [
         "features",
         "networks",
     ),
-    *("losses", "metrics", "baselines", "data", "checkpoints"),
+    *("losses", "metrics", "baselines", "data", "checkpoints", "trust"),
     *("inpainter", "training", "evaluation", "diagnosis", "serving", "cli"),
 ]
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")

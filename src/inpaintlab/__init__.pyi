@@ -22,6 +22,7 @@ from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluation import Evaluation as Evaluation
 from .evaluation.statistics import Interval as Interval
 from .inpainter import Inpainter as Inpainter, fill_files as fill_files, load as load
+from .inpainter.assessment import Assessment as Assessment
 from .inpainter.export import export as export
 from .losses import register_loss as register_loss
 from .masks import read_mask as read_mask, register_mask as register_mask
@@ -56,5 +57,6 @@ from .training import (
     resume as resume,
     train as train,
 )
+from .trust import Trust as Trust
 
 __version__: str

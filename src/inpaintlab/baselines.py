@@ -5,13 +5,17 @@ A baseline is a function of an image, uint8 `[H, W, 3]`, and its hole, uint8 `[H
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from inpaintlab.arrays import UInt8
+from inpaintlab.machine import processors
 from inpaintlab.registry import Registry
+from inpaintlab.tensors import to_arrays, to_tensor
 
 Baseline = Callable[[UInt8, UInt8], UInt8]
 #: Pixels around the hole that OpenCV's methods look at, the value of its documentation.
@@ -93,6 +97,18 @@ def register_baseline(name: str, fill: Baseline, *, slow: bool = False) -> Basel
     if slow:
         SLOW.add(name)
     return fill
+
+
+def on_tensors(fill: Baseline) -> Callable[[Tensor, Tensor], Tensor]:
+    """Make of a baseline what fills `[B, 3, H, W]` in [0, 1], images of a batch side by side."""
+
+    def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
+        holes = mask[:, 0].byte().cpu().numpy()
+        # What is filled is cv2's and scikit-image's work, which leaves the interpreter free.
+        with ThreadPoolExecutor(processors()) as pool:
+            return to_tensor(np.stack(list(pool.map(fill, to_arrays(image), holes))))
+
+    return fill_batch
 
 
 def title(method: str) -> str:

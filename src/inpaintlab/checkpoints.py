@@ -7,7 +7,7 @@ import pickle
 import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
@@ -24,19 +24,24 @@ from inpaintlab.runs import OBJECT, Run
 from inpaintlab.settings.plugins import plugin_names, require
 
 __all__ = [
+    "TRUST_PREFIX",
     "WEIGHTS",
+    "Limits",
     "ModelCard",
     "Run",
     "load_model",
     "load_state",
     "read_card",
     "read_json",
+    "read_limits",
     "save_model",
     "save_state",
     "write_json",
 ]
 
 _METADATA_KEY = "inpaintlab"
+#: What a model knows of its limits: facts beside the card, and tensors whose names begin so.
+_TRUST, TRUST_PREFIX = "trust", "trust/"
 #: Files with more tensors are none of ours, and take long to read.
 MOST_TENSORS = 20_000
 #: Suffixes of files of weights; anything else is a run folder.
@@ -59,16 +64,52 @@ class ModelCard:
     plugins: list[str] = field(default_factory=plugin_names)
 
 
-def save_model(path: Path, weights: dict[str, Tensor], card: ModelCard) -> None:
-    """Write weights and their card to one `.safetensors` file."""
-    write_atomically(path, model_bytes(weights, card))
+class Limits(NamedTuple):
+    """What a model knows of its own limits, as a file keeps it: `trust.Trust` reads it.
+
+    The names of the tensors begin with `TRUST_PREFIX`; they are no weights of the network.
+    """
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
 
 
-def model_bytes(weights: dict[str, Tensor], card: ModelCard) -> bytes:
-    """Return what `save_model` writes: the same bytes for the same weights and card."""
-    metadata = {_METADATA_KEY: json.dumps(asdict(card))}
+def save_model(
+    path: Path, weights: dict[str, Tensor], card: ModelCard, limits: Limits | None = None
+) -> None:
+    """Write weights, their card, and the limits where they are known, to one `.safetensors` file."""
+    write_atomically(path, model_bytes(weights, card, limits))
+
+
+def model_bytes(weights: dict[str, Tensor], card: ModelCard, limits: Limits | None = None) -> bytes:
+    """Return what `save_model` writes: the same bytes for the same weights, card and limits."""
+    facts = asdict(card)
+    if limits:
+        facts, weights = facts | {_TRUST: limits.facts}, weights | limits.tensors
+    # All in one entry: safetensors writes several in any order.
+    metadata = {_METADATA_KEY: json.dumps(facts)}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     return save_tensors(tensors, metadata)
+
+
+def read_limits(path: Path) -> Limits | None:
+    """Return what a `.safetensors` file says of the model's limits; None where it says nothing.
+
+    Raises `RunError` for a file that is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get(_METADATA_KEY)
+            facts = json.loads(text).get(_TRUST) if text else None
+            if facts is None:
+                return None
+            names = [name for name in file.keys() if name.startswith(TRUST_PREFIX)]  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError, ValueError, AttributeError, RecursionError) as error:
+        raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
+    if not isinstance(facts, dict):
+        raise RunError(f"{path.name} says nothing of its limits that can be read")
+    return Limits(tensors, facts)
 
 
 def load_model(path: Path, network: nn.Module | None = None) -> tuple[nn.Module, ModelCard]:
@@ -139,7 +180,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
                 raise RunError(
                     f"{path.name} holds {len(names):,} tensors, at most {MOST_TENSORS:,} are read"
                 )
-            weights = {name: file.get_tensor(name) for name in names}
+            wanted = (name for name in names if not name.startswith(TRUST_PREFIX))
+            weights = {name: file.get_tensor(name) for name in wanted}
     except SafetensorError as error:
         raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
     return weights, metadata.get(_METADATA_KEY)

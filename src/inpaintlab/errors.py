@@ -13,6 +13,7 @@ ordinary exceptions with one common base::
     ├── MemoryLimitError     the run would not fit into the memory of this machine
     ├── RunError             a run folder or a file of weights cannot be used as asked
     │   └── RunOverError     a run has done all that it was to do
+    ├── TrustError           a model is not to be trusted with an image, and was asked to refuse such
     ├── FeaturesError        weights of a feature network cannot be had, or are not the right ones
     └── OutputError          a file cannot be written
         └── FullDiskError    the disk is full
@@ -64,6 +65,10 @@ class RunError(InpaintlabError):
 
 class RunOverError(RunError):
     """A run has done all that it was to do: there is nothing to go on with."""
+
+
+class TrustError(InpaintlabError):
+    """A model is not to be trusted with an image, and was asked to refuse such."""
 
 
 class FeaturesError(InpaintlabError):

@@ -7,7 +7,6 @@ A method is a function `(image, mask) -> image` of tensors: `[B, 3, H, W]` in [0
 import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,14 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inpaintlab.baselines import BASELINES, Baseline
+from inpaintlab.baselines import BASELINES, on_tensors
 from inpaintlab.checkpoints import ModelCard, Run, read_json
 from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError, SettingError, near_miss
 from inpaintlab.evaluation.result import MethodFacts, Through
 from inpaintlab.inpainter import Inpainter, load
 from inpaintlab.inpainter.ways import WAYS
-from inpaintlab.machine import processors
 from inpaintlab.networks import needs, noise_of
 from inpaintlab.tensors import composite, pad_to_multiple, to_arrays, to_tensor
 
@@ -102,7 +100,7 @@ def open_methods(
 
 def open_baseline(name: str) -> OpenedMethod:
     """Open a baseline; raises `SettingError` for an unknown name."""
-    return OpenedMethod(name, _classical(BASELINES.need(name)), MethodFacts("baseline"))
+    return OpenedMethod(name, on_tensors(BASELINES.need(name)), MethodFacts("baseline"))
 
 
 def name_of(given: Any) -> str:
@@ -223,18 +221,6 @@ def _filling(inpainter: Inpainter) -> Method:
             return to_tensor(np.stack([inpainter.fill(one, hole) for one, hole in pairs]))
 
     return fill
-
-
-def _classical(fill: Baseline) -> Method:
-    """Make a method of a baseline; images of a batch are filled side by side."""
-
-    def fill_batch(image: Tensor, mask: Tensor) -> Tensor:
-        holes = mask[:, 0].byte().numpy()
-        # What is filled is cv2's and scikit-image's work, which leaves the interpreter free.
-        with ThreadPoolExecutor(processors()) as pool:
-            return to_tensor(np.stack(list(pool.map(fill, to_arrays(image), holes))))
-
-    return fill_batch
 
 
 @contextmanager

@@ -11,10 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.baselines import BASELINES, title
-from inpaintlab.errors import OutputError, SettingError
+from inpaintlab.errors import OutputError, SettingError, TrustError
 from inpaintlab.files import mark_outputs, read_mark
 from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, check_writable, load, save
 from inpaintlab.inpainter.fill_log import Failure, FillLog, Job, check_unclaimed
@@ -86,6 +87,8 @@ class Filled(Result):
         if self.preview:
             some = f" of the first {PAIRS} of {self.images} images" if self.images > PAIRS else ""
             return f"{self.preview} shows the holes{some} in red; nothing was filled"
+        if self.rule is None and not self.filled:
+            return f"nothing was filled: {self.output} is not written"
         if self.rule is None:
             name, *others = map(str, variant_names(self.output, self.variants))
             among = f" to {others[-1]}, the most typical first" if others else ""
@@ -131,7 +134,18 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
     names = variant_names(output, settings.variants)
     check_unclaimed(names[1:], "give another name with -o")  # which nobody has named
     run = run_or_default(settings.run)
-    notes = Inpainter.load(run, quickest=True).fill_file(
+    inpainter = Inpainter.load(run, quickest=True)
+    try:
+        notes = _filled_file(inpainter, pair, output, settings)
+    except TrustError as error:
+        return Filled(output, run, settings.method, failed=1, findings=[f"{pair.image.name}: {error}"])
+    mark_outputs(output.parent, [name.name for name in names])
+    return Filled(output, run, settings.method, variants=settings.variants, filled=1, notes=notes)
+
+
+def _filled_file(inpainter: Inpainter, pair: Pair, output: Path, settings: FillSettings) -> list[str]:
+    """Fill one image, write it, and return notes for the user."""
+    return inpainter.fill_file(
         pair.image,
         pair.mask,
         output,
@@ -143,10 +157,10 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
         method=settings.method,
         strategy=settings.strategy,
         blend=settings.blend,
+        fallback=settings.fallback,
+        strict=settings.strict,
         tell=settings.verbose,
     )
-    mark_outputs(output.parent, [name.name for name in names])
-    return Filled(output, run, settings.method, variants=settings.variants, filled=1, notes=notes)
 
 
 def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled:
@@ -257,7 +271,7 @@ def _run(jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSett
             for job, reading in _read_ahead(jobs, pool, settings, workers * AHEAD):
                 try:
                     image, hole, notes = reading.result()
-                    fills = _fill(job.pair, image, hole, inpainter, settings)
+                    fills = _fill(job.pair, image, hole, inpainter, settings, notes)
                 except Exception as error:  # noqa: BLE001 - one image must not end a night's work
                     log.add_failed(job, error)
                 else:
@@ -274,8 +288,25 @@ def _run(jobs: list[Job], inpainter: Inpainter, log: FillLog, settings: FillSett
 
 
 def _fill(
-    pair: Pair, image: DecodedImage, hole: UInt8, inpainter: Inpainter, settings: FillSettings
+    pair: Pair,
+    image: DecodedImage,
+    hole: UInt8,
+    inpainter: Inpainter,
+    settings: FillSettings,
+    notes: dict[str, str],
 ) -> list[DecodedImage]:
+    """Fill an image; doubts are added to its notes."""
+    how: dict[str, Any] = {"strategy": settings.strategy, "door": COMMAND}
+    method, doubts = inpainter.heeded(
+        image,
+        hole,
+        pair.mask.name,
+        method=settings.method,
+        fallback=settings.fallback,
+        strict=settings.strict,
+        **how,
+    )
+    notes |= {doubt: doubt.partition(" (")[0] for doubt in doubts}
     fills, told = inpainter.fill_variants(
         image,
         hole,
@@ -283,10 +314,9 @@ def _fill(
         settings.seed,
         settings.spread,
         pair.mask.name,
-        method=settings.method,
-        strategy=settings.strategy,
+        method=method,
         blend=settings.blend,
-        door=COMMAND,
+        **how,
     )
     if settings.verbose:
         say(f"{pair.name}: {told}")

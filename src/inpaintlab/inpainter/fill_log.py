@@ -45,6 +45,8 @@ class Job:
         }
         if settings.variants > 1:
             made_from |= {name: getattr(settings, name) for name in ("variants", "seed", "spread")}
+        if settings.fallback != "none" or settings.strict:
+            made_from |= {name: getattr(settings, name) for name in ("fallback", "strict")}
         return cls(pair, made_from)
 
 

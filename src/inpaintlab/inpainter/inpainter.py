@@ -17,8 +17,15 @@ from torch import Tensor, nn
 
 from inpaintlab.arrays import UInt8
 from inpaintlab.baselines import BASELINES
-from inpaintlab.checkpoints import ModelCard, load_model, model_bytes, save_model
-from inpaintlab.errors import ImageError, MaskError, OutputError, SettingError, near_miss
+from inpaintlab.checkpoints import Limits, ModelCard, load_model, model_bytes, read_limits, save_model
+from inpaintlab.errors import (
+    ImageError,
+    MaskError,
+    OutputError,
+    SettingError,
+    TrustError,
+    near_miss,
+)
 from inpaintlab.images import (
     DecodedImage,
     check_writable,
@@ -29,19 +36,21 @@ from inpaintlab.images import (
     save,
     to_pillow,
 )
+from inpaintlab.inpainter.assessment import Assessment, Judgement, judge
 from inpaintlab.inpainter.crops import STRATEGIES, explain
 from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.pairs import variant_names
 from inpaintlab.inpainter.readme import readme
 from inpaintlab.inpainter.variants import by_typicality, check_varies, draws
-from inpaintlab.inpainter.ways import AUTO, MODEL, Model, by_method, by_network
+from inpaintlab.inpainter.ways import AUTO, MODEL, WAYS, Model, by_method, by_network
 from inpaintlab.inpainter.weights import DEFAULT_FILE, FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
 from inpaintlab.networks import adopt
 from inpaintlab.runs import Run
 from inpaintlab.settings.filling import SPREAD
 from inpaintlab.tensors import check_image, composite
+from inpaintlab.trust import Trust
 
 AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
 
@@ -52,7 +61,8 @@ class Inpainter:
     `network` is any module called as `module(image, mask)`; it is put into evaluation. `card` says what
     it is, and the image size that it was trained on; of a module of your own `size` alone will do.
     `source` is the file that it was read from, if it was. `method` is how `fill` fills where it is not
-    told: `auto` for what was loaded, and `model` for a network given as an object.
+    told: `auto` for what was loaded, and `model` for a network given as an object. `trust` is what is
+    known of the limits of the network, if anything is.
     """
 
     def __init__(
@@ -63,6 +73,7 @@ class Inpainter:
         *,
         size: int | None = None,
         method: str = MODEL,
+        trust: Trust | None = None,
     ) -> None:
         if card is None:
             if size is None:
@@ -70,7 +81,7 @@ class Inpainter:
             card = ModelCard(type(network).__name__, {}, size)
         # The order of memory in which convolutions on a CPU are quickest (benchmarks/engines.py).
         self.network = adopt(network.eval()).to(memory_format=torch.channels_last)
-        self.card, self.source, self.method = card, source, method
+        self.card, self.source, self.method, self.trust = card, source, method, trust
 
     @classmethod
     def load(
@@ -92,12 +103,13 @@ class Inpainter:
         their place. Raises `RunError` for anything else.
         """
         source = WeightsFile.of(find_weights(what, revision))
+        known: dict[str, Any] = {"method": AUTO, "trust": _trust_of(source.path)}
         if quickest and network is None and (exported := _exported(source)):
-            return cls(exported, exported.facts.card, source, method=AUTO)
+            return cls(exported, exported.facts.card, source, **known)
         if source.path.suffix == SUFFIX:
             loaded = OnnxNetwork.load(source.path)
-            return cls(loaded, loaded.card, source, method=AUTO)
-        return cls(*load_model(source.path, network), source, method=AUTO)
+            return cls(loaded, loaded.card, source, **known)
+        return cls(*load_model(source.path, network), source, **known)
 
     @property
     def sha256(self) -> str:
@@ -122,7 +134,7 @@ class Inpainter:
         weights = self._weights()
         if half:
             weights = {name: _halved(weight) for name, weight in weights.items()}
-        save_model(path, weights, self.card)
+        save_model(path, weights, self.card, self._limits())
 
     def push_to_hub(
         self,
@@ -141,7 +153,7 @@ class Inpainter:
         """
         text = readme(self.card, self.sha256, self.run, repo_id, license)
         files = {
-            FILE: model_bytes(self._weights(), self.card),
+            FILE: model_bytes(self._weights(), self.card, self._limits()),
             "config.json": json.dumps(asdict(self.card), indent=2, sort_keys=True).encode(),
             "README.md": text.encode(),
         }
@@ -201,6 +213,37 @@ class Inpainter:
 
         (filled,) = _through(fill, image, mask, reading)
         return filled
+
+    def assess(
+        self,
+        image: AnyImage,
+        mask: AnyMask,
+        *,
+        invert_mask: bool = False,
+        grey_mask: bool = False,
+        strategy: str = "auto",
+        blend: str = "gradient",
+    ) -> Assessment[AnyImage]:
+        """Fill the hole of an image, and say how far the fill is to be trusted.
+
+        The image is what `fill` gives with `method="model"`, all else is as there, but for batches,
+        which are not taken. What is under the hole is not looked at. `uncertainty` and `novelty` ask for
+        a model with `trust`, as `inpaint train` makes it. Of a foreign image, and where nothing is known
+        of those of training, known squares are hidden, filled and compared with what is there, which
+        takes about as long as five fills.
+        """
+        found: list[Judgement] = []
+
+        def fill(image: DecodedImage, hole: UInt8) -> list[DecodedImage]:
+            filled, _ = self.fill_image(image, hole, method=MODEL, strategy=strategy, blend=blend)
+            found.append(self.judge_image(image, hole, strategy))
+            return [filled]
+
+        if isinstance(image, Tensor) and image.ndim == 4:
+            raise ImageError(f"one image is assessed at a time, [3, H, W], got {list(image.shape)}")
+        reading: dict[str, Any] = {"invert": invert_mask, "grey": grey_mask, "door": PYTHON}
+        (filled,) = _through(fill, image, mask, reading)
+        return Assessment.of(filled, found[0])
 
     def variants(
         self,
@@ -266,6 +309,39 @@ class Inpainter:
             told = [explain(crops, f"strategy {strategy}", self.card.size)]
         return replace(image, pixels=pixels), "; ".join(told) or explain(crops, method, None)
 
+    def judge_image(self, image: DecodedImage, hole: UInt8, strategy: str = "auto") -> Judgement:
+        """Say how far the network's fill of a decoded image is to be trusted, without filling it."""
+        return judge(self.network, self.card.size, self.trust, image, hole, strategy)
+
+    def heeded(
+        self,
+        image: DecodedImage,
+        hole: UInt8,
+        name: str = "the mask",
+        *,
+        method: str | None = None,
+        strategy: str = "auto",
+        fallback: str = "none",
+        strict: bool = False,
+        door: Door = PYTHON,
+    ) -> tuple[str | None, list[str]]:
+        """Return the method that is to fill a decoded image, and what speaks against the network.
+
+        With a `fallback` of `auto` that is a classical method where it does better. The image is judged
+        only where the network has learnt its limits, or where it is asked for. Raises `TrustError` with
+        `strict`, for an image that would be filled by a network that is not to be trusted with it.
+        """
+        _check_hole(hole, name, image.size, door)
+        asked = strict or fallback == AUTO
+        if (method or self.method) not in WAYS or not (self.trust or asked):
+            return method, []
+        judgement = self.judge_image(image, hole, strategy)
+        if fallback == AUTO and judgement.better_method:
+            return judgement.better_method, judgement.reasons
+        if strict and judgement.reasons:
+            raise TrustError(f"not filled: {'; '.join(judgement.reasons)}")
+        return method, judgement.reasons
+
     def fill_variants(
         self,
         image: DecodedImage,
@@ -304,7 +380,8 @@ class Inpainter:
         Raises `SettingError` as `variants` does.
         """
         networks = draws(self.network, count, seed, spread)
-        return [Inpainter(one, self.card, self.source, method=self.method) for one in networks]
+        how: dict[str, Any] = {"method": self.method, "trust": self.trust}
+        return [Inpainter(one, self.card, self.source, **how) for one in networks]
 
     def fill_file(
         self,
@@ -320,6 +397,8 @@ class Inpainter:
         method: str | None = None,
         strategy: str = "auto",
         blend: str = "gradient",
+        fallback: str = "none",
+        strict: bool = False,
         tell: bool = False,
     ) -> list[str]:
         """Fill an image file, write the result, and return notes for the user.
@@ -338,13 +417,19 @@ class Inpainter:
         decoded = load_image(image)
         check_writable(output.suffix, decoded.size)
         hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
-        how: dict[str, Any] = {"method": method, "strategy": strategy, "blend": blend}
-        fills, told = self.fill_variants(
-            decoded, hole, variants, seed, spread, mask.name, door=COMMAND, **how
+        how: dict[str, Any] = {"method": method, "strategy": strategy, "door": COMMAND}
+        how["method"], doubts = self.heeded(
+            decoded, hole, mask.name, fallback=fallback, strict=strict, **how
         )
-        said = [told] if tell or (method or self.method) == AUTO else []
+        fills, told = self.fill_variants(
+            decoded, hole, variants, seed, spread, mask.name, blend=blend, **how
+        )
+        said = [told] if tell or (how["method"] or self.method) == AUTO else []
         lost = [save(name, filled) for name, filled in zip(names, fills, strict=True)]
-        return [*said, *decoded.notes, *remarks, *lost[0]]
+        return [*doubts, *said, *decoded.notes, *remarks, *lost[0]]
+
+    def _limits(self) -> Limits | None:
+        return self.trust.limits() if self.trust else None
 
     def _weights(self) -> dict[str, Tensor]:
         if isinstance(self.network, OnnxNetwork):
@@ -399,6 +484,12 @@ def _check_hole(hole: UInt8, name: str, size: tuple[int, ...], door: Door = PYTH
 
 def _halved(weight: Tensor) -> Tensor:
     return weight.half() if weight.is_floating_point() else weight
+
+
+def _trust_of(path: Path) -> Trust | None:
+    """Return what a file of weights says of the limits of its model."""
+    limits = read_limits(path) if path.suffix == ".safetensors" else None
+    return Trust.read(limits) if limits else None
 
 
 def _exported(source: WeightsFile) -> OnnxNetwork | None:

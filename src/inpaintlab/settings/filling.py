@@ -1,9 +1,9 @@
 """Settings of the commands that use a network: export, fill."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from inpaintlab.settings.parts import Argument, Flag, Settings
 
@@ -62,6 +62,11 @@ class FillSettings(Settings):
     """What the network sees of an image."""
     blend: Annotated[Literal["gradient", "none"], Flag()] = "gradient"
     """How the fill meets the known pixels: gradient (Poisson) or none."""
+    fallback: Annotated[Literal["none", "auto"], Flag()] = "none"
+    """What fills an image unlike those the model was trained on: none (the model), or auto (Telea,
+    where it does better on hidden squares of the image)."""
+    strict: Annotated[bool, Flag()] = False
+    """Write no result for an image that the model is not to be trusted with, and exit with 1."""
     shard: Annotated[str | None, Flag(metavar="I/N")] = None
     """Fill only the I-th of N equal parts of the images."""
     preview: Annotated[bool, Flag()] = False
@@ -79,6 +84,12 @@ class FillSettings(Settings):
             if not (slash and first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last)):
                 raise ValueError("a shard is i/n with i from 1 to n, as 1/4")
         return value
+
+    @model_validator(mode="after")
+    def _a_fallback_is_one_fill(self) -> Self:
+        if self.fallback != "none" and self.variants > 1:
+            raise ValueError("a fallback fills a hole in one way: leave --fallback or --variants out")
+        return self
 
     @property
     def part(self) -> tuple[int, int]:

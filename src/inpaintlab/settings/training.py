@@ -139,6 +139,8 @@ class TrainSettings(Settings):
     """Steps between validations and saves."""
     validation_images: int = Field(default=500, ge=1)
     """Most images that are used for validation during the run."""
+    trust: bool = True
+    """Learn at the end how foreign an image is and how wrong a fill may be, in 8 % of the time."""
 
     @model_validator(mode="after")
     def _one_of_each(self) -> Self:

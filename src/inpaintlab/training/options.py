@@ -40,6 +40,7 @@ class Options(TypedDict, total=False):
     max_bad_fraction: float
     validate_every: int
     validation_images: int
+    trust: bool
     fold: int | None
     folds: int | None
 

@@ -32,6 +32,7 @@ from inpaintlab.randomness import MASK_SEED, Stream, stream
 from inpaintlab.tensors import check_image
 from inpaintlab.training.callbacks import Callbacks
 from inpaintlab.training.launch import launch
+from inpaintlab.training.limits import RESERVE, learn_limits
 from inpaintlab.training.memory import Memory, check_memory, free_bytes, predict
 from inpaintlab.training.objectives import LossFunction, Objective, Optimisation, Step, as_objective
 from inpaintlab.training.options import Options, describe, make_augmentation, make_masks
@@ -138,7 +139,10 @@ class Trainer:
                 record_data(self.run, self.settings.data, self.data, self.validation.masks)
             if self.settings.learning_rate == "auto":
                 self._find_rate()
-            return self._ended(self._take_steps())
+            interrupted = self._take_steps()
+            if not interrupted and self.settings.trust and self.fabric.is_global_zero:
+                self._learn_limits()
+            return self._ended(interrupted)
 
     def _take_steps(self) -> bool:
         """Train, validate and save until the budget is spent; return whether it was interrupted."""
@@ -241,6 +245,8 @@ class Trainer:
             save_model(self.run.model, self.average.state_dict(), self._card(self.best))
         # The end takes one more validation and two more files; half as much again for good measure.
         self.budget.reserve = 1.5 * (time.monotonic() - start)
+        if self.settings.trust and self.budget.minutes:
+            self.budget.reserve += RESERVE * 60 * self.budget.minutes
 
     def save(self) -> None:
         """Write the newest weights and what resuming needs."""
@@ -387,6 +393,11 @@ class Trainer:
                 "start a new run, or resume with that version"
             ) from None
         self.budget.spent += saved["elapsed"]
+
+    def _learn_limits(self) -> None:
+        """Learn what to trust of the weights that were kept; it takes part of the run's minutes."""
+        fills, network = self.step * self.settings.batch_size, copy.deepcopy(self.average).cpu()
+        learn_limits(self.run, network, self.data, self.mixture, fills, self.settings.seed)
 
     def _card(self, best: float | None) -> ModelCard:
         """Return the card of the present weights."""

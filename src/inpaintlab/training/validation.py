@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from inpaintlab.baselines import mean_colour, telea
+from inpaintlab.baselines import mean_colour, on_tensors, telea
 from inpaintlab.data.loading import Images
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.metrics import hole_psnr
-from inpaintlab.tensors import composite, to_arrays, to_tensor
+from inpaintlab.tensors import composite
 from inpaintlab.training.objectives import Objective
 
 #: Images that holes of a lower level are measured on: enough to see whether a network still gains.
@@ -52,15 +51,12 @@ class Validation:
 
     def yardsticks(self) -> dict[str, float]:
         """Return the hole PSNR of what learns nothing, on the same images and holes, in dB."""
-        fills = {"Telea": telea, "mean colour": mean_colour}
+        fills = {"Telea": on_tensors(telea), "mean colour": on_tensors(mean_colour)}
         sums = dict.fromkeys(fills, 0.0)
         for image, mask in self.batches():
-            pairs = list(
-                zip(to_arrays(torch.where(mask > 0, 0, image)), mask[:, 0].byte().numpy(), strict=True)
-            )
+            known = torch.where(mask > 0, 0, image)
             for name, fill in fills.items():
-                filled = to_tensor(np.stack([fill(*pair) for pair in pairs]))
-                sums[name] += float(hole_psnr(filled, image, mask).sum())
+                sums[name] += float(hole_psnr(fill(known, mask), image, mask).sum())
         return {name: total / len(self.masks) for name, total in sums.items()}
 
     @torch.inference_mode()

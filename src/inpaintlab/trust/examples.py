@@ -1,0 +1,72 @@
+"""Images with holes, for learning what to trust: those of training, and those of validation."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inpaintlab.data.loading import Images, open_training_data
+from inpaintlab.data.sources import open_dataset
+from inpaintlab.masks import FrozenMasks, Mixture, make
+from inpaintlab.randomness import generator_for
+from inpaintlab.tensors import to_tensor
+
+#: Examples that are learnt from, and validation images that limits are taken from, at most.
+LEARNT, CALIBRATED = 3000, 1000
+#: Every second hole is one of these, 5 to 50 % of the image: people fill others than were trained with.
+WIDE = (
+    {"name": "rectangles", "side": (0.22, 0.7)},
+    # Large ones are rare among the first, and intervals ask for enough of them.
+    {"name": "rectangles", "side": (0.58, 0.74), "weight": 0.5},
+)
+BATCH = 32
+#: Keys of the random numbers: what is learnt from, and what is calibrated with.
+_LEARNING, _CALIBRATION = 1, 2
+
+
+class Both(NamedTuple):
+    """Batches of images and masks to learn from, and others to calibrate with."""
+
+    learning: Iterator[tuple[Tensor, Tensor]]
+    calibration: Iterator[tuple[Tensor, Tensor]]
+
+
+def examples_of(
+    data: Any, size: int, masks: Any = "rectangles", count: int = LEARNT, seed: int = 0
+) -> Both:
+    """Return examples of images, squares of `size`, with holes of which half are of the kind of `masks`.
+
+    `data` is what `open_dataset` takes; learnt is from its training part, and calibrated with its
+    validation part.
+
+    >>> both = examples_of("samples:40", 16, count=32)
+    >>> [tuple(of.shape) for of in next(both.learning)]
+    [(32, 3, 16, 16), (32, 1, 16, 16)]
+    """
+    parts, mixture = open_training_data(open_dataset(data), size, max_bad=0.1), make(masks)
+    return Both(learning(parts.train, mixture, count, seed), calibration(parts.val, mixture, CALIBRATED))
+
+
+def learning(
+    images: Images, mixture: Mixture, count: int, seed: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of so many examples, images in a random order, each as often as it takes."""
+    order = torch.randperm(len(images), generator=generator_for(seed, _LEARNING)).tolist()
+    yield from _batches(images, order, mixture, count, seed + _LEARNING)
+
+
+def calibration(images: Images, mixture: Mixture, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of the first images, at most so many, each once, with the same holes every time."""
+    yield from _batches(images, range(len(images)), mixture, min(count, len(images)), _CALIBRATION)
+
+
+def _batches(
+    images: Images, order: Sequence[int], mixture: Mixture, count: int, seed: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    kinds = [FrozenMasks(one, images.size, count, seed) for one in (mixture, make(list(WIDE)))]
+    for start in range(0, count, BATCH):
+        rows = range(start, min(start + BATCH, count))
+        pixels = np.stack([images.square(order[row % len(order)]) for row in rows])
+        yield to_tensor(pixels), torch.stack([kinds[row % 2][row] for row in rows])

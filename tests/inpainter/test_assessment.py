@@ -1,0 +1,204 @@
+"""What is said of a fill, from Python and on the command line."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inpaintlab import networks
+from inpaintlab.checkpoints import ModelCard, load_model, read_limits
+from inpaintlab.data import samples
+from inpaintlab.errors import ImageError, RunError, TrustError
+from inpaintlab.images import from_array
+from inpaintlab.inpainter import Inpainter
+from inpaintlab.inpainter.assessment import is_better
+from inpaintlab.tensors import to_tensor
+from inpaintlab.trust import Trust, trust as module
+from inpaintlab.trust.novelty import Encoder
+from tests.trust.test_intervals import holes
+
+SIDE = 32
+ARGUMENTS = {"width": 8, "depth": 1, "dilations": (1,)}
+
+
+def portraits(count, first=0):
+    for start in range(first, first + count * 16, 16):
+        drawn = np.stack([samples.draw(index, SIDE) for index in range(start, start + 16)])
+        yield to_tensor(drawn), holes(16, SIDE, start)
+
+
+@pytest.fixture(scope="module")
+def network():
+    torch.manual_seed(0)
+    return networks.create("unet", **ARGUMENTS).eval()
+
+
+@pytest.fixture(scope="module")
+def inpainter(network):
+    """A network that has learnt nothing, but knows what portraits look like."""
+    card = ModelCard("unet", ARGUMENTS, SIDE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "sources_of", lambda method: {"encoder": Encoder(method)})
+        known = Trust.fit(network, portraits(12), portraits(6, 1000), steps=20)
+        yield Inpainter(network, card, trust=known)
+
+
+@pytest.fixture
+def weights(tmp_path, inpainter):
+    inpainter.save(tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def hole():
+    hole = np.zeros((SIDE, SIDE), np.uint8)
+    hole[6:20, 8:24] = 1
+    return hole
+
+
+@pytest.fixture
+def portrait():
+    return samples.draw(5, SIDE)
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (90, 140)])
+@pytest.mark.parametrize("kind", [np.asarray, Image.fromarray])
+def test_an_assessment_has_the_fill_and_what_is_known_of_it(inpainter, size, kind):
+    image = np.resize(samples.draw(5, size[1]), (*size, 3)).copy()
+    hole = np.zeros(size, np.uint8)
+    hole[5:20, 9:20] = hole[-6:-2, -9:-3] = 1
+    found = inpainter.assess(kind(image), hole)
+    assert np.array_equal(np.asarray(found.image), inpainter.fill(image, hole, method="model"))
+    assert type(found.image) is type(kind(image))
+    assert found.uncertainty.shape == size
+    assert (found.uncertainty[hole == 0] == 0).all()
+    assert (found.uncertainty[hole > 0] > 0).all()
+    assert found.uncertainty.max() <= 1
+    assert 0 < found.expected_error.psnr < 60
+    assert found.trusted == (not found.reasons) == (found.novelty <= 1)
+
+
+def test_what_is_foreign_is_said_to_be(inpainter, portrait, noise, hole):
+    assert inpainter.assess(portrait, hole).trusted
+    found = inpainter.assess(noise, hole)
+    assert found.novelty > 1
+    assert "unlike those the model was trained on" in found.reasons[0]
+
+
+def test_what_is_under_the_hole_changes_nothing(inpainter, portrait, noise, hole):
+    other = np.where(hole[..., None] > 0, noise, portrait)
+    one, two = inpainter.assess(portrait, hole), inpainter.assess(other, hole)
+    assert one.novelty == two.novelty
+    assert np.array_equal(one.uncertainty, two.uncertainty)
+
+
+def test_a_model_that_knows_no_limits_is_tested_on_hidden_squares(network, portrait, hole):
+    found = Inpainter(network, size=SIDE).assess(portrait, hole)
+    assert found.uncertainty is found.expected_error is found.novelty is None
+    assert found.better_method == "telea"  # it has learnt nothing
+    assert not found.trusted
+
+
+@pytest.mark.parametrize(
+    ("gain", "novelty", "better"),
+    [(-1, None, True), (1, None, False), (-1, 1.5, True), (1, 1.5, False), (-1, 0.5, False)],
+)
+def test_a_classical_method_is_better_only_of_what_is_foreign(gain, novelty, better):
+    assert is_better(gain, novelty) == better
+
+
+def test_one_image_at_a_time_is_assessed(inpainter):
+    with pytest.raises(ImageError, match="one image is assessed at a time"):
+        inpainter.assess(torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32))
+
+
+def test_limits_travel_with_the_weights(inpainter, weights, portrait, hole):
+    loaded = Inpainter.load(weights)
+    one, two = (of.assess(portrait, hole) for of in (inpainter, loaded))
+    assert one.novelty == pytest.approx(two.novelty, abs=0.02)
+    assert np.allclose(one.uncertainty, two.uncertainty, atol=1e-3)
+    network, _ = load_model(weights)
+    assert not any(name.startswith("trust") for name in network.state_dict())
+    again = weights.with_name("again.safetensors")
+    loaded.save(again)
+    assert again.read_bytes() == weights.read_bytes()
+
+
+def test_weights_without_limits_have_none(tmp_path, network):
+    Inpainter(network, ModelCard("unet", ARGUMENTS, SIDE)).save(tmp_path / "plain.safetensors")
+    assert read_limits(tmp_path / "plain.safetensors") is None
+    assert Inpainter.load(tmp_path / "plain.safetensors").trust is None
+
+
+def test_damaged_limits_are_refused(weights):
+    data = weights.read_bytes()
+    weights.write_bytes(data.replace(b'\\"version\\": 1', b'\\"version\\": 7'))
+    assert weights.read_bytes() != data
+    with pytest.raises(RunError, match="version 1, got 7"):
+        Inpainter.load(weights)
+
+
+def test_a_fallback_fills_what_is_foreign(inpainter, noise, portrait, hole):
+    for image, method in ((noise, "telea"), (portrait, "auto")):
+        found, doubts = inpainter.heeded(from_array(image), hole, method="auto", fallback="auto")
+        assert found == method
+        assert bool(doubts) == (image is noise)
+
+
+@pytest.mark.parametrize("method", ["telea", "patchmatch"])
+def test_a_baseline_is_not_doubted(inpainter, noise, hole, method):
+    assert inpainter.heeded(from_array(noise), hole, method=method, strict=True) == (method, [])
+
+
+def test_strict_refuses(inpainter, noise, portrait, hole):
+    assert inpainter.heeded(from_array(portrait), hole, strict=True) == (None, [])
+    with pytest.raises(TrustError, match="not filled: this image is unlike"):
+        inpainter.heeded(from_array(noise), hole, strict=True)
+
+
+@pytest.fixture
+def fill(tmp_path, weights, noise, portrait, hole, inpaint, inpainter):
+    """Run `inpaint fill` on a folder with a portrait and noise, or on one file."""
+    del inpainter  # holds the patch
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name, image in (("face", portrait), ("noise", noise)):
+        Image.fromarray(image).save(folder / f"{name}.png")
+    Image.fromarray(255 * hole).save(tmp_path / "mask.png")
+
+    def run(image, output, *words):
+        files = (str(tmp_path / image), str(tmp_path / "mask.png"), "-o", str(tmp_path / output))
+        return inpaint(["fill", *files, "--run", str(weights), *words])
+
+    return run
+
+
+def test_the_command_warns_and_fills(fill, tmp_path):
+    code, out, err = fill("images/noise.png", "out.png")
+    assert code == 0
+    assert "unlike those the model was trained on" in out + err
+    assert (tmp_path / "out.png").is_file()
+    assert "unlike" not in "".join(fill("images/face.png", "face.png")[1:])
+
+
+def test_strict_writes_no_file_and_ends_with_1(fill, tmp_path):
+    code, out, err = fill("images/noise.png", "out.png", "--strict")
+    assert code == 1
+    assert not (tmp_path / "out.png").exists()
+    assert "unlike those the model was trained on" in out + err
+
+
+def test_strict_leaves_foreign_images_of_a_folder_out(fill, tmp_path):
+    code, out, _ = fill("images", "out", "--strict", "--json")
+    assert code == 1
+    assert [path.name for path in sorted((tmp_path / "out").glob("*.png"))] == ["face.png"]
+    found = json.loads(out)
+    assert (found["filled"], found["failed"]) == (1, 1)
+    assert "unlike" in found["failures"][0]["error"]
