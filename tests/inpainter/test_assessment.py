@@ -11,9 +11,11 @@ from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard, load_model, read_limits
 from inpaintlab.data import samples
 from inpaintlab.errors import ImageError, RunError, TrustError
-from inpaintlab.images import from_array
+from inpaintlab.images import encode_png, from_array
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.inpainter.assessment import is_better
+from inpaintlab.serving.jobs import Job, Options
+from inpaintlab.serving.work import answer
 from inpaintlab.tensors import to_tensor
 from inpaintlab.trust import Trust, trust as module
 from inpaintlab.trust.novelty import Encoder
@@ -152,6 +154,11 @@ def test_a_fallback_fills_what_is_foreign(inpainter, noise, portrait, hole):
         assert bool(doubts) == (image is noise)
 
 
+def test_nothing_is_judged_where_that_is_not_wanted(inpainter, noise, hole, monkeypatch):
+    monkeypatch.setattr(inpainter, "judge_image", None)
+    assert inpainter.heeded(from_array(noise), hole, judged=False) == (None, [])
+
+
 @pytest.mark.parametrize("method", ["telea", "patchmatch"])
 def test_a_baseline_is_not_doubted(inpainter, noise, hole, method):
     assert inpainter.heeded(from_array(noise), hole, method=method, strict=True) == (method, [])
@@ -202,3 +209,11 @@ def test_strict_leaves_foreign_images_of_a_folder_out(fill, tmp_path):
     found = json.loads(out)
     assert (found["filled"], found["failed"]) == (1, 1)
     assert "unlike" in found["failures"][0]["error"]
+
+
+def test_a_server_says_it_in_its_notes(inpainter, noise, portrait, hole):
+    mask = encode_png(np.repeat(255 * hole[..., None], 3, 2))
+    found = [answer(inpainter, Job(encode_png(of), mask, Options())) for of in (noise, portrait)]
+    assert [reply.error for reply in found] == [None, None]
+    assert "unlike those the model was trained on" in found[0].notes[0]
+    assert found[1].notes == ()

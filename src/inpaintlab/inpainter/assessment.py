@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from inpaintlab.arrays import Float32, UInt8
-from inpaintlab.baselines import on_tensors, telea
+from inpaintlab.baselines import on_tensors, telea, title
 from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.crops import Crop, plan, working_size
 from inpaintlab.inpainter.filling import enlarge, shrink
@@ -21,6 +21,8 @@ from inpaintlab.trust import Expected, Seen, Trust, self_test
 AnyImage = TypeVar("AnyImage")
 #: Of an image with more crops than this, those with the largest holes are judged.
 MOST_CROPS = 16
+#: An image and its mask as a network sees them.
+View = tuple[Tensor, Tensor]
 #: The classical method that is set beside the model.
 RIVAL = "telea"
 
@@ -63,23 +65,34 @@ class Assessment(Judgement, Generic[AnyImage]):
 
 
 def judge(
-    network: nn.Module, size: int, trust: Trust | None, image: DecodedImage, hole: UInt8, strategy: str
+    network: nn.Module,
+    size: int,
+    trust: Trust | None,
+    image: DecodedImage,
+    hole: UInt8,
+    strategy: str,
+    *,
+    errors: bool = True,
 ) -> Judgement:
-    """Judge what a network would make of the hole of an image; nothing under the hole is looked at."""
+    """Judge what a network would make of the hole of an image; nothing under the hole is looked at.
+
+    Without `errors` its own is not predicted, which asks for a fill.
+    """
     crops = sorted(plan(hole, size, strategy), key=lambda crop: -int(crop.hole.sum()))[:MOST_CROPS]
-    seen = [_seen(network, image, hole, crop, size) for crop in crops]
+    views = [_view(network, image, hole, crop, size) for crop in crops]
     weights = torch.tensor([float(crop.hole.sum()) for crop in crops])
     weights /= weights.sum()
-    novelty, expected, uncertainty, better = None, None, None, None
-    if trust:
-        each = torch.stack([trust.novelty_of(network, one.image, one.mask)[0] for one in seen])
-        novelty = float((each * weights).sum()) if each.isfinite().all() else None
-        expected = _together([trust.uncertainty.expected(one)[0] for one in seen], weights)
-        uncertainty = _map(trust, seen, crops, hole, size)
+    novelty = _novelty(network, trust, views, weights)
+    better = None
     if novelty is None or novelty > 1:  # of a familiar image the model is taken to know better
-        tests = [self_test(network, on_tensors(telea), one.image, one.mask) for one in seen]
+        tests = [self_test(network, on_tensors(telea), *view) for view in views]
         gain = sum(float(w * test.gain) for w, test in zip(weights, tests, strict=True))
         better = RIVAL if is_better(gain, novelty) else None
+    expected, uncertainty = None, None
+    if trust and errors:
+        seen = [Seen.of(network, *view) for view in views]
+        expected = _together([trust.uncertainty.expected(one)[0] for one in seen], weights)
+        uncertainty = _map(trust, seen, crops, hole, size)
     return Judgement(
         uncertainty=uncertainty,
         expected_error=expected,
@@ -87,6 +100,16 @@ def judge(
         better_method=better,
         reasons=_reasons(novelty, better),
     )
+
+
+def _novelty(
+    network: nn.Module, trust: Trust | None, views: Sequence[View], weights: Tensor
+) -> float | None:
+    """Return the novelty of an image, the mean of its crops'; None where nothing is known of it."""
+    if trust is None:
+        return None
+    each = torch.cat([trust.novelty_of(network, *view) for view in views])
+    return float((each * weights).sum()) if each.isfinite().all() else None
 
 
 def is_better(gain: float, novelty: float | None) -> bool:
@@ -105,16 +128,16 @@ def _reasons(novelty: float | None, better: str | None) -> list[str]:
             "images of their kind have at most 1)"
         )
     if better:
-        found.append(f"{better.title()} fills hidden squares of this image better")
+        found.append(f"{title(better)} fills hidden squares of this image better")
     return found
 
 
-def _seen(network: nn.Module, image: DecodedImage, hole: UInt8, crop: Crop, size: int) -> Seen:
-    """Return what the network makes of a crop, at the size at which it sees it, padded as it asks."""
+def _view(network: nn.Module, image: DecodedImage, hole: UInt8, crop: Crop, size: int) -> View:
+    """Return a crop as the network sees it: at its size, and padded as it asks."""
     colours, inside = shrink(image, hole, crop.box, working_size(crop.box, size))
     pixels = torch.from_numpy(colours).permute(2, 0, 1)[None]
     mask = torch.from_numpy(inside)[None, None].float()
-    return Seen.of(network, *(pad_to_multiple(of, *needs(network)) for of in (pixels, mask)))
+    return pad_to_multiple(pixels, *needs(network)), pad_to_multiple(mask, *needs(network))
 
 
 def _together(each: Sequence[Expected], weights: Tensor) -> Expected:

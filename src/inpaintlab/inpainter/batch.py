@@ -18,6 +18,7 @@ from inpaintlab.baselines import BASELINES, title
 from inpaintlab.errors import OutputError, SettingError, TrustError
 from inpaintlab.files import mark_outputs, read_mark
 from inpaintlab.images import LOSSLESS, WRITABLE, DecodedImage, check_writable, load, save
+from inpaintlab.inpainter.assessment import RIVAL
 from inpaintlab.inpainter.fill_log import Failure, FillLog, Job, check_unclaimed
 from inpaintlab.inpainter.inpainter import Inpainter
 from inpaintlab.inpainter.lists import LISTS
@@ -55,8 +56,9 @@ class Filled(Result):
     """What `fill_files` did: `images` were `filled`, `skipped` as they were there already, or `failed`.
 
     `output` is the file of one image or the folder of several, whose `rule` says how masks were found;
-    `method` is a baseline, or how the model of the `run` filled; each image so many `variants`, the
-    first under its name, and the others as NAME-2 and so on. `failures` are the first ones, `log`
+    `method` is a baseline, or how the model of the `run` filled, with a `fallback` for images unlike
+    those it was trained on; each image so many `variants`, the first under its name, and the others as
+    NAME-2 and so on. `failures` are the first ones, `log`
     has all. Of a `preview` nothing else was written. `findings` are sentences on what is amiss.
     """
 
@@ -64,6 +66,7 @@ class Filled(Result):
     run: Path | None = None
     method: str = AUTO
     variants: int = 1
+    fallback: str = "none"
     preview: Path | None = None
     rule: str | None = None
     images: int = 1
@@ -102,7 +105,8 @@ class Filled(Result):
         if self.method in BASELINES:
             return title(self.method)
         is_default = self.run == Path(DEFAULT)
-        return "the model that comes with inpaintlab" if is_default else str(self.run)
+        model = "the model that comes with inpaintlab" if is_default else str(self.run)
+        return f"{model}, or {title(RIVAL)} where it does better" if self.fallback == AUTO else model
 
 
 def fill_files(settings: FillSettings) -> Filled:
@@ -140,7 +144,8 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
     except TrustError as error:
         return Filled(output, run, settings.method, failed=1, findings=[f"{pair.image.name}: {error}"])
     mark_outputs(output.parent, [name.name for name in names])
-    return Filled(output, run, settings.method, variants=settings.variants, filled=1, notes=notes)
+    how = (settings.method, settings.variants, settings.fallback)
+    return Filled(output, run, *how, filled=1, notes=notes)
 
 
 def _filled_file(inpainter: Inpainter, pair: Pair, output: Path, settings: FillSettings) -> list[str]:
@@ -159,6 +164,7 @@ def _filled_file(inpainter: Inpainter, pair: Pair, output: Path, settings: FillS
         blend=settings.blend,
         fallback=settings.fallback,
         strict=settings.strict,
+        judged=settings.judge,
         tell=settings.verbose,
     )
 
@@ -201,6 +207,7 @@ def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled
         run,
         settings.method,
         settings.variants,
+        settings.fallback,
         rule=pairing.rule,
         images=len(mine),
         filled=log.filled,
@@ -304,6 +311,7 @@ def _fill(
         method=settings.method,
         fallback=settings.fallback,
         strict=settings.strict,
+        judged=settings.judge,
         **how,
     )
     notes |= {doubt: doubt.partition(" (")[0] for doubt in doubts}

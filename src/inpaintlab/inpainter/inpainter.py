@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from inpaintlab.arrays import UInt8
-from inpaintlab.baselines import BASELINES
+from inpaintlab.baselines import BASELINES, title
 from inpaintlab.checkpoints import Limits, ModelCard, load_model, model_bytes, read_limits, save_model
 from inpaintlab.errors import (
     ImageError,
@@ -36,7 +36,7 @@ from inpaintlab.images import (
     save,
     to_pillow,
 )
-from inpaintlab.inpainter.assessment import Assessment, Judgement, judge
+from inpaintlab.inpainter.assessment import RIVAL, Assessment, Judgement, judge
 from inpaintlab.inpainter.crops import STRATEGIES, explain
 from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
@@ -292,8 +292,7 @@ class Inpainter:
         """
         if blend not in BLENDS:
             raise SettingError(f"unknown blend {blend!r}{near_miss(blend, BLENDS)}")
-        if strategy not in STRATEGIES:
-            raise SettingError(f"unknown strategy {strategy!r}{near_miss(strategy, STRATEGIES)}")
+        _check_strategy(strategy)
         told, method = list[str](), method or self.method
         by_itself = by_network(self.network, self.card.size, strategy, blend)
         is_default = self.source is not None and self.source.path == DEFAULT_FILE
@@ -309,9 +308,15 @@ class Inpainter:
             told = [explain(crops, f"strategy {strategy}", self.card.size)]
         return replace(image, pixels=pixels), "; ".join(told) or explain(crops, method, None)
 
-    def judge_image(self, image: DecodedImage, hole: UInt8, strategy: str = "auto") -> Judgement:
-        """Say how far the network's fill of a decoded image is to be trusted, without filling it."""
-        return judge(self.network, self.card.size, self.trust, image, hole, strategy)
+    def judge_image(
+        self, image: DecodedImage, hole: UInt8, strategy: str = "auto", *, errors: bool = True
+    ) -> Judgement:
+        """Say how far the network's fill of a decoded image is to be trusted.
+
+        Without `errors` nothing is said of how wrong it may be, and a familiar image is not filled.
+        """
+        facts = (self.network, self.card.size, self.trust)
+        return judge(*facts, image, hole, strategy, errors=errors)
 
     def heeded(
         self,
@@ -323,21 +328,24 @@ class Inpainter:
         strategy: str = "auto",
         fallback: str = "none",
         strict: bool = False,
+        judged: bool = True,
         door: Door = PYTHON,
     ) -> tuple[str | None, list[str]]:
         """Return the method that is to fill a decoded image, and what speaks against the network.
 
         With a `fallback` of `auto` that is a classical method where it does better. The image is judged
-        only where the network has learnt its limits, or where it is asked for. Raises `TrustError` with
+        where the network has learnt its limits, unless `judged` is false, and where one of these asks
+        for it. Raises `TrustError` with
         `strict`, for an image that would be filled by a network that is not to be trusted with it.
         """
         _check_hole(hole, name, image.size, door)
+        _check_strategy(strategy)
         asked = strict or fallback == AUTO
-        if (method or self.method) not in WAYS or not (self.trust or asked):
+        if (method or self.method) not in WAYS or not (asked or (judged and self.trust)):
             return method, []
-        judgement = self.judge_image(image, hole, strategy)
+        judgement = self.judge_image(image, hole, strategy, errors=False)
         if fallback == AUTO and judgement.better_method:
-            return judgement.better_method, judgement.reasons
+            return judgement.better_method, [*judgement.reasons, f"filled by {title(RIVAL)}"]
         if strict and judgement.reasons:
             raise TrustError(f"not filled: {'; '.join(judgement.reasons)}")
         return method, judgement.reasons
@@ -399,6 +407,7 @@ class Inpainter:
         blend: str = "gradient",
         fallback: str = "none",
         strict: bool = False,
+        judged: bool = True,
         tell: bool = False,
     ) -> list[str]:
         """Fill an image file, write the result, and return notes for the user.
@@ -419,7 +428,7 @@ class Inpainter:
         hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
         how: dict[str, Any] = {"method": method, "strategy": strategy, "door": COMMAND}
         how["method"], doubts = self.heeded(
-            decoded, hole, mask.name, fallback=fallback, strict=strict, **how
+            decoded, hole, mask.name, fallback=fallback, strict=strict, judged=judged, **how
         )
         fills, told = self.fill_variants(
             decoded, hole, variants, seed, spread, mask.name, blend=blend, **how
@@ -472,6 +481,11 @@ def load(
 ) -> Inpainter:
     """Load a trained network, ready to fill: a run, a file of weights or a name, as `Inpainter.load`."""
     return Inpainter.load(what, revision, network=network)
+
+
+def _check_strategy(name: str) -> None:
+    if name not in STRATEGIES:
+        raise SettingError(f"unknown strategy {name!r}{near_miss(name, STRATEGIES)}")
 
 
 def _check_hole(hole: UInt8, name: str, size: tuple[int, ...], door: Door = PYTHON) -> None:

@@ -21,7 +21,10 @@ class Result(BaseModel):
     index: int = Field(description="Number of the pair, from 0.")
     image: str | None = Field(default=None, description="The filled image in base64.")
     seconds: float | None = Field(default=None, description="Time for decoding, filling and encoding.")
-    notes: list[str] = Field(default_factory=list, description="Sentences on what was lost.")
+    notes: list[str] = Field(
+        default_factory=list,
+        description="Sentences on what was lost, and on what speaks against the fill.",
+    )
     error: Problem | None = Field(default=None, description="Why there is no image.")
 
 
@@ -64,7 +67,9 @@ class VariantsReply(BaseModel):
     media_type: str = Field(description="Format of the images.")
     images: list[str] = Field(description="The filled images in base64.")
     seconds: float = Field(description="Time for decoding, filling and encoding.")
-    notes: list[str] = Field(description="Sentences on what was lost.")
+    notes: list[str] = Field(
+        description="Sentences on what was lost, and on what speaks against the fill."
+    )
 
 
 @router.post(

@@ -73,7 +73,8 @@ _HEADERS = {
     "Inpaintlab-Model": "Name of the run that filled the image.",
     "Inpaintlab-Model-Sha256": "SHA-256 of its weights.",
     "Inpaintlab-Seconds": "Time for decoding, filling and encoding.",
-    "Inpaintlab-Notes": "JSON list of sentences on what was lost; only if there are any.",
+    "Inpaintlab-Notes": "JSON list of sentences on what was lost, and on what speaks against trusting "
+    "the fill; only if there are any.",
 }
 
 

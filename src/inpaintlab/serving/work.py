@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -139,8 +139,11 @@ def _fill(inpainter: "Inpainter", job: Job) -> list[DecodedImage]:
         raise ImageError(f"the image is {width}×{height} and keeps its size: {asked} is not possible")
     check_writable(options.suffix, image.size)
     hole, remarks = _hole(image, job)
-    how = {"method": options.method, "strategy": options.strategy, "blend": options.blend}
+    how: dict[str, Any] = {name: getattr(options, name) for name in ("method", "strategy", "blend")}
     given = {name: value for name, value in how.items() if value}
+    door = _door(options)
+    seen = {name: value for name, value in given.items() if name != "blend"}
+    _, doubts = inpainter.heeded(image, hole, "the mask", door=door, **seen)
     fills, _ = inpainter.fill_variants(
         image,
         hole,
@@ -148,12 +151,12 @@ def _fill(inpainter: "Inpainter", job: Job) -> list[DecodedImage]:
         options.seed,
         options.spread,
         "the mask",
-        door=_door(options),
+        door=door,
         **given,
     )
     if job.mask is None:
         fills = [_opaque(filled, hole) for filled in fills]
-    return [replace(filled, notes=(*filled.notes, *remarks)) for filled in fills]
+    return [replace(filled, notes=(*doubts, *filled.notes, *remarks)) for filled in fills]
 
 
 def _opaque(filled: DecodedImage, hole: UInt8) -> DecodedImage:

@@ -67,6 +67,8 @@ class FillSettings(Settings):
     where it does better on hidden squares of the image)."""
     strict: Annotated[bool, Flag()] = False
     """Write no result for an image that the model is not to be trusted with, and exit with 1."""
+    judge: bool = True
+    """Say which images are unlike those the model was trained on; takes about 10 ms an image."""
     shard: Annotated[str | None, Flag(metavar="I/N")] = None
     """Fill only the I-th of N equal parts of the images."""
     preview: Annotated[bool, Flag()] = False

@@ -7,7 +7,7 @@ about the same size, and of pixels as deep in them, has its own quantile, so tha
 each of them and not on average alone ("Mondrian").
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,8 @@ from inpaintlab.trust.seen import depth
 #: Shares of an image that is hole, (lo, hi], and depths in a hole over the shorter side: bins.
 RATIOS = (0.1, 0.2, 0.3, 0.4)
 DEPTHS = (0.025, 0.06, 0.12, 0.2)
-#: Pixels of fewer images than this say too little of a bin: it takes the quantile of all.
+#: Pixels of fewer images than this say too little of a bin: it takes the quantile of the nearest depth
+#: of which there are more, in holes of about the same size, and without any that of all.
 FEWEST = 100
 #: Ratios of errors and scales are counted in cells of equal width on a logarithmic scale, from e^-LOG
 #: to e^LOG, as the errors of all pixels would not fit into the memory.
@@ -68,9 +69,9 @@ class Intervals(nn.Module):
         total = counts.sum((0, 1))
         if not total.sum():
             raise SettingError("there is no pixel to calibrate with: no mask has a hole")
-        enough = images >= FEWEST
-        by_bin = torch.where(enough[..., None], counts, total)
-        self.factors.copy_(_quantile(by_bin, float(self.coverage)))
+        for row, kept in zip(counts, (images >= FEWEST).tolist(), strict=True):
+            row.copy_(torch.stack([row[near] if near is not None else total for near in _nearest(kept)]))
+        self.factors.copy_(_quantile(counts, float(self.coverage)))
 
 
 def bins(mask: Tensor, deep: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -79,6 +80,16 @@ def bins(mask: Tensor, deep: Tensor | None = None) -> tuple[Tensor, Tensor]:
     deep = depth(mask) if deep is None else deep
     place = torch.bucketize(deep, torch.tensor(DEPTHS).to(mask))
     return ratio.expand_as(place), place
+
+
+def _nearest(kept: Sequence[bool]) -> list[int | None]:
+    """Return for each place the nearest one that is kept; None where none is.
+
+    >>> _nearest([False, True, True, False]), _nearest([False])
+    ([1, 1, 2, 2], [None])
+    """
+    places = [place for place, one in enumerate(kept) if one]
+    return [min(places, key=lambda at: abs(at - place), default=None) for place in range(len(kept))]
 
 
 def _cell(ratio: Tensor) -> Tensor:
