@@ -12,7 +12,7 @@ from inpaintlab.checkpoints import ModelCard, load_model, read_limits
 from inpaintlab.data import samples
 from inpaintlab.errors import ImageError, RunError, TrustError
 from inpaintlab.images import encode_png, from_array
-from inpaintlab.inpainter import Inpainter
+from inpaintlab.inpainter import Inpainter, assessment
 from inpaintlab.inpainter.assessment import is_better
 from inpaintlab.serving.jobs import Job, Options
 from inpaintlab.serving.work import answer
@@ -85,6 +85,14 @@ def test_an_assessment_has_the_fill_and_what_is_known_of_it(inpainter, size, kin
     assert found.uncertainty.max() <= 1
     assert 0 < found.expected_error.psnr < 60
     assert found.trusted == (not found.reasons) == (found.novelty <= 1)
+
+
+def test_every_hole_has_its_uncertainty_however_many_there_are(inpainter, monkeypatch):
+    monkeypatch.setattr(assessment, "MOST_CROPS", 1)
+    hole = np.zeros((300, 300), np.uint8)
+    hole[20:40:3, 20:40] = hole[200:212, 230:240] = hole[250:254, 30:40] = 1
+    found = inpainter.assess(np.resize(samples.draw(5, 300), (300, 300, 3)), hole)
+    assert ((found.uncertainty > 0) == (hole > 0)).all()
 
 
 def test_what_is_foreign_is_said_to_be(inpainter, portrait, noise, hole):

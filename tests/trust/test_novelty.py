@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from torch import nn
@@ -82,6 +84,22 @@ def test_an_encoder_gives_its_maps_and_keeps_no_hook():
     maps = source(faces(2), holes(2, 32))
     assert [one.shape[-1] for one in maps] == [16, 8, 4]
     assert not any(part._forward_hooks for part in network.modules())
+
+
+def test_threads_do_not_get_the_maps_of_each_other():
+    source = Encoder(networks.create("swift", width=8, side=32).eval())
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda count: source(faces(count), holes(count, 32)), range(2, 18)))
+    assert [[len(one) for one in maps] for maps in found] == [3 * [count] for count in range(2, 18)]
+
+
+def test_what_hardly_varies_is_no_number_too_large():
+    def constant(image, mask):
+        (local, _) = colours(image, mask)
+        return [local, torch.full_like(local, 0.5)]
+
+    found = Novelty.fit(constant, 4, examples(12, 0), examples(6, 100))
+    assert float(found.statistics.scaled.abs().max()) < torch.finfo(torch.float16).max
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from inpaintlab.tensors import pad_to_multiple
 from inpaintlab.trust import Expected, Seen, Trust, self_test
 
 AnyImage = TypeVar("AnyImage")
-#: Of an image with more crops than this, those with the largest holes are judged.
+#: Of an image with more crops than this, those with the largest holes say whether it is foreign.
 MOST_CROPS = 16
 #: An image and its mask as a network sees them.
 View = tuple[Tensor, Tensor]
@@ -78,10 +78,10 @@ def judge(
 
     Without `errors` its own is not predicted, which asks for a fill.
     """
-    crops = sorted(plan(hole, size, strategy), key=lambda crop: -int(crop.hole.sum()))[:MOST_CROPS]
-    views = [_view(network, image, hole, crop, size) for crop in crops]
-    weights = torch.tensor([float(crop.hole.sum()) for crop in crops])
-    weights /= weights.sum()
+    crops = sorted(plan(hole, size, strategy), key=lambda crop: -int(crop.hole.sum()))
+    shares = torch.tensor([float(crop.hole.sum()) for crop in crops])
+    views = [_view(network, image, hole, crop, size) for crop in crops[:MOST_CROPS]]
+    weights = shares[:MOST_CROPS] / shares[:MOST_CROPS].sum()
     novelty = _novelty(network, trust, views, weights)
     better = None
     if novelty is None or novelty > 1:  # of a familiar image the model is taken to know better
@@ -90,8 +90,9 @@ def judge(
         better = RIVAL if is_better(gain, novelty) else None
     expected, uncertainty = None, None
     if trust and errors:
-        seen = [Seen.of(network, *view) for view in views]
-        expected = _together([trust.uncertainty.expected(one)[0] for one in seen], weights)
+        seen = [Seen.of(network, *_view(network, image, hole, crop, size)) for crop in crops]
+        each = [trust.uncertainty.expected(one)[0] for one in seen]
+        expected = _together(each, shares / shares.sum())
         uncertainty = _map(trust, seen, crops, hole, size)
     return Judgement(
         uncertainty=uncertainty,

@@ -12,6 +12,7 @@ from inpaintlab.data.sources import open_dataset
 from inpaintlab.masks import FrozenMasks, Mixture, make
 from inpaintlab.randomness import generator_for
 from inpaintlab.tensors import to_tensor
+from inpaintlab.trust.seen import Examples
 
 #: Examples that are learnt from, and validation images that limits are taken from, at most.
 LEARNT, CALIBRATED = 3000, 1000
@@ -29,8 +30,8 @@ _LEARNING, _CALIBRATION = 1, 2
 class Both(NamedTuple):
     """Batches of images and masks to learn from, and others to calibrate with."""
 
-    learning: Iterator[tuple[Tensor, Tensor]]
-    calibration: Iterator[tuple[Tensor, Tensor]]
+    learning: Examples
+    calibration: Examples
 
 
 def examples_of(
@@ -42,31 +43,38 @@ def examples_of(
     validation part.
 
     >>> both = examples_of("samples:40", 16, count=32)
-    >>> [tuple(of.shape) for of in next(both.learning)]
+    >>> [tuple(of.shape) for of in next(iter(both.learning))]
     [(32, 3, 16, 16), (32, 1, 16, 16)]
     """
     parts, mixture = open_training_data(open_dataset(data), size, max_bad=0.1), make(masks)
     return Both(learning(parts.train, mixture, count, seed), calibration(parts.val, mixture, CALIBRATED))
 
 
-def learning(
-    images: Images, mixture: Mixture, count: int, seed: int = 0
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches of so many examples, images in a random order, each as often as it takes."""
+def learning(images: Images, mixture: Mixture, count: int, seed: int = 0) -> Examples:
+    """Return batches of so many examples, images in a random order, each as often as it takes."""
     order = torch.randperm(len(images), generator=generator_for(seed, _LEARNING)).tolist()
-    yield from _batches(images, order, mixture, count, seed + _LEARNING)
+    return Batches(images, order, mixture, count, seed + _LEARNING)
 
 
-def calibration(images: Images, mixture: Mixture, count: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches of the first images, at most so many, each once, with the same holes every time."""
-    yield from _batches(images, range(len(images)), mixture, min(count, len(images)), _CALIBRATION)
+def calibration(images: Images, mixture: Mixture, count: int) -> Examples:
+    """Return batches of the first images, at most so many, each once."""
+    order = range(len(images))
+    return Batches(images, order, mixture, min(count, len(images)), _CALIBRATION)
 
 
-def _batches(
-    images: Images, order: Sequence[int], mixture: Mixture, count: int, seed: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    kinds = [FrozenMasks(one, images.size, count, seed) for one in (mixture, make(list(WIDE)))]
-    for start in range(0, count, BATCH):
-        rows = range(start, min(start + BATCH, count))
-        pixels = np.stack([images.square(order[row % len(order)]) for row in rows])
-        yield to_tensor(pixels), torch.stack([kinds[row % 2][row] for row in rows])
+class Batches:
+    """Batches of images and masks, the same each time that they are gone through; none is kept."""
+
+    def __init__(
+        self, images: Images, order: Sequence[int], mixture: Mixture, count: int, seed: int
+    ) -> None:
+        self.images, self.order, self.count = images, order, count
+        kinds = (mixture, make(list(WIDE)))
+        self.masks = [FrozenMasks(kind, images.size, count, seed) for kind in kinds]
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images `[B, 3, H, W]` and their masks, every second one with a wide hole."""
+        for start in range(0, self.count, BATCH):
+            rows = range(start, min(start + BATCH, self.count))
+            pixels = [self.images.square(self.order[row % len(self.order)]) for row in rows]
+            yield to_tensor(np.stack(pixels)), torch.stack([self.masks[row % 2][row] for row in rows])

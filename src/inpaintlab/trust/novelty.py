@@ -7,6 +7,7 @@ photographs and does not care what the first has learnt.
 """
 
 from collections.abc import Callable, Sequence
+from threading import get_ident
 
 import numpy as np
 import torch
@@ -53,7 +54,13 @@ class Encoder:
     def __call__(self, image: Tensor, mask: Tensor) -> list[Tensor]:
         """Run the network once, and return the maps on the way."""
         maps: list[Tensor] = []
-        hooks = [part.register_forward_hook(lambda *seen: maps.append(seen[2])) for part in self.parts]
+        mine = get_ident()
+
+        def keep(_part: nn.Module, _given: object, output: Tensor) -> None:
+            if get_ident() == mine:  # other threads may run the network meanwhile
+                maps.append(output)
+
+        hooks = [part.register_forward_hook(keep) for part in self.parts]
         try:
             self.network(image, mask)
         finally:
@@ -115,7 +122,9 @@ class CellStatistics(nn.Module):
     def fit(cls, features: Tensor, known: Tensor) -> "CellStatistics":
         """Learn from the features `[N, cells, C]` of training images, of which so much is `known`."""
         flat = features.flatten(0, 1)
-        mean, deviation = flat.mean(0), flat.std(0).clamp(min=1e-6)
+        mean, deviation = flat.mean(0), flat.std(0)
+        # What hardly varies says nothing, and would be a number too large for 16 bits.
+        deviation = deviation.clamp(min=1e-3 * float(deviation.mean()) + 1e-6)
         principal = PCA(min(COMPONENTS, *flat.shape)).fit(((flat - mean) / deviation).numpy())
         found = cls(flat.shape[1], features.shape[1], len(principal.components_))
         found.mean.copy_(mean)

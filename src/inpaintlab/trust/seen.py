@@ -4,7 +4,7 @@ A method is any function `(image, mask) -> image` of tensors, a network or not: 
 and `[B, 1, H, W]`, 1 = hole. Nothing here sees what is under the hole.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -56,6 +56,11 @@ class Seen:
     def depth(self) -> Tensor:
         """How deep in its hole each pixel lies, `[B, 1, H, W]`, as `depth` says."""
         return depth(self.mask)
+
+
+def again(examples: Examples) -> Examples:
+    """Return examples that can be gone through several times: an iterator's are kept."""
+    return list(examples) if isinstance(examples, Iterator) else examples
 
 
 def depth(mask: Tensor) -> Tensor:

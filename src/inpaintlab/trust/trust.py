@@ -13,7 +13,7 @@ from inpaintlab.checkpoints import TRUST_PREFIX, Limits
 from inpaintlab.errors import FeaturesError, RunError
 from inpaintlab.networks import encoder_of
 from inpaintlab.trust.novelty import CellStatistics, Encoder, Independent, Novelty, Source
-from inpaintlab.trust.seen import Examples, Method
+from inpaintlab.trust.seen import Examples, Method, again
 from inpaintlab.trust.uncertainty import Uncertainty
 
 #: The network that has seen many photographs.
@@ -51,9 +51,10 @@ class Trust(nn.Module):
         """Learn from examples of training, and take limits and factors from others.
 
         `method` is any function of images and masks. `calibration` holds images that it has not learnt
-        from; nothing is fitted to them but thresholds and factors.
+        from; nothing is fitted to them but thresholds and factors. Both are gone through several times,
+        as `examples_of` gives them; of an iterator that ends, all examples are kept in memory.
         """
-        learning, calibration = list(learning), list(calibration)
+        learning, calibration = again(learning), again(calibration)
         sources = sources_of(method)
         found = {
             name: Novelty.fit(source, _SIDES[name], learning, calibration)
@@ -78,7 +79,7 @@ class Trust(nn.Module):
     def limits(self) -> Limits:
         """Return what a file of weights keeps, the larger arrays with 16 bits."""
         state = {TRUST_PREFIX + name: of for name, of in self.state_dict().items()}
-        kept = {name: of.half() if of.numel() > _LARGE else of for name, of in state.items()}
+        kept = {name: _smaller(of) if of.numel() > _LARGE else of for name, of in state.items()}
         return Limits(kept, {"version": VERSION})
 
     @classmethod
@@ -105,6 +106,11 @@ class Trust(nn.Module):
         return found
 
 
+def _smaller(array: Tensor) -> Tensor:
+    most = torch.finfo(torch.float16).max
+    return array.clamp(-most, most).half()
+
+
 def sources_of(method: object) -> dict[str, Source]:
     """Return the sources of features that there are for a method, on this machine."""
     found: dict[str, Source] = {}
@@ -121,6 +127,6 @@ def _features() -> features.FeatureNetwork:
     return features.create(FEATURES)
 
 
-def _endless(examples: list[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+def _endless(examples: Examples) -> Iterator[tuple[Tensor, Tensor]]:
     while True:
         yield from examples

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from inpaintlab.metrics.per_image import hole_mean, hole_psnr
 from inpaintlab.tensors import pad_to_multiple
 from inpaintlab.trust.intervals import Intervals
-from inpaintlab.trust.seen import Examples, Method, Seen
+from inpaintlab.trust.seen import Examples, Method, Seen, again
 
 #: Pixels a side that become one position, and channels there: little work beside any network.
 _CELL, _CHANNELS = 4, 16
@@ -114,13 +114,13 @@ class Uncertainty(nn.Module):
     ) -> "Uncertainty":
         """Learn from so many batches, and calibrate with all of others.
 
-        `calibration` holds images that the method has not learnt from, and is gone through twice.
+        `calibration` holds images that the method has not learnt from.
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             found = cls(coverage)
         _learn(found.head, method, islice(learning, steps), steps)
-        calibration = list(calibration)
+        calibration = again(calibration)
         found.intervals.fit(_ratios(found.head, method, calibration))
         found.line.copy_(_line(found.head, method, calibration, coverage))
         return found
