@@ -136,7 +136,8 @@ class CellStatistics(nn.Module):
             enough = learnt if len(learnt) >= _FEWEST else kept.flatten(0, 1)
             fitted = LedoitWolf().fit(enough.numpy())
             found.centres[cell] = torch.from_numpy(fitted.location_)
-            found.whitening[cell] = torch.from_numpy(np.linalg.cholesky(fitted.precision_).T)
+            values, vectors = np.linalg.eigh(fitted.precision_)
+            found.whitening[cell] = torch.from_numpy((vectors * np.sqrt(values.clip(0))).T)
         return found
 
     @torch.no_grad()
