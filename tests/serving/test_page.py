@@ -34,10 +34,14 @@ class RecordingPool(HerePool):
     """Fills with magenta and keeps what it was asked; `refusal` is what goes wrong next."""
 
     def __init__(self):
-        super().__init__(SimpleNamespace(fill_variants=self.fill))
+        super().__init__(SimpleNamespace(fill_variants=self.fill, heeded=self.heeded))
         self.about = replace(self.about, name="swift <64>", varies=True)
         self.asked = []
+        self.doubts = []
         self.refusal = None
+
+    def heeded(self, image, hole, name, **how):
+        return None, self.doubts
 
     def fill(self, image, hole, count, seed, spread, name, *, door):
         self.asked.append((image.pixels, hole == 1))
@@ -80,7 +84,7 @@ def server():
 def served(server):
     """The page, with nothing asked of it yet and nothing wrong."""
     server.asked.clear()
-    server.refusal = None
+    server.refusal, server.doubts = None, []
     return server
 
 
@@ -167,6 +171,7 @@ def corner(tab):
 
 @pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_photo_is_opened_painted_on_filled_and_downloaded(visit, served, photo_file, options):
+    served.doubts = ["this image is strange"]
     visitor = visit(**options)
     visitor.open(photo_file, "1800×1100")
     visitor.stroke()
@@ -183,7 +188,7 @@ def test_a_photo_is_opened_painted_on_filled_and_downloaded(visit, served, photo
     assert file == "me-you-filled-1.png"
     assert np.array_equal(after[~hole], before[~hole])
     assert (after[hole] == MAGENTA).all()
-    assert visitor.tab.locator("#notes li").all_inner_texts() == ["A <note>."]
+    assert visitor.tab.locator("#notes li").all_inner_texts() == ["This image is strange.", "A <note>."]
     root = "document.documentElement"
     assert visitor.tab.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
     assert visitor.tab.locator("#compare").evaluate("(e) => e.getBoundingClientRect().top < innerHeight")
