@@ -74,9 +74,9 @@ _lama = partial(
     discriminator_ratio=0.1,
 )
 
-#: Weight of the discriminator in `real`: between 0.3, at which fills of faces are too smooth, and 0.6,
-#: at which they lose 1 dB (docs/explanation/real.md).
-REAL_WEIGHT = 0.5
+#: Weight of the discriminator in `real`: at this one fills of faces lose 0.6 dB; at twice as much they
+#: are as sharp as the truth, and lose 1 dB and more (docs/explanation/real.md).
+REAL_WEIGHT = 0.3
 #: Random numbers with which fills vary that are to look real, of networks that take noise.
 REAL_NOISE = 8
 
