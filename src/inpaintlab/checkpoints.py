@@ -97,19 +97,14 @@ def read_limits(path: Path) -> Limits | None:
 
     Raises `RunError` for a file that is damaged.
     """
+    tensors, text = _read_safetensors(path, limits=True)
     try:
-        with safe_open(path, framework="pt") as file:
-            text = (file.metadata() or {}).get(_METADATA_KEY)
-            facts = json.loads(text).get(_TRUST) if text else None
-            if facts is None:
-                return None
-            names = [name for name in file.keys() if name.startswith(TRUST_PREFIX)]  # noqa: SIM118
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (SafetensorError, OSError, ValueError, AttributeError, RecursionError) as error:
-        raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
-    if not isinstance(facts, dict):
+        facts = None if text is None else json.loads(text).get(_TRUST)
+    except (ValueError, AttributeError, RecursionError):
+        raise RunError(f"{path.name} was not written by inpaintlab: it names no network") from None
+    if facts is not None and not isinstance(facts, dict):
         raise RunError(f"{path.name} says nothing of its limits that can be read")
-    return Limits(tensors, facts)
+    return None if facts is None else Limits(tensors, facts)
 
 
 def load_model(path: Path, network: nn.Module | None = None) -> tuple[nn.Module, ModelCard]:
@@ -170,8 +165,8 @@ def card_of(text: str, file: str) -> ModelCard:
         raise RunError(f"{file} was not written by inpaintlab: it names no network") from None
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
-    """Return the tensors of a file, and the text of our card where it has one."""
+def _read_safetensors(path: Path, *, limits: bool = False) -> tuple[dict[str, Tensor], str | None]:
+    """Return the weights in a file, or its limits, and the text of our card where it has one."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -180,11 +175,11 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], str | None]:
                 raise RunError(
                     f"{path.name} holds {len(names):,} tensors, at most {MOST_TENSORS:,} are read"
                 )
-            wanted = (name for name in names if not name.startswith(TRUST_PREFIX))
-            weights = {name: file.get_tensor(name) for name in wanted}
+            wanted = [name for name in names if name.startswith(TRUST_PREFIX) == limits]
+            tensors = {name: file.get_tensor(name) for name in wanted}
     except SafetensorError as error:
         raise RunError(f"{path.name} is not a safetensors file, or damaged: {error}") from None
-    return weights, metadata.get(_METADATA_KEY)
+    return tensors, metadata.get(_METADATA_KEY)
 
 
 class _Ignored:

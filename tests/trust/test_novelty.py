@@ -134,6 +134,7 @@ def test_limits_of_another_version_are_refused(trust, version):
     lambda tensors: tensors.update({"trust/more": torch.zeros(3)}),
     lambda tensors: tensors.update({"trust/_novelty.encoder.statistics.scaled": torch.zeros(3)}),
     lambda tensors: tensors.update({"trust/uncertainty.line": torch.zeros(7)}),
+    lambda tensors: tensors.update({"trust/_novelty.encoder.statistics.scaled": torch.zeros(10**6, 1)}),
 ])  # fmt: skip
 def test_limits_that_do_not_fit_are_refused(trust, change):
     tensors, facts = trust.limits()

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic
 
 import numpy as np
 import torch
@@ -14,11 +14,11 @@ from inpaintlab.baselines import on_tensors, telea, title
 from inpaintlab.images import DecodedImage
 from inpaintlab.inpainter.crops import Crop, plan, working_size
 from inpaintlab.inpainter.filling import enlarge, shrink
+from inpaintlab.inpainter.kinds import AnyImage
 from inpaintlab.networks import needs
 from inpaintlab.tensors import pad_to_multiple
 from inpaintlab.trust import Expected, Seen, Trust, self_test
 
-AnyImage = TypeVar("AnyImage")
 #: Of an image with more crops than this, those with the largest holes say whether it is foreign.
 MOST_CROPS = 16
 #: An image and its mask as a network sees them.
@@ -80,17 +80,18 @@ def judge(
     """
     crops = sorted(plan(hole, size, strategy), key=lambda crop: -int(crop.hole.sum()))
     shares = torch.tensor([float(crop.hole.sum()) for crop in crops])
-    views = [_view(network, image, hole, crop, size) for crop in crops[:MOST_CROPS]]
+    every = crops if trust and errors else crops[:MOST_CROPS]
+    views = [_view(network, image, hole, crop, size) for crop in every]
     weights = shares[:MOST_CROPS] / shares[:MOST_CROPS].sum()
-    novelty = _novelty(network, trust, views, weights)
+    novelty = _novelty(network, trust, views[:MOST_CROPS], weights)
     better = None
-    if novelty is None or novelty > 1:  # of a familiar image the model is taken to know better
-        tests = [self_test(network, on_tensors(telea), *view) for view in views]
+    if _may_be_foreign(novelty):
+        tests = [self_test(network, on_tensors(telea), *view) for view in views[:MOST_CROPS]]
         gain = sum(float(w * test.gain) for w, test in zip(weights, tests, strict=True))
         better = RIVAL if is_better(gain, novelty) else None
     expected, uncertainty = None, None
     if trust and errors:
-        seen = [Seen.of(network, *_view(network, image, hole, crop, size)) for crop in crops]
+        seen = [Seen.of(network, *view) for view in views]
         each = [trust.uncertainty.expected(one)[0] for one in seen]
         expected = _together(each, shares / shares.sum())
         uncertainty = _map(trust, seen, crops, hole, size)
@@ -118,7 +119,11 @@ def is_better(gain: float, novelty: float | None) -> bool:
 
     A few squares say little: of an image like those of training the model is taken to know better.
     """
-    return gain < 0 and (novelty is None or novelty > 1)
+    return gain < 0 and _may_be_foreign(novelty)
+
+
+def _may_be_foreign(novelty: float | None) -> bool:
+    return novelty is None or novelty > 1
 
 
 def _reasons(novelty: float | None, better: str | None) -> list[str]:

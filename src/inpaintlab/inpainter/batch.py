@@ -58,8 +58,8 @@ class Filled(Result):
     `output` is the file of one image or the folder of several, whose `rule` says how masks were found;
     `method` is a baseline, or how the model of the `run` filled, with a `fallback` for images unlike
     those it was trained on; each image so many `variants`, the first under its name, and the others as
-    NAME-2 and so on. `failures` are the first ones, `log`
-    has all. Of a `preview` nothing else was written. `findings` are sentences on what is amiss.
+    NAME-2 and so on. `failures` are the first ones, `log` has all. Of a `preview` nothing else was
+    written. `findings` are sentences on what is amiss.
     """
 
     output: Path

@@ -3,16 +3,12 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from inpaintlab.arrays import UInt8
@@ -29,16 +25,14 @@ from inpaintlab.errors import (
 from inpaintlab.images import (
     DecodedImage,
     check_writable,
-    from_array,
-    from_pillow,
     from_rgb,
     load as load_image,
     save,
-    to_pillow,
 )
 from inpaintlab.inpainter.assessment import RIVAL, Assessment, Judgement, judge
 from inpaintlab.inpainter.crops import STRATEGIES, explain
 from inpaintlab.inpainter.filling import BLENDS
+from inpaintlab.inpainter.kinds import AnyImage, through
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.pairs import variant_names
 from inpaintlab.inpainter.readme import readme
@@ -49,10 +43,8 @@ from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_m
 from inpaintlab.networks import adopt
 from inpaintlab.runs import Run
 from inpaintlab.settings.filling import SPREAD
-from inpaintlab.tensors import check_image, composite
+from inpaintlab.tensors import composite
 from inpaintlab.trust import Trust
-
-AnyImage = TypeVar("AnyImage", Image.Image, npt.NDArray[Any], Tensor)
 
 
 class Inpainter:
@@ -211,7 +203,7 @@ class Inpainter:
         def fill(image: DecodedImage, hole: UInt8) -> list[DecodedImage]:
             return [self.fill_image(image, hole, **how)[0]]
 
-        (filled,) = _through(fill, image, mask, reading)
+        (filled,) = through(fill, image, mask, reading)
         return filled
 
     def assess(
@@ -242,7 +234,7 @@ class Inpainter:
         if isinstance(image, Tensor) and image.ndim == 4:
             raise ImageError(f"one image is assessed at a time, [3, H, W], got {list(image.shape)}")
         reading: dict[str, Any] = {"invert": invert_mask, "grey": grey_mask, "door": PYTHON}
-        (filled,) = _through(fill, image, mask, reading)
+        (filled,) = through(fill, image, mask, reading)
         return Assessment.of(filled, found[0])
 
     def variants(
@@ -273,7 +265,7 @@ class Inpainter:
         def fill(image: DecodedImage, hole: UInt8) -> list[DecodedImage]:
             return self.fill_variants(image, hole, count, seed, spread, **how)[0]
 
-        return _through(fill, image, mask, reading)
+        return through(fill, image, mask, reading)
 
     def fill_image(
         self,
@@ -444,36 +436,6 @@ class Inpainter:
         if isinstance(self.network, OnnxNetwork):
             raise OutputError("an ONNX file holds no weights to train on: copy it, or save its run")
         return self.network.state_dict()
-
-
-def _through(
-    fill: Callable[[DecodedImage, UInt8], list[DecodedImage]],
-    image: AnyImage,
-    mask: AnyMask,
-    reading: Mapping[str, Any],
-) -> list[AnyImage]:
-    """Decode an image and its mask, fill it, and return what comes back as the kind that it was."""
-    if isinstance(image, Tensor) and image.ndim == 4:
-        if not isinstance(mask, np.ndarray | Tensor) or len(mask) != len(image):
-            raise MaskError(f"{len(image)} images need as many masks, [B, 1, H, W]")
-        each = [_through(fill, one, hole, reading) for one, hole in zip(image, mask, strict=True)]
-        return [torch.stack(same) for same in zip(*each, strict=True)]
-    hole = read_mask(mask, **reading)[0]
-    if isinstance(image, Image.Image):
-        return [to_pillow(filled) for filled in fill(from_pillow(image), hole)]
-    if isinstance(image, np.ndarray):
-        return [filled.pixels for filled in fill(from_array(image), hole)]
-    if not isinstance(image, Tensor):
-        raise ImageError(f"an image is PIL, numpy or torch, got {type(image).__name__}")
-    check_image(image[None])
-    pixels = image.detach().cpu().float().permute(1, 2, 0).numpy()
-    where = torch.from_numpy(hole).to(image.device)
-    colours = [
-        torch.from_numpy(filled.pixels).permute(2, 0, 1)
-        for filled in fill(DecodedImage(pixels, "RGB"), hole)
-    ]
-    # Put together once more in the image's own type, which may be finer than float32.
-    return [composite(image, one.to(image), where) for one in colours]
 
 
 def load(

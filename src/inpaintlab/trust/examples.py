@@ -10,7 +10,7 @@ from torch import Tensor
 from inpaintlab.data.loading import Images, open_training_data
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.masks import FrozenMasks, Mixture, make
-from inpaintlab.randomness import generator_for
+from inpaintlab.randomness import MASK_SEED, generator_for, stream
 from inpaintlab.tensors import to_tensor
 from inpaintlab.trust.seen import Examples
 
@@ -23,8 +23,8 @@ WIDE = (
     {"name": "rectangles", "side": (0.58, 0.74), "weight": 0.5},
 )
 BATCH = 32
-#: Keys of the random numbers: what is learnt from, and what is calibrated with.
-_LEARNING, _CALIBRATION = 1, 2
+#: Keys of the random numbers: order and holes of what is learnt from, and holes to calibrate with.
+_ORDER, _HOLES, _CALIBRATION = range(3)
 
 
 class Both(NamedTuple):
@@ -52,14 +52,14 @@ def examples_of(
 
 def learning(images: Images, mixture: Mixture, count: int, seed: int = 0) -> Examples:
     """Return batches of so many examples, images in a random order, each as often as it takes."""
-    order = torch.randperm(len(images), generator=generator_for(seed, _LEARNING)).tolist()
-    return Batches(images, order, mixture, count, seed + _LEARNING)
+    order = torch.randperm(len(images), generator=generator_for(seed, _ORDER)).tolist()
+    return Batches(images, order, mixture, count, stream(seed, _HOLES))
 
 
 def calibration(images: Images, mixture: Mixture, count: int) -> Examples:
     """Return batches of the first images, at most so many, each once."""
     order = range(len(images))
-    return Batches(images, order, mixture, min(count, len(images)), _CALIBRATION)
+    return Batches(images, order, mixture, min(count, len(images)), stream(MASK_SEED, _CALIBRATION))
 
 
 class Batches:

@@ -12,7 +12,7 @@ from inpaintlab import features
 from inpaintlab.checkpoints import TRUST_PREFIX, Limits
 from inpaintlab.errors import FeaturesError, RunError
 from inpaintlab.networks import encoder_of
-from inpaintlab.trust.novelty import CellStatistics, Encoder, Independent, Novelty, Source
+from inpaintlab.trust.novelty import COMPONENTS, CellStatistics, Encoder, Independent, Novelty, Source
 from inpaintlab.trust.seen import Examples, Method, again
 from inpaintlab.trust.uncertainty import Uncertainty
 
@@ -94,11 +94,12 @@ class Trust(nn.Module):
         novelty = {}
         for name, side in _SIDES.items():
             if (scaled := state.get(f"_novelty.{name}.statistics.scaled")) is not None:
+                # Never more components than we keep, whatever a file says: their square is taken.
                 components, features = scaled.shape if scaled.ndim == 2 else (0, 0)
-                statistics = CellStatistics(features, side**2, components)
+                statistics = CellStatistics(features, side**2, min(components, COMPONENTS))
                 novelty[name] = Novelty(statistics, side)
+        found = cls(Uncertainty(), novelty)
         try:
-            found = cls(Uncertainty(), novelty)
             found.load_state_dict(state)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
