@@ -189,6 +189,7 @@ class Inpainter:
         `STRATEGIES`, says what the network sees of the image; `blend`, one of `BLENDS`, how the fill
         meets the known pixels. Several threads may call at once.
 
+        >>> import numpy as np
         >>> from inpaintlab.networks import create
         >>> inpainter = Inpainter(create("unet", width=8, depth=1), size=32)  # or load("runs/photos-1")
         >>> photo, hole = np.zeros((300, 400, 3), np.uint8), np.zeros((300, 400), bool)
