@@ -13,13 +13,18 @@ from PIL import Image
 
 from inpaintlab import cli, masks, networks, registry
 from inpaintlab.baselines import BASELINES
+from inpaintlab.checkpoints import ModelCard
 from inpaintlab.data import samples
 from inpaintlab.data.augment import AUGMENTATIONS
+from inpaintlab.inpainter import Inpainter
 from inpaintlab.losses import LOSSES
 from inpaintlab.metrics import FIGURES, METRICS
 from inpaintlab.networks.discriminators import DISCRIMINATORS
 from inpaintlab.settings import TrainSettings
+from inpaintlab.tensors import to_tensor
 from inpaintlab.training import curriculum, objectives, train
+from inpaintlab.trust import Trust, trust
+from inpaintlab.trust.novelty import Encoder
 
 REAL_DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -127,6 +132,25 @@ def save_portraits(folder: Path, count: int, size: int = 40) -> Path:
 def portraits(tmp_path) -> Path:
     """A folder of 40 small portraits."""
     return save_portraits(tmp_path / "portraits", 40)
+
+
+@pytest.fixture(scope="module")
+def knowing():
+    """An `Inpainter` whose network has learnt nothing, but knows what portraits of 32 px look like."""
+
+    def portraits(count, first=0):
+        for start in range(first, first + count * 16, 16):
+            drawn = np.stack([samples.draw(index, 32) for index in range(start, start + 16)])
+            masked = masks.frozen({"name": "rectangles", "side": (0.15, 0.75)}, 32, 16, start)
+            yield to_tensor(drawn), masked.batch(0, 16)
+
+    arguments = {"width": 8, "depth": 1, "dilations": (1,)}
+    torch.manual_seed(0)
+    network = networks.create("unet", **arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trust, "sources_of", lambda method: {"encoder": Encoder(method)})
+        known = Trust.fit(network, portraits(12), portraits(6, 1000), steps=20)
+        yield Inpainter(network, ModelCard("unet", arguments, 32), trust=known)
 
 
 def small_settings(**changes) -> TrainSettings:

@@ -7,7 +7,6 @@ import pytest
 import torch
 from PIL import Image
 
-from inpaintlab import networks
 from inpaintlab.checkpoints import ModelCard, load_model, read_limits
 from inpaintlab.data import samples
 from inpaintlab.errors import ImageError, RunError, TrustError
@@ -16,35 +15,19 @@ from inpaintlab.inpainter import Inpainter, assessment
 from inpaintlab.inpainter.assessment import is_better
 from inpaintlab.serving.jobs import Job, Options
 from inpaintlab.serving.work import answer
-from inpaintlab.tensors import to_tensor
-from inpaintlab.trust import Trust, trust as module
-from inpaintlab.trust.novelty import Encoder
-from tests.trust.test_intervals import holes
 
 SIDE = 32
 ARGUMENTS = {"width": 8, "depth": 1, "dilations": (1,)}
 
 
-def portraits(count, first=0):
-    for start in range(first, first + count * 16, 16):
-        drawn = np.stack([samples.draw(index, SIDE) for index in range(start, start + 16)])
-        yield to_tensor(drawn), holes(16, SIDE, start)
+@pytest.fixture
+def inpainter(knowing):
+    return knowing
 
 
-@pytest.fixture(scope="module")
-def network():
-    torch.manual_seed(0)
-    return networks.create("unet", **ARGUMENTS).eval()
-
-
-@pytest.fixture(scope="module")
-def inpainter(network):
-    """A network that has learnt nothing, but knows what portraits look like."""
-    card = ModelCard("unet", ARGUMENTS, SIDE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "sources_of", lambda method: {"encoder": Encoder(method)})
-        known = Trust.fit(network, portraits(12), portraits(6, 1000), steps=20)
-        yield Inpainter(network, card, trust=known)
+@pytest.fixture
+def network(knowing):
+    return knowing.network
 
 
 @pytest.fixture

@@ -121,6 +121,7 @@ class Bench:
                     found = _values(of, image, mask, offered)
                     others = images.others(masks, start, stop, OTHERS)
                     found |= self._variety(name, image, mask, offered.variants, others)
+                    found |= self._limits(name, of, image, mask)
                     for metric, column in found.items():
                         array = values[name].setdefault(metric, np.full(len(masks), np.nan))
                         array[start * per : start * per + len(of)] = column.double().numpy()
@@ -147,6 +148,13 @@ class Bench:
         fills = method.variants(image, mask, count)
         return variety(fills, image, mask, others if self.size else ())
 
+    def _limits(self, name: str, filled: Tensor, image: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Return how far what a model says of its fills holds; nothing of one that says nothing."""
+        method = self.methods.get(name)
+        if method is None or method.states is None:
+            return {}
+        return method.states(image, mask).figures(filled, image, mask)
+
     def elsewhere(self, data: str, limit: int, gain: Gain, own: Rows) -> OutOfDistribution:
         """Measure on images of another kind, none of them learnt from; `own` are the own values."""
         dataset = open_dataset(data)
@@ -167,18 +175,21 @@ class Bench:
         """Measure on the same images under each corruption at each severity."""
         masks = self.frozen(images)
 
-        def measured(what: str, images: EvaluationSet) -> tuple[Float64, Float64]:
-            two = (gain.model, gain.baseline)
-            return _psnr_and_gain(self.measure(images, masks, only=two, what=what), gain)
+        def measured(what: str, images: EvaluationSet) -> Rows:
+            return self.measure(images, masks, only=(gain.model, gain.baseline), what=what)
 
-        before = measured("unchanged", images)
+        before = _psnr_and_gain(measured("unchanged", images), gain)
         clusters = Rows(images.facts(masks)).clusters()
         rows = []
         for name, severity in [(name, severity) for name in CORRUPTIONS for severity in SEVERITIES]:
-            after = measured(f"{name} {severity}", images.changed(partial(corrupt, name, severity)))
+            changed = measured(f"{name} {severity}", images.changed(partial(corrupt, name, severity)))
+            after = _psnr_and_gain(changed, gain)
+            of_limits = [key for key in ("refused_percent", "inside_percent") if key in changed.metrics]
             columns = [*after, before[0] - after[0], before[1] - after[1]]
+            columns += [changed.column(gain.model, key) for key in of_limits]
             found = bootstrap_intervals(np.stack(columns, axis=1), clusters)
-            rows.append(Corrupted(name, severity, *found))
+            limits = {key.partition("_")[0]: of for key, of in zip(of_limits, found[4:], strict=True)}
+            rows.append(Corrupted(name, severity, *found[:4], **limits))
         psnr, above = bootstrap_intervals(np.stack(before, axis=1), clusters)
         return Corruptions(len(images), psnr, above, rows)
 

@@ -21,8 +21,10 @@ _SOFT_FROM = 192
 class Card:
     """An example: its name, each method's PSNR in the hole, and a sheet of its images, WebP as base64.
 
-    The sheet holds `damaged`, each method and `truth`, `width` by `height` pixels each, from above with
-    `tops`. As they differ in the hole alone, all of them together take little more room than one.
+    The sheet holds `damaged`, each method and `truth`, and of a model that knows its limits its
+    `uncertainty`, `width` by `height` pixels each, from above with `tops`. As they differ in the hole
+    alone, all of them together take little more room than one. `stated` is what that model says of its
+    fill.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Card:
     width: int
     height: int
     tops: dict[str, int]
+    stated: str = ""
 
     @property
     def sheet_height(self) -> int:
@@ -48,7 +51,9 @@ class Card:
         return {name: sheet[top : top + self.height] for name, top in self.tops.items()}
 
 
-def make_card(name: str, hole_psnr: dict[str, float], images: Mapping[str, UInt8]) -> Card:
+def make_card(
+    name: str, hole_psnr: dict[str, float], images: Mapping[str, UInt8], stated: str = ""
+) -> Card:
     """Make a card of images of one size, uint8 `[H, W, 3]`."""
     sides = next(iter(images.values())).shape[:2]
     short = min(sides) if max(sides) <= _MOST else max(1, round(min(sides) * _MOST / max(sides)))
@@ -58,7 +63,8 @@ def make_card(name: str, hole_psnr: dict[str, float], images: Mapping[str, UInt8
     borders = ((_GAP, _GAP), (0, 0), (0, 0))
     column = np.concatenate([np.pad(image, borders, "edge") for image in shown.values()])
     tops = {key: place * (height + 2 * _GAP) + _GAP for place, key in enumerate(shown)}
-    return Card(name, hole_psnr, base64.b64encode(encode_webp(column)).decode(), width, height, tops)
+    sheet = base64.b64encode(encode_webp(column)).decode()
+    return Card(name, hole_psnr, sheet, width, height, tops, stated)
 
 
 def card_grid(cards: Sequence[Card]) -> UInt8:

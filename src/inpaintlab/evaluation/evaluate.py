@@ -32,6 +32,7 @@ from inpaintlab.metrics import (
     common_size,
 )
 from inpaintlab.tensors import composite, to_arrays
+from inpaintlab.trust import heat_map
 
 #: Seed of the random examples, the same for every run.
 EXAMPLE_SEED = 7
@@ -201,7 +202,12 @@ def choose_cards(
         shown = {"damaged": composite(image, torch.ones_like(image), mask)}
         shown |= {name: fill(image, mask) for name, fill in bench.fills.items()} | {"truth": image}
         psnr = {name: float(rows.values[name]["hole_psnr"][row]) for name in bench.fills}
-        return make_card(images.names[place], psnr, {n: to_arrays(of)[0] for n, of in shown.items()})
+        pixels, said = {name: to_arrays(of)[0] for name, of in shown.items()}, ""
+        if states := bench.methods[result.model].states:
+            stated = states(image, mask)
+            width = stated.half_width[0, 0].numpy()
+            pixels["uncertainty"], said = heat_map(width, pixels[result.model]), stated.sentence(0)
+        return make_card(images.names[place], psnr, pixels, said)
 
     choices = {
         "random": sorted(chosen.tolist()),

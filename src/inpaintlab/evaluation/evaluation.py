@@ -14,11 +14,12 @@ from inpaintlab.errors import InpaintlabError, RunError
 from inpaintlab.evaluation import tables
 from inpaintlab.evaluation.cards import card_grid
 from inpaintlab.evaluation.figures import quality_by_bin, training_curves
+from inpaintlab.evaluation.limits_report import limits_blocks
 from inpaintlab.evaluation.result import Measurements
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.files import write_atomically
 from inpaintlab.images import encode_png
-from inpaintlab.metrics.table import OF_SEVERAL
+from inpaintlab.metrics.table import OF_LIMITS, OF_SEVERAL
 from inpaintlab.reports import (
     Answer,
     Block,
@@ -87,7 +88,8 @@ class Evaluation(Measurements):
 
     def tables(self) -> list[Table]:
         """Return all tables, that by hole ratio first."""
-        return [tables.ratio_table(self), *tables.further_tables(self)]
+        found = [tables.ratio_table(self), *tables.further_tables(self)]
+        return found + tables.limits_tables(self)
 
     def answer(self, **places: Path) -> Answer:
         """Return what a command prints; `places` are files by what they are."""
@@ -95,7 +97,7 @@ class Evaluation(Measurements):
         return Answer(
             f"{self.model}: {tables.headline(self)}.",
             tables.overall_table(self),
-            [*tables.notes(self), *slow],
+            [*tables.notes(self), *tables.limits_notes(self), *slow],
             places,
             details=[*self.tables(), *tables.not_measured(self)],
         )
@@ -133,7 +135,7 @@ class Evaluation(Measurements):
 def check_baselines(result: Measurements) -> None:
     """Raise `RunError` where a figure has no baseline beside it, on the same holes.
 
-    Figures of several fills of a hole have none, as baselines give one.
+    Figures of several fills of a hole have none, as baselines give one, nor have those of limits.
     A method that was measured on fewer holes than the others has no mean over all of them: it is NaN.
     """
     for place, methods in _tables(result):
@@ -144,7 +146,8 @@ def check_baselines(result: Measurements) -> None:
                 f"measure one of {', '.join(BASELINES)} on the same holes, as evaluate does by itself"
             )
         for figure in methods.get(result.model, {}):
-            if figure not in OF_SEVERAL and not any(figure in of for of in beside):
+            own = figure in OF_SEVERAL or figure in OF_LIMITS
+            if not own and not any(figure in of for of in beside):
                 raise RunError(
                     f"no report is written: in {place} no baseline has {figure}; measure it of all "
                     "methods, or of none"
@@ -184,6 +187,7 @@ def _figures(result: Measurements) -> Iterator[Block]:
     yield Text(_FIGURES, quiet=True)
     yield Raw(_examples(result, CHOICES))
     yield from tables.further_tables(result)
+    yield from limits_blocks(result)
 
 
 def _examples(result: Measurements, choices: Mapping[str, tuple[str, str]]) -> Markup:

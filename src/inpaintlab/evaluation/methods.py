@@ -20,6 +20,7 @@ from inpaintlab.baselines import BASELINES, on_tensors
 from inpaintlab.checkpoints import ModelCard, Run, read_json
 from inpaintlab.data.seal import model_hash
 from inpaintlab.errors import RunError, SettingError, near_miss
+from inpaintlab.evaluation.limits import States, states_of
 from inpaintlab.evaluation.result import MethodFacts, Through
 from inpaintlab.inpainter import Inpainter, load
 from inpaintlab.inpainter.ways import WAYS
@@ -35,7 +36,8 @@ class OpenedMethod:
     """A method that is ready: `own` gives whole images, of which `fill` makes composites.
 
     `trained_on` has the first 16 digits of the hashes of the images that it has learnt from, if known.
-    `drawn` gives so many methods, each with other noise, where fills of one hole vary.
+    `drawn` gives so many methods, each with other noise, where fills of one hole vary. `states` says how
+    far fills are to be trusted, for a model that has learnt its limits.
     """
 
     name: str
@@ -44,6 +46,7 @@ class OpenedMethod:
     run: Run | None = None
     trained_on: frozenset[str] = frozenset()
     drawn: Callable[[int], list[Method]] | None = None
+    states: States | None = None
 
     def variants(self, image: Tensor, mask: Tensor, count: int) -> list[Tensor]:
         """Fill holes in so many ways; the method must have `drawn`."""
@@ -194,7 +197,15 @@ def _of_inpainter(name: str, inpainter: Inpainter, through: Through, size: int |
         return [method(one) for one in inpainter.drawn(count)]
 
     varies = noise_of(inpainter.network) > 0
-    return OpenedMethod(name, method(inpainter), facts, run, trained_on, drawn if varies else None)
+    return OpenedMethod(
+        name,
+        method(inpainter),
+        facts,
+        run,
+        trained_on,
+        drawn if varies else None,
+        states_of(inpainter, through),
+    )
 
 
 def _predicting(module: nn.Module) -> Method:

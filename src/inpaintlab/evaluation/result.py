@@ -111,7 +111,11 @@ class OutOfDistribution:
 
 @dataclass(frozen=True)
 class Corrupted:
-    """What is lost by one corruption at one severity, paired with the same images unchanged."""
+    """What is lost by one corruption at one severity, paired with the same images unchanged.
+
+    `refused` and `inside` are shares in percent, of images that the model refuses and of values in its
+    intervals; None for a model that does not say.
+    """
 
     corruption: str
     severity: int
@@ -119,6 +123,8 @@ class Corrupted:
     gain: Interval
     loss: Interval
     gain_loss: Interval
+    refused: Interval | None = None
+    inside: Interval | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from inpaintlab.evaluation.result import Measurements, WholeSets
 from inpaintlab.evaluation.rows import Rows, Summary
 from inpaintlab.evaluation.statistics import bootstrap_interval
 from inpaintlab.metrics import REALISM, Figure
+from inpaintlab.metrics.table import OF_LIMITS
 from inpaintlab.reports import Cell, Column, Note, Row, Table
 
 #: What rows are divided by: field of the result -> its heading.
@@ -131,7 +132,12 @@ def overall_table(result: Measurements) -> Table:
 def ratio_table(result: Measurements) -> Table:
     """Return all figures of every method, over all rows and by hole-ratio bin."""
     parts = {"all": result.overall, **(result.bins if len(result.bins) > 1 else {})}
-    return _by_method(result, parts, "By hole ratio", result.figures)
+    return _by_method(result, parts, "By hole ratio", _compared(result))
+
+
+def _compared(result: Measurements) -> dict[str, Figure]:
+    """Return the figures that methods are compared by: all but those of limits."""
+    return {name: of for name, of in result.figures.items() if name not in OF_LIMITS}
 
 
 def further_tables(result: Measurements) -> list[Table]:
@@ -143,7 +149,7 @@ def further_tables(result: Measurements) -> list[Table]:
     ]
     if slow := result.slow:
         words = f"Slow baselines, and all methods on the same first {slow.images} images"
-        found.append(_by_method(result, {"": slow}, words, result.figures))
+        found.append(_by_method(result, {"": slow}, words, _compared(result)))
     found += _sets_tables(result) if result.sets else []
     found += [_ood_table(result)] if result.ood else []
     return found + corruption_tables(result)
@@ -174,6 +180,74 @@ def corruption_tables(result: Measurements) -> list[Table]:
         rows = [Row((name, *(of[one] for one in severities))) for name, of in cells.items()]
         heading = f"The same images, changed: dB {words}"
         tables.append(Table.of(["severity", *map(str, severities)], rows, heading, note))
+    return tables
+
+
+def knows_limits(result: Measurements) -> list[str]:
+    """Return the methods that say how far they are to be trusted."""
+    return [name for name, of in result.overall.methods.items() if "inside_percent" in of]
+
+
+def limits_notes(result: Measurements) -> list[Note]:
+    """Return a line for each model that knows its limits: what it refuses, and how intervals hold."""
+    found = []
+    for name in knows_limits(result):
+        of = result.overall.methods[name]
+        parts = {"these images": result.overall, **{one.data: one.summary for one in result.ood}}
+        refused = [
+            f"{figures['refused_percent'].text('.1f', unit=' %')} of {part}"
+            for part, summary in parts.items()
+            if "refused_percent" in (figures := summary.methods[name])
+        ]
+        inside = of["inside_percent"].text(".1f", unit=" %")
+        line = f"{inside} of values lie in intervals made to hold 90 %"
+        if refused:
+            line = f"unlike the images of training are {', '.join(refused)}; {line}"
+        found.append(Note(f"{line}.", "quiet", head=f"Limits of {name}:"))
+    return found
+
+
+def limits_tables(result: Measurements) -> list[Table]:
+    """Return what models say of fills beside what is true, and how that fares on changed images."""
+    names = knows_limits(result)
+    if not names:
+        return []
+    parts = {"all": result.overall, **(result.bins if len(result.bins) > 1 else {})}
+    parts |= {of.data: of.summary for of in result.ood}
+    shown = {name: result.figures[name] for name in (*OF_LIMITS, "hole_psnr") if name in result.figures}
+    rows = [
+        Row(
+            (name, *(of[key].cell(figure.spec) if key in of else "–" for key, figure in shown.items())),
+            group=f"{part}, n = {summary.n}",
+        )
+        for part, summary in parts.items()
+        for name in names
+        if (of := summary.methods[name])
+    ]
+    words = "What is stated, and what is true"
+    return [
+        Table.of(["method", *(figure.heading for figure in shown.values())], rows, words),
+        *_corrupted_limits(result),
+    ]
+
+
+def _corrupted_limits(result: Measurements) -> list[Table]:
+    """Return what the model refuses of changed images, and how often its intervals hold there."""
+    if not result.corruptions:
+        return []
+    tables = []
+    for key, words in {
+        "refused": f"The same images, changed: % that {result.model} refuses",
+        "inside": f"The same images, changed: % of values in the intervals of {result.model}",
+    }.items():
+        cells: dict[str, dict[int, Cell]] = {}
+        for row in result.corruptions.rows:
+            if interval := getattr(row, key):
+                cells.setdefault(row.corruption, {})[row.severity] = interval.cell(".1f")
+        rows = [Row((name, *of.values())) for name, of in cells.items()]
+        if rows:
+            severities = sorted({row.severity for row in result.corruptions.rows})
+            tables.append(Table.of(["severity", *map(str, severities)], rows, words))
     return tables
 
 

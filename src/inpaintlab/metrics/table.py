@@ -97,13 +97,22 @@ _LEARNED = {
     "diversity": Figure("diversity ↑", ".2f", True),
     "best_hole_psnr": Figure("best hole PSNR dB ↑", ".2f", True),
 }
+#: What a model that knows its limits says of its fills, and how far that holds.
+_LIMITS = {
+    "novelty": Figure("novelty ↓", ".2f", False),
+    "refused_percent": Figure("refused % ↓", ".1f", False),
+    "expected_psnr": Figure("expected hole PSNR dB ↑", ".2f", True),
+    "inside_percent": Figure("in the interval % → 90", ".1f", True, ideal=90.0),
+}
 #: How real a fill looks, which is no matter of PSNR: that rewards blur.
 REALISM = ("sharpness", "told_percent", "hole-distance-efficientnet")
-#: Of several fills of one hole: methods that give one fill, as baselines do, lack them.
+#: Of several fills of one hole, and of a model's limits: baselines lack them.
 OF_SEVERAL = ("diversity", "best_hole_psnr")
+OF_LIMITS = tuple(_LIMITS)
 #: Name -> how it is shown, of every figure that an image can have, in the order of tables.
 FIGURES: dict[str, Figure] = {
-    name: (_FIGURES | _LEARNED)[name] for name in ("hole_psnr", *REALISM, *_FIGURES, *_LEARNED)
+    name: (_FIGURES | _LEARNED | _LIMITS)[name]
+    for name in ("hole_psnr", *REALISM, *_FIGURES, *_LEARNED, *_LIMITS)
 }
 
 

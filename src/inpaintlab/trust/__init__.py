@@ -1,6 +1,7 @@
 """Whether to trust a fill: how unlike training images an image is, and how wrong a fill may be."""
 
 from inpaintlab.trust.examples import examples_of
+from inpaintlab.trust.heat import heat_map
 from inpaintlab.trust.hidden import SelfTest, self_test
 from inpaintlab.trust.intervals import Intervals
 from inpaintlab.trust.novelty import Novelty
@@ -19,5 +20,6 @@ __all__ = [
     "Trust",
     "Uncertainty",
     "examples_of",
+    "heat_map",
     "self_test",
 ]
