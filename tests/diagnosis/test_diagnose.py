@@ -25,8 +25,8 @@ from tests.conftest import small_settings
 from tests.diagnosis.illnesses import MADE, made_networks
 from tests.diagnosis.test_check import Page
 
-#: A run without a discriminator has no such part.
-PARTS = [part for part in VERDICTS if part != "discriminator"]
+#: A run without a discriminator has no such part, nor one that does not know its limits.
+PARTS = [part for part in VERDICTS if part not in ("discriminator", "limits")]
 
 
 @pytest.fixture

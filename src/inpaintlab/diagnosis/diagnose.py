@@ -4,7 +4,7 @@ A verdict is a function of the `Evidence` and one line in `VERDICTS`.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from inpaintlab.checkpoints import Run
 from inpaintlab.diagnosis import fills, fitting, training_curve
 from inpaintlab.diagnosis.drawings import examples as drawn_examples, training
 from inpaintlab.diagnosis.evidence import Evidence, gather
+from inpaintlab.diagnosis.limits import judge_limits
 from inpaintlab.diagnosis.result import Result, Verdict, has_objects
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.reports import Code, Heading
@@ -52,6 +53,7 @@ VERDICTS: dict[str, Judge] = {
     "under-fitting": Judge(fitting.under_fitting, True, _SPOILT),
     "seam": Judge(fills.seam, True, (*_HARDLY_LEARNT, "colour shift", "under-fitting")),
     "gain": Judge(fitting.gain, True, (*_SPOILT, "number of images", "under-fitting", "seam")),
+    "limits": Judge(lambda evidence: judge_limits(evidence.limits), False),
     "data": Judge(training_curve.data, False),
     "split": Judge(training_curve.split, False),
 }
@@ -73,6 +75,7 @@ def diagnose(
     *,
     output: Path | None = None,
     data: Any = None,
+    ood: Sequence[str] = (),
     network: nn.Module | None = None,
     images: int = 300,
     sample: int = 2000,
@@ -82,7 +85,8 @@ def diagnose(
     """Judge a run that ended or was stopped, and write `diagnosis.html` into its folder.
 
     `output` is another page, `data` where its images are now, or the dataset itself, and `network` the
-    module of a run that was given one as an object (what `fit` returned has it). At most `images` of
+    module of a run that was given one as an object (what `fit` returned has it). `ood` are folders of
+    images that it is to be used on, if it knows its limits. At most `images` of
     validation, and as many of training, are filled, `batch_size` at a time, and `sample` training images
     looked at; `examples` are shown. Raises `RunError` and `DataError` for a folder that is no run, or
     whose images are not there.
@@ -97,6 +101,7 @@ def diagnose(
         opened,
         data=data,
         network=network or getattr(run, "network", None),
+        ood=ood,
         images=images,
         sample=sample,
         batch_size=batch_size,

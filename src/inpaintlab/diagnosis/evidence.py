@@ -13,14 +13,15 @@ from torch import Tensor, nn
 
 from inpaintlab import masks, networks
 from inpaintlab.arrays import Float64, UInt8
-from inpaintlab.checkpoints import Run, load_model, load_state, read_json
+from inpaintlab.checkpoints import Run, load_model, load_state, read_json, read_limits
 from inpaintlab.data.dataset import ImageData
 from inpaintlab.data.loading import Images, TrainingData
 from inpaintlab.data.sources import open_dataset
 from inpaintlab.diagnosis.images import Leaks, find_leaks, judge_leaks, judge_values, survey
+from inpaintlab.diagnosis.limits import Stance, stance
 from inpaintlab.diagnosis.measures import Measured, classical, fill, measure
 from inpaintlab.diagnosis.result import Verdict
-from inpaintlab.errors import DataError
+from inpaintlab.errors import DataError, RunError
 from inpaintlab.masks import FrozenMasks
 from inpaintlab.progress import bar
 from inpaintlab.randomness import MASK_SEED
@@ -29,6 +30,7 @@ from inpaintlab.settings import TrainSettings, build
 from inpaintlab.tensors import composite, to_arrays
 from inpaintlab.training.guards.detectors import Alarm, replay
 from inpaintlab.training.guards.incidents import Incident, read_incidents
+from inpaintlab.trust import Trust
 
 #: Seed of the choice of training images and of examples: nobody picks them.
 CHOICE_SEED = 7
@@ -74,8 +76,9 @@ class Evidence:
     `telea_val` the hole PSNR of Telea's method; `train_count` and `val_count` are the images of each
     part. `excluded` are names of images, `excluded_steps` and `rate_factor` what the guards have
     changed, `bad` the reasons why images could not be used. `bottleneck` is how many numbers pass a
-    network's bottleneck, where it has one. `images`, `split` and `leaks` are what `check` says of the
-    images.
+    network's bottleneck, where it has one. `limits` is what the best weights say of validation images,
+    and then of other folders; nothing where they do not know their limits. `images`, `split` and `leaks`
+    are what `check` says of the images.
     """
 
     settings: TrainSettings
@@ -100,6 +103,7 @@ class Evidence:
     telea_train: Float64 = field(default_factory=lambda: np.zeros(0))
     telea_val: Float64 = field(default_factory=lambda: np.zeros(0))
     bottleneck: int | None = None
+    limits: dict[str, Stance] = field(default_factory=dict)
     examples: dict[str, UInt8] = field(default_factory=dict)
 
     @property
@@ -149,6 +153,7 @@ def gather(
     *,
     data: Any = None,
     network: nn.Module | None = None,
+    ood: Sequence[str] = (),
     images: int = 300,
     sample: int = 2000,
     batch_size: int = 64,
@@ -160,6 +165,7 @@ def gather(
     the same masks; the test part is not read. Raises `RunError` and `DataError`.
     """
     recipe = build(TrainSettings, config=run.recipe)
+    trust = _trust(run, ood)
     if data is None:
         check_images(run.folder, recipe.data, "say --data FOLDER")
         data = recipe.data
@@ -191,7 +197,43 @@ def gather(
         load_model(path, deepcopy(network))[0] if path.is_file() else None
         for path in (run.model, run.last)
     )
-    return _measured(found, opened, best, last, images, batch_size, examples)
+    measured = _measured(found, opened, best, last, images, batch_size, examples)
+    if best is None or trust is None:
+        return measured
+    return replace(measured, limits=_limits(trust, best, opened, recipe, ood, images, batch_size))
+
+
+def _trust(run: Run, ood: Sequence[str]) -> Trust | None:
+    limits = read_limits(run.model) if run.model.is_file() else None
+    if ood and limits is None:
+        raise RunError(
+            f"{run.folder} has not learnt its limits, so it cannot say what it refuses: it was trained "
+            "for a short time, on few images or with trust=false; leave out --ood"
+        )
+    return Trust.read(limits) if limits else None
+
+
+def _limits(
+    trust: Trust,
+    network: nn.Module,
+    data: TrainingData,
+    recipe: TrainSettings,
+    ood: Sequence[str],
+    images: int,
+    batch_size: int,
+) -> dict[str, Stance]:
+    """Return what a network says of validation images and of other folders."""
+    assert recipe.size is not None  # resolved
+    sets = {"validation": data.val}
+    for folder in ood:
+        source = open_dataset(folder)
+        sets[folder] = Images(source, _chosen(range(len(source)), images), recipe.size, folder)
+    found = {}
+    for name, of in sets.items():
+        count = min(len(of), _room(recipe.size, images))
+        mask = FrozenMasks(masks.make(recipe.masks), recipe.size, count, MASK_SEED).batch(0, count)
+        found[name] = stance(trust, network, of.squares(0, count), mask, batch_size)
+    return found
 
 
 def _lines(log: Path, kind: str) -> list[Line]:
@@ -221,6 +263,11 @@ def _open(
     return TrainingData(train, val, parts, frozenset())
 
 
+def _room(size: int, images: int) -> int:
+    """Return how many of so many images may be in memory at once."""
+    return min(images, max(8, _ROOM // (12 * size**2)))
+
+
 def _chosen(places: Sequence[int], most: int) -> list[int]:
     """Return places drawn at random, as nobody is to pick them."""
     random = np.random.default_rng(CHOICE_SEED)
@@ -239,7 +286,7 @@ def _measured(
     """Return the evidence with all that the run's weights show of at most so many images."""
     recipe = found.settings
     assert recipe.size is not None  # resolved
-    count = min(len(data.val), images, max(8, _ROOM // (12 * recipe.size**2)))
+    count = min(len(data.val), _room(recipe.size, images))
     frozen = FrozenMasks(masks.make(recipe.masks), recipe.size, count, MASK_SEED)
     mask, val = frozen.batch(0, count), data.val.squares(0, count)
     repeats = [place % len(data.train) for place in range(count)]

@@ -77,6 +77,8 @@ class DiagnoseSettings(Settings):
     """Run folder of a finished or stopped run."""
     data: Annotated[str | None, Flag()] = None
     """Folder or dataset of the run's images; by default as in training."""
+    ood: Annotated[list[str], Flag(metavar="FOLDER")] = Field(default_factory=list)
+    """Folder of images that the run is to be used on, to see how many of them it refuses."""
     output: Annotated[Path | None, Flag("-o", "--output")] = None
     """Page to write; by default diagnosis.html of the run."""
     images: int = Field(default=300, ge=8)

@@ -6,6 +6,7 @@ from inpaintlab.trust.hidden import SelfTest, self_test
 from inpaintlab.trust.intervals import Intervals
 from inpaintlab.trust.novelty import Novelty
 from inpaintlab.trust.seen import Examples, Method, Seen
+from inpaintlab.trust.stated import Stated
 from inpaintlab.trust.trust import Trust
 from inpaintlab.trust.uncertainty import Expected, Uncertainty
 
@@ -17,6 +18,7 @@ __all__ = [
     "Novelty",
     "Seen",
     "SelfTest",
+    "Stated",
     "Trust",
     "Uncertainty",
     "examples_of",
