@@ -10,7 +10,7 @@ from .data.sources import open_dataset as open_dataset
 from .diagnosis.check import Check as Check, check as check
 from .diagnosis.diagnose import Diagnosis as Diagnosis, diagnose as diagnose
 from .errors import InpaintlabError as InpaintlabError
-from .evaluation.command import run_evaluation as run_evaluation
+from .evaluation.command import run_evaluation as run_evaluation, run_probe as run_probe
 from .evaluation.compare import (
     Comparison as Comparison,
     compare as compare,
@@ -20,6 +20,8 @@ from .evaluation.cross_validation import CrossValidation as CrossValidation
 from .evaluation.crossval import crossval as crossval
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluation import Evaluation as Evaluation
+from .evaluation.probe import probe as probe
+from .evaluation.probed import Probed as Probed
 from .evaluation.statistics import Interval as Interval
 from .inpainter import Inpainter as Inpainter, fill_files as fill_files, load as load
 from .inpainter.assessment import Assessment as Assessment
@@ -39,6 +41,7 @@ from .settings import (
     FillSettings as FillSettings,
     MaskSettings as MaskSettings,
     PrepareSettings as PrepareSettings,
+    ProbeSettings as ProbeSettings,
     SummarySettings as SummarySettings,
     TrainSettings as TrainSettings,
 )

@@ -156,6 +156,13 @@ def diagnose(settings: "of.DiagnoseSettings") -> Done:
     return _done(diagnose(**settings.arguments()))
 
 
+def probe(settings: "of.ProbeSettings") -> Done:
+    """Change images by a little, and see how far that moves the fill; several models side by side."""
+    from inpaintlab.evaluation.command import run_probe
+
+    return _shown(run_probe(settings))
+
+
 def fill(settings: "of.FillSettings") -> Done:
     """Fill the holes of an image, a folder or a list; all other pixels stay as they are."""
     from inpaintlab.inpainter import fill_files
@@ -193,6 +200,7 @@ COMMANDS = {
     "evaluate": Command("EvaluateSettings", evaluate),
     "compare": Command("CompareSettings", compare),
     "diagnose": Command("DiagnoseSettings", diagnose),
+    "probe": Command("ProbeSettings", probe),
     "fill": Command("FillSettings", fill),
     "export": Command("ExportSettings", export),
     "serve": Command("ServeSettings", serve),

@@ -1,4 +1,4 @@
-"""`inpaint evaluate`: settings to an evaluation, and where it is written."""
+"""`inpaint evaluate` and `inpaint probe`: settings to a result, and where it is written."""
 
 import json
 import shlex
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,15 +24,19 @@ from inpaintlab.evaluation.bench import Bench
 from inpaintlab.evaluation.evaluate import check_inputs, evaluate
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.evaluation_set import ChosenImages
-from inpaintlab.evaluation.methods import name_of, open_methods
-from inpaintlab.evaluation.result import Lookalikes
+from inpaintlab.evaluation.methods import OpenedMethod, name_of, open_methods
+from inpaintlab.evaluation.probe import probe
+from inpaintlab.evaluation.probed import Probed
+from inpaintlab.evaluation.result import Lookalikes, Through
 from inpaintlab.files import mark_outputs
 from inpaintlab.progress import say
 from inpaintlab.randomness import MASK_SEED
 from inpaintlab.reports import Answer
 from inpaintlab.runs import check_images, free_folder
-from inpaintlab.settings import EvaluateSettings, Flag, TrainSettings, build
+from inpaintlab.settings import EvaluateSettings, Flag, ProbeSettings, TrainSettings, build
 
+#: Name of the page of a probe in a run folder.
+PAGE = "probe.html"
 #: Of more images than this that were learnt from, so many drawn at random are looked at for look-alikes.
 MOST_LOOKED_AT = 20_000
 
@@ -56,14 +61,9 @@ def run_evaluation(settings: EvaluateSettings, name: str | None = None) -> Writt
     `output`, or the folder of the first run. Images that a run was trained on are excluded. Raises
     `RunError`, `DataError`, `MaskError`, `SettingError`, `FeaturesError`.
     """
-    opened = open_methods(named(settings.models), settings.through, settings.size)
-    run = next((of.run for of in opened.values() if of.run), None)
-    recipe = build(TrainSettings, config=run.recipe) if run else None
-    data = settings.data or (recipe.data if recipe else None)
-    if data is None:
-        raise SettingError("say on which images: --data FOLDER (a run folder brings its own)")
-    if run and not settings.data:
-        check_images(run.folder, data, "say --data FOLDER")
+    opened, run, recipe, data = open_models(
+        settings.models, settings.data, settings.through, settings.size
+    )
     bench = Bench.of(opened, settings.masks, settings.through, settings.size, settings.batch_size)
     check_inputs(bench, settings.weights, settings.ood)
     if settings.output and settings.output.is_file():
@@ -73,7 +73,7 @@ def run_evaluation(settings: EvaluateSettings, name: str | None = None) -> Writt
         source: ImageDataset = _open_test(settings, data, dataset, bench)
         chosen = ChosenImages(source, range(len(source)), data, "sealed test")
     else:
-        chosen = _validation(data, None if settings.data else recipe)
+        chosen = validation(data, None if settings.data else recipe)
     own = {"models", "data", "output", "split", "masks", "size", "lookalikes"}
     options = {name: value for name, value in settings.arguments().items() if name not in own}
     max_bad = recipe.max_bad_fraction if recipe else 1.0
@@ -98,6 +98,53 @@ def run_evaluation(settings: EvaluateSettings, name: str | None = None) -> Writt
     return Written(result, folder)
 
 
+def run_probe(settings: ProbeSettings) -> Probed:
+    """Probe models on validation images, and write a page of it; raises what `run_evaluation` does.
+
+    The page goes into the folder of the first run, unless it is named.
+    """
+    asked = open_models(settings.models, settings.data, "network", settings.size)
+    chosen = validation(asked.data, None if settings.data else asked.recipe)
+    own = {"models", "data", "output"}
+    options = {name: value for name, value in settings.arguments().items() if name not in own}
+    page = settings.output or _page(asked)
+    result = replace(
+        probe(asked.methods, chosen, **options), page=page, command=reproduce(settings, "probe")
+    )
+    result.html().write(page)
+    return result
+
+
+def _page(asked: "Asked") -> Path:
+    """Return where the page of some models belongs: into the run, or a new folder."""
+    folder = asked.run.folder if asked.run else free_folder(asked.data, "probe")
+    mark_outputs(folder)
+    mark_outputs(folder, [PAGE])
+    return folder / PAGE
+
+
+class Asked(NamedTuple):
+    """Models that a command names, the first run among them with its recipe, and the images."""
+
+    methods: dict[str, OpenedMethod]
+    run: Run | None
+    recipe: TrainSettings | None
+    data: str
+
+
+def open_models(models: Sequence[str], data: str | None, through: Through, size: int | None) -> Asked:
+    """Open what a command names; without `data` images are those of the first run."""
+    opened = open_methods(named(models), through, size)
+    run = next((of.run for of in opened.values() if of.run), None)
+    recipe = build(TrainSettings, config=run.recipe) if run else None
+    of = data or (recipe.data if recipe else None)
+    if of is None:
+        raise SettingError("say on which images: --data FOLDER (a run folder brings its own)")
+    if run and not data:
+        check_images(run.folder, of, "say --data FOLDER")
+    return Asked(opened, run, recipe, of)
+
+
 def named(models: Sequence[str]) -> dict[str, str]:
     """Return names for models as a command has them; a second one of a name gets a number.
 
@@ -112,13 +159,13 @@ def named(models: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def reproduce(settings: EvaluateSettings) -> str:
+def reproduce(settings: EvaluateSettings | ProbeSettings, command: str = "evaluate") -> str:
     """Return the command that gives the same result again: all settings that are not the defaults."""
-    words = ["inpaint", "evaluate", *settings.models]
+    words = ["inpaint", command, *settings.models]
     given = settings.model_dump(mode="json", exclude_defaults=True, exclude={"models"})
     for name, value in given.items():
         flag = "--" + name.replace("_", "-")
-        is_flag = any(isinstance(mark, Flag) for mark in EvaluateSettings.model_fields[name].metadata)
+        is_flag = any(isinstance(mark, Flag) for mark in type(settings).model_fields[name].metadata)
         several = value if isinstance(value, list) else [value]
         if name == "masks" and all(list(part) == ["name"] for part in several):
             several = [part["name"] for part in several]
@@ -156,7 +203,7 @@ def _digest(text: str) -> str:
     return sha256(text.encode(errors="surrogateescape")).hexdigest()[:6]
 
 
-def _validation(data: str, own: TrainSettings | None) -> ChosenImages:
+def validation(data: str, own: TrainSettings | None) -> ChosenImages:
     """Return a run's own validation images, or other images: of a prepared dataset its validation."""
     images = open_dataset(data, fold=own.fold if own else None, folds=own.folds if own else None)
     if images.is_prepared or own:

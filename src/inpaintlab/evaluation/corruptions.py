@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from inpaintlab.arrays import UInt8
+from inpaintlab.images import through_jpeg
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
@@ -54,13 +55,6 @@ def _noisy(image: UInt8, deviation: float) -> UInt8:
     return np.rint(image + random.normal(0, deviation, image.shape)).clip(0, 255).astype(np.uint8)
 
 
-def _compressed(image: UInt8, quality: int) -> UInt8:
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    read = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-    return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 CORRUPTIONS: dict[str, tuple[Callable[..., UInt8], tuple[object, ...]]] = {
     "rotated": (_moved, (5, 10, 20, 35, 60)),
     "rescaled": (lambda image, scale: _moved(image, scale=scale), (1.1, 1.25, 1.5, 1.8, 2.2)),
@@ -68,5 +62,5 @@ CORRUPTIONS: dict[str, tuple[Callable[..., UInt8], tuple[object, ...]]] = {
     "recoloured": (_recoloured, ((10, 1.1), (25, 0.8), (50, 1.3), (90, 0.5), (180, 1.6))),
     "blurred": (_blurred, (0.006, 0.012, 0.02, 0.03, 0.05)),
     "noisy": (_noisy, (4, 8, 16, 28, 45)),
-    "JPEG": (_compressed, (70, 45, 25, 12, 5)),
+    "JPEG": (through_jpeg, (70, 45, 25, 12, 5)),
 }

@@ -17,6 +17,8 @@ from inpaintlab.evaluation.cards import Card, make_card
 from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet, choose_images
 from inpaintlab.evaluation.methods import name_of, open_methods
+from inpaintlab.evaluation.probe import probe_bench
+from inpaintlab.evaluation.probed import Probed
 from inpaintlab.evaluation.result import Gain, MaskFacts, SetFigures, Through, WholeSets
 from inpaintlab.evaluation.rows import Rows, Summary
 from inpaintlab.masks import MaskSet, frozen
@@ -63,6 +65,8 @@ def evaluate(
     ood_images: int = 1000,
     corruptions: bool = False,
     corruption_images: int = 200,
+    probe: bool = False,
+    probe_images: int = 32,
     real_or_filled: bool = False,
     variants: int = 4,
     examples: int = 8,
@@ -76,7 +80,8 @@ def evaluate(
     one mask set, by default those of the first run.
 
     With `real_or_filled` a classifier is trained to tell each method's fills from the truth. Of networks
-    whose fills vary, so many `variants` of each hole are set beside each other (0: none).
+    whose fills vary, so many `variants` of each hole are set beside each other (0: none). With `probe`
+    the first images are changed a little, to see how far the model's fills move.
     Through the network all images are squares of `size` pixels; through `fill` each has its own size and
     is filled as a user fills it. Raises `SettingError`, `RunError`, `DataError`, `MaskError`.
 
@@ -90,6 +95,8 @@ def evaluate(
     bench = Bench.of(open_methods(named, through, size), masks, through, size, batch_size, baselines)
     chosen = images if isinstance(images, ChosenImages) else choose_images(images)
     check_inputs(bench, weights, ood)
+    if probe and bench.size is None:
+        raise SettingError("probes are of a network on squares: leave out probe, or through=fill")
     opened = chosen.open(
         bench.size, bench.trained_on, max_bad=max_bad_fraction, group_by=group_by, limit=limit
     )
@@ -104,6 +111,8 @@ def evaluate(
         offered = replace(offered, told=RealOrFilled())
     offered = replace(offered, variants=variants)
     result = _measure(bench, opened, chosen, offered, slow_images, examples)
+    if probe:
+        result = replace(result, probe=_probed(bench, opened.first(probe_images), result, learned))
     if not ood and not corruptions:
         return result
     if result.gain is None:
@@ -114,6 +123,13 @@ def evaluate(
         ood=[bench.elsewhere(folder, ood_images, gain, own) for folder in ood],
         corruptions=bench.corrupted(opened.first(corruption_images), gain) if corruptions else None,
     )
+
+
+def _probed(bench: Bench, images: EvaluationSet, result: Evaluation, learned: bool) -> Probed:
+    """Probe the model under test, and the best baseline beside it."""
+    names = [result.model, *([result.gain.baseline] if result.gain else [])]
+    two = replace(bench, methods={name: bench.methods[name] for name in names})
+    return probe_bench(two, images, result.data, learned=learned)
 
 
 def check_inputs(bench: Bench, weights: Mapping[str, str] | None, ood: Sequence[str]) -> None:

@@ -89,7 +89,8 @@ class Evaluation(Measurements):
     def tables(self) -> list[Table]:
         """Return all tables, that by hole ratio first."""
         found = [tables.ratio_table(self), *tables.further_tables(self)]
-        return found + tables.limits_tables(self)
+        found += tables.limits_tables(self)
+        return [*found, *self.probe.tables()] if self.probe else found
 
     def answer(self, **places: Path) -> Answer:
         """Return what a command prints; `places` are files by what they are."""
@@ -188,6 +189,10 @@ def _figures(result: Measurements) -> Iterator[Block]:
     yield Raw(_examples(result, CHOICES))
     yield from tables.further_tables(result)
     yield from limits_blocks(result)
+    if result.probe:
+        yield Heading("How far small changes move the fill")
+        yield Text(f"{result.probe.headline}.")
+        yield from result.probe.blocks()
 
 
 def _examples(result: Measurements, choices: Mapping[str, tuple[str, str]]) -> Markup:

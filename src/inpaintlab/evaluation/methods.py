@@ -216,7 +216,9 @@ def _predicting(module: nn.Module) -> Method:
         multiple, least = needs(module)
         at = next((weight.device for weight in module.parameters()), image.device)
         padded = (pad_to_multiple(one, multiple, least).to(at) for one in (image, mask))
-        with _in_evaluation(module), torch.inference_mode():
+        # Probes ask which change of an image moves its fill.
+        without = torch.inference_mode(not image.requires_grad)
+        with _in_evaluation(module), without:
             output: Tensor = module(*padded)
         return output[..., :height, :width]
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 from inpaintlab.checkpoints import read_json, write_json
 from inpaintlab.errors import RunError
 from inpaintlab.evaluation.cards import Card
+from inpaintlab.evaluation.probed import Probed
 from inpaintlab.evaluation.rows import Rows, Summary, read_rows
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.metrics import Figure, Unavailable
@@ -169,6 +170,7 @@ class Measurements(Result):
     lookalikes: Lookalikes | None = None
     ood: list[OutOfDistribution] = field(default_factory=list)
     corruptions: Corruptions | None = None
+    probe: Probed | None = None
     command: str = ""
     cards: dict[str, list[Card]] = field(default_factory=dict, repr=False)
 
@@ -207,7 +209,9 @@ class Measurements(Result):
     def _lacks(self, old: Self) -> bool:
         """Tell whether an older result has what this one has not."""
         elsewhere = {of.data for of in old.ood} - {of.data for of in self.ood}
-        further = any(getattr(old, name) and not getattr(self, name) for name in ("sets", "corruptions"))
+        further = any(
+            getattr(old, name) and not getattr(self, name) for name in ("sets", "corruptions", "probe")
+        )
         methods = old.methods.keys() - self.methods.keys()
         figures = old.figures.keys() - self.figures.keys()
         return bool(self.overall.n < old.overall.n or methods or figures or elsewhere or further)

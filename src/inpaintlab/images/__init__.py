@@ -14,6 +14,7 @@ from inpaintlab.images.encoding import (
     encode_webp,
     lossless_suffix,
     save,
+    through_jpeg,
 )
 from inpaintlab.images.training import load_rgb, shrink
 from inpaintlab.images.values import (
@@ -58,6 +59,7 @@ __all__ = [
     "on_white",
     "save",
     "shrink",
+    "through_jpeg",
     "to_pillow",
     "to_rgb",
     "to_uint8",

@@ -108,6 +108,15 @@ def encode_png(image: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+def through_jpeg(image: npt.NDArray[np.uint8], quality: int) -> npt.NDArray[np.uint8]:
+    """Return what is left of `[H, W, 3]` after it was written as a JPEG and read again."""
+    _, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
+    read = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+    return np.asarray(cv2.cvtColor(read, cv2.COLOR_BGR2RGB), np.uint8)
+
+
 def encode_webp(image: npt.NDArray[np.uint8]) -> bytes:
     """Return the bytes of a lossless WebP file of `[H, W, 3]`; what repeats in it takes little room."""
     return encode(DecodedImage(image, "RGB"), ".webp")[0]

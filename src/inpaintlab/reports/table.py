@@ -237,8 +237,9 @@ class Table:
         return min(_WORDS, widest) if self.columns[place].text else widest
 
     def _natural(self, place: int, *, detailed: bool) -> int:
-        """Return the width that a column has where there is room."""
-        return max([len(self.columns[place].heading), *self._cells(place, detailed)])
+        """Return the width that a column has where there is room; groups stand in the first."""
+        groups = [len(row.group) for row in self.rows] if place == 0 else []
+        return max([len(self.columns[place].heading), *groups, *self._cells(place, detailed)])
 
     def _cells(self, place: int, detailed: bool) -> list[int]:
         values = (row.cells[place] for row in self.rows)

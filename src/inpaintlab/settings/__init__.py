@@ -6,7 +6,12 @@ the command line, and single settings (`-s key=value`). Unknown names are refuse
 
 from inpaintlab.settings.build import build, dump, typed
 from inpaintlab.settings.data import LAYOUTS, AlignSettings, MaskSettings, PrepareSettings
-from inpaintlab.settings.evaluation import CompareSettings, DiagnoseSettings, EvaluateSettings
+from inpaintlab.settings.evaluation import (
+    CompareSettings,
+    DiagnoseSettings,
+    EvaluateSettings,
+    ProbeSettings,
+)
 from inpaintlab.settings.filling import ExportSettings, FillSettings
 from inpaintlab.settings.parts import MASK_SETS, Argument, Flag, Part, Settings
 from inpaintlab.settings.serving import ServeSettings
@@ -35,6 +40,7 @@ __all__ = [
     "MaskSettings",
     "Part",
     "PrepareSettings",
+    "ProbeSettings",
     "ResolvedTrainSettings",
     "ServeSettings",
     "Settings",

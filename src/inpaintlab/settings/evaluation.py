@@ -28,6 +28,8 @@ class EvaluateSettings(Settings):
     """Folder of out-of-distribution images, to measure how much is lost there."""
     corruptions: Annotated[bool, Flag()] = False
     """Measure how much is lost on images turned, moved, blurred and more."""
+    probe: Annotated[bool, Flag()] = False
+    """Change the first images by a little, and measure how far that moves the fill."""
     real_or_filled: Annotated[bool, Flag()] = False
     """Measure how often a classifier, trained for it, tells a fill from the truth: 50 % is best."""
     group_by: Annotated[str | None, Flag(metavar="KEY")] = None
@@ -46,6 +48,8 @@ class EvaluateSettings(Settings):
     """Most images of each out-of-distribution folder."""
     corruption_images: int = Field(default=200, ge=1)
     """Most images that are corrupted."""
+    probe_images: int = Field(default=32, ge=1)
+    """Most images that are changed by a little."""
     slow_images: int = Field(default=50, ge=0)
     """Images for slow baselines; 0 leaves these baselines out."""
     variants: int = Field(default=4, ge=0, le=32)
@@ -68,6 +72,29 @@ class CompareSettings(Settings):
     """Two run folders or more; each is compared with the first."""
     result: Annotated[str, Flag(metavar="NAME")] = Field(default="val", pattern=r"^[^/\\]+$")
     """Result to compare, NAME of the file metrics/NAME.json."""
+
+
+class ProbeSettings(Settings):
+    """Settings of `inpaint probe`."""
+
+    models: Annotated[list[str], Argument("MODELS…")] = Field(min_length=1)
+    """Run folders, files of weights, ONNX files, USER/MODEL of the hub or names of baselines."""
+    data: Annotated[str | None, Flag()] = None
+    """Folder or dataset of other images; by default the validation part of the first run's own."""
+    output: Annotated[Path | None, Flag("-o", "--output")] = None
+    """Page to write; by default probe.html of the first run, or of a new folder."""
+    masks: Annotated[Masks | None, Flag(metavar="KIND|SET|FOLDER")] = None
+    """Mask kind, folder of mask files, or frozen set as nvidia-style-v1; by default as in training."""
+    limit: Annotated[int, Flag()] = Field(default=64, ge=1)
+    """Most images that are changed."""
+    most: Annotated[float, Flag(metavar="0…1")] = Field(default=0.05, gt=0, lt=1)
+    """A fill moves far where its values move by more than this, the root of their mean square."""
+    size: int | None = Field(default=None, ge=8)
+    """Side of the squares in pixels; by default that of the networks."""
+    baselines: list[str] = Field(default_factory=lambda: ["telea"])
+    """Classical methods beside the models."""
+    learned: bool = True
+    """Whether to measure distances of features too, where there is a network for them."""
 
 
 class DiagnoseSettings(Settings):
