@@ -115,7 +115,8 @@ def test_commands_of_the_readme_run(tmp_path, inpaint):
         hole.save(tmp_path / f"masks/{index:03}.png")
     found = commands(PROJECT / "README.md")
     assert {line.split()[1] for line in found} == {
-        *("prepare", "check", "train", "evaluate", "compare", "diagnose", "fill", "export", "serve")
+        *("prepare", "check", "train", "evaluate", "compare", "diagnose", "probe"),
+        *("fill", "export", "serve"),
     }
     for line in found:
         if line.startswith("inpaint serve "):
