@@ -140,23 +140,23 @@ def test_damaged_limits_are_refused(weights):
 
 def test_a_fallback_fills_what_is_foreign(inpainter, noise, portrait, hole):
     for image, method in ((noise, "telea"), (portrait, "auto")):
-        found, doubts = inpainter.heeded(from_array(image), hole, method="auto", fallback="auto")
+        found, doubts, _ = inpainter.heeded(from_array(image), hole, method="auto", fallback="auto")
         assert found == method
         assert bool(doubts) == (image is noise)
 
 
 def test_nothing_is_judged_where_that_is_not_wanted(inpainter, noise, hole, monkeypatch):
     monkeypatch.setattr(inpainter, "judge_image", None)
-    assert inpainter.heeded(from_array(noise), hole, judged=False) == (None, [])
+    assert inpainter.heeded(from_array(noise), hole, judged=False) == (None, [], None)
 
 
 @pytest.mark.parametrize("method", ["telea", "patchmatch"])
 def test_a_baseline_is_not_doubted(inpainter, noise, hole, method):
-    assert inpainter.heeded(from_array(noise), hole, method=method, strict=True) == (method, [])
+    assert inpainter.heeded(from_array(noise), hole, method=method, strict=True) == (method, [], None)
 
 
 def test_strict_refuses(inpainter, noise, portrait, hole):
-    assert inpainter.heeded(from_array(portrait), hole, strict=True) == (None, [])
+    assert inpainter.heeded(from_array(portrait), hole, strict=True)[:2] == (None, [])
     with pytest.raises(TrustError, match="not filled: this image is unlike"):
         inpainter.heeded(from_array(noise), hole, strict=True)
 

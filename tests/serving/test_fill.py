@@ -279,7 +279,7 @@ def test_batches_that_cannot_be(client, files):
 def test_variants_come_in_one_reply_and_keep_known_pixels(varied, files, portrait, hole):
     reply = varied.post("/v1/fill:variants", files=files, data={"variants": "3", "format": "webp"})
     found = reply.json()
-    assert set(found) == {"model", "sha256", "media_type", "images", "seconds", "notes"}
+    assert set(found) == {"model", "sha256", "media_type", "images", "seconds", "notes", "judged"}
     assert (reply.status_code, found["media_type"], found["notes"]) == (200, "image/webp", [])
     fills = [decoded(base64.b64decode(image)) for image in found["images"]]
     assert len({fill.tobytes() for fill in fills}) == 3

@@ -16,6 +16,7 @@ from PIL import Image
 
 from inpaintlab.data import samples
 from inpaintlab.images import DecodedImage
+from inpaintlab.inpainter.assessment import Heeded, Judgement
 from inpaintlab.serving.app import create_app
 from inpaintlab.serving.errors import RefusedError
 from tests.serving.conftest import HerePool
@@ -41,7 +42,7 @@ class RecordingPool(HerePool):
         self.refusal = None
 
     def heeded(self, image, hole, name, **how):
-        return None, self.doubts
+        return Heeded(None, self.doubts, Judgement(reasons=self.doubts))
 
     def fill(self, image, hole, count, seed, spread, name, *, door):
         self.asked.append((image.pixels, hole == 1))
@@ -188,7 +189,8 @@ def test_a_photo_is_opened_painted_on_filled_and_downloaded(visit, served, photo
     assert file == "me-you-filled-1.png"
     assert np.array_equal(after[~hole], before[~hole])
     assert (after[hole] == MAGENTA).all()
-    assert visitor.tab.locator("#notes li").all_inner_texts() == ["This image is strange.", "A <note>."]
+    assert visitor.tab.locator("#notes li").all_inner_texts() == ["A <note>."]
+    assert visitor.tab.locator("#doubts").inner_text() == "This image is strange."
     root = "document.documentElement"
     assert visitor.tab.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
     assert visitor.tab.locator("#compare").evaluate("(e) => e.getBoundingClientRect().top < innerHeight")
@@ -339,6 +341,14 @@ def test_a_hole_is_filled_in_several_ways_side_by_side(visit, served, browser):
         (_, hole), *_ = served.asked
         assert (pixels[hole] == (red, 0, 255)).all()
     assert len(served.asked) == 1
+    doubts = someone.tab.locator("#doubts")
+    assert doubts.is_hidden()
+    served.doubts = ["this image is strange"]
+    someone.tab.get_by_role("button", name="Fill in 4 ways").click()
+    someone.filled(8)
+    assert doubts.inner_text() == "This image is strange."
+    someone.tab.get_by_role("button", name="Result 1", exact=True).click()
+    assert doubts.is_hidden()
 
 
 def test_a_refusal_of_several_ways_is_told_and_they_can_be_asked_for_again(visit, served):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Generic, NamedTuple
 
 import numpy as np
 import torch
@@ -62,6 +62,17 @@ class Assessment(Judgement, Generic[AnyImage]):
     def of(cls, image: AnyImage, judgement: Judgement) -> "Assessment[AnyImage]":
         """Put both together."""
         return cls(image=image, **vars(judgement))
+
+
+class Heeded(NamedTuple):
+    """The method that is to fill an image, what speaks against the network, and how it was judged.
+
+    `judgement` is None where the image was not judged.
+    """
+
+    method: str | None
+    doubts: list[str]
+    judgement: Judgement | None = None
 
 
 def judge(

@@ -304,7 +304,7 @@ def _fill(
 ) -> list[DecodedImage]:
     """Fill an image; doubts are added to its notes."""
     how: dict[str, Any] = {"strategy": settings.strategy, "door": COMMAND}
-    method, doubts = inpainter.heeded(
+    method, doubts, _ = inpainter.heeded(
         image,
         hole,
         pair.mask.name,

@@ -29,7 +29,7 @@ from inpaintlab.images import (
     load as load_image,
     save,
 )
-from inpaintlab.inpainter.assessment import RIVAL, Assessment, Judgement, judge
+from inpaintlab.inpainter.assessment import RIVAL, Assessment, Heeded, Judgement, judge
 from inpaintlab.inpainter.crops import STRATEGIES, explain
 from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.kinds import AnyImage, through
@@ -323,7 +323,7 @@ class Inpainter:
         strict: bool = False,
         judged: bool = True,
         door: Door = PYTHON,
-    ) -> tuple[str | None, list[str]]:
+    ) -> Heeded:
         """Return the method that is to fill a decoded image, and what speaks against the network.
 
         With a `fallback` of `auto` that is a classical method where it does better. The image is judged
@@ -335,13 +335,14 @@ class Inpainter:
         _check_strategy(strategy)
         asked = strict or fallback == AUTO
         if (method or self.method) not in WAYS or not (asked or (judged and self.trust)):
-            return method, []
+            return Heeded(method, [])
         judgement = self.judge_image(image, hole, strategy, errors=False)
         if fallback == AUTO and judgement.better_method:
-            return judgement.better_method, [*judgement.reasons, f"filled by {title(RIVAL)}"]
+            doubts = [*judgement.reasons, f"filled by {title(RIVAL)}"]
+            return Heeded(judgement.better_method, doubts, judgement)
         if strict and judgement.reasons:
             raise TrustError(f"not filled: {'; '.join(judgement.reasons)}")
-        return method, judgement.reasons
+        return Heeded(method, judgement.reasons, judgement)
 
     def fill_variants(
         self,
@@ -420,7 +421,7 @@ class Inpainter:
         check_writable(output.suffix, decoded.size)
         hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
         how: dict[str, Any] = {"method": method, "strategy": strategy, "door": COMMAND}
-        how["method"], doubts = self.heeded(
+        how["method"], doubts, _ = self.heeded(
             decoded, hole, mask.name, fallback=fallback, strict=strict, judged=judged, **how
         )
         fills, told = self.fill_variants(

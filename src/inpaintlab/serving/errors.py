@@ -50,14 +50,15 @@ _MEANINGS = {
     408: "The request took too long to arrive.",
     413: "The request has too many bytes, or an image too many pixels.",
     421: "The Host header names another machine.",
-    422: "A field is missing, unknown or has a value that is not allowed.",
+    422: "A field is missing, unknown or has a value that is not allowed; or, if strict, the model is "
+    "not to be trusted with the image.",
     429: "Too many images are waiting; `Retry-After` says for how many seconds to wait.",
     500: "The fill failed, or the process that did it crashed. The server goes on.",
     503: "No worker process is ready.",
     504: "The fill took longer than the time limit.",
 }
 #: The status of a worker's errors by class, where it is not 400.
-_STATUS = {"TooManyPixels": 413, "InternalError": 500}
+_STATUS = {"TooManyPixels": 413, "TrustError": 422, "InternalError": 500}
 _KINDS = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 

@@ -50,6 +50,7 @@ class FillOptions(FileForm):
     )
     invert_mask: bool = Field(False, description="Black marks the hole, not white.")
     grey_mask: bool = Field(False, description="The mask is one, though more than half of it is grey.")
+    strict: bool = Field(False, description="Refuse an image that the model is not to be trusted with.")
     quality: int | None = Field(None, ge=1, le=100, description=f"Quality of a JPEG reply. [{QUALITY}]")
 
     def options(self, media_type: str) -> Options:
@@ -66,17 +67,44 @@ class FillOptions(FileForm):
             method=self.method,
             strategy=self.strategy,
             blend=self.blend,
+            strict=self.strict,
         )
 
 
-class FillForm(FillOptions):
+class Fallback(FillOptions):
+    """How to fill in one way, also by a classical method."""
+
+    fallback: Literal["none", "auto"] = Field(
+        "none", description="`auto` fills by a classical method where the model does worse."
+    )
+
+    def options(self, media_type: str) -> Options:
+        """Return how a worker is to fill."""
+        return replace(super().options(media_type), fallback=self.fallback)
+
+
+class OneForm(FillOptions):
     """One image to fill."""
 
     image: UploadFile = Field(description="The image: PNG, JPEG, WebP, TIFF, BMP or GIF.")
     mask: UploadFile = Field(description="The mask, of the same size: white marks the hole.")
 
 
-class VariantsForm(FillForm):
+class FillForm(Fallback, OneForm):
+    """One image to fill in one way."""
+
+
+class AssessForm(OneForm):
+    """One image to fill, and to say of how far the fill is to be trusted."""
+
+    format: Literal["png", "webp", "jpeg"] = Field("png", description="Format of the filled image.")
+
+    def options(self, media_type: str) -> Options:
+        """Return how a worker is to fill."""
+        return replace(super().options(media_type), assess=True)
+
+
+class VariantsForm(OneForm):
     """One image to fill in several ways."""
 
     variants: int = Field(4, ge=1, le=MOST_VARIANTS, description="How many fills come back.")
@@ -90,7 +118,7 @@ class VariantsForm(FillForm):
         return replace(super().options(media_type), **several)
 
 
-class BatchForm(FillOptions):
+class BatchForm(Fallback):
     """Several images to fill in the same way."""
 
     image: list[UploadFile] = Field(min_length=1, description="The images.")

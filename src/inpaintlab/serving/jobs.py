@@ -36,8 +36,9 @@ class Options:
     `suffix` is `.png`, `.webp` or `.jpg`; `quality` is for JPEG. With `transparent`, the hole is where
     the mask, or without a mask the image, is fully transparent. `size` is the width and height that the
     image must have. `method`, `strategy` and `blend` are those of `Inpainter.fill_image`; None is its
-    default. `variants`, `seed` and `spread` are those of `Inpainter.fill_variants`. With `fields`, the
-    route has the fields `invert_mask` and `grey_mask`, which errors name.
+    default. `variants`, `seed` and `spread` are those of `Inpainter.fill_variants`, `fallback` and
+    `strict` those of `Inpainter.heeded`. With `assess`, the reply says how wrong the fill may be. With
+    `fields`, the route has the fields `invert_mask` and `grey_mask`, which errors name.
     """
 
     suffix: str = ".png"
@@ -52,6 +53,9 @@ class Options:
     variants: int = 1
     seed: int = 0
     spread: float = SPREAD
+    fallback: str = "none"
+    strict: bool = False
+    assess: bool = False
     max_pixels: int = MAX_PIXELS
     size: tuple[int, int] | None = None
 
@@ -66,11 +70,26 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """How far a fill is to be trusted, as `inpainter.Judgement` says it.
+
+    The hole PSNR is expected to be `expected_psnr` ± `expected_within` dB.
+    """
+
+    trusted: bool
+    reasons: list[str]
+    novelty: float | None = None
+    better_method: str | None = None
+    expected_psnr: float | None = None
+    expected_within: float | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
     """A worker's answer: an encoded image, or the class of an error in `error` and its `message`.
 
-    `others` are further variants, in their order. `seconds` is the time for decoding, filling and
-    encoding.
+    `others` are further variants, in their order, or the map of what was assessed. `seconds` is the
+    time for decoding, filling and encoding. `judged` is None where nothing is known of the fill.
     """
 
     data: bytes = b""
@@ -79,6 +98,7 @@ class Reply:
     height: int = 0
     seconds: float = 0
     notes: tuple[str, ...] = ()
+    judged: Judged | None = None
     error: str | None = None
     message: str = ""
 
@@ -102,4 +122,6 @@ def receive(pipe: Connection) -> About | Reply:
     data, *others = (pipe.recv_bytes() for _ in range(values.pop("images")))
     if "sha256" in values:
         return About(**values)
-    return Reply(**values | {"notes": tuple(values["notes"]), "data": data, "others": tuple(others)})
+    judged = Judged(**values["judged"]) if values["judged"] else None
+    read = {"notes": tuple(values["notes"]), "judged": judged, "data": data, "others": tuple(others)}
+    return Reply(**values | read)

@@ -1,4 +1,4 @@
-"""The server's own routes: `/v1/fill`, `/v1/fill:batch`, `/v1/fill:variants`, and its state."""
+"""The server's own routes: `/v1/fill` and its kin for several images and ways, and its state."""
 
 import asyncio
 from typing import Annotated, Literal
@@ -8,11 +8,20 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from inpaintlab.serving.errors import OF_FILLS, Problem, RefusedError, documented
-from inpaintlab.serving.forms import FORMATS, BatchForm, FillForm, VariantsForm, negotiate
+from inpaintlab.serving.forms import (
+    FORMATS,
+    AssessForm,
+    BatchForm,
+    FillForm,
+    VariantsForm,
+    negotiate,
+)
+from inpaintlab.serving.jobs import Judged
 from inpaintlab.serving.service import Here, image_reply
 
 #: Pairs in one batch, at most: all replies stand in memory at once.
 MAX_BATCH = 32
+_JUDGED = "How far the fill is to be trusted; null where nothing is known of the model's limits."
 
 
 class Result(BaseModel):
@@ -25,6 +34,7 @@ class Result(BaseModel):
         default_factory=list,
         description="Sentences on what was lost, and on what speaks against the fill.",
     )
+    judged: Judged | None = Field(default=None, description=_JUDGED)
     error: Problem | None = Field(default=None, description="Why there is no image.")
 
 
@@ -70,6 +80,52 @@ class VariantsReply(BaseModel):
     notes: list[str] = Field(
         description="Sentences on what was lost, and on what speaks against the fill."
     )
+    judged: Judged | None = Field(description=_JUDGED)
+
+
+class AssessReply(BaseModel):
+    """A filled image, and how far the fill is to be trusted."""
+
+    model: str = Field(description="Name of the run that filled the image.")
+    sha256: str = Field(description="SHA-256 of its weights.")
+    media_type: str = Field(description="Format of the image.")
+    image: str = Field(description="The filled image in base64.")
+    uncertainty: str | None = Field(
+        description="By how much values may be off: a grey PNG of 16 bits in base64, white for 1. "
+        "Nine of ten are off by less. Null where the model does not know its limits."
+    )
+    seconds: float = Field(description="Time for decoding, filling and encoding.")
+    notes: list[str] = Field(
+        description="Sentences on what was lost, and on what speaks against the fill."
+    )
+    judged: Judged = Field(description="How far the fill is to be trusted.")
+
+
+@router.post(
+    "/v1/fill:assess",
+    tags=["fill"],
+    responses=documented(*OF_FILLS),
+    summary="Fill the hole of one image, and say how far to trust it",
+)
+async def assess(
+    service: Here, form: Annotated[AssessForm, Form(media_type="multipart/form-data")]
+) -> AssessReply:
+    """Return the network's fill in base64, how wrong it may be, and what speaks against it."""
+    media_type = f"image/{form.format}"
+    reply = await service.fill(form.image, form.mask, form.options(media_type))
+    assert reply.judged is not None  # it was asked for
+    image, *uncertainty = reply.base64()
+    about = service.pool.about
+    return AssessReply(
+        model=about.name,
+        sha256=about.sha256,
+        media_type=media_type,
+        image=image,
+        uncertainty=uncertainty[0] if uncertainty else None,
+        seconds=reply.seconds,
+        notes=list(reply.notes),
+        judged=reply.judged,
+    )
 
 
 @router.post(
@@ -92,6 +148,7 @@ async def fill_variants(
         images=reply.base64(),
         seconds=reply.seconds,
         notes=list(reply.notes),
+        judged=reply.judged,
     )
 
 
@@ -120,7 +177,8 @@ async def fill_batch(
             except RefusedError as refused:
                 return Result(index=index, error=Problem(type=refused.kind, message=str(refused)))
         (filled,) = reply.base64()
-        return Result(index=index, image=filled, seconds=reply.seconds, notes=list(reply.notes))
+        notes = list(reply.notes)
+        return Result(index=index, image=filled, seconds=reply.seconds, notes=notes, judged=reply.judged)
 
     pairs = enumerate(zip(form.image, form.mask, strict=True))
     with service.pool.place():

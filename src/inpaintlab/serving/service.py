@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response, UploadFile
 
 from inpaintlab.serving.errors import RefusedError, refused_by_worker
-from inpaintlab.serving.jobs import Job, Options, Reply
+from inpaintlab.serving.jobs import Job, Judged, Options, Reply
 from inpaintlab.serving.metrics import Metrics
 from inpaintlab.serving.pool import Pool
 
@@ -54,7 +54,22 @@ class Service:
         }
         if reply.notes:
             about["Inpaintlab-Notes"] = json.dumps(reply.notes)
+        about |= _judged(reply.judged)
         return Response(reply.data, media_type=media_type, headers=about | (headers or {}))
+
+
+def _judged(judged: Judged | None) -> dict[str, str]:
+    """Return what headers say of how far a fill is to be trusted; none where nothing is known."""
+    if judged is None:
+        return {}
+    found = {"Inpaintlab-Trusted": str(judged.trusted).lower()}
+    if judged.reasons:
+        found["Inpaintlab-Reasons"] = json.dumps(judged.reasons)
+    if judged.novelty is not None:
+        found["Inpaintlab-Novelty"] = f"{judged.novelty:.4f}"
+    if judged.better_method:
+        found["Inpaintlab-Better-Method"] = judged.better_method
+    return found
 
 
 async def _read(file: File) -> bytes:
@@ -75,6 +90,11 @@ _HEADERS = {
     "Inpaintlab-Seconds": "Time for decoding, filling and encoding.",
     "Inpaintlab-Notes": "JSON list of sentences on what was lost, and on what speaks against trusting "
     "the fill; only if there are any.",
+    "Inpaintlab-Trusted": "`false` where something speaks against trusting the fill, else `true`; none "
+    "of these four where nothing is known of the model's limits.",
+    "Inpaintlab-Reasons": "JSON list of sentences on what speaks against it.",
+    "Inpaintlab-Novelty": "How unlike the images of training this one is: above 1 is foreign.",
+    "Inpaintlab-Better-Method": "A classical method that fills this image better.",
 }
 
 

@@ -21,11 +21,12 @@ from inpaintlab.arrays import UInt8
 from inpaintlab.errors import ImageError, InpaintlabError
 from inpaintlab.images import DecodedImage, Encoded, check_writable, encode, encode_png, load
 from inpaintlab.registry import load_installed_plugins, load_plugins, loaded_plugins
-from inpaintlab.serving.jobs import About, Job, Options, Reply, send
+from inpaintlab.serving.jobs import About, Job, Judged, Options, Reply, send
 from inpaintlab.serving.pool import Pool, default_workers
 
 if TYPE_CHECKING:
     from inpaintlab.inpainter import Inpainter
+    from inpaintlab.inpainter.assessment import Judgement
     from inpaintlab.masks import Door
 
 #: Decided by content; a name or a content type of a client counts for nothing.
@@ -74,7 +75,7 @@ def answer(inpainter: "Inpainter", job: Job) -> Reply:
     start = time.perf_counter()
     options = job.options
     try:
-        fills = _fill(inpainter, job)
+        fills, judgement = _fill(inpainter, job)
         how = {"quality": options.quality, "compression": _COMPRESSION}
         encoded = [encode(filled, options.suffix, **how) for filled in fills]
     except InpaintlabError as error:
@@ -87,12 +88,35 @@ def answer(inpainter: "Inpainter", job: Job) -> Reply:
     height, width = fills[0].size
     return Reply(
         data,
-        tuple(other for other, _ in others),
+        (*(other for other, _ in others), *_map(judgement)),
         width,
         height,
         time.perf_counter() - start,
         (*fills[0].notes, *notes),
+        _judged(judgement),
     )
+
+
+def _judged(judgement: "Judgement | None") -> Judged | None:
+    if judgement is None:
+        return None
+    psnr, within = judgement.expected_error or (None, None)
+    return Judged(
+        judgement.trusted,
+        judgement.reasons,
+        judgement.novelty,
+        judgement.better_method,
+        psnr,
+        within,
+    )
+
+
+def _map(judgement: "Judgement | None") -> list[bytes]:
+    """Return how far values may be off as a grey PNG of 16 bits, white for 1; none if it is unknown."""
+    if judgement is None or judgement.uncertainty is None:
+        return []
+    levels = np.rint(judgement.uncertainty * np.iinfo(np.uint16).max).astype(np.uint16)
+    return [encode(DecodedImage(levels, "L"), ".png", compression=_COMPRESSION)[0]]
 
 
 def _stand_back() -> None:
@@ -129,8 +153,8 @@ def _load(weights: Path) -> tuple["Inpainter", About]:
     )
 
 
-def _fill(inpainter: "Inpainter", job: Job) -> list[DecodedImage]:
-    """Decode and fill, with names that the client knows in every error."""
+def _fill(inpainter: "Inpainter", job: Job) -> "tuple[list[DecodedImage], Judgement | None]":
+    """Decode, judge and fill, with names that the client knows in every error."""
     options = job.options
     image = load(Encoded("the image", job.image), formats=_READABLE, max_pixels=options.max_pixels)
     height, width = image.size
@@ -143,7 +167,13 @@ def _fill(inpainter: "Inpainter", job: Job) -> list[DecodedImage]:
     given = {name: value for name, value in how.items() if value}
     door = _door(options)
     seen = {name: value for name, value in given.items() if name != "blend"}
-    _, doubts = inpainter.heeded(image, hole, "the mask", door=door, **seen)
+    seen |= {"fallback": options.fallback, "strict": options.strict}
+    method, doubts, judgement = inpainter.heeded(image, hole, "the mask", door=door, **seen)
+    if options.assess:
+        judgement = inpainter.judge_image(image, hole, options.strategy or "auto")
+        doubts = judgement.reasons
+    if method:
+        given["method"] = method
     fills, _ = inpainter.fill_variants(
         image,
         hole,
@@ -156,7 +186,7 @@ def _fill(inpainter: "Inpainter", job: Job) -> list[DecodedImage]:
     )
     if job.mask is None:
         fills = [_opaque(filled, hole) for filled in fills]
-    return [replace(filled, notes=(*doubts, *filled.notes, *remarks)) for filled in fills]
+    return [replace(filled, notes=(*doubts, *filled.notes, *remarks)) for filled in fills], judgement
 
 
 def _opaque(filled: DecodedImage, hole: UInt8) -> DecodedImage:

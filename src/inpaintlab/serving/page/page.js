@@ -236,7 +236,7 @@ async function fill(ways = 1) {
     const found = await (ways > 1 ? askForSeveral : ask)(filled.file, hole.file, ways);
     if (!found) return;
     const kept = [];
-    for (const file of found.files) kept.push(await keep(filled, before, file, found.notes));
+    for (const file of found.files) kept.push(await keep(filled, before, file, found));
     present(kept[0]);
   } finally {
     work(false);
@@ -254,8 +254,9 @@ function work(on) {
 async function ask(image, hole) {
   const options = { method: "POST", body: form(image, hole), headers: { Accept: "image/png" } };
   const reply = await call("../v1/fill", options);
-  const notes = reply?.headers.get("Inpaintlab-Notes") ?? "[]";
-  return reply && { files: [await reply.blob()], notes: JSON.parse(notes) };
+  const list = (name) => JSON.parse(reply.headers.get(name) ?? "[]");
+  const said = reply && { notes: list("Inpaintlab-Notes"), reasons: list("Inpaintlab-Reasons") };
+  return reply && { files: [await reply.blob()], ...said };
 }
 
 /** Send a photo and its hole; return several filled photos, the most typical first, and notes. */
@@ -263,7 +264,8 @@ async function askForSeveral(image, hole, variants) {
   const seed = Math.floor(Math.random() * 2 ** 31); // pressed again, other ones come
   const reply = await call("../v1/fill:variants", { method: "POST", body: form(image, hole, { variants, seed }) });
   const found = await reply?.json();
-  return found && { files: found.images.map((text) => decode(text, found.media_type)), notes: found.notes };
+  const files = found?.images.map((text) => decode(text, found.media_type));
+  return found && { files, notes: found.notes, reasons: found.judged?.reasons ?? [] };
 }
 
 function form(image, hole, values = {}) {
@@ -311,12 +313,14 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.tes
 const address = (canvas) =>
   new Promise((done) => canvas.toBlob((blob) => done(URL.createObjectURL(blob)), "image/webp", 0.92));
 
-async function keep(filled, before, file, notes) {
+async function keep(filled, before, file, { notes, reasons }) {
   const canvas = show(await createImageBitmap(file));
   const after = await address(canvas);
   const name = `${filled.name}-filled-${++count}.png`;
   const result = { number: count, base: filled.name, name, file, before, after, url: URL.createObjectURL(file) };
-  results.push({ ...result, notes, ratio: canvas.width / canvas.height });
+  // What speaks against the fill stands in a box of its own.
+  const others = notes.filter((note) => !reasons.includes(note));
+  results.push({ ...result, notes: others, reasons, ratio: canvas.width / canvas.height });
   if (results.length > KEPT) forget(results.shift());
   return results.at(-1);
 }
@@ -344,6 +348,8 @@ function compare(result) {
   find("after").src = result.after;
   find("frame").style.setProperty("--ratio", result.ratio);
   Object.assign(find("download"), { href: result.url, download: result.name });
+  find("doubts").hidden = !result.reasons.length;
+  find("doubts").textContent = result.reasons.map(sentence).join(" ");
   find("notes").replaceChildren(...result.notes.map((note) => make("li", { textContent: sentence(note) })));
   find("gallery").replaceChildren(...results.map(thumbnail));
 }
