@@ -15,6 +15,7 @@ from inpaintlab.inpainter import Inpainter, assessment
 from inpaintlab.inpainter.assessment import is_better
 from inpaintlab.serving.jobs import Job, Options
 from inpaintlab.serving.work import answer
+from inpaintlab.trust import heat_map
 
 SIDE = 32
 ARGUMENTS = {"width": 8, "depth": 1, "dilations": (1,)}
@@ -208,3 +209,52 @@ def test_a_server_says_it_in_its_notes(inpainter, noise, portrait, hole):
     assert [reply.error for reply in found] == [None, None]
     assert "unlike those the model was trained on" in found[0].notes[0]
     assert found[1].notes == ()
+
+
+def test_the_command_writes_how_far_values_may_be_off(fill, weights, portrait, hole, tmp_path):
+    code, out, err = fill("images/face.png", "out.png", "--uncertainty", str(tmp_path / "map.png"))
+    assert code == 0, err
+    wanted = Inpainter.load(weights).assess(portrait, hole)
+    assert f"expected hole PSNR {wanted.expected_error}" in out
+    with Image.open(tmp_path / "map.png") as image:
+        assert np.array_equal(np.asarray(image), heat_map(wanted.uncertainty, portrait))
+
+
+def test_what_a_fallback_fills_has_no_map(fill, tmp_path):
+    path = tmp_path / "map.png"
+    words = ("--fallback", "auto", "--uncertainty", str(path))
+    code, out, _ = fill("images/noise.png", "out.png", *words)
+    assert code == 0
+    assert "is not written: what fills this image does not say how wrong it may be" in out
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("image", "words", "message"),
+    [
+        ("images/face.png", ["--uncertainty", "map.gif"], "cannot write '.gif'"),
+        ("images/face.png", ["--uncertainty", "out.png"], "give the map of uncertainty another name"),
+        ("images/face.png", ["--uncertainty", "images/face.png"], "is an input"),
+        ("images/face.png", ["--uncertainty", "map.png", "--method", "telea"], "telea does not say"),
+        ("images", ["--uncertainty", "map.png"], "is of one image"),
+    ],
+)
+def test_maps_that_cannot_be_had(fill, tmp_path, monkeypatch, image, words, message):
+    before = (tmp_path / "images/face.png").read_bytes()
+    code, out, err = fill(
+        image,
+        "out.png" if image != "images" else "out",
+        *(str(tmp_path / word) if word.endswith(("png", "gif")) else word for word in words),
+    )
+    assert (code, out) == (2, "")
+    assert message in err
+    assert (tmp_path / "images/face.png").read_bytes() == before
+    assert not (tmp_path / "map.png").exists()
+
+
+def test_a_model_that_knows_nothing_of_its_errors_has_no_map(inpaint, trained_run, fill, tmp_path):
+    words = ["fill", "images/face.png", "mask.png", "-o", "out.png", "--uncertainty", "map.png"]
+    code, _, err = inpaint([*words, "--run", str(trained_run)])
+    assert code == 2
+    assert "has not learnt how wrong it may be" in err
+    assert not (tmp_path / "out.png").exists()

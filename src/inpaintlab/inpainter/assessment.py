@@ -141,7 +141,7 @@ def _reasons(novelty: float | None, better: str | None) -> list[str]:
     found = []
     if novelty is not None and novelty > 1:
         found.append(
-            f"this image is unlike those the model was trained on (novelty {novelty:.1f}; 95 % of "
+            f"this image is unlike those the model was trained on (novelty {novelty:.2f}; 95 % of "
             "images of their kind have at most 1)"
         )
     if better:

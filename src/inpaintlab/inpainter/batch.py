@@ -144,6 +144,8 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
     except TrustError as error:
         return Filled(output, run, settings.method, failed=1, findings=[f"{pair.image.name}: {error}"])
     mark_outputs(output.parent, [name.name for name in names])
+    if settings.uncertainty:
+        mark_outputs(settings.uncertainty.parent, [settings.uncertainty.name])
     how = (settings.method, settings.variants, settings.fallback)
     return Filled(output, run, *how, filled=1, notes=notes)
 
@@ -165,6 +167,7 @@ def _filled_file(inpainter: Inpainter, pair: Pair, output: Path, settings: FillS
         fallback=settings.fallback,
         strict=settings.strict,
         judged=settings.judge,
+        uncertainty=settings.uncertainty,
         tell=settings.verbose,
     )
 
@@ -172,6 +175,8 @@ def _filled_file(inpainter: Inpainter, pair: Pair, output: Path, settings: FillS
 def _fill_many(settings: FillSettings, pairing: Pairing, output: Path) -> Filled:
     if output.is_file() or (output.suffix.lower() in WRITABLE and not output.is_dir()):
         raise OutputError(f"{output} is a file, but there are several results: name a folder with -o")
+    if settings.uncertainty:
+        raise SettingError("a map of the uncertainty is of one image: leave --uncertainty out")
     pairs = name_outputs(pairing.pairs, settings.format)
     check_outputs(pairs, output, settings.variants)
     number, count = settings.part

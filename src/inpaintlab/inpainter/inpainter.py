@@ -33,6 +33,7 @@ from inpaintlab.inpainter.assessment import RIVAL, Assessment, Heeded, Judgement
 from inpaintlab.inpainter.crops import STRATEGIES, explain
 from inpaintlab.inpainter.filling import BLENDS
 from inpaintlab.inpainter.kinds import AnyImage, through
+from inpaintlab.inpainter.maps import check_knows, save_map
 from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.pairs import variant_names
 from inpaintlab.inpainter.readme import readme
@@ -402,6 +403,7 @@ class Inpainter:
         fallback: str = "none",
         strict: bool = False,
         judged: bool = True,
+        uncertainty: Path | None = None,
         tell: bool = False,
     ) -> list[str]:
         """Fill an image file, write the result, and return notes for the user.
@@ -411,19 +413,30 @@ class Inpainter:
 
         The inputs are only read. PNG, TIFF, BMP and WebP keep all pixels outside the hole. A mask
         that looks inverted is remarked upon, unless `invert_mask` says what it is; one that looks like a
-        photo is refused without `grey_mask`. With `tell` the first note says what was done.
+        photo is refused without `grey_mask`. `uncertainty` is a file for a map of how far values may be
+        off; where that is not known it raises `SettingError`. With `tell` the first note says what was
+        done.
         """
         names = variant_names(output, variants)
-        for name in names:
+        if uncertainty:
+            check_knows(self.trust, method or self.method)
+            if uncertainty in names:
+                raise OutputError(f"{uncertainty} is a result: give the map of uncertainty another name")
+        for name in [*names, *([uncertainty] if uncertainty else [])]:
             if name.resolve() in (image.resolve(), mask.resolve()):
                 raise OutputError(f"{name} is an input: give another name with -o")
         decoded = load_image(image)
         check_writable(output.suffix, decoded.size)
+        if uncertainty:
+            check_writable(uncertainty.suffix, decoded.size)
         hole, remarks = read_mask(mask, invert=invert_mask, grey=grey_mask, door=COMMAND)
         how: dict[str, Any] = {"method": method, "strategy": strategy, "door": COMMAND}
         how["method"], doubts, _ = self.heeded(
             decoded, hole, mask.name, fallback=fallback, strict=strict, judged=judged, **how
         )
+        if uncertainty:
+            judgement = None if how["method"] in BASELINES else self.judge_image(decoded, hole, strategy)
+            doubts = [*doubts, save_map(judgement, decoded, uncertainty)]
         fills, told = self.fill_variants(
             decoded, hole, variants, seed, spread, mask.name, blend=blend, **how
         )

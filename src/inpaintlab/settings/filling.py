@@ -67,6 +67,9 @@ class FillSettings(Settings):
     where it does better on hidden squares of the image)."""
     strict: Annotated[bool, Flag()] = False
     """Write no result for an image that the model is not to be trusted with, and exit with 1."""
+    uncertainty: Annotated[Path | None, Flag()] = None
+    """Image file to write, of one image: how far values in the hole may be off, from dark (0) to
+    bright (half the range)."""
     judge: bool = True
     """Say which images are unlike those the model was trained on; takes about 10 ms an image."""
     shard: Annotated[str | None, Flag(metavar="I/N")] = None
