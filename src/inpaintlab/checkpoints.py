@@ -1,10 +1,12 @@
 """Weights, the state of a training, and the figures of a run folder."""
 
+import base64
 import hashlib
 import io
 import json
 import pickle
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -12,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import torch
 from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as save_tensors
+from safetensors.torch import load as load_tensors, save as save_tensors
 from torch import Tensor, nn
 
 from inpaintlab import networks
@@ -29,6 +31,8 @@ __all__ = [
     "Limits",
     "ModelCard",
     "Run",
+    "limits_as_text",
+    "limits_of_text",
     "load_model",
     "load_state",
     "read_card",
@@ -42,6 +46,8 @@ __all__ = [
 _METADATA_KEY = "inpaintlab"
 #: What a model knows of its limits: facts beside the card, and tensors whose names begin so.
 _TRUST, TRUST_PREFIX = "trust", "trust/"
+#: The same as text, tensors in base64: at most so many letters, four times what there is.
+_LIMITS, _LIMITS_FACTS, _MOST_TEXT = "limits", "limits_facts", 4_000_000
 #: Files with more tensors are none of ours, and take long to read.
 MOST_TENSORS = 20_000
 #: Suffixes of files of weights; anything else is a run folder.
@@ -105,6 +111,32 @@ def read_limits(path: Path) -> Limits | None:
     if facts is not None and not isinstance(facts, dict):
         raise RunError(f"{path.name} says nothing of its limits that can be read")
     return None if facts is None else Limits(tensors, facts)
+
+
+def limits_as_text(limits: Limits | None) -> dict[str, str]:
+    """Return limits as two entries of text, for a file that holds no tensors beside its network's."""
+    if limits is None:
+        return {}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in limits.tensors.items()}
+    packed = base64.b64encode(save_tensors(tensors)).decode()
+    return {_LIMITS: packed, _LIMITS_FACTS: json.dumps(limits.facts)}
+
+
+def limits_of_text(entries: Mapping[str, str], name: str) -> Limits | None:
+    """Return what `limits_as_text` was given, None where there is nothing of it.
+
+    Raises `RunError` for entries of the file `name` that are damaged.
+    """
+    if _LIMITS not in entries:
+        return None
+    try:
+        if len(entries[_LIMITS]) > _MOST_TEXT:
+            raise ValueError(f"more than {_MOST_TEXT:,} letters")
+        tensors = load_tensors(base64.b64decode(entries[_LIMITS], validate=True))
+        facts = dict(json.loads(entries[_LIMITS_FACTS]))
+    except (ValueError, TypeError, KeyError, RecursionError, SafetensorError) as error:
+        raise RunError(f"what {name} says of its limits is damaged: {error}") from None
+    return Limits(tensors, facts)
 
 
 def load_model(path: Path, network: nn.Module | None = None) -> tuple[nn.Module, ModelCard]:

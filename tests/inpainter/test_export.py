@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 import torch.nn.functional as F
@@ -16,6 +17,7 @@ from inpaintlab.checkpoints import ModelCard, load_model, save_model
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.inpainter import export as module
 from inpaintlab.inpainter.onnx import OnnxNetwork
+from inpaintlab.trust import trust
 from tests.test_networks import SMALL
 
 
@@ -208,3 +210,34 @@ def test_what_is_exported_runs_in_place_of_its_weights_where_asked(tmp_path, dat
     image, hole = torch.rand(3, 40, 50), torch.zeros(40, 50)
     hole[10:20, 12:25] = 1
     assert torch.allclose(quick.fill(image, hole), plain.fill(image, hole), atol=1e-4)
+
+
+def test_limits_go_with_the_file(knowing, tmp_path, monkeypatch):
+    monkeypatch.setattr(trust, "sources_of", lambda _: {})  # an ONNX file shows no features
+    knowing.save(tmp_path / "model.safetensors")
+    export(ExportSettings(run=tmp_path / "model.safetensors", output=tmp_path / "alone.onnx", checks=1))
+    alone, whole = (Inpainter.load(tmp_path / name) for name in ("alone.onnx", "model.safetensors"))
+    hole = np.zeros((32, 32), bool)
+    hole[6:20, 8:24] = True
+    one, other = (of.assess(np.full((32, 32, 3), 99, np.uint8), hole) for of in (alone, whole))
+    assert np.allclose(one.uncertainty, other.uncertainty, atol=1e-3)
+    assert one.expected_error == pytest.approx(other.expected_error, abs=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"limits": "no base64!", "limits_facts": "{}"}, "damaged"),
+        ({"limits": "AAAA", "limits_facts": "{}"}, "damaged"),
+        ({"limits": "AAAA"}, "damaged"),
+        ({"limits": "A" * 5_000_000, "limits_facts": "{}"}, "more than 4,000,000 letters"),
+        ({"limits": "", "limits_facts": "[1]"}, "damaged"),
+    ],
+)
+def test_damaged_limits_are_refused(data, tmp_path, entries, message):
+    model = onnx.load_model_from_string(data)
+    for key, value in entries.items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(RunError, match=message):
+        Inpainter.load(tmp_path / "model.onnx")

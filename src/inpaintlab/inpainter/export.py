@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from inpaintlab.checkpoints import ModelCard, load_model
+from inpaintlab.checkpoints import Limits, ModelCard, load_model, read_limits
 from inpaintlab.errors import OutputError, RunError
 from inpaintlab.files import write_atomically
 from inpaintlab.inpainter.onnx import INPUTS, MOST_BYTES, OUTPUT, SUFFIX, Facts, OnnxNetwork, needed
@@ -91,7 +91,8 @@ def export(settings: ExportSettings) -> Exported:
     network, card = load_model(source.path)
     sha256 = source.sha256()  # of a run that still goes on, it would not be what was loaded
     say(f"exporting {card.network}: takes up to a minute")
-    data = to_onnx(network, card, sha256)
+    limits = read_limits(source.path) if source.path.suffix == ".safetensors" else None
+    data = to_onnx(network, card, sha256, limits)
     checks = list(compare(network, OnnxNetwork(data, output.name), card.size, settings))
     largest = max(check.difference for check in checks)
     findings = []
@@ -126,7 +127,9 @@ def _output(output: Path | None, weights: Path) -> Path:
     return path
 
 
-def to_onnx(network: nn.Module, card: ModelCard, weights_sha256: str) -> bytes:
+def to_onnx(
+    network: nn.Module, card: ModelCard, weights_sha256: str, limits: Limits | None = None
+) -> bytes:
     """Return a network in evaluation as the bytes of an ONNX file with our metadata.
 
     Padding is not in it: whoever calls it brings images of sizes that it takes. Raises `RunError` for
@@ -140,7 +143,7 @@ def to_onnx(network: nn.Module, card: ModelCard, weights_sha256: str) -> bytes:
     model = _trace(network)
     transforms = any(node.op_type == "DFT" for node in model.graph.node)
     # onnxruntime was seen to reuse the memory of Fourier transforms too early (1.32 was not).
-    facts = Facts(card, weights_sha256, *needs(network), not transforms, noise_of(network))
+    facts = Facts(card, weights_sha256, *needs(network), not transforms, noise_of(network), limits)
     needed("onnx").helper.set_model_props(model, facts.as_metadata())
     model.producer_name = "inpaintlab"
     for value in model.graph.output:  # the exporter names sides by how they were computed

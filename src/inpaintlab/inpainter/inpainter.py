@@ -101,6 +101,7 @@ class Inpainter:
             return cls(exported, exported.facts.card, source, **known)
         if source.path.suffix == SUFFIX:
             loaded = OnnxNetwork.load(source.path)
+            known["trust"] = Trust.read(loaded.facts.limits) if loaded.facts.limits else None
             return cls(loaded, loaded.card, source, **known)
         return cls(*load_model(source.path, network), source, **known)
 

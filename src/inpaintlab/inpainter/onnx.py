@@ -9,6 +9,8 @@ For whoever reads such a file without inpaintlab, its metadata (custom_metadata_
     enable_mem_reuse    0: set SessionOptions.enable_mem_reuse = False
     weights_sha256      SHA-256 of the file of weights it was made from
     inpaintlab          JSON: network, arguments, size, provenance
+    limits              what the model knows of its limits, if anything: base64 of safetensors
+    limits_facts        JSON: how those are to be read
 """
 
 import json
@@ -23,7 +25,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaintlab.checkpoints import MOST_TENSORS, ModelCard, card_of
+from inpaintlab.checkpoints import (
+    MOST_TENSORS,
+    Limits,
+    ModelCard,
+    card_of,
+    limits_as_text,
+    limits_of_text,
+)
 from inpaintlab.errors import RunError
 from inpaintlab.networks import Network
 
@@ -56,6 +65,7 @@ class Facts:
     min_size: int
     enable_mem_reuse: bool
     noise: int = 0
+    limits: Limits | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -72,6 +82,7 @@ class Facts:
             "noise": str(self.noise),
             "weights_sha256": self.weights_sha256,
             "inpaintlab": json.dumps(asdict(self.card)),
+            **limits_as_text(self.limits),
         }
 
     @classmethod
@@ -87,7 +98,8 @@ class Facts:
                 f"{name} was not written by inpaintlab: its metadata say of no network; "
                 "write one with inpaint export"
             ) from None
-        facts = cls(card_of(text, name), made_from, **sides, enable_mem_reuse=reuse, noise=noise)
+        card, limits = card_of(text, name), limits_of_text(metadata, name)
+        facts = cls(card, made_from, **sides, enable_mem_reuse=reuse, noise=noise, limits=limits)
         if not 0 <= noise <= _MOST_NOISE:
             raise RunError(f"{name} asks for {noise!s:.12} random numbers: at most {_MOST_NOISE}")
         for side in (*sides.values(), facts.card.size):
