@@ -156,6 +156,17 @@ def test_a_baseline_is_not_doubted(inpainter, noise, hole, method):
     assert inpainter.heeded(from_array(noise), hole, method=method, strict=True) == (method, [], None)
 
 
+def test_what_the_model_of_the_package_fills_is_not_doubted(inpainter, noise):
+    """With `auto` that is what is thin, whatever the image."""
+    thin, both = np.zeros((2, SIDE, SIDE), np.uint8)
+    thin[5] = both[5] = 1
+    both[12:24, 12:24] = 1
+    image = from_array(noise)
+    assert inpainter.heeded(image, thin, method="auto", strict=True) == ("auto", [], None)
+    for hole, method in ((thin, "model"), (both, "auto")):
+        assert inpainter.heeded(image, hole, method=method).doubts
+
+
 def test_strict_refuses(inpainter, noise, portrait, hole):
     assert inpainter.heeded(from_array(portrait), hole, strict=True)[:2] == (None, [])
     with pytest.raises(TrustError, match="not filled: this image is unlike"):

@@ -38,7 +38,7 @@ from inpaintlab.inpainter.onnx import SUFFIX, OnnxNetwork
 from inpaintlab.inpainter.pairs import variant_names
 from inpaintlab.inpainter.readme import readme
 from inpaintlab.inpainter.variants import by_typicality, check_varies, draws
-from inpaintlab.inpainter.ways import AUTO, MODEL, WAYS, Model, by_method, by_network
+from inpaintlab.inpainter.ways import AUTO, MODEL, WAYS, Model, by_method, by_network, thin_of
 from inpaintlab.inpainter.weights import DEFAULT_FILE, FILE, WeightsFile, find_weights, push
 from inpaintlab.masks import COMMAND, PYTHON, AnyMask, Door, check_ratio, read_mask
 from inpaintlab.networks import adopt
@@ -289,9 +289,7 @@ class Inpainter:
             raise SettingError(f"unknown blend {blend!r}{near_miss(blend, BLENDS)}")
         _check_strategy(strategy)
         told, method = list[str](), method or self.method
-        by_itself = by_network(self.network, self.card.size, strategy, blend)
-        is_default = self.source is not None and self.source.path == DEFAULT_FILE
-        way = by_method(method, Model(by_itself, self.card.size, is_default), blend, told)
+        way = by_method(method, self._model(strategy, blend), blend, told)
         _check_hole(hole, name, image.size, door)
         pixels, crops = image.pixels.copy(), []
         for crop, colours in way(image, hole, hole):
@@ -338,6 +336,8 @@ class Inpainter:
         asked = strict or fallback == AUTO
         if (method or self.method) not in WAYS or not (asked or (judged and self.trust)):
             return Heeded(method, [])
+        if (method or self.method) == AUTO and (thin_of(hole, self._model(strategy)) == hole).all():
+            return Heeded(method, [])  # the model of the package fills it
         judgement = self.judge_image(image, hole, strategy, errors=False)
         if fallback == AUTO and judgement.better_method:
             doubts = [*judgement.reasons, f"filled by {title(RIVAL)}"]
@@ -444,6 +444,11 @@ class Inpainter:
         said = [told] if tell or (how["method"] or self.method) == AUTO else []
         lost = [save(name, filled) for name, filled in zip(names, fills, strict=True)]
         return [*doubts, *said, *decoded.notes, *remarks, *lost[0]]
+
+    def _model(self, strategy: str, blend: str = "none") -> Model:
+        is_default = self.source is not None and self.source.path == DEFAULT_FILE
+        by_itself = by_network(self.network, self.card.size, strategy, blend)
+        return Model(by_itself, self.card.size, is_default)
 
     def _limits(self) -> Limits | None:
         return self.trust.limits() if self.trust else None

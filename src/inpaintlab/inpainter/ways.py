@@ -122,8 +122,7 @@ def by_thickness(model: Model, blend: str, told: list[str]) -> Way:
         name, at, large_way = DETAIL, None, by_detail(model.fill)
 
     def fill(image: DecodedImage, hole: UInt8, wanted: UInt8) -> Iterator[tuple[Crop, Float32]]:
-        shrunk = min(hole.shape) > model.size
-        thin = thin_part(hole, THICK if shrunk or model.is_default else LINE)
+        thin = thin_of(hole, model)
         for part, way, how, size in (
             (thin, thin_way, "thin holes by the default model", made_for),
             (hole - thin, large_way, f"large holes by {name}", at),
@@ -136,6 +135,12 @@ def by_thickness(model: Model, blend: str, told: list[str]) -> Way:
                 told.append(explain(crops, how, size))
 
     return fill
+
+
+def thin_of(hole: UInt8, model: Model) -> UInt8:
+    """Return what of a hole the model of the package fills, which is what is thin to a model."""
+    shrunk = min(hole.shape) > model.size
+    return thin_part(hole, THICK if shrunk or model.is_default else LINE)
 
 
 def by_windows(network: nn.Module, size: int, blend: str) -> Way:
