@@ -2,8 +2,9 @@
 
 RUN is a model that knows its limits, as `inpaint train` makes it, and DATASET the prepared dataset that
 it was trained on. Held-out images are those of validation after the first 1,000, from which limits
-were taken; nothing is fitted here. FOLDER has the real images of other kinds, a folder each. Holes are
-rectangles of 5 to 50 % of the image.
+were taken; nothing is fitted here. Where there are no more than those, limits are learnt anew with the
+first half of them, and the second half is held out. FOLDER has the real images of other kinds, a folder
+each. Holes are rectangles of 5 to 50 % of the image.
 
 Printed are:
 
@@ -29,9 +30,10 @@ from scipy.stats import spearmanr
 from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
-from inpaintlab import open_dataset
+from inpaintlab import TrainSettings, open_dataset
 from inpaintlab.baselines import on_tensors, telea
-from inpaintlab.data.dataset import ImageDataset
+from inpaintlab.checkpoints import Run
+from inpaintlab.data.dataset import ImageData, ImageDataset
 from inpaintlab.data.loading import Images
 from inpaintlab.data.storage import Cache
 from inpaintlab.evaluation.corruptions import CORRUPTIONS, corrupt
@@ -39,8 +41,9 @@ from inpaintlab.inpainter import Inpainter
 from inpaintlab.inpainter.assessment import is_better
 from inpaintlab.masks import FrozenMasks, make
 from inpaintlab.metrics.per_image import hole_psnr
+from inpaintlab.settings import build
 from inpaintlab.tensors import to_arrays, to_tensor
-from inpaintlab.trust import Seen, self_test
+from inpaintlab.trust import Seen, Trust, examples, self_test
 from inpaintlab.trust.intervals import bins
 
 #: Images of validation that limits were taken from, and are not measured on.
@@ -54,10 +57,24 @@ class Model:
     """A model and everything that is asked of it, batch by batch."""
 
     def __init__(self, run: str) -> None:
-        self.inpainter = Inpainter.load(run)
+        self.run, self.inpainter = run, Inpainter.load(run)
         assert self.inpainter.trust is not None, f"{run} knows nothing of its limits"
         self.trust, self.network = self.inpainter.trust, self.inpainter.network
         self.size = self.inpainter.card.size
+
+    def learn_anew(self, source: ImageData, count: int) -> None:
+        """Learn limits with so many images of validation, and no others."""
+        masks = build(TrainSettings, config=Run(Path(self.run)).recipe).masks
+        train, val = (
+            Images(source, of.indices, self.size, name)
+            for of, name in ((source.training, "training"), (source.validation, "validation"))
+        )
+        self.trust = Trust.fit(
+            self.network,
+            examples.learning(train, make(masks), examples.LEARNT),
+            examples.calibration(val, make(masks), count),
+        )
+        print(f"limits learnt anew with {count} images of validation")
 
     def novelty(self, image: Tensor, mask: Tensor) -> Tensor:
         """Return how foreign each image is."""
@@ -78,8 +95,12 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500)
     words = parser.parse_args()
     model = Model(words.run)
-    validation = open_dataset(words.dataset).validation
-    chosen = validation.indices[USED : USED + 2 * words.images]
+    source = open_dataset(words.dataset)
+    validation = source.validation
+    used = USED if len(validation.indices) > USED else len(validation.indices) // 2
+    if used < USED:
+        model.learn_anew(source, used)
+    chosen = validation.indices[used : used + 2 * words.images]
     held_out = read(validation.dataset, chosen, model.size)
     own = next((name for name in FOLDERS if name in words.dataset), "")
     others = {}
