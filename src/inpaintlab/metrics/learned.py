@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from inpaintlab import features
 from inpaintlab.errors import FeaturesError, SettingError, near_miss
 from inpaintlab.metrics.crops import hole_crops
+from inpaintlab.metrics.identity import LEAST_FACE, IdentityDistance
 from inpaintlab.metrics.sets import Distributions, figures
 from inpaintlab.metrics.table import Metric, Unavailable
 from inpaintlab.metrics.told import RealOrFilled
@@ -129,7 +130,11 @@ class _Offer:
 
 
 def available(
-    weights: Weights | None = None, download: bool = False, size: int | None = None
+    weights: Weights | None = None,
+    download: bool = False,
+    size: int | None = None,
+    *,
+    faces: bool = False,
 ) -> Available:
     """Return what can be computed with weights that are given, installed, or were fetched before.
 
@@ -138,7 +143,8 @@ def available(
     their own: `fd-efficientnet` and its kin. Those of holes with what is around them, `fd-holes-…`, are
     given beside. LPIPS on VGG-16 is computed only where `lpips-vgg` is
     given. `size` is the shorter side of the images: a network
-    that cannot take them is missing as well.
+    that cannot take them is missing as well. `faces` says that images are aligned faces, of which the
+    distance of identity is given as well.
 
     Raises `SettingError` for an unknown name, and `FeaturesError` where a given file cannot be used.
     """
@@ -152,7 +158,21 @@ def available(
         for offer in offers:
             if _take(offer, result, given.get(offer.key), download, size):
                 break
+    if faces:
+        _take_identity(result, size)
     return result
+
+
+def _take_identity(result: Available, size: int | None) -> None:
+    """Add the distance of identity, or why it is missing."""
+    if size is not None and size < LEAST_FACE:
+        reason = f"takes faces of at least {LEAST_FACE}×{LEAST_FACE}, these are {size} pixels"
+        result.missing.append(Unavailable("identity", reason))
+        return
+    try:
+        result.metrics["identity"] = IdentityDistance()
+    except FeaturesError as error:
+        result.missing.append(Unavailable("identity", str(error)))
 
 
 def _take(

@@ -94,6 +94,7 @@ _LEARNED = {
     "hole-distance-efficientnet": Figure("hole distance ↓", ".4f", False, is_main=True),
     "lpips": Figure("LPIPS ↓", ".4f", False, is_main=True),
     "lpips-vgg": Figure("LPIPS (VGG) ↓", ".4f", False),
+    "identity": Figure("identity ↓", ".3f", False),
     "diversity": Figure("diversity ↑", ".2f", True),
     "best_hole_psnr": Figure("best hole PSNR dB ↑", ".2f", True),
 }

@@ -32,6 +32,8 @@ class EvaluateSettings(Settings):
     """Change the first images by a little, and measure how far that moves the fill."""
     real_or_filled: Annotated[bool, Flag()] = False
     """Measure how often a classifier, trained for it, tells a fill from the truth: 50 % is best."""
+    faces: Annotated[bool, Flag()] = False
+    """Images are aligned faces of 96 px and more: measure how far the person is from the true one."""
     group_by: Annotated[str | None, Flag(metavar="KEY")] = None
     """Groups to give figures for: folder, name:REGEX or column:NAME; by default folder."""
     limit: Annotated[int | None, Flag()] = Field(default=None, ge=1)
