@@ -86,3 +86,15 @@ def test_summary_counts_images_not_rows():
     # Four images are too few for an interval, however many masks each has.
     mean = pytest.approx(every.values["ours"]["ssim"].mean())
     assert found.methods["ours"]["ssim"] == Interval(mean)
+
+
+def test_joined_are_the_metrics_that_all_parts_have():
+    """A fold whose run does not know its limits lacks what the others say of them."""
+    one, two = some_rows(6), some_rows(6, seed=1)
+    for lacking, other in ((one, two), (two, one)):
+        more = {name: {**of, "novelty": np.zeros(6)} for name, of in other.values.items()}
+        joined = Rows.join([lacking, Rows(other.facts, more)])
+        assert len(joined) == 12
+        assert joined.metrics == ["hole_psnr", "ssim"]
+        last = joined.values["ours"]["ssim"][6:]
+        assert np.array_equal(last, other.values["ours"]["ssim"])

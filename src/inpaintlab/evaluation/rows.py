@@ -108,10 +108,17 @@ class Rows:
 
     @staticmethod
     def join(parts: Sequence["Rows"]) -> "Rows":
-        """Return the rows of all parts, which have the same methods and metrics."""
+        """Return the rows of all parts, which have the same methods, with the metrics that all have.
+
+        Some parts may lack what only a model says that knows its limits, or whose fills vary.
+        """
         facts = {name: [one for part in parts for one in part.facts[name]] for name in parts[0].facts}
         values = {
-            method: {name: np.concatenate([part.values[method][name] for part in parts]) for name in of}
+            method: {
+                name: np.concatenate([part.values[method][name] for part in parts])
+                for name in of
+                if all(name in part.values[method] for part in parts)
+            }
             for method, of in parts[0].values.items()
         }
         return Rows(facts, values)
