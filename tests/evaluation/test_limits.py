@@ -14,6 +14,7 @@ from inpaintlab.evaluation.evaluation import Evaluation
 from inpaintlab.evaluation.limits import Stated, states_of
 from inpaintlab.evaluation.limits_report import refused_table, risk_coverage
 from inpaintlab.evaluation.tables import limits_notes, limits_tables, ratio_table
+from inpaintlab.inpainter import Inpainter
 from inpaintlab.metrics.table import OF_LIMITS
 from tests.conftest import save_portraits
 
@@ -55,11 +56,13 @@ def test_figures_are_counted_in_the_hole_alone():
     assert set(unknown) == {"inside_percent", "expected_psnr"}
 
 
-def test_a_model_that_knows_its_limits_has_their_figures_and_others_have_not(result, images):
+def test_a_model_that_knows_its_limits_has_their_figures_and_others_have_not(result, images, knowing):
     assert set(OF_LIMITS) <= set(result.overall.methods["mine"])
     assert not set(OF_LIMITS) & set(result.overall.methods["telea"])
     plain = evaluate({"grey": lambda image, mask: image * 0 + 0.5}, images, size=32, **QUICK)
     assert not limits_notes(plain)
+    unknown = evaluate({"mine": Inpainter(knowing.network, knowing.card)}, images, **QUICK)
+    assert unknown.unavailable[0].name == "limits of mine"
     assert not limits_tables(plain)
     assert Evaluation.from_dict(result.as_dict()) == result
 
@@ -88,7 +91,7 @@ def test_the_report_shows_what_was_stated_and_what_was_refused(knowing, images, 
     found = evaluate({"mine": knowing}, images, ood=[noise], **QUICK)
     (elsewhere,) = found.ood
     assert elsewhere.summary.methods["mine"]["refused_percent"].mean == 100
-    assert f"100.0 % of {noise}" in limits_notes(found)[0].text
+    assert f"of {noise} are unlike those of training" in limits_notes(found)[0].text
     assert limits_notes(found)[0] in found.answer().notes
     found.html(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
@@ -131,3 +134,13 @@ def test_the_loss_of_coverage_on_changed_images_is_shown(knowing, images):
 def test_baselines_alone_say_nothing(tmp_path):
     found = evaluate(next(iter(BASELINES)), str(save_portraits(tmp_path / "some", 3)), size=16, **QUICK)
     assert not limits_tables(found)
+
+
+def test_a_share_of_few_images_is_between_nothing_and_all(knowing, images):
+    """Percentages have intervals that are some."""
+    found = evaluate({"mine": knowing}, images, **QUICK)
+    refused = found.overall.methods["mine"]["refused_percent"]
+    assert 0 <= refused.low <= refused.mean <= refused.high <= 100
+    assert refused.high - refused.low > 5
+    inside = found.overall.methods["mine"]["inside_percent"]
+    assert 0 <= inside.low < inside.mean < inside.high <= 100

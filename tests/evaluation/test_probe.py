@@ -51,6 +51,42 @@ def test_the_smallest_change_that_moves_half_of_the_fills_is_named(result):
     assert "nothing that was tried moves half of the fills by more than 0.01" in still.headline
 
 
+def test_what_was_not_measured_is_refused_by_name(result):
+    for ask in (
+        lambda: result.effect("worst ± 3/255"),
+        lambda: result.effect("worst ± 1/255", "tele"),
+        lambda: result.smallest("gradent"),
+        lambda: result.smallest("gradient", "tele"),
+    ):
+        with pytest.raises(SettingError, match="did you mean"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (lambda image, mask: image / 0, "values that are not finite"),
+        (lambda image, mask: image[..., 1:], r"gives \[12, 3, 32, 31\], expected"),
+        (lambda image, mask: None, "gives NoneType"),
+    ],
+)
+def test_methods_that_give_no_image_are_refused(method, message):
+    with pytest.raises(SettingError, match=f"method 'mine'.*{message}"):
+        probe({"mine": method}, IMAGES, size=32, learned=False)
+
+
+def test_a_method_without_a_gradient_is_said_to_be_searched(result, knowing):
+    assert result.searched == ["telea"]
+    assert not result.notes()  # nobody expects one of a baseline
+
+    def without(image, mask):
+        return knowing.network(image, mask).detach()
+
+    found = probe({"mine": without}, IMAGES[:2], size=32, learned=False, baselines=())
+    assert "mine has no gradient here" in found.notes()[0].text
+    assert found.effect("worst ± 8/255").moved.mean < result.effect("worst ± 8/255").moved.mean
+
+
 def test_the_same_images_are_changed_whatever_stands_beside(result, knowing):
     alone = probe({"mine": knowing}, IMAGES, masks="rectangles", most=0.01, learned=False, baselines=())
     assert alone.effects == [of for of in result.effects if of.method == "mine"]
@@ -65,6 +101,7 @@ def test_the_command_writes_a_page_into_the_run(inpaint, trained_run, tmp_path):
     page = (run / "probe.html").read_text()
     assert "Where fills move farthest" in page
     assert page.count("data:image/png") == 2
+    assert "has no gradient" not in page
     code, out, _ = inpaint("probe run --limit 4 -s learned=false -o mine.html --json")
     assert json.loads(out)["page"] == "mine.html"
     assert (tmp_path / "mine.html").exists()
@@ -77,6 +114,7 @@ def test_the_command_writes_a_page_into_the_run(inpaint, trained_run, tmp_path):
         ("probe telea", "say on which images"),
         ("probe telea --data samples:40", "say size="),
         ("probe run --most 2", "most: "),
+        ("probe run -o .", "is a folder: -o takes the page to write"),
     ],
 )
 def test_mistakes_are_one_line(inpaint, trained_run, tmp_path, words, message):

@@ -231,6 +231,24 @@ def test_the_command_writes_how_far_values_may_be_off(fill, weights, portrait, h
         assert np.array_equal(np.asarray(image), heat_map(wanted.uncertainty, portrait))
 
 
+@pytest.mark.parametrize("words", [["--variants", "3"], ["-o", "/proc/nowhere/out.png"]])
+def test_a_fill_that_fails_leaves_no_map(fill, tmp_path, words):
+    code, _, _ = fill("images/face.png", "out.png", "--uncertainty", str(tmp_path / "map.png"), *words)
+    assert code == 2
+    assert not (tmp_path / "map.png").exists()
+
+
+def test_a_refused_image_names_what_an_earlier_run_wrote(fill, tmp_path):
+    fill("images/noise.png", "out.png")
+    code, out, _ = fill("images/noise.png", "out.png", "--strict")
+    assert code == 1
+    assert "out.png is what an earlier run wrote" in " ".join(out.split())
+    fill("images", "filled")
+    code, out, _ = fill("images", "filled", "--strict", "--json")
+    (failure,) = json.loads(out)["failures"]
+    assert "noise.png is what an earlier run wrote" in failure["error"]
+
+
 def test_what_a_fallback_fills_has_no_map(fill, tmp_path):
     path = tmp_path / "map.png"
     words = ("--fallback", "auto", "--uncertainty", str(path))
@@ -245,6 +263,11 @@ def test_what_a_fallback_fills_has_no_map(fill, tmp_path):
     [
         ("images/face.png", ["--uncertainty", "map.gif"], "cannot write '.gif'"),
         ("images/face.png", ["--uncertainty", "out.png"], "give the map of uncertainty another name"),
+        (
+            "images/face.png",
+            ["--uncertainty", "images/../out.png"],
+            "give the map of uncertainty another",
+        ),
         ("images/face.png", ["--uncertainty", "images/face.png"], "is an input"),
         ("images/face.png", ["--uncertainty", "map.png", "--method", "telea"], "telea does not say"),
         ("images", ["--uncertainty", "map.png"], "is of one image"),

@@ -74,6 +74,11 @@ def test_an_assessment_is_what_the_inpainter_says(client, knowing, image):
     assert np.allclose(levels / 65535, wanted.uncertainty, atol=1e-5)
 
 
+def test_an_assessment_is_of_the_model_alone(client):
+    error = problem(post(client, "/v1/fill:assess", NOISE, method="telea"), 400)
+    assert "leave method out" in error["message"]
+
+
 def test_strict_refuses(client):
     error = problem(post(client, "/v1/fill", NOISE, strict="true"), 422)
     assert error["type"] == "trust_error"

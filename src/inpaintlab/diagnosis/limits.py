@@ -42,11 +42,11 @@ def judge_limits(stances: dict[str, Stance]) -> Verdict | None:
     if not stances:
         return None
     (_, own), *given = stances.items()
-    text = f"{own.inside:.0f} % of values lie in intervals made to hold 90 %"
+    text = f"{own.inside:.0f}% of values lie in intervals made to hold 90%"
     if own.refused is not None:
-        text = f"{own.refused:.0f} % of validation images are unlike those of training; {text}"
+        text = f"{own.refused:.0f}% of validation images are unlike those of training; {text}"
     refused = {name: of.refused for name, of in given if of.refused is not None}
-    text += "".join(f"; of {name} {share:.0f} % are refused" for name, share in refused.items())
+    text += "".join(f"; of {name} {share:.0f}% are refused" for name, share in refused.items())
     figures = {name: vars(of) for name, of in stances.items()}
     ok = Verdict("limits", "ok", text, figures=figures)
     foreign = [name for name, share in refused.items() if share > _MOST_REFUSED]

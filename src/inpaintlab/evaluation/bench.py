@@ -18,7 +18,12 @@ from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet
 from inpaintlab.evaluation.methods import Method, OpenedMethod, open_baseline
 from inpaintlab.evaluation.result import Corrupted, Corruptions, Gain, OutOfDistribution, Through
 from inpaintlab.evaluation.rows import Rows
-from inpaintlab.evaluation.statistics import bootstrap_interval, bootstrap_intervals, unpaired_interval
+from inpaintlab.evaluation.statistics import (
+    bootstrap_interval,
+    bootstrap_intervals,
+    percent_interval,
+    unpaired_interval,
+)
 from inpaintlab.masks import MaskSet, frozen
 from inpaintlab.metrics import Available, measure, variety
 from inpaintlab.metrics.diversity import OTHERS
@@ -186,10 +191,12 @@ class Bench:
             after = _psnr_and_gain(changed, gain)
             of_limits = [key for key in ("refused_percent", "inside_percent") if key in changed.metrics]
             columns = [*after, before[0] - after[0], before[1] - after[1]]
-            columns += [changed.column(gain.model, key) for key in of_limits]
             found = bootstrap_intervals(np.stack(columns, axis=1), clusters)
-            limits = {key.partition("_")[0]: of for key, of in zip(of_limits, found[4:], strict=True)}
-            rows.append(Corrupted(name, severity, *found[:4], **limits))
+            limits = {
+                key.partition("_")[0]: percent_interval(changed.column(gain.model, key), clusters)
+                for key in of_limits
+            }
+            rows.append(Corrupted(name, severity, *found, **limits))
         psnr, above = bootstrap_intervals(np.stack(before, axis=1), clusters)
         return Corruptions(len(images), psnr, above, rows)
 

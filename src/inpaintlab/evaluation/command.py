@@ -103,6 +103,8 @@ def run_probe(settings: ProbeSettings) -> Probed:
 
     The page goes into the folder of the first run, unless it is named.
     """
+    if settings.output and settings.output.is_dir():
+        raise OutputError(f"{settings.output} is a folder: -o takes the page to write, as probe.html")
     asked = open_models(settings.models, settings.data, "network", settings.size)
     chosen = validation(asked.data, None if settings.data else asked.recipe)
     own = {"models", "data", "output"}

@@ -38,6 +38,11 @@ from inpaintlab.trust import heat_map
 
 #: Seed of the random examples, the same for every run.
 EXAMPLE_SEED = 7
+#: Why a model says nothing of its limits.
+_NO_LIMITS = (
+    "this model has not learnt them: it was trained for a short time, on few images, with trust=false, "
+    "or not by inpaint train"
+)
 #: What is said of a method that looks where it must not.
 _READS_HOLE = (
     "its fills follow what is under the hole, which was black here and never the truth; in use they "
@@ -169,6 +174,11 @@ def _measure(
     rows = bench.measure(images, masks, offered, slow_images=slow_images)
     everywhere, slow = rows.only(bench.methods), rows.take(rows.measured())
     sets, missing = whole_sets(everywhere, list(bench.methods), offered)
+    missing += [
+        Unavailable(f"limits of {name}", _NO_LIMITS)
+        for name, of in bench.methods.items()
+        if of.facts.kind == "network" and of.states is None
+    ]
     opened = {**bench.methods, **bench.slow}
     first = images.rows(masks, 0, 1)
     peeking = [name for name, of in opened.items() if of.reads_hole(*first)]

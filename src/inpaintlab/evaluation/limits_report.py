@@ -18,10 +18,11 @@ _GROUPS, _SHOWN = 10, 20
 #: Shares of the images that are accepted, the surest first.
 _SHARES = np.linspace(0.1, 1.0, 19)
 _WORDS = (
-    "Before the truth is known, a model that knows its limits says how unlike an image is to those of "
-    "training (novelty; above 1 it is refused), what hole PSNR it expects, and an interval for each "
-    "value, made to hold 90 % of them. Here all of that is set beside the truth. Limits are taken from "
-    "the validation images of the run: of those, they hold a little better than elsewhere."
+    "Before the truth is known, a model that knows its limits says how unlike an image is to those "
+    "of training (novelty: 0 is usual, and above 1 it is refused), what hole PSNR it expects, and "
+    "an interval for each value, made to hold 90 % of them. Here all of that is set beside the "
+    "truth. Limits are taken from the validation images of the run: of those, they hold a little "
+    "better than elsewhere."
 )
 
 

@@ -59,16 +59,20 @@ class OpenedMethod:
         Its output is put into the hole alone, and rounded to the 8 bits that a user gets. Raises
         `SettingError` for an output that is not an image like the input, or not finite.
         """
-        output = self.own(torch.where(mask > 0, under, image), mask)
+        output = self.checked(torch.where(mask > 0, under, image), mask)
+        return to_tensor(to_arrays(composite(image, output.detach().float().cpu(), mask)))
+
+    def checked(self, image: Tensor, mask: Tensor) -> Tensor:
+        """Return what the method gives; raises `SettingError` for what is no image like the input."""
+        output = self.own(image, mask)
         if not isinstance(output, Tensor) or output.shape != image.shape:
             seen = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise SettingError(
                 f"method {self.name!r} gives {seen}, expected a tensor {list(image.shape)}"
             )
-        output = output.detach().float().cpu()
         if not bool(output.isfinite().all()):
             raise SettingError(f"method {self.name!r} gives values that are not finite")
-        return to_tensor(to_arrays(composite(image, output, mask)))
+        return output
 
     def reads_hole(self, image: Tensor, mask: Tensor) -> bool:
         """Tell whether fills follow what is under the hole: black, and then noise.

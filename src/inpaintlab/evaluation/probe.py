@@ -21,7 +21,7 @@ from inpaintlab.progress import bar
 from inpaintlab.randomness import generator_for
 from inpaintlab.reports import data_url, sheet
 from inpaintlab.tensors import composite, to_arrays
-from inpaintlab.trust.probes import PROBES, Moved, move
+from inpaintlab.trust.probes import PROBES, Moved, has_gradient, move
 
 #: Images that are changed together: a search fills each of them hundreds of times.
 TOGETHER = 32
@@ -69,6 +69,7 @@ def probe_bench(
     assert bench.size is not None  # squares
     features = available(size=bench.size).metrics.get("hole-distance-efficientnet") if learned else None
     masks = bench.frozen(images)
+    first = images.rows(masks, 0, 1)
     # Models before the baselines beside them.
     names = sorted(bench.methods, key=lambda name: bench.methods[name].facts.kind == "baseline")
     changes = [(name, amount) for name, of in PROBES.items() for amount in of.amounts]
@@ -79,7 +80,7 @@ def probe_bench(
             for name in names:
                 for place, (kind, amount) in enumerate(changes):
                     random = generator_for(start, place)  # the same for every method
-                    moved = move(kind, amount, bench.methods[name].own, image, mask, random)
+                    moved = move(kind, amount, bench.methods[name].checked, image, mask, random)
                     found[name][kind, amount].add(moved, image, features)
                 advance(stop - start)
     clusters = Rows(images.facts(masks)).clusters()
@@ -92,10 +93,12 @@ def probe_bench(
             far = float(100 * (values["moved"] > most).mean())
             change = PROBES[kind].label.format(amount)
             effects.append(Effect(kind, change, name, far_percent=far, **intervals))
+    searched = [name for name in names if not has_gradient(bench.methods[name].own, *first)]
     last = [(kind, of.amounts[-1]) for kind, of in PROBES.items()]
     sheets = {name: _sheet([found[name][change] for change in last]) for name in names}
     drawn = f"{masks.name} #{masks.hash}"
-    return Probed(data, bench.size, len(images), drawn, most, names, effects, sheets=sheets)
+    size, count = bench.size, len(images)
+    return Probed(data, size, count, drawn, most, names, effects, searched, sheets=sheets)
 
 
 @dataclass

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from inpaintlab.baselines import title
+from inpaintlab.baselines import BASELINES, title
+from inpaintlab.errors import SettingError, near_miss
 from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.reports import (
     Answer,
@@ -16,6 +17,7 @@ from inpaintlab.reports import (
     Cards,
     Column,
     Heading,
+    Note,
     Page,
     Result,
     Row,
@@ -31,7 +33,7 @@ _WORDS = (
     "change of each value by at most ± n is searched for along the gradient, where a method has "
     "one; squares of random signs stand in where it has none, and find less."
 )
-_ROWS = "damaged, filled, damaged and changed, filled then, and the difference of the fills, four times"
+_ROWS = "damaged; filled; changed and damaged; filled then; four times the difference of both fills"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class Probed(Result):
 
     The first method is the one under test.
 
-    Fills that move by more than `most`, a value of 0 to 1, have moved far. `sheets` are images of the
+    Fills that move by more than `most`, a value of 0 to 1, have moved far. `searched` are the methods
+    without a gradient. `sheets` are images of the
     worst, PNG as URLs by method, which are not kept.
     """
 
@@ -68,6 +71,7 @@ class Probed(Result):
     most: float
     methods: list[str]
     effects: list[Effect]
+    searched: list[str] = field(default_factory=list)
     page: Path | None = None
     command: str = ""
     sheets: Annotated[dict[str, str], Field(exclude=True)] = field(default_factory=dict, repr=False)
@@ -78,33 +82,64 @@ class Probed(Result):
         return self.methods[0]
 
     def effect(self, change: str, method: str | None = None) -> Effect:
-        """Return what a change, as `"worst ± 1/255"`, does to a method, by default the model."""
-        name = method or self.model
-        return next(of for of in self.effects if (of.change, of.method) == (change, name))
+        """Return what a change, as `"worst ± 1/255"`, does to a method, by default the model.
+
+        Raises `SettingError` with the nearest name for a change or a method that was not measured.
+        """
+        found = {(of.change, of.method): of for of in self.effects}
+        name = self._known(method)
+        if (change, name) not in found:
+            changes = dict.fromkeys(of.change for of in self.effects)
+            raise SettingError(f"no change {change!r} was measured{near_miss(change, changes)}")
+        return found[change, name]
 
     def smallest(self, probe: str, method: str | None = None) -> str:
-        """Return the smallest change by a probe that moves half of the fills far; "" if none does."""
-        name = method or self.model
+        """Return the smallest change by a probe that moves half of the fills far; "" if none does.
+
+        Raises `SettingError` for a probe or a method that was not measured.
+        """
+        name = self._known(method)
+        if probe not in PROBES:
+            raise SettingError(f"unknown probe {probe!r}{near_miss(probe, PROBES)}")
         found = (of for of in self.effects if (of.probe, of.method) == (probe, name))
         return next((of.change for of in found if of.far_percent >= 50), "")
+
+    def _known(self, method: str | None) -> str:
+        if method is not None and method not in self.methods:
+            raise SettingError(f"no method {method!r} was measured{near_miss(method, self.methods)}")
+        return method or self.model
 
     @property
     def headline(self) -> str:
         """What the smallest changes do, in a sentence."""
         noise, worst = (self.effect(f"{name} ± 1/255").moved for name in ("noise", "worst"))
-        times = worst.mean / max(noise.mean, 1e-9)
+        if not worst.mean:
+            return f"{self.model}: no change of ± 1/255 moves a fill"
+        times = f", {worst.mean / noise.mean:.0f} times as far" if noise.mean else ""
         end = f"nothing that was tried moves half of the fills by more than {self.most:g}"
         if far := self.smallest("gradient"):
             end = f"half of the fills move by more than {self.most:g} from {far} on"
         return (
             f"{self.model}: noise of ± 1/255 moves a fill by {noise.mean:.4f}, the worst change of that "
-            f"size by {worst.mean:.4f}, {times:.0f} times as far; {end}"
+            f"size by {worst.mean:.4f}{times}; {end}"
         )
 
     def answer(self) -> Answer:
         """Return what a command prints."""
         places = {"page": self.page} if self.page else {}
-        return Answer(f"{self.headline}.", self.overview(), places=places, details=[*self.tables()])
+        details = [*self.tables()]
+        return Answer(f"{self.headline}.", self.overview(), self.notes(), places, details=details)
+
+    def notes(self) -> list[Note]:
+        """Return what a reader must know before methods are compared."""
+        models = [title(name) for name in self.searched if name not in BASELINES]
+        if not models:
+            return []
+        line = (
+            f"{', '.join(models)} has no gradient here, so the worst changes were searched for, which "
+            "finds less: do not compare them with those of a method that has one"
+        )
+        return [Note(f"{line}.", "warn", head="Searched:")]
 
     def overview(self) -> Table:
         """Return how far each change moves the fills of each method."""
@@ -138,15 +173,17 @@ class Probed(Result):
             for name in self.methods
         ]
         words = f"The smallest change that moves half of the fills by more than {self.most:g}"
-        yield Table.of(["method", *probes], smallest, words, "–: none that was tried.")
+        headings = [PROBES[name].label.partition(" ±")[0].partition(":")[0] for name in probes]
+        yield Table.of(["method", *headings], smallest, words, "–: none that was tried.")
 
     def blocks(self) -> Iterator[Block]:
         """Yield what a page shows."""
+        yield from self.notes()
         yield from self.tables()
         if self.sheets:
             changes = ", ".join(of.label.format(of.amounts[-1]) for of in PROBES.values())
             yield Heading("Where fills move farthest")
-            yield Text(f"A column for each of {changes}; from above {_ROWS}.", quiet=True)
+            yield Text(f"Columns: {changes}. Rows: {_ROWS}.", quiet=True)
             yield Cards([Card(url, title(name)) for name, url in self.sheets.items()], wide=True)
 
     def html(self) -> Page:

@@ -17,7 +17,12 @@ from pydantic import PlainSerializer, PlainValidator
 
 from inpaintlab.arrays import Bool, Float64, Int64
 from inpaintlab.errors import RunError, SettingError, near_miss
-from inpaintlab.evaluation.statistics import Interval, bootstrap_interval, bootstrap_intervals
+from inpaintlab.evaluation.statistics import (
+    Interval,
+    bootstrap_interval,
+    bootstrap_intervals,
+    percent_interval,
+)
 from inpaintlab.files import write_atomically
 from inpaintlab.metrics import Figure
 
@@ -143,8 +148,10 @@ class Rows:
         columns = np.stack([self.values[method][metric] for method, metric in names], axis=1)
         found: dict[str, dict[str, Interval]] = {method: {} for method in self.values}
         intervals = bootstrap_intervals(columns, self.clusters())
-        for (method, metric), interval in zip(names, intervals, strict=True):
-            found[method][metric] = interval
+        for place, ((method, metric), interval) in enumerate(zip(names, intervals, strict=True)):
+            percent = metric.endswith("_percent")
+            column = columns[:, place]
+            found[method][metric] = percent_interval(column, self.clusters()) if percent else interval
         return Summary(len(self), self.images, found)
 
     def paired(self, one: str, other: str, metric: str) -> Interval:

@@ -159,7 +159,25 @@ def share_interval(wins: Bool, clusters: Int64) -> Interval:
     z2 = _NORMAL**2
     middle = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = (z2 * (p * (1 - p) / n + z2 / (4 * n * n))) ** 0.5 / (1 + z2 / n)
-    return Interval(p, max(0.0, middle - half), min(1.0, middle + half))
+    # Rounding must not put an end on the wrong side of the share.
+    return Interval(p, min(p, max(0.0, middle - half)), max(p, min(1.0, middle + half)))
+
+
+def percent_interval(values: Float64, clusters: Int64) -> Interval:
+    """Return the mean of percentages `[n]` with its interval, no end of which lies beyond 0 or 100.
+
+    Where each value is all or nothing, the mean is a share, and has a share's interval.
+
+    >>> found = percent_interval(np.repeat([0.0, 100.0], [58, 2]), np.arange(60))
+    >>> round(found.mean, 1), round(found.low, 1), round(found.high, 1)
+    (3.3, 0.9, 11.4)
+    """
+    if np.isin(values, (0, 100)).all():
+        found, unit = share_interval(values > 0, clusters), 100.0
+    else:
+        found, unit = bootstrap_interval(values, clusters), 1.0
+    ends = (None if end is None else min(100.0, max(0.0, unit * end)) for end in (found.low, found.high))
+    return Interval(unit * found.mean, *ends)
 
 
 def _by_cluster(values: Float64, clusters: Int64) -> tuple[Float64, Float64]:

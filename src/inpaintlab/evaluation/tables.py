@@ -202,7 +202,7 @@ def limits_notes(result: Measurements) -> list[Note]:
         inside = of["inside_percent"].text(".1f", unit=" %")
         line = f"{inside} of values lie in intervals made to hold 90 %"
         if refused:
-            line = f"unlike the images of training are {', '.join(refused)}; {line}"
+            line = f"{', '.join(refused)} are unlike those of training; {line}"
         found.append(Note(f"{line}.", "quiet", head=f"Limits of {name}:"))
     return found
 

@@ -142,7 +142,9 @@ def _fill_one(settings: FillSettings, pair: Pair, output: Path) -> Filled:
     try:
         notes = _filled_file(inpainter, pair, output, settings)
     except TrustError as error:
-        return Filled(output, run, settings.method, failed=1, findings=[f"{pair.image.name}: {error}"])
+        reason = f"{error}; {output} is what an earlier run wrote" if output.exists() else str(error)
+        failures, findings = [Failure(pair.image, reason)], [f"{pair.image.name}: {reason}"]
+        return Filled(output, run, settings.method, failed=1, failures=failures, findings=findings)
     mark_outputs(output.parent, [name.name for name in names])
     if settings.uncertainty:
         mark_outputs(settings.uncertainty.parent, [settings.uncertainty.name])

@@ -126,6 +126,9 @@ class FillLog:
         reason = " ".join(str(error).split())
         if not isinstance(error, InpaintlabError):
             reason = f"{type(error).__name__}: {reason}"
+        old = next((name for name in self.names(job) if (self.folder / name).is_file()), None)
+        if old is not None:
+            reason += f"; {old} is what an earlier run wrote"
         self._add(job, image=str(job.pair.image), mask=str(job.pair.mask), error=reason)
         self.failures.append(Failure(job.pair.image, reason))
 

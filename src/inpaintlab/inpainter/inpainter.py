@@ -421,7 +421,7 @@ class Inpainter:
         names = variant_names(output, variants)
         if uncertainty:
             check_knows(self.trust, method or self.method)
-            if uncertainty in names:
+            if uncertainty.resolve() in [name.resolve() for name in names]:
                 raise OutputError(f"{uncertainty} is a result: give the map of uncertainty another name")
         for name in [*names, *([uncertainty] if uncertainty else [])]:
             if name.resolve() in (image.resolve(), mask.resolve()):
@@ -435,14 +435,14 @@ class Inpainter:
         how["method"], doubts, _ = self.heeded(
             decoded, hole, mask.name, fallback=fallback, strict=strict, judged=judged, **how
         )
-        if uncertainty:
-            judgement = None if how["method"] in BASELINES else self.judge_image(decoded, hole, strategy)
-            doubts = [*doubts, save_map(judgement, decoded, uncertainty)]
         fills, told = self.fill_variants(
             decoded, hole, variants, seed, spread, mask.name, blend=blend, **how
         )
         said = [told] if tell or (how["method"] or self.method) == AUTO else []
         lost = [save(name, filled) for name, filled in zip(names, fills, strict=True)]
+        if uncertainty:
+            judgement = None if how["method"] in BASELINES else self.judge_image(decoded, hole, strategy)
+            said.append(save_map(judgement, decoded, uncertainty))
         return [*doubts, *said, *decoded.notes, *remarks, *lost[0]]
 
     def _model(self, strategy: str, blend: str = "none") -> Model:

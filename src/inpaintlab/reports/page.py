@@ -34,10 +34,10 @@ class Page:
         body = Markup("").join(block.html() for block in self.blocks)
         return template.render(page=self, base=style(), body=body)
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write the page; raises `OutputError` where the disk refuses."""
         # Names of files may hold bytes that are no text.
-        write_atomically(path, self.html().encode("utf-8", "backslashreplace"))
+        write_atomically(Path(path), self.html().encode("utf-8", "backslashreplace"))
 
     def _repr_html_(self) -> str:
         blocks: list[Block] = [Heading(self.title), Text(self.headline), *self.blocks]

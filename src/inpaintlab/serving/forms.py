@@ -100,8 +100,11 @@ class AssessForm(OneForm):
     format: Literal["png", "webp", "jpeg"] = Field("png", description="Format of the filled image.")
 
     def options(self, media_type: str) -> Options:
-        """Return how a worker is to fill."""
-        return replace(super().options(media_type), assess=True)
+        """Return how a worker is to fill; raises `RefusedError` for another method than the model."""
+        if self.method not in (None, "model"):
+            message = "an assessment is of what the model itself makes: leave method out"
+            raise RefusedError(400, "not_supported", message)
+        return replace(super().options(media_type), method="model", assess=True)
 
 
 class VariantsForm(OneForm):

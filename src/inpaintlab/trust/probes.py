@@ -88,6 +88,12 @@ def fill(method: Method, image: Tensor, mask: Tensor) -> Tensor:
     return method(torch.where(mask > 0, 0, image), mask).float().clamp(0, 1)
 
 
+def has_gradient(method: Method, image: Tensor, mask: Tensor) -> bool:
+    """Tell whether what a method puts out has a gradient with respect to the image."""
+    with torch.enable_grad():
+        return fill(method, image.clone().requires_grad_(), mask).requires_grad
+
+
 def noise(_method: Method, image: Tensor, mask: Tensor, amount: int, random: torch.Generator) -> Pair:
     """Add or take away the amount, in steps of 8 bits, at random in each value."""
     signs = 2 * torch.randint(2, image.shape, generator=random).float() - 1
