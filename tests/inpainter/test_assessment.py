@@ -133,9 +133,9 @@ def test_weights_without_limits_have_none(tmp_path, network):
 
 def test_damaged_limits_are_refused(weights):
     data = weights.read_bytes()
-    weights.write_bytes(data.replace(b'\\"version\\": 1', b'\\"version\\": 7'))
+    weights.write_bytes(data.replace(b'\\"version\\": 2', b'\\"version\\": 7'))
     assert weights.read_bytes() != data
-    with pytest.raises(RunError, match="version 1, got 7"):
+    with pytest.raises(RunError, match="version 2, got 7"):
         Inpainter.load(weights)
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from inpaintlab import networks
 from inpaintlab.checkpoints import Limits
 from inpaintlab.errors import RunError
-from inpaintlab.trust import Trust, trust as module
+from inpaintlab.trust import Trust, novelty as novelty_module, trust as module
 from inpaintlab.trust.novelty import Encoder, Novelty, cells
 from tests.trust.test_intervals import holes
 
@@ -123,9 +123,9 @@ def test_limits_are_read_as_they_were_written(trust, network):
     assert sum(of.nbytes for of in trust.limits().tensors.values()) < 2**20
 
 
-@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+@pytest.mark.parametrize("version", [None, 0, 3, "1"])
 def test_limits_of_another_version_are_refused(trust, version):
-    with pytest.raises(RunError, match="is read in version 1, got"):
+    with pytest.raises(RunError, match="is read in version 2, got"):
         Trust.read(Limits(trust.limits().tensors, {"version": version}))
 
 
@@ -161,3 +161,38 @@ def test_without_a_source_nothing_is_said_of_novelty(trust):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "sources_of", lambda method: {})
         assert trust.novelty_of(None, faces(3), holes(3, 32)).isnan().all()
+
+
+def test_of_the_first_version_the_intervals_are_kept(trust):
+    limits = trust.limits()
+    found = Trust.read(Limits(limits.tensors, {"version": 1}))
+    assert not found.novelty
+    factors, kept = (of.uncertainty.intervals.factors for of in (trust, found))
+    assert torch.allclose(factors, kept)
+
+
+def maps_of(image, mask):
+    """Features that vary in a few directions over images, and in all of them over noise."""
+    cell = nn.functional.unfold(image, 4, stride=4)  # [B, 48, 64]
+    return [cell.view(len(image), 48, 8, 8)]
+
+
+def test_what_lies_outside_of_what_images_have_in_common_is_foreign():
+    """Smooth images need few components; noise is near to them in those, and far in all others."""
+
+    def smooth(count, seed):
+        random = torch.Generator().manual_seed(seed)
+        small = torch.rand(count, 3, 4, 4, generator=random)
+        return nn.functional.interpolate(small, (32, 32), mode="bicubic").clamp(0, 1)
+
+    def some(count, first):
+        for seed in range(first, first + count):
+            yield smooth(32, seed), holes(32, 32, seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(novelty_module, "COMPONENTS", 6)
+        found = Novelty.fit(maps_of, 8, some(12, 0), some(8, 50))
+    mask = holes(64, 32, 99)
+    noise = 0.5 + 0.1 * torch.randn(64, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert float((found(maps_of, smooth(64, 99), mask) <= 1).float().mean()) > 0.85
+    assert float((found(maps_of, noise.clamp(0, 1), mask) > 1).float().mean()) > 0.95

@@ -30,8 +30,13 @@ COMPONENTS = 64
 PASS = 0.95
 #: A cell is learnt from where so much of it is known; its weight is that share to this power.
 _MOSTLY, _POWER = 0.7, 4
+#: What the distance outside of the components counts beside that in them. At 1 it says less of what
+#: is turned, and at 0 nothing of noise (docs/explanation/trust.md).
+_OUTSIDE = 0.7
 #: What a position counts that is not known at all, so that sums are never 0.
 _TRACE = 1e-4
+#: What nothing is ever far in units of.
+_NEVER = 1e30
 #: Images that a cell's distribution asks for.
 _FEWEST = 50
 #: The side to which images are brought for the network that has seen many photographs.
@@ -103,10 +108,13 @@ class CellStatistics(nn.Module):
     """How the features of each cell are spread over training images: a normal distribution each.
 
     Of the features the principal components are kept. Their covariance is estimated as Ledoit and Wolf
-    (2004) do, and the distance from the mean is Mahalanobis'.
+    (2004) do, and the distance from the mean is Mahalanobis'. What lies outside of the components has a
+    distance of its own, over its mean: noise is near to everything in what images have in common.
     """
 
     mean: Tensor
+    deviation: Tensor
+    outside: Tensor
     scaled: Tensor
     centres: Tensor
     whitening: Tensor
@@ -114,6 +122,8 @@ class CellStatistics(nn.Module):
     def __init__(self, features: int, cells: int, components: int = COMPONENTS) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("deviation", torch.ones(features))
+        self.register_buffer("outside", torch.ones(cells))
         self.register_buffer("scaled", torch.zeros(components, features))
         self.register_buffer("centres", torch.zeros(cells, components))
         self.register_buffer("whitening", torch.zeros(cells, components, components))
@@ -128,13 +138,18 @@ class CellStatistics(nn.Module):
         principal = PCA(min(COMPONENTS, *flat.shape)).fit(((flat - mean) / deviation).numpy())
         found = cls(flat.shape[1], features.shape[1], len(principal.components_))
         found.mean.copy_(mean)
+        found.deviation.copy_(deviation)
         found.scaled.copy_(torch.from_numpy(principal.components_) / deviation)
-        kept = found._projected(features)
+        kept, left = found._parted(features)
         for cell in range(features.shape[1]):
-            learnt = kept[known[:, cell] > _MOSTLY, cell]
+            seen = known[:, cell] > _MOSTLY
             # A cell that is hidden in nearly all images is like the others, as far as is known.
-            enough = learnt if len(learnt) >= _FEWEST else kept.flatten(0, 1)
-            fitted = LedoitWolf().fit(enough.numpy())
+            enough = int(seen.sum()) >= _FEWEST
+            learnt = kept[seen, cell] if enough else kept.flatten(0, 1)
+            usual = (left[seen, cell] if enough else left).mean()
+            # Where components are all that there is, what is left is rounding and says nothing.
+            found.outside[cell] = usual if usual > _TRACE * len(mean) else _NEVER
+            fitted = LedoitWolf().fit(learnt.numpy())
             found.centres[cell] = torch.from_numpy(fitted.location_)
             values, vectors = np.linalg.eigh(fitted.precision_)
             found.whitening[cell] = torch.from_numpy((vectors * np.sqrt(values.clip(0))).T)
@@ -142,43 +157,57 @@ class CellStatistics(nn.Module):
 
     @torch.no_grad()
     def forward(self, features: Tensor, known: Tensor) -> Tensor:
-        """Return the distance from training images, `[B]`.
+        """Return the distances from training images, in the components and outside of them, `[B, 2]`.
 
-        It is the mean of the cells' logarithms, in which a cell weighs what is known of it.
+        Each is the mean of the cells' logarithms, in which a cell weighs what is known of it.
         """
-        away = torch.einsum("bcd,ced->bce", self._projected(features) - self.centres, self.whitening)
-        distance = (away**2).sum(2).log1p()
-        weight = known**_POWER + _TRACE
+        kept, left = self._parted(features)
+        away = torch.einsum("bcd,ced->bce", kept - self.centres, self.whitening)
+        distance = torch.stack([(away**2).sum(2), left / self.outside], 2).log1p()
+        weight = (known**_POWER + _TRACE)[..., None]
         mean: Tensor = (distance * weight).sum(1) / weight.sum(1)
         return mean
 
-    def _projected(self, features: Tensor) -> Tensor:
-        return (features - self.mean) @ self.scaled.T
+    def _parted(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the components, and the square of what lies outside of them."""
+        centred = features - self.mean
+        kept = centred @ self.scaled.T
+        left = ((centred / self.deviation) ** 2).sum(2) - (kept**2).sum(2)
+        return kept, left.clamp(min=0)
 
 
 class Novelty(nn.Module):
     """How foreign an image is by one source of features: at most 1 for 95 % of images of its kind."""
 
     usual: Tensor
+    limit: Tensor
 
     def __init__(self, statistics: CellStatistics, side: int) -> None:
         super().__init__()
         self.statistics, self.side = statistics, side
-        self.register_buffer("usual", torch.tensor([0.0, 1.0]))
+        # Of both distances the median and the limit of validation images; and the limit of the larger.
+        self.register_buffer("usual", torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
+        self.register_buffer("limit", torch.tensor(1.0))
 
     def forward(self, source: Source, image: Tensor, mask: Tensor) -> Tensor:
         """Return the novelty of each image, `[B]`, from its known pixels."""
-        distance: Tensor = self.statistics(*_cells_of(source, image, mask, self.side))
-        middle, limit = self.usual.unbind()
-        return (distance - middle) / (limit - middle)
+        distances = self.statistics(*_cells_of(source, image, mask, self.side))
+        return self._larger(distances) / self.limit
+
+    def _larger(self, distances: Tensor) -> Tensor:
+        """Return the larger of both distances, each in units of its limit, `[B]`."""
+        middle, limit = self.usual
+        apart = (distances - middle) / (limit - middle)
+        return torch.maximum(apart[:, 0], _OUTSIDE * apart[:, 1])
 
     @classmethod
     def fit(cls, source: Source, side: int, learning: Examples, validation: Examples) -> "Novelty":
         """Learn from images, and take the limit from others that were not learnt from."""
         found = cls(CellStatistics.fit(*_gathered(source, side, learning)), side)
         distances = found.statistics(*_gathered(source, side, validation))
-        middle, limit = distances.quantile(torch.tensor([0.5, PASS]))
-        found.usual.copy_(torch.stack([middle, limit.clamp(min=middle + 1e-6)]))
+        middle, limit = distances.quantile(torch.tensor([0.5, PASS]), 0)
+        found.usual.copy_(torch.stack([middle, torch.maximum(limit, middle + 1e-6)]))
+        found.limit.copy_(found._larger(distances).quantile(PASS).clamp(min=1e-6))
         return found
 
 

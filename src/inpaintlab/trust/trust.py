@@ -20,7 +20,7 @@ from inpaintlab.trust.uncertainty import Uncertainty
 FEATURES = "efficientnet-lite0"
 #: Cells a side for each source of features.
 _SIDES = {"encoder": 4, FEATURES: 8}
-VERSION = 1
+VERSION = 2
 #: Arrays of more numbers are kept with 16 bits.
 _LARGE = 1000
 
@@ -86,11 +86,13 @@ class Trust(nn.Module):
     def read(cls, limits: Limits) -> "Trust":
         """Rebuild what `limits` returned; raises `RunError` for what does not fit."""
         version = limits.facts.get("version")
-        if version != VERSION:
+        if version not in (1, VERSION):
             raise RunError(
                 f"what a model says of its limits is read in version {VERSION}, got {version}"
             )
         state = {name.removeprefix(TRUST_PREFIX): of.float() for name, of in limits.tensors.items()}
+        if version == 1:  # what it says of novelty is not enough any more
+            state = {name: of for name, of in state.items() if not name.startswith("_novelty.")}
         novelty = {}
         for name, side in _SIDES.items():
             if (scaled := state.get(f"_novelty.{name}.statistics.scaled")) is not None:
