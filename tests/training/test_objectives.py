@@ -518,10 +518,16 @@ def test_once_the_discriminator_counts_the_newest_weights_are_kept(name, progres
 
 
 @pytest.mark.parametrize(
-    ("look", "weight"), [("real", REAL_WEIGHT), (0.5, REAL_WEIGHT / 2), (1, REAL_WEIGHT)]
+    ("look", "size", "weight"),
+    [
+        ("real", 64, REAL_WEIGHT),
+        (0.5, 64, REAL_WEIGHT / 2),
+        (1, 32, REAL_WEIGHT),
+        ("real", 128, REAL_WEIGHT / 2),
+    ],
 )
-def test_a_look_is_an_objective(look, weight):
-    found = resolve_settings(TrainSettings(data="samples:40", size=64, look=look))
+def test_a_look_is_an_objective(look, size, weight):
+    found = resolve_settings(TrainSettings(data="samples:40", size=size, look=look))
     assert found.objective.name == "real"
     assert found.objective.arguments["adversarial_weight"] == weight
     again = resolve_settings(found)  # as the recipe of a run is

@@ -103,7 +103,7 @@ def resolve(settings: TrainSettings) -> ResolvedTrainSettings:
         "minutes": settings.minutes if settings.minutes or settings.steps else DEFAULT_MINUTES,
         "network": _full(networks.NETWORKS, settings.network.name, network),
         "initialise": scheme and _full_scheme(scheme),
-        "objective": _full(objectives.OBJECTIVES, **_words(_objective(settings))),
+        "objective": _full(objectives.OBJECTIVES, **_words(_objective(settings, size))),
         "look": None,  # which the objective is now
         "learning_rate": settings.learning_rate or _rate_of(settings.network.name),
         "masks": [Part(**masks.resolve(part.name, part.arguments)) for part in settings.masks],
@@ -118,11 +118,11 @@ def resolve(settings: TrainSettings) -> ResolvedTrainSettings:
     return ResolvedTrainSettings(**values | full)
 
 
-def _objective(settings: TrainSettings) -> Part:
-    """Return the objective; a look is `real` with a weight."""
+def _objective(settings: TrainSettings, size: int) -> Part:
+    """Return the objective for images of a side; a look is `real` with a weight."""
     if not settings.look:
         return settings.objective
-    return Part("real", adversarial_weight=settings.look * objectives.REAL_WEIGHT)
+    return Part("real", adversarial_weight=objectives.weight_of_look(settings.look, size))
 
 
 def create_network(settings: TrainSettings) -> nn.Module:
