@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inpaintlab.arrays import Float64
+from inpaintlab.arrays import Int64
 from inpaintlab.evaluation.bench import Bench
 from inpaintlab.evaluation.evaluation_set import ChosenImages, EvaluationSet, choose_images
 from inpaintlab.evaluation.methods import name_of, open_methods
@@ -16,6 +16,7 @@ from inpaintlab.evaluation.probed import Effect, Probed
 from inpaintlab.evaluation.rows import Rows
 from inpaintlab.evaluation.statistics import bootstrap_intervals
 from inpaintlab.images import encode_png
+from inpaintlab.masks import MaskSet
 from inpaintlab.metrics import Metric, available, hole_psnr
 from inpaintlab.progress import bar
 from inpaintlab.randomness import generator_for
@@ -67,38 +68,43 @@ def probe_bench(
 ) -> Probed:
     """Change all of some images a little; the methods of a bench fill them before and after."""
     assert bench.size is not None  # squares
-    features = available(size=bench.size).metrics.get("hole-distance-efficientnet") if learned else None
+    metrics = available(size=bench.size).metrics if learned else {}
     masks = bench.frozen(images)
+    found = _changed(bench, images, masks, metrics.get("hole-distance-efficientnet"))
+    clusters = Rows(images.facts(masks)).clusters()
+    effects = [
+        found[name][change].effect(*change, name, most, clusters)
+        for change in _changes()
+        for name in found
+    ]
     first = images.rows(masks, 0, 1)
-    # Models before the baselines beside them.
+    searched = [name for name in found if not has_gradient(bench.methods[name].own, *first)]
+    last = [(kind, of.amounts[-1]) for kind, of in PROBES.items()]
+    sheets = {name: _sheet([of[change] for change in last]) for name, of in found.items()}
+    drawn, size, count = f"{masks.name} #{masks.hash}", bench.size, len(images)
+    return Probed(data, size, count, drawn, most, [*found], effects, searched, sheets=sheets)
+
+
+def _changes() -> list[tuple[str, int]]:
+    return [(name, amount) for name, of in PROBES.items() for amount in of.amounts]
+
+
+def _changed(
+    bench: Bench, images: EvaluationSet, masks: MaskSet, features: Metric | None
+) -> dict[str, dict[tuple[str, int], "_Column"]]:
+    """Return what each change does to the fills of each method, models before baselines."""
     names = sorted(bench.methods, key=lambda name: bench.methods[name].facts.kind == "baseline")
-    changes = [(name, amount) for name, of in PROBES.items() for amount in of.amounts]
-    found = {name: {change: _Column() for change in changes} for name in names}
+    found = {name: {change: _Column() for change in _changes()} for name in names}
     with bar("probing", len(images) * len(names)) as advance:
         for start in range(0, len(images), TOGETHER):
             image, mask = images.rows(masks, start, stop := min(start + TOGETHER, len(images)))
             for name in names:
-                for place, (kind, amount) in enumerate(changes):
+                for place, (kind, amount) in enumerate(_changes()):
                     random = generator_for(start, place)  # the same for every method
                     moved = move(kind, amount, bench.methods[name].checked, image, mask, random)
                     found[name][kind, amount].add(moved, image, features)
                 advance(stop - start)
-    clusters = Rows(images.facts(masks)).clusters()
-    effects = []
-    for kind, amount in changes:
-        for name in names:
-            column = found[name][kind, amount]
-            values = {key: torch.cat(of).double().numpy() for key, of in column.values.items()}
-            intervals = dict(zip(values, bootstrap_intervals(_stacked(values), clusters), strict=True))
-            far = float(100 * (values["moved"] > most).mean())
-            change = PROBES[kind].label.format(amount)
-            effects.append(Effect(kind, change, name, far_percent=far, **intervals))
-    searched = [name for name in names if not has_gradient(bench.methods[name].own, *first)]
-    last = [(kind, of.amounts[-1]) for kind, of in PROBES.items()]
-    sheets = {name: _sheet([found[name][change] for change in last]) for name in names}
-    drawn = f"{masks.name} #{masks.hash}"
-    size, count = bench.size, len(images)
-    return Probed(data, size, count, drawn, most, names, effects, searched, sheets=sheets)
+    return found
 
 
 @dataclass
@@ -132,9 +138,14 @@ class _Column:
             )
             self.worst = [image[place : place + 1] for image in shown]
 
-
-def _stacked(values: Mapping[str, Float64]) -> Float64:
-    return np.stack(list(values.values()), axis=1)
+    def effect(self, probe: str, amount: int, method: str, most: float, clusters: Int64) -> Effect:
+        """Return means with their intervals, over all images."""
+        values = {key: torch.cat(of).double().numpy() for key, of in self.values.items()}
+        columns = bootstrap_intervals(np.stack(list(values.values()), axis=1), clusters)
+        far = float(100 * (values["moved"] > most).mean())
+        intervals = dict(zip(values, columns, strict=True))
+        change = PROBES[probe].label.format(amount)
+        return Effect(probe, change, method, far_percent=far, **intervals)
 
 
 def _sheet(columns: list[_Column]) -> str:

@@ -57,11 +57,9 @@ class Effect:
 class Probed(Result):
     """How far small changes of images move the fills of some methods, on the same images and masks.
 
-    The first method is the one under test.
-
-    Fills that move by more than `most`, a value of 0 to 1, have moved far. `searched` are the methods
-    without a gradient. `sheets` are images of the
-    worst, PNG as URLs by method, which are not kept.
+    The first method is the one under test. Fills that move by more than `most`, a value of 0 to 1, have
+    moved far. `searched` are the methods without a gradient. `sheets` are images of the worst, PNG as
+    URLs by method, which are not kept.
     """
 
     data: str
