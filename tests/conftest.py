@@ -128,6 +128,15 @@ def save_portraits(folder: Path, count: int, size: int = 40) -> Path:
     return folder
 
 
+def save_noise(folder: Path, side: int, count: int = 8) -> str:
+    """Write images of noise, which no model has learnt from; returns the folder's name."""
+    folder.mkdir()
+    for index in range(count):
+        pixels = np.random.default_rng(index).integers(0, 256, (side, side, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{index}.png")
+    return str(folder)
+
+
 @pytest.fixture
 def portraits(tmp_path) -> Path:
     """A folder of 40 small portraits."""

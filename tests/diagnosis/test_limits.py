@@ -3,26 +3,27 @@
 import json
 import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from inpaintlab.checkpoints import Run
 from inpaintlab.diagnosis.limits import Stance, judge_limits
 from inpaintlab.training import limits, train
 from inpaintlab.trust import trust
 from inpaintlab.trust.novelty import Encoder
-from tests.conftest import small_settings
+from tests.conftest import save_noise, small_settings
 
 
 @pytest.fixture(scope="module")
 def knowing_run(tmp_path_factory):
     """A run that has learnt its limits from its own features."""
+    output = tmp_path_factory.mktemp("runs") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"SHARE": 4.0, "FEWEST_EXAMPLES": 10, "FEWEST_VALIDATED": 1}.items():
-            patch.setattr(limits, name, value)
         patch.setattr(trust, "sources_of", lambda method: {"encoder": Encoder(method)})
-        yield train(small_settings(output=tmp_path_factory.mktemp("runs") / "run", data="samples:200"))
+        with patch.context() as eager:  # over before another run is trained
+            for name, value in {"SHARE": 4.0, "FEWEST_EXAMPLES": 10, "FEWEST_VALIDATED": 1}.items():
+                eager.setattr(limits, name, value)
+            run = train(small_settings(output=output, data="samples:200"))
+        yield run
 
 
 @pytest.fixture
@@ -30,19 +31,12 @@ def run(knowing_run, tmp_path):
     return shutil.copytree(knowing_run.folder, tmp_path / "run")
 
 
-@pytest.fixture
-def noise(tmp_path):
-    (tmp_path / "noise").mkdir()
-    for index in range(8):
-        pixels = np.random.default_rng(index).integers(0, 256, (24, 24, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "noise" / f"{index}.png")
-
-
 def judged(out):
     return next(part for part in json.loads(out)["parts"] if part["part"] == "limits")
 
 
-def test_a_run_says_what_it_refuses_of_the_images_it_is_to_be_used_on(inpaint, run, noise):
+def test_a_run_says_what_it_refuses_of_the_images_it_is_to_be_used_on(inpaint, run, tmp_path):
+    save_noise(tmp_path / "noise", 24)
     _, out, err = inpaint("diagnose run --ood noise --json")
     found = judged(out)
     assert found["word"] == "finding", err
@@ -54,7 +48,8 @@ def test_a_run_says_what_it_refuses_of_the_images_it_is_to_be_used_on(inpaint, r
     assert judged(out)["word"] == "ok"
 
 
-def test_a_run_that_does_not_know_its_limits_is_not_asked(inpaint, trained_run, noise):
+def test_a_run_that_does_not_know_its_limits_is_not_asked(inpaint, trained_run, tmp_path):
+    save_noise(tmp_path / "noise", 24)
     code, out, err = inpaint(f"diagnose {trained_run} -o page.html --ood noise")
     assert (code, out) == (2, "")
     assert "has not learnt its limits" in err

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from inpaintlab.baselines import BASELINES
 from inpaintlab.data import samples
@@ -16,7 +15,7 @@ from inpaintlab.evaluation.limits_report import refused_table, risk_coverage
 from inpaintlab.evaluation.tables import limits_notes, limits_tables, ratio_table
 from inpaintlab.inpainter import Inpainter
 from inpaintlab.metrics.table import OF_LIMITS
-from tests.conftest import save_portraits
+from tests.conftest import save_noise, save_portraits
 
 QUICK = {"learned": False, "slow_images": 0, "baselines": ["telea"], "examples": 2}
 
@@ -29,16 +28,6 @@ def images():
 @pytest.fixture(scope="module")
 def result(knowing, images):
     return evaluate({"mine": knowing}, images, **QUICK)
-
-
-@pytest.fixture
-def noise(tmp_path):
-    """A folder of noise."""
-    (tmp_path / "noise").mkdir()
-    for index in range(6):
-        pixels = np.random.default_rng(index).integers(0, 256, (40, 40, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "noise" / f"{index}.png")
-    return str(tmp_path / "noise")
 
 
 def test_figures_are_counted_in_the_hole_alone():
@@ -87,7 +76,8 @@ def test_images_of_any_size_are_judged(knowing, side):
     assert 0 <= found.overall.methods["mine"]["inside_percent"].mean <= 100
 
 
-def test_the_report_shows_what_was_stated_and_what_was_refused(knowing, images, noise, tmp_path):
+def test_the_report_shows_what_was_stated_and_what_was_refused(knowing, images, tmp_path):
+    noise = save_noise(tmp_path / "noise", 40)
     found = evaluate({"mine": knowing}, images, ood=[noise], **QUICK)
     (elsewhere,) = found.ood
     assert elsewhere.summary.methods["mine"]["refused_percent"].mean == 100

@@ -111,14 +111,8 @@ def evaluate(
     offered = Available({}, [], [])
     if learned:
         offered = available(weights, download, smallest, faces=faces)
-    if real_or_filled:
-        if len(opened) < LEAST_IMAGES:
-            raise SettingError(
-                f"real_or_filled takes at least {LEAST_IMAGES} images, there are {len(opened)}: "
-                "give more, or leave it out"
-            )
-        offered = replace(offered, told=RealOrFilled())
-    offered = replace(offered, variants=variants)
+    told = _told(opened) if real_or_filled else None
+    offered = replace(offered, told=told, variants=variants)
     result = _measure(bench, opened, chosen, offered, slow_images, examples)
     if probe:
         result = replace(result, probe=_probed(bench, opened.first(probe_images), result, learned))
@@ -132,6 +126,15 @@ def evaluate(
         ood=[bench.elsewhere(folder, ood_images, gain, own) for folder in ood],
         corruptions=bench.corrupted(opened.first(corruption_images), gain) if corruptions else None,
     )
+
+
+def _told(images: EvaluationSet) -> RealOrFilled:
+    if len(images) < LEAST_IMAGES:
+        raise SettingError(
+            f"real_or_filled takes at least {LEAST_IMAGES} images, there are {len(images)}: "
+            "give more, or leave it out"
+        )
+    return RealOrFilled()
 
 
 def _probed(bench: Bench, images: EvaluationSet, result: Evaluation, learned: bool) -> Probed:

@@ -1,5 +1,6 @@
 """The drawings of the report."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -9,11 +10,12 @@ from matplotlib.figure import Figure
 from inpaintlab.baselines import title
 from inpaintlab.checkpoints import Run
 from inpaintlab.evaluation.result import Measurements
+from inpaintlab.evaluation.statistics import Interval
 from inpaintlab.reports import plain, svg
 from inpaintlab.runs import read_log
 
 #: Inches: on the screen of a phone letters are then still large enough to read.
-_WIDTH, _HEIGHT = 5, 3.4
+WIDTH, HEIGHT = 5, 3.4
 _MARKERS = "sD^vPXhd"
 Lines = list[dict[str, Any]]
 
@@ -22,21 +24,18 @@ def quality_by_bin(result: Measurements) -> Markup:
     """Draw the hole PSNR of every method, over all images and by hole-ratio bin, with intervals."""
     parts = {"all": result.overall, **result.bins}
     methods = list(result.overall.methods)
-    figure = Figure(figsize=(_WIDTH, 1.2 + 0.2 * len(methods) + 0.5 * len(parts)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 1.2 + 0.2 * len(methods) + 0.5 * len(parts)), layout="constrained")
     axes = figure.subplots()
     for number, method in enumerate(methods):
         values = [row.methods[method]["hole_psnr"] for row in parts.values()]
         means = [of.mean for of in values]
-        # Where there are too few images for an interval there is a dot alone.
-        below = [0.0 if of.low is None else of.mean - of.low for of in values]
-        above = [0.0 if of.high is None else of.high - of.mean for of in values]
         # The rows of methods lie side by side within that of their bin, in the order of the legend.
         offset = 0.7 * ((number + 0.5) / len(methods) - 0.5)
         is_model = method == result.model
         axes.errorbar(
             means,
             [place + offset for place in range(len(values))],
-            xerr=[below, above],
+            xerr=error_bars(values),
             fmt="o" if is_model else _MARKERS[number % len(_MARKERS)],
             color="C0" if is_model else f"C{1 + number % 9}",
             ms=6 if is_model else 4.5,
@@ -56,6 +55,16 @@ def quality_by_bin(result: Measurements) -> Markup:
     return svg(figure, f"Hole PSNR by hole ratio. Over all: {words}. The table has all values.")
 
 
+def error_bars(values: Sequence[Interval]) -> list[list[float]]:
+    """Return how far intervals go below and above their means, as matplotlib asks.
+
+    Where there are too few images for an interval there is a dot alone.
+    """
+    below = [0.0 if of.low is None else of.mean - of.low for of in values]
+    above = [0.0 if of.high is None else of.high - of.mean for of in values]
+    return [below, above]
+
+
 def training_curves(run: Run, result: Measurements) -> list[Markup]:
     """Draw the loss, and the quality on validation images, over the steps of a run."""
     train, validation = read_log(run.log, "train"), read_log(run.log, "validation")
@@ -69,7 +78,7 @@ def training_curves(run: Run, result: Measurements) -> list[Markup]:
 
 
 def _losses(train: Lines, validation: Lines) -> Figure:
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
     shown = [(train, "hole_l1", "training, hole"), (validation, "hole_l1", "validation, hole")]
     shown += [(validation, "known_l1", "validation, outside")]
@@ -88,7 +97,7 @@ def _losses(train: Lines, validation: Lines) -> Figure:
 
 def _quality(validation: Lines, result: Measurements) -> Figure:
     """Draw the hole PSNR over steps, with a line for each other method on the same images."""
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.subplots()
     steps, psnr = ([line[key] for line in validation] for key in ("step", "hole_psnr"))
     axes.plot(steps, psnr, marker=".", label=plain(result.model))

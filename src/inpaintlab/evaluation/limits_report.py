@@ -8,11 +8,10 @@ from matplotlib.figure import Figure
 
 from inpaintlab.arrays import Float64
 from inpaintlab.evaluation import tables
+from inpaintlab.evaluation.figures import HEIGHT, WIDTH, error_bars
 from inpaintlab.evaluation.result import Measurements
 from inpaintlab.reports import Block, Drawings, Heading, Row, Table, Text, plain, svg
 
-#: Inches, as in `evaluation.figures`.
-_WIDTH, _HEIGHT = 5, 3.4
 #: Images of about the same stated error that become a dot; and refused images in the table.
 _GROUPS, _SHOWN = 10, 20
 #: Shares of the images that are accepted, the surest first.
@@ -41,7 +40,7 @@ def limits_blocks(result: Measurements) -> Iterator[Block]:
 
 def risk_coverage(result: Measurements) -> Markup:
     """Draw the error of the fills that are accepted over their share, the surest first."""
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes, words = figure.subplots(), []
     for number, name in enumerate(tables.knows_limits(result)):
         expected, true = _two(result, name)
@@ -60,7 +59,7 @@ def risk_coverage(result: Measurements) -> Markup:
 
 def stated_and_true(result: Measurements) -> Markup:
     """Draw the true hole PSNR over the stated one, of groups of images with about the same."""
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes, words = figure.subplots(), []
     for number, name in enumerate(tables.knows_limits(result)):
         expected, true = _two(result, name)
@@ -78,17 +77,15 @@ def stated_and_true(result: Measurements) -> Markup:
 
 def inside_by_bin(result: Measurements) -> Markup:
     """Draw how many values lie in their interval, by hole-ratio bin, beside what they are made for."""
-    figure = Figure(figsize=(_WIDTH, _HEIGHT), layout="constrained")
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes, names = figure.subplots(), tables.knows_limits(result)
     parts = {"all": result.overall, **result.bins}
     for number, name in enumerate(names):
         values = [of.methods[name]["inside_percent"] for of in parts.values()]
-        below = [0.0 if of.low is None else of.mean - of.low for of in values]
-        above = [0.0 if of.high is None else of.high - of.mean for of in values]
         places = [place + 0.15 * (number - (len(names) - 1) / 2) for place in range(len(values))]
         means = [of.mean for of in values]
         axes.errorbar(
-            places, means, yerr=[below, above], fmt="o", ms=5, color=f"C{number}", label=plain(name)
+            places, means, yerr=error_bars(values), fmt="o", ms=5, color=f"C{number}", label=plain(name)
         )
     axes.axhline(90, color="0.6", lw=0.8, ls="--")
     axes.set_xticks(range(len(parts)), list(parts))

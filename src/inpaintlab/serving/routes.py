@@ -1,7 +1,7 @@
 """The server's own routes: `/v1/fill` and its kin for several images and ways, and its state."""
 
 import asyncio
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, Header, Response, UploadFile
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -17,7 +17,7 @@ from inpaintlab.serving.forms import (
     negotiate,
 )
 from inpaintlab.serving.jobs import Judged
-from inpaintlab.serving.service import Here, image_reply
+from inpaintlab.serving.service import Here, Service, image_reply
 
 #: Pairs in one batch, at most: all replies stand in memory at once.
 MAX_BATCH = 32
@@ -69,13 +69,12 @@ async def fill(
     return service.response(reply, media_type)
 
 
-class VariantsReply(BaseModel):
-    """Fills of one hole, the most typical first."""
+class OneReply(BaseModel):
+    """What is said of the fill of one image."""
 
     model: str = Field(description="Name of the run that filled the image.")
     sha256: str = Field(description="SHA-256 of its weights.")
-    media_type: str = Field(description="Format of the images.")
-    images: list[str] = Field(description="The filled images in base64.")
+    media_type: str = Field(description="Format of what was filled.")
     seconds: float = Field(description="Time for decoding, filling and encoding.")
     notes: list[str] = Field(
         description="Sentences on what was lost, and on what speaks against the fill."
@@ -83,22 +82,36 @@ class VariantsReply(BaseModel):
     judged: Judged | None = Field(description=_JUDGED)
 
 
-class AssessReply(BaseModel):
+class VariantsReply(OneReply):
+    """Fills of one hole, the most typical first."""
+
+    images: list[str] = Field(description="The filled images in base64.")
+
+
+class AssessReply(OneReply):
     """A filled image, and how far the fill is to be trusted."""
 
-    model: str = Field(description="Name of the run that filled the image.")
-    sha256: str = Field(description="SHA-256 of its weights.")
-    media_type: str = Field(description="Format of the image.")
     image: str = Field(description="The filled image in base64.")
     uncertainty: str | None = Field(
         description="By how much values may be off: a grey PNG of 16 bits in base64, white for 1. "
         "Nine of ten are off by less. Null where the model does not know its limits."
     )
-    seconds: float = Field(description="Time for decoding, filling and encoding.")
-    notes: list[str] = Field(
-        description="Sentences on what was lost, and on what speaks against the fill."
-    )
     judged: Judged = Field(description="How far the fill is to be trusted.")
+
+
+async def _filled(service: Service, form: AssessForm | VariantsForm) -> tuple[list[str], dict[str, Any]]:
+    """Fill one image; return what comes back in base64, and what `OneReply` says of it."""
+    media_type = f"image/{form.format}"
+    reply = await service.fill(form.image, form.mask, form.options(media_type))
+    about = service.pool.about
+    return reply.base64(), {
+        "model": about.name,
+        "sha256": about.sha256,
+        "media_type": media_type,
+        "seconds": reply.seconds,
+        "notes": list(reply.notes),
+        "judged": reply.judged,
+    }
 
 
 @router.post(
@@ -111,21 +124,8 @@ async def assess(
     service: Here, form: Annotated[AssessForm, Form(media_type="multipart/form-data")]
 ) -> AssessReply:
     """Return the network's fill in base64, how wrong it may be, and what speaks against it."""
-    media_type = f"image/{form.format}"
-    reply = await service.fill(form.image, form.mask, form.options(media_type))
-    assert reply.judged is not None  # it was asked for
-    image, *uncertainty = reply.base64()
-    about = service.pool.about
-    return AssessReply(
-        model=about.name,
-        sha256=about.sha256,
-        media_type=media_type,
-        image=image,
-        uncertainty=uncertainty[0] if uncertainty else None,
-        seconds=reply.seconds,
-        notes=list(reply.notes),
-        judged=reply.judged,
-    )
+    (image, *maps), said = await _filled(service, form)
+    return AssessReply(image=image, uncertainty=maps[0] if maps else None, **said)
 
 
 @router.post(
@@ -138,18 +138,8 @@ async def fill_variants(
     service: Here, form: Annotated[VariantsForm, Form(media_type="multipart/form-data")]
 ) -> VariantsReply:
     """Return several fills in base64, the most typical first; the model must have learnt to vary."""
-    media_type = f"image/{form.format}"
-    reply = await service.fill(form.image, form.mask, form.options(media_type))
-    about = service.pool.about
-    return VariantsReply(
-        model=about.name,
-        sha256=about.sha256,
-        media_type=media_type,
-        images=reply.base64(),
-        seconds=reply.seconds,
-        notes=list(reply.notes),
-        judged=reply.judged,
-    )
+    images, said = await _filled(service, form)
+    return VariantsReply(images=images, **said)
 
 
 @router.post(

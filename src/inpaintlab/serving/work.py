@@ -167,7 +167,9 @@ def _fill(inpainter: "Inpainter", job: Job) -> "tuple[list[DecodedImage], Judgem
     given = {name: value for name, value in how.items() if value}
     door = _door(options)
     seen = {name: value for name, value in given.items() if name != "blend"}
-    seen |= {"fallback": options.fallback, "strict": options.strict}
+    # An assessment judges for itself, and more.
+    judged = not options.assess
+    seen |= {"fallback": options.fallback, "strict": options.strict, "judged": judged}
     method, doubts, judgement = inpainter.heeded(image, hole, "the mask", door=door, **seen)
     if options.assess:
         judgement = inpainter.judge_image(image, hole, options.strategy or "auto")
